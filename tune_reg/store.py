@@ -28,6 +28,7 @@ _RUN: Final = [
     ("model", pa.string()),
     ("protocol", pa.string()),
     ("regularizer", pa.string()),
+    ("images_per_class", pa.int64()),  # of the training set, where the study gives that in place of a fraction
 ]
 
 #: Columns of each table. ``params`` is JSON; each parameter also has a column ``param_<name>`` of its own.
@@ -38,7 +39,8 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("fraction", pa.float64()),  # share of the training images that the trial saw
             ("trial", pa.int64()),  # number of the trial within (regularizer, fraction)
             ("params", pa.string()),
-            ("seed", pa.int64()),
+            ("seed", pa.int64()),  # the first one, where a trial is trained on several
+            ("seeds", pa.int64()),  # that the value is the mean of
             ("state", pa.string()),  # complete, pruned, diverged, failed
             ("reason", pa.string()),  # why it diverged or failed, else null
             ("value", pa.float64()),  # last validation accuracy; null where diverged or failed
@@ -79,6 +81,7 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("val_accuracy", pa.float64()),
             ("test_accuracy", pa.float64()),
             ("test_loss", pa.float64()),  # mean cross-entropy
+            ("test_ece", pa.float64()),  # expected calibration error, 15 bins of equal width
             ("generalization_gap", pa.float64()),  # train_accuracy - test_accuracy
             ("max_over_epochs", pa.float64()),  # of val_accuracy; that is the test set in protocol "paper"
             ("mean_last_10pct", pa.float64()),  # of val_accuracy over the last tenth of the epochs
@@ -92,13 +95,14 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("fraction", pa.float64()),
             ("search_fraction", pa.float64()),
             ("seed", pa.int64()),
-            ("test", pa.string()),  # fgsm, ...
+            ("test", pa.string()),  # fgsm, pgd-linf, gaussian-noise, jpeg, ...
             ("norm", pa.string()),  # linf, l2, or null
-            ("epsilon", pa.float64()),  # attack strength on images in [0, 1]
+            ("epsilon", pa.float64()),  # radius of an attack or std of noise, on images in [0, 1]
             ("severity", pa.int64()),  # of a corruption, 1 to 5
             ("accuracy", pa.float64()),
-            ("median_distance", pa.float64()),
+            ("median_distance", pa.float64()),  # to the nearest wrong image found, by attacks that look for it
             ("n", pa.int64()),  # test images
+            ("warning", pa.string()),  # what a check of the attack against itself found wrong, or null
         ]
     ),
 }
