@@ -31,7 +31,7 @@ def plan(study: Study) -> list[PlanRow]:
     rows = []
     for name in study.regularizers:
         tasks = [task for task in study.tasks() if task.regularizer == name]
-        fractions = [fraction for task, fraction, _ in confirmations if task.regularizer == name]
+        fractions = [size.fraction for task, size, _ in confirmations if task.regularizer == name]
         images = sum(task.trials * study.images(task.fraction) for task in tasks)
         images += sum(study.images(fraction) for fraction in fractions)
         trials = sum(task.trials for task in tasks)

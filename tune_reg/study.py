@@ -23,9 +23,10 @@ from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.methods import Method, check_bounds, method
 from tune_reg.regularizers import Hyperparameter
 from tune_reg.store import Results
-from tune_reg.training.run import Protocol
+from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 
+PositiveInt = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 #: The learning rate is no regularizer's own, but can be searched beside every strength.
@@ -52,10 +53,12 @@ class SearchSettings(_Table):
     learning_rate: Any = None
     #: Fractions at which strengths are searched; the largest of the study's alone where not given.
     fractions: list[Fraction] = []
+    #: The same where the study gives ``images_per_class``.
+    images_per_class: list[PositiveInt] = []
 
-    @field_validator("fractions")
+    @field_validator("fractions", "images_per_class")
     @classmethod
-    def _distinct(cls, value: list[float]) -> list[float]:
+    def _distinct(cls, value: list[Any]) -> list[Any]:
         return _sorted(value)
 
     @field_validator("learning_rate")
@@ -108,6 +111,12 @@ class Task:
     trials: int
     #: The regularizers behind the name, joined by ``+``; the name itself where not given.
     parts: str = ""
+    images_per_class: int | None = None
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The part of the training images that it is searched on."""
+        return TrainingSet(self.fraction, self.images_per_class)
 
     @property
     def name(self) -> str:
@@ -116,7 +125,7 @@ class Task:
         >>> Task("adadecay", 0.25, SearchSpace(), 1).name
         'adadecay at 0.25'
         """
-        return f"{self.regularizer} at {self.fraction:.12g}"
+        return f"{self.regularizer} at {self.training_set.name}"
 
 
 class Study(_Table):
@@ -142,6 +151,8 @@ class Study(_Table):
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
     fractions: Annotated[list[Fraction], Field(min_length=1)] = [1.0]
+    #: In place of fractions: so many training images of each class.
+    images_per_class: list[PositiveInt] = []
     protocol: Protocol = "validation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     training: TrainingSettings = TrainingSettings()
@@ -189,9 +200,9 @@ class Study(_Table):
             raise ValueError(error) from None
         return value
 
-    @field_validator("fractions")
+    @field_validator("fractions", "images_per_class")
     @classmethod
-    def _distinct(cls, value: list[float]) -> list[float]:
+    def _distinct(cls, value: list[Any]) -> list[Any]:
         return _sorted(value)
 
     @model_validator(mode="after")
@@ -202,11 +213,7 @@ class Study(_Table):
                 f"baseline: {baseline!r} is none of the study's regularizers: {', '.join(self.regularizers)}"
             )
         object.__setattr__(self, "baseline", baseline)
-        searched = self.search.fractions or [max(self.fractions)]
-        outside = [fraction for fraction in searched if fraction not in self.fractions]
-        if outside:
-            raise StudyError(f"search.fractions: each must be one of fractions {self.fractions}, but got {outside}")
-        object.__setattr__(self, "search", self.search.model_copy(update={"fractions": searched}))
+        self._check_sizes()
         if self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
@@ -219,13 +226,36 @@ class Study(_Table):
             )
         for name, own in self.regularizers.items():
             self._check_fit(name, own)
-        smallest = self.images(min(self.fractions))
-        if self.training.batch_size > smallest:
+        smallest = self.training_sets[0]
+        if self.training.batch_size > self.images(smallest.fraction):
             raise StudyError(
-                f"training.batch_size: must be <= the smallest subset ({smallest} images at fraction "
-                f"{min(self.fractions):g}), but got {self.training.batch_size}; lower it or raise the fraction"
+                f"training.batch_size: must be <= the smallest training set ({self.images(smallest.fraction)} images "
+                f"at {smallest.name}), but got {self.training.batch_size}; lower it or take more images"
             )
         return self
+
+    def _check_sizes(self) -> None:
+        """Which training sets there are, and on which of them strengths are searched; the largest by default."""
+        key = "images_per_class" if self.images_per_class else "fractions"
+        if self.images_per_class and self.fractions != [1.0]:
+            raise StudyError("fractions: stands in place of images_per_class, but got both; drop one of them")
+        other = "fractions" if self.images_per_class else "images_per_class"
+        if getattr(self.search, other):
+            raise StudyError(f"search.{other}: the study gives {key}; give search.{key} in its place")
+        if self.images_per_class:
+            info = data.describe(self.dataset)
+            most = (info.n_train - self._held_out()) // info.classes
+            if self.images_per_class[-1] > most:
+                raise StudyError(
+                    f"images_per_class: must be <= {most}, the images left for training divided by the classes, "
+                    f"but got {self.images_per_class[-1]}"
+                )
+        all_sizes = getattr(self, key)
+        searched = getattr(self.search, key) or [max(all_sizes)]
+        outside = [size for size in searched if size not in all_sizes]
+        if outside:
+            raise StudyError(f"search.{key}: each must be one of {key} {all_sizes}, but got {outside}")
+        object.__setattr__(self, "search", self.search.model_copy(update={key: searched}))
 
     def _check_fit(self, name: str, own: Method) -> None:
         """Refuse a method that the model, the data set or the optimizer cannot serve."""
@@ -307,6 +337,23 @@ class Study(_Table):
         """Training images at ``fraction``."""
         return max(1, round((data.describe(self.dataset).n_train - self._held_out()) * fraction))
 
+    @property
+    def training_sets(self) -> list[TrainingSet]:
+        """The parts of the training images that winners are confirmed on, the smallest first."""
+        if not self.images_per_class:
+            return [TrainingSet(fraction) for fraction in self.fractions]
+        return [self._per_class(count) for count in self.images_per_class]
+
+    @property
+    def searched_sets(self) -> list[TrainingSet]:
+        """Those of ``training_sets`` on which strengths are searched."""
+        searched = self.search.images_per_class if self.images_per_class else self.search.fractions
+        return [size for size in self.training_sets if (size.images_per_class or size.fraction) in searched]
+
+    def _per_class(self, count: int) -> TrainingSet:
+        info = data.describe(self.dataset)
+        return TrainingSet(count * info.classes / (info.n_train - self._held_out()), count)
+
     def _held_out(self) -> int:
         n = data.describe(self.dataset).n_train
         return max(1, round(n * self.training.validation)) if self.protocol == "validation" else 0
@@ -320,7 +367,10 @@ class Study(_Table):
             if learning_rate is not None and "learning_rate" not in space:
                 space = self._with_learning_rate(space, learning_rate)
             trials = self.search.trials if space.domains else 1
-            tasks += [Task(name, fraction, space, trials, own.regularizer) for fraction in self.search.fractions]
+            tasks += [
+                Task(name, size.fraction, space, trials, own.regularizer, size.images_per_class)
+                for size in self.searched_sets
+            ]
         return tasks
 
     def _with_learning_rate(self, space: SearchSpace, learning_rate: Domain) -> SearchSpace:
@@ -329,26 +379,26 @@ class Study(_Table):
         at = {"learning_rate": usual} if learning_rate.contains(usual) else {}
         return SearchSpace({**space, "learning_rate": learning_rate}, start=[{**s, **at} for s in space.start])
 
-    def confirmations(self) -> list[tuple[Task, float, int]]:
-        """(task whose winner it is, training fraction, seed) of each confirmed run.
+    def confirmations(self) -> list[tuple[Task, TrainingSet, int]]:
+        """(task whose winner it is, training set, seed) of each confirmed run.
 
-        At each fraction stands the winner of the largest searched fraction and, where the fraction was searched
-        itself, the winner there. Seeds are fresh (the search uses ``seed``) and the same for all regularizers.
+        On each training set stands the winner of the largest searched one and, where it was searched itself, the
+        winner there. Seeds are fresh (the search uses ``seed``) and the same for all regularizers.
         """
-        largest = max(self.search.fractions)
+        largest = self.searched_sets[-1]
         return [
-            (task, fraction, self.seed + 1 + i)
+            (task, size, self.seed + 1 + i)
             for i in range(self.confirm.seeds)
-            for fraction in self.fractions
+            for size in self.training_sets
             for task in self.tasks()
-            if task.fraction in (largest, fraction)
+            if task.training_set in (largest, size)
         ]
 
 
-def _sorted(fractions: list[float]) -> list[float]:
-    if len(set(fractions)) != len(fractions):
-        raise ValueError(f"must differ, but got {fractions}")
-    return sorted(fractions)
+def _sorted(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError(f"must differ, but got {values}")
+    return sorted(values)
 
 
 def _lines(error: ValidationError) -> list[str]:

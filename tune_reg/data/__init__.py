@@ -4,7 +4,7 @@ from tune_reg.data.augment import crop_flip
 from tune_reg.data.batches import batch, gather, to_unit
 from tune_reg.data.catalog import DATASETS, at_hand, describe, load
 from tune_reg.data.dataset import Dataset, DatasetInfo, from_arrays
-from tune_reg.data.split import subset, train_validation
+from tune_reg.data.split import subset, subset_per_class, train_validation
 
 __all__ = [
     "DATASETS",
@@ -18,6 +18,7 @@ __all__ = [
     "gather",
     "load",
     "subset",
+    "subset_per_class",
     "to_unit",
     "train_validation",
 ]

@@ -73,5 +73,29 @@ def subset(indices: Tensor, fraction: float, seed: int) -> Tensor:
     return indices[_permutation(len(indices), seed)[:size].to(indices.device)]
 
 
+def subset_per_class(indices: Tensor, labels: Tensor, count: int, seed: int) -> Tensor:
+    """Take ``count`` images of each class: the first ones of one permutation drawn from the seed, in that order.
+
+    indices: int64 [N] into labels, int64. A smaller count lies inside every larger one. Raises StudyError for a
+    count below 1 or above what a class has.
+
+    >>> labels = torch.tensor([0, 1, 0, 1, 0])
+    >>> labels[subset_per_class(torch.arange(5), labels, 2, seed=0)].sort().values.tolist()
+    [0, 0, 1, 1]
+    """
+    if count < 1:
+        raise StudyError(f"images_per_class must be >= 1, but got {count}")
+    shuffled = indices[_permutation(len(indices), seed).to(indices.device)]
+    of_class = torch.nn.functional.one_hot(labels.cpu()[shuffled.cpu()])
+    fewest = int(of_class.sum(0).min()) if len(indices) else 0
+    if count > fewest:
+        raise StudyError(
+            f"images_per_class must be <= {fewest}, the images for training of the smallest class, but got {count}"
+        )
+    # The how-maniest of its class each image is.
+    place = (of_class.cumsum(0) * of_class).sum(1)
+    return shuffled[(place <= count).to(shuffled.device)]
+
+
 def _permutation(n: int, seed: int) -> Tensor:
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed))

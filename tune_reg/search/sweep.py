@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tune_reg.search.brain import Brain, State, Trial
 from tune_reg.store import Store
 from tune_reg.study import Study, Task
-from tune_reg.training import EpochRow, Run
+from tune_reg.training import EpochRow, Run, TrainingSet
 from tune_reg.training import checkpoint as checkpoints
 
 Stage = Literal["search", "confirm"]
@@ -139,7 +139,8 @@ class Sweep:
             reason = f"{reason} in epoch {rows[-1]['epoch']}"
         head = self._head(run)
         searched = {"search_fraction": run.trial.task.fraction}
-        at = {"fraction": run.run.fraction, "seed": run.run.seed}
+        size = {"fraction": run.run.fraction, "images_per_class": run.run.images_per_class}
+        at = {**size, "seed": run.run.seed}
         outcome = {"state": state, "reason": reason, "params": run.trial.params, "trial": run.trial.number}
         wall_s = sum(row["wall_s"] for row in rows)
         self.store.write(
@@ -182,7 +183,7 @@ class Sweep:
                 return None
             key = _trial_key(trial)
             if not self.store.has("trials", key):
-                return SweepRun(key, "search", trial, self._run(trial, trial.task.fraction, self.study.seed))
+                return SweepRun(key, "search", trial, self._run(trial, trial.task.training_set, self.study.seed))
             # Stored, but the process was killed before it told the brain.
             row = pq.read_table(self.directory / "tables" / "trials" / f"{key}.parquet").to_pylist()[0]
             for epoch in pq.read_table(self.directory / "tables" / "epochs" / f"{key}.parquet").to_pylist():
@@ -192,16 +193,16 @@ class Sweep:
             checkpoints.remove(self.checkpoint_directory(key))
 
     def _next_confirmation(self) -> SweepRun | None:
-        for task, fraction, seed in self._open_confirmations():
-            key = _confirm_key(task, fraction, seed)
+        for task, size, seed in self._open_confirmations():
+            key = _confirm_key(task, size, seed)
             if key in self._live or not self.brain.finished(task):
                 continue
             winner = self.brain.winner(task)
             assert winner is not None
-            return SweepRun(key, "confirm", winner, self._run(winner, fraction, seed))
+            return SweepRun(key, "confirm", winner, self._run(winner, size, seed))
         return None
 
-    def _open_confirmations(self) -> list[tuple[Task, float, int]]:
+    def _open_confirmations(self) -> list[tuple[Task, TrainingSet, int]]:
         """Those not yet stored, less those of a task that ended without a winner."""
         lost = {t.name for t in self.tasks if self.brain.finished(t) and self.brain.winner(t) is None}
         return [
@@ -210,7 +211,7 @@ class Sweep:
             if entry[0].name not in lost and not self.store.has("final", _confirm_key(*entry))
         ]
 
-    def _run(self, trial: Trial, fraction: float, seed: int) -> Run:
+    def _run(self, trial: Trial, size: TrainingSet, seed: int) -> Run:
         study = self.study
         return Run(
             dataset=study.dataset,
@@ -218,7 +219,8 @@ class Sweep:
             regularizer=trial.task.parts or trial.task.regularizer,
             params=trial.params,
             training=study.training,
-            fraction=fraction,
+            fraction=size.fraction,
+            images_per_class=size.images_per_class,
             seed=seed,
             split_seed=study.seed,
             protocol=study.protocol,
@@ -266,8 +268,12 @@ class Sweep:
 
 
 def _trial_key(trial: Trial) -> str:
-    return f"{trial.task.regularizer}-at-{trial.task.fraction:.12g}-trial-{trial.number:05d}"
+    return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
 
 
-def _confirm_key(task: Task, fraction: float, seed: int) -> str:
-    return f"{task.regularizer}-from-{task.fraction:.12g}-at-{fraction:.12g}-seed-{seed}"
+def _confirm_key(task: Task, size: TrainingSet, seed: int) -> str:
+    return f"{task.regularizer}-from-{_file_name(task.training_set)}-at-{_file_name(size)}-seed-{seed}"
+
+
+def _file_name(size: TrainingSet) -> str:
+    return size.name.replace(" ", "-")

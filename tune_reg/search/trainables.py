@@ -18,14 +18,15 @@ from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
 #: Keys of a trainable's config that are neither hyperparameters nor training settings.
-_RUN_KEYS: Final = ("dataset", "model", "fraction", "seed", "protocol")
+_RUN_KEYS: Final = ("dataset", "model", "fraction", "images_per_class", "seed", "protocol")
 
 
 class RegularizerTrainable(tune.Trainable):
     """Trains one regularizer, one epoch a ``step``. Get a class for one regularizer from ``trainable_for``.
 
     ``config`` is flat: the regularizer's hyperparameters, the keys of a study's ``[training]`` table,
-    ``dataset``, ``model``, ``fraction``, ``seed`` and ``data`` (the data root). What is missing has its default.
+    ``dataset``, ``model``, ``fraction`` or ``images_per_class``, ``seed`` and ``data`` (the data root). What is
+    missing has its default.
     Each result has ``val_accuracy``, ``val_loss``, ``train_loss``, ``learning_rate``, ``strength`` and ``epoch``;
     a run whose loss is not finite ends with ``diverged`` true. It uses a GPU where Tune gave it one, and one
     thread a CPU.
@@ -137,6 +138,7 @@ def run_from_config(name: str, config: Mapping[str, Any]) -> Run:
             regularizers={name: {**params, "start": []}},
             training=settings,
             fractions=[config.get("fraction", 1.0)],
+            images_per_class=[config["images_per_class"]] if config.get("images_per_class") is not None else [],
             protocol=config.get("protocol", "validation"),
             seed=config.get("seed", 0),
         )

@@ -325,10 +325,12 @@ def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
 def _split(run: Run, dataset: Dataset) -> tuple[Tensor, Tensor]:
     """The training images of this run and the validation images, as indices into the training set."""
     n = len(dataset.train_labels)
-    subset_seed = derive(run.seed, "subset")
     if run.protocol == "paper":
-        return data.subset(torch.arange(n), run.fraction, subset_seed), torch.empty(0, dtype=torch.int64)
-    train, validation = data.train_validation(
-        n, dataset.train_labels, run.training.validation, derive(run.split_seed, "validation")
-    )
-    return data.subset(train, run.fraction, subset_seed), validation
+        train, validation = torch.arange(n), torch.empty(0, dtype=torch.int64)
+    else:
+        seed = derive(run.split_seed, "validation")
+        train, validation = data.train_validation(n, dataset.train_labels, run.training.validation, seed)
+    seed = derive(run.seed, "subset")
+    if run.images_per_class is not None:
+        return data.subset_per_class(train, dataset.train_labels, run.images_per_class, seed), validation
+    return data.subset(train, run.fraction, seed), validation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from search_spaces import Value
 from tune_reg.regularizers import regularizer
@@ -15,12 +15,31 @@ from tune_reg.training.settings import TrainingSettings
 Protocol = Literal["validation", "paper"]
 
 
+class TrainingSet(NamedTuple):
+    """Which part of the images left for training is used: a share of all, or so many of each class.
+
+    ``fraction`` is the share in both cases.
+
+    >>> TrainingSet(0.25).name, TrainingSet(0.01, 50).name
+    ('0.25', '50 a class')
+    """
+
+    fraction: float
+    images_per_class: int | None = None
+
+    @property
+    def name(self) -> str:
+        """As people read it."""
+        return f"{self.fraction:.12g}" if self.images_per_class is None else f"{self.images_per_class} a class"
+
+
 @dataclass(frozen=True)
 class Run:
     """A configuration with its data and seed.
 
     ``params``: the regularizer's hyperparameters, and ``learning_rate`` where that is searched too; what is
-    missing has its default. ``fraction``: share of the images left for training. ``split_seed``: of the
+    missing has its default. ``fraction``: share of the images left for training; ``images_per_class``: in its
+    place, so many of each class. ``split_seed``: of the
     validation split, the same for all runs of a study. ``protocol``: "paper" trains on all training images and
     validates on the test set, as the papers did.
     """
@@ -31,6 +50,7 @@ class Run:
     params: Mapping[str, Value] = field(default_factory=dict)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     fraction: float = 1.0
+    images_per_class: int | None = None
     seed: int = 0
     split_seed: int = 0
     protocol: Protocol = "validation"
