@@ -39,25 +39,30 @@ def decay_factor(gradient: Tensor, alpha: Tensor | float) -> Tensor:
     >>> decay_factor(torch.tensor([0.0, 3.0]), alpha=1.0)
     tensor([0.5379, 1.4621])
     """
+    return _half_factor(gradient, alpha).mul_(2)
+
+
+def _half_factor(gradient: Tensor, alpha: Tensor | float) -> Tensor:
+    """Half of ``decay_factor``, for those that multiply it anyway."""
     if gradient.numel() < 2:
-        return torch.ones_like(gradient)
-    # In place, on a tensor of our own: on a processor this function costs what it moves through memory. Sums run in
-    # float64, for squares of the smallest gradients are 0 in float32; torch.std takes ten times as long as all this.
+        return torch.full_like(gradient, 0.5)
+    # In place, on a tensor of our own: on a processor this function costs what it moves through memory. In units of
+    # the mean, because squares of the smallest gradients are 0; torch.std takes ten times as long as all this.
     theta = gradient.abs()
-    mean = theta.mean(dtype=torch.float64)
-    theta.sub_(mean.to(theta.dtype))
-    std = torch.linalg.vector_norm(theta, dtype=torch.float64) / math.sqrt(theta.numel())
+    mean = theta.mean()
+    some = mean > 0
+    theta.div_(torch.where(some, mean, 1)).sub_(some.to(theta.dtype))
+    std = torch.linalg.vector_norm(theta) / math.sqrt(theta.numel())
     # Rounding can leave a tiny deviation where all sizes are equal: below the resolution of the mean it is none.
-    spread = std > 4 * torch.finfo(theta.dtype).eps * mean
-    # Divided first: alpha / std overflows for the smallest gradients and would make 0 * inf.
-    return theta.div_(torch.where(spread, std, torch.inf).to(theta.dtype)).mul_(alpha).sigmoid_().mul_(2)
+    spread = std > 4 * torch.finfo(theta.dtype).eps
+    return theta.mul_(torch.where(spread, alpha / std, 0)).sigmoid_()
 
 
 def decayed_gradient(
     gradient: Tensor, parameter: Tensor, weight_decay: Tensor | float, alpha: Tensor | float
 ) -> Tensor:
     """``g + lambda theta w`` for one parameter tensor (equation 9 in its coupled form)."""
-    return torch.addcmul(gradient, decay_factor(gradient, alpha).mul_(weight_decay), parameter)
+    return torch.addcmul(gradient, _half_factor(gradient, alpha).mul_(2 * weight_decay), parameter)
 
 
 WEIGHT_DECAY: Final = Hyperparameter("weight_decay", 5e-4, "lambda, the factor of 1/2 |w|^2", low=0.0, off=0.0)
