@@ -121,16 +121,23 @@ def entry_from_plain(plain: object) -> Domain | Value | ScheduleSpace:
     """
     if isinstance(plain, Domain | ScheduleSpace):
         return plain
-    if isinstance(plain, Mapping) and "schedule" in plain:
-        parameters = {str(key): _simple(key, value) for key, value in plain.items() if key != "schedule"}
-        return schedule(plain["schedule"], **parameters)
     if isinstance(plain, list | tuple):
-        return Choice(tuple(plain))
+        tables = plain and all(isinstance(item, Mapping) for item in plain)
+        return schedule(list(plain)) if tables else Choice(tuple(plain))
     if isinstance(plain, Mapping):
-        return _range(dict(plain))
+        return _of_table(plain)
     if isinstance(plain, float | int | str | bool):
         return plain
     raise SpaceError(f"a value, a list of choices or a table with low and high is wanted, but got {plain!r}")
+
+
+def _of_table(plain: Mapping[str, Any]) -> Domain | ScheduleSpace:
+    if "kind" in plain:
+        return schedule(plain)
+    if "schedule" in plain:
+        parameters = {str(key): _simple(key, value) for key, value in plain.items() if key != "schedule"}
+        return schedule(plain["schedule"], **parameters)
+    return _range(dict(plain))
 
 
 def _simple(key: object, plain: object) -> Domain | Value:

@@ -1,9 +1,12 @@
 """Methods of a study: several regularizers as one, other names, own settings, strengths with a schedule."""
 
+import json
+import math
+
 import pytest
 import torch
 
-from search_spaces import SearchSpace, choice, loguniform, schedule
+from search_spaces import SearchSpace, choice, loguniform, schedule, uniform
 from tune_reg import Study, data
 from tune_reg.data import Dataset
 from tune_reg.errors import StudyError, TuneRegError
@@ -137,6 +140,21 @@ def test_two_owners_of_the_loss_are_refused(monkeypatch):
             {},
             "weight_decay_schedule: unknown schedule 'cosin'; did you mean 'cosine'?",
         ),
+        (
+            {"weight-decay": {"weight_decay": {"kind": "piecewise", "boundaries": [0.5], "values": [0.1, -0.1]}}},
+            {},
+            "weight_decay_schedule: must lie in [0, inf), but got -0.1 at 50% of the training",
+        ),
+        (
+            {"weight-decay": {"learning_rate_schedule": {"schedule": "cosine", "end": -1.0}}},
+            {},
+            "learning_rate_end: must lie in [0, inf), but got -1.0",
+        ),
+        (
+            {"weight-decay": {"weight_decay": {"kind": "piecewise", "boundaries": [2.0], "values": [0.1, 0.2]}}},
+            {},
+            "weight_decay_schedule: boundaries must rise strictly inside (0, 1), but got [2.0]",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_line(table, keys, said):
@@ -149,7 +167,7 @@ def test_what_makes_no_sense_is_one_line(table, keys, said):
 def test_a_setting_of_its_own_is_used(tiny):
     own = trained(tiny, "weight-decay", {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50})
     assert type(own.optimizer).__name__ == "Adam"
-    assert own.steps_per_epoch == 3
+    assert own.steps(0) == 3
     made = study({"weight-decay": {}, "adam": {"regularizer": "weight-decay", "optimizer": "adam"}})
     assert made.tasks()[1].space["optimizer"] == "adam"
 
@@ -233,3 +251,58 @@ def test_the_papers_tapers_epoch_by_epoch():
             for f in factors
         ]
         assert got == pytest.approx(values, rel=1e-12)
+
+
+def test_a_whole_schedule_is_a_choice_too(tiny):
+    table = {"kind": "piecewise", "boundaries": [0.5], "values": [0.0, 0.01]}
+    made = study({"weight-decay": {"weight_decay": [table, {"kind": "cosine", "start": 0.1}]}})
+    assert Study(**made.to_plain()).hash == made.hash
+    kinds = made.tasks()[0].space.domains["weight_decay_schedule"]
+    assert [json.loads(kind)["kind"] for kind in kinds.values] == ["piecewise", "cosine"]
+    engine = trained(tiny, "weight-decay", {"weight_decay_schedule": kinds.values[0]})
+    assert [row["strength"] for row in engine.history] == [0.0, 0.01, 0.01]
+
+
+def test_a_column_of_the_papers_table_is_a_schedule(tiny):
+    made = study({"weight-decay": {"weight_decay_schedule": ["sch01", "sch02"]}})
+    assert made.tasks()[0].space.domains["weight_decay_schedule"] == choice(["sch01", "sch02"])
+    engine = trained(tiny, "weight-decay", {"weight_decay_schedule": "sch01"})
+    assert [row["strength"] for row in engine.history] == [1e-4, 16e-4, 16e-4]  # at 0, 1/2 and 1 of 450 epochs
+
+
+def test_the_share_of_resting_weights_follows_its_schedule(tiny):
+    settings = TrainingSettings(epochs=3, batch_size=25)
+    table = json.dumps({"kind": "piecewise", "boundaries": [0.5], "values": [0.8, 0.0]})
+    run = Run("tiny", "nn-2-small", "sparse-gradients", {"sparsity_schedule": table, "begin": 0.0}, settings)
+    engine = SerialEngine(run, dataset=tiny)
+    before = engine.parameters[0].detach().clone()
+    engine.train_epoch()
+    resting = float((engine.parameters[0] == before).double().mean())
+    assert resting > 0.79
+    engine.train_epoch()
+    assert float((engine.parameters[0] == before).double().mean()) < 0.4  # weights of empty border pixels never move
+
+
+def test_settings_have_schedules_whose_parameters_are_searched(tiny):
+    taper = {"schedule": "cosine", "end": {"low": 0.01, "high": 0.5}}
+    made = study({"weight-decay": {"learning_rate_schedule": taper, "batch_size_schedule": {"kind": "constant"}}})
+    space = made.tasks()[0].space
+    assert space["learning_rate_schedule"] == "cosine"
+    assert space["learning_rate_end"] == uniform(0.01, 0.5)
+    assert Study(**made.to_plain()).hash == made.hash
+    params = {"learning_rate": 0.1, "learning_rate_schedule": "cosine", "learning_rate_end": 0.2}
+    rates = [row["learning_rate"] for row in trained(tiny, "weight-decay", params).history]
+    assert rates == pytest.approx([0.1, 0.06, 0.02])
+
+
+def test_a_growing_batch_makes_fewer_steps(tiny):
+    params = {
+        "batch_size": 20,
+        "batch_size_schedule": json.dumps({"kind": "piecewise", "boundaries": [0.4], "values": [1, 2]}),
+    }
+    engine = SerialEngine(Run("tiny", "nn-2-small", "weight-decay", params, TrainingSettings(epochs=3)), dataset=tiny)
+    n = len(engine.train_index)
+    assert [engine.steps(epoch) for epoch in range(3)] == [math.ceil(n / 20), math.ceil(n / 40), math.ceil(n / 40)]
+    total = sum(engine.steps(epoch) for epoch in range(3))
+    last = engine._moment(2, engine.steps(2) - 1, torch.float64, torch.device("cpu"))
+    assert float(last.step) == pytest.approx((total - 1) / total)

@@ -110,12 +110,12 @@ BAD = {
     "unknown hyperparameter": (
         {"regularizers": {"weight-decay": {"weight_decya": 1.0}}},
         f"{WD}.weight_decya: weight-decay has no such hyperparameter; did you mean 'weight_decay'? "
-        "known: weight_decay, batch_size, "
+        "known: weight_decay, batch_size, batch_size_schedule, "
         "learning_rate, learning_rate_schedule, loss, momentum, optimizer",
     ),
     "hyperparameter of another": (
         {"regularizers": {"weight-decay": {"alpha": {"low": 0, "high": 8}}}},
-        f"{WD}.alpha: weight-decay has no such hyperparameter; known: weight_decay, batch_size, "
+        f"{WD}.alpha: weight-decay has no such hyperparameter; known: weight_decay, batch_size, batch_size_schedule, "
         "learning_rate, learning_rate_schedule, loss, momentum, optimizer",
     ),
     "value outside the hard bounds": (
@@ -183,12 +183,29 @@ BAD = {
         {"search": {"fractions": [1.0, 1.0]}},
         "search.fractions: must differ, but got [1.0, 1.0]",
     ),
+    "both sizes": (
+        {"fractions": [0.5], "images_per_class": [50]},
+        "fractions: stands in place of images_per_class, but got both; drop one of them",
+    ),
+    "no image of a class": ({"images_per_class": [0]}, "images_per_class.0: must be greater than or equal to 1, but"),
+    "more of a class than there are": (
+        {"images_per_class": [120]},
+        "images_per_class: must be <= 119, the images left for training divided by the classes, but got 120",
+    ),
+    "searched on another kind of size": (
+        {"images_per_class": [50], "search": {"fractions": [1.0]}},
+        "search.fractions: the study gives images_per_class; give search.images_per_class in its place",
+    ),
+    "searched on images that are none of the study's": (
+        {"images_per_class": [20, 50], "search": {"images_per_class": [30]}},
+        "search.images_per_class: each must be one of images_per_class [20, 50], but got [30]",
+    ),
     "zero trials": ({"search": {"trials": 0}}, "search.trials: must be greater than or equal to 1, but got 0"),
     "half a trial": ({"search": {"trials": 2.5}}, "search.trials: must be a valid integer, but got 2.5"),
     "batch larger than the subset": (
         {"fractions": [0.05, 1.0]},
-        "training.batch_size: must be <= the smallest subset (60 images at fraction 0.05), but got 128; "
-        "lower it or raise the fraction",
+        "training.batch_size: must be <= the images of the smallest training set (60), but got 128; "
+        "lower it or take more images",
     ),
     "validation leaves nothing": (
         {"training": {"validation": 0.9999, "batch_size": 1}},
@@ -267,7 +284,7 @@ def test_every_mistake_has_its_line():
 def test_a_batch_as_large_as_the_subset_is_allowed_and_one_more_is_not():
     """1,437 images, 240 held out: 1,197; half of it is 598."""
     assert made(fractions=[0.5], training={"batch_size": 598}).images(0.5) == 598
-    with pytest.raises(StudyError, match=r"smallest subset \(598 images at fraction 0.5\), but got 599"):
+    with pytest.raises(StudyError, match=r"smallest training set \(598\), but got 599"):
         made(fractions=[0.5], training={"batch_size": 599})
     assert made(protocol="paper", training={"batch_size": 1437}).images(1.0) == 1437
     assert made(training={"validation": 1e-6}).images(1.0) == 1436, "one is held out at least, as the split does"
@@ -440,10 +457,13 @@ CHANGES = [
     {"baseline": "adadecay"},
     {"fractions": [0.5]},
     {"fractions": [0.5, 1.0]},
+    {"images_per_class": [20]},
+    {"images_per_class": [20, 50], "search": {"images_per_class": [20]}},
     {"protocol": "paper"},
     {"seed": 1},
     {"training": {"epochs": 11}},
     {"training": {"batch_size": 127}},
+    {"training": {"batch_size_schedule": {"kind": "constant", "value": 0.5}}},
     {"training": {"learning_rate": 0.2}},
     {"training": {"learning_rate_schedule": "cosine"}},
     {"training": {"momentum": 0.8}},
@@ -526,7 +546,7 @@ def test_where_nothing_is_searched_one_trial_says_it_all():
 
 def test_confirmations_are_paired_and_fresh():
     study = made(fractions=[0.25, 0.5, 1.0], search={"fractions": [0.25, 1.0]}, confirm={"seeds": 2}, seed=10)
-    runs = [(task.name, fraction, seed) for task, fraction, seed in study.confirmations()]
+    runs = [(task.name, size.fraction, seed) for task, size, seed in study.confirmations()]
     assert len(set(runs)) == len(runs)
     assert {seed for *_, seed in runs} == {11, 12}
     for name in ("weight-decay", "adadecay"):
@@ -536,3 +556,14 @@ def test_confirmations_are_paired_and_fresh():
             for seed in (11, 12)
             for searched, fraction in (("0.25", 0.25), ("1", 0.25), ("1", 0.5), ("1", 1.0))
         }
+
+
+def test_images_of_each_class_stand_in_place_of_a_fraction():
+    study = made(images_per_class=[50, 20], search={"images_per_class": [20, 50]}, training={"batch_size": 32})
+    assert [task.name for task in study.tasks()][:2] == ["weight-decay at 20 a class", "weight-decay at 50 a class"]
+    assert [study.images(size.fraction) for size in study.training_sets] == [200, 500]
+    assert {(task.images_per_class, size.images_per_class) for task, size, _ in study.confirmations()} == {
+        (20, 20),
+        (50, 20),
+        (50, 50),
+    }

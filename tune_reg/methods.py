@@ -12,12 +12,18 @@ from pydantic import ValidationError
 from search_spaces import Choice, Domain, SearchSpace, SpaceError, Value, as_space, entry_to_plain
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
-from tune_reg.schedules import KINDS
+from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
 from tune_reg.training.settings import TrainingSettings
 
 #: Keys of a method's table that are no hyperparameters.
 _REGULARIZER: Final = "regularizer"
 _START: Final = "start"
+
+#: A schedule of one of these settings is a factor on it.
+_FACTORS: Final = {
+    name: Hyperparameter(name, 1.0, f"factor on the {name.replace('_', ' ')}", low=0.0)
+    for name in TrainingSettings.SCHEDULED
+}
 
 
 @dataclass(frozen=True)
@@ -94,11 +100,12 @@ def _check(names: str, kind: type[Regularizer], given: SearchSpace, key: str) ->
     entry = given[key]
     if key in hyperparameters:
         return check_bounds(hyperparameters[key], entry)
+    for name in (*hyperparameters, *TrainingSettings.SCHEDULED):
+        if f"{name}_schedule" in given and key.startswith(f"{name}_"):
+            owner = hyperparameters.get(name) or _FACTORS[name]
+            return _check_schedule(owner, given, key.removeprefix(f"{name}_"), entry)
     if key in TrainingSettings.OWN:
         return _check_setting(key, entry)
-    for name, hyperparameter in hyperparameters.items():
-        if f"{name}_schedule" in given and key.startswith(f"{name}_"):
-            return _check_schedule(hyperparameter, given, key.removeprefix(f"{name}_"), entry)
     known = [*hyperparameters, *TrainingSettings.OWN]
     raise SpaceError(f"{key}: {names} has no such hyperparameter{did_you_mean(key, known)}")
 
@@ -128,8 +135,7 @@ def _check_schedule(hyperparameter: Hyperparameter, given: SearchSpace, paramete
     kinds = _extremes(given[f"{name}_schedule"])
     if parameter == "schedule":
         for kind in kinds:
-            if kind not in KINDS:
-                raise SpaceError(f"{name}_schedule: unknown schedule {kind!r}{did_you_mean(str(kind), KINDS)}")
+            _check_kind(hyperparameter, str(kind))
         return
     known = {p for kind in kinds if kind in KINDS for p in inspect.signature(KINDS[str(kind)]).parameters}
     if parameter not in known:
@@ -139,6 +145,24 @@ def _check_schedule(hyperparameter: Hyperparameter, given: SearchSpace, paramete
             violation = hyperparameter.violation(value)
             if violation:
                 raise SpaceError(f"{name}_{parameter}: {violation}")
+
+
+def _check_kind(hyperparameter: Hyperparameter, kind: str) -> None:
+    """Refuse an unknown kind, or a whole schedule that leaves the hyperparameter's bounds."""
+    key = f"{hyperparameter.name}_schedule"
+    try:
+        alone = schedule_from_text(kind)
+    except ValueError as error:
+        raise SpaceError(f"{key}: {error}") from None
+    if alone is None:
+        if kind not in KINDS:
+            raise SpaceError(f"{key}: unknown schedule {kind!r}{did_you_mean(kind, [*KINDS, *PRESETS])}")
+        return
+    # Any schedule here is monotone or constant between its boundaries.
+    for i in range(201):
+        violation = hyperparameter.violation(float(alone(i / 200)))
+        if violation:
+            raise SpaceError(f"{key}: {violation} at {i / 200:.0%} of the training")
 
 
 def _extremes(entry: Domain | Value) -> tuple[Any, ...]:

@@ -227,10 +227,11 @@ class Study(_Table):
         for name, own in self.regularizers.items():
             self._check_fit(name, own)
         smallest = self.training_sets[0]
-        if self.training.batch_size > self.images(smallest.fraction):
+        largest_batch = max(self.training.batch_sizes())
+        if largest_batch > self.images(smallest.fraction):
             raise StudyError(
-                f"training.batch_size: must be <= the smallest training set ({self.images(smallest.fraction)} images "
-                f"at {smallest.name}), but got {self.training.batch_size}; lower it or take more images"
+                f"training.batch_size: must be <= the images of the smallest training set "
+                f"({self.images(smallest.fraction)}), but got {largest_batch}; lower it or take more images"
             )
         return self
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from tune_reg.data import subset, train_validation
+from tune_reg.data import subset, subset_per_class, train_validation
 from tune_reg.data.split import stratified
 from tune_reg.errors import DataError, StudyError
 
@@ -101,3 +101,20 @@ def test_fraction_outside_its_range(fraction):
 def test_no_indices():
     with pytest.raises(DataError, match="indices must not be empty"):
         subset(torch.arange(0), 1, seed=0)
+
+
+def test_so_many_of_each_class_nested_and_in_the_order_of_one_permutation():
+    indices = torch.arange(100).flip(0)[LABELS.flip(0) != 3]
+    small, large = (subset_per_class(indices, LABELS, count, seed=4) for count in (3, 11))
+    assert torch.bincount(LABELS[small]).tolist() == [3, 3, 3]
+    assert torch.bincount(LABELS[large]).tolist() == [11, 11, 11]
+    assert set(small.tolist()) < set(large.tolist()) < set(indices.tolist())
+    assert [i for i in large.tolist() if i in small.tolist()] == small.tolist()
+    assert set(small.tolist()) != set(subset_per_class(indices, LABELS, 3, seed=5).tolist())
+
+
+def test_a_class_without_enough_images_is_one_line():
+    with pytest.raises(StudyError, match="images_per_class must be <= 3, .* but got 4"):
+        subset_per_class(torch.arange(100), LABELS, 4, seed=0)
+    with pytest.raises(StudyError, match="images_per_class must be >= 1, but got 0"):
+        subset_per_class(torch.arange(100), LABELS, 0, seed=0)

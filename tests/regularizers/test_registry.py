@@ -1,4 +1,8 @@
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +10,8 @@ from search_spaces import SearchSpace, uniform
 from tune_reg.errors import TuneRegError
 from tune_reg.regularizers import Hyperparameter, Regularizer, register, regularizer, regularizers
 from tune_reg.regularizers import registry as known
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +98,18 @@ def test_off_and_bounds():
     assert regularizer("weight-decay").hyperparameter("alpha") is None
     assert Hyperparameter("x", 0.0, "x").bounds == "(-inf, inf)"
     assert Hyperparameter("x", 0.5, "x", low=0, high=1).bounds == "[0, 1]"
+
+
+def test_an_installed_package_brings_its_own_by_an_entry_point(tmp_path):
+    (tmp_path / "a_package.py").write_text((ROOT / "examples" / "gradient_noise.py").read_text())
+    information = tmp_path / "a_package-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[tune_reg.regularizers]\nmine = a_package\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-m", "tune_reg.cli", "list", "regularizers"]
+    listed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True)
+    assert "gradient-noise" in listed.stdout
+    without = {**environment, "PYTHONPATH": str(ROOT)}
+    listed = subprocess.run(command, env=without, capture_output=True, text=True, timeout=120, check=True)
+    assert "gradient-noise" not in listed.stdout

@@ -35,7 +35,7 @@ from tune_reg.schedules.curves import (
     steps,
 )
 from tune_reg.schedules.paper import PRESETS, paper_schedule
-from tune_reg.schedules.plain import KINDS, schedule_from_plain
+from tune_reg.schedules.plain import KINDS, schedule_from_plain, schedule_from_text
 
 __all__ = [
     "KINDS",
@@ -63,6 +63,7 @@ __all__ = [
     "paper_schedule",
     "piecewise",
     "schedule_from_plain",
+    "schedule_from_text",
     "sigmoid",
     "steps",
     "warm_restarts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -19,6 +20,7 @@ from tune_reg.schedules.curves import (
     sigmoid,
     steps,
 )
+from tune_reg.schedules.paper import PRESETS
 
 #: The kinds that a study file can name, and their parameters.
 KINDS: Final[dict[str, Callable[..., Schedule]]] = {
@@ -62,6 +64,22 @@ def schedule_from_plain(plain: Mapping[str, Any]) -> Schedule:
         raise ValueError(
             f"a {kind} schedule needs {', '.join(known)}, but got {', '.join(parameters) or 'nothing'}"
         ) from None
+
+
+def schedule_from_text(text: str) -> Schedule | None:
+    """The schedule that a text names by itself: a column of a paper's table, or a table as JSON; None for a kind.
+
+    >>> schedule_from_text('{"kind": "steps", "factor": 0.5}'), schedule_from_text("cosine")
+    (Steps(start=1.0, factor=0.5, every=0.25), None)
+    """
+    if text in PRESETS:
+        return PRESETS[text]
+    if not text.startswith("{"):
+        return None
+    try:
+        return schedule_from_plain(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"a schedule as text must be a JSON table, but got {text!r}: {error}") from None
 
 
 def _checked(kind: str, name: str, value: Any) -> Any:

@@ -62,6 +62,9 @@ class SerialEngine:
             generator=self._optimizer_noise,
         )
         self.learning_rate_schedule = self.settings.schedule()
+        self._batch_sizes = self.settings.batch_sizes()
+        steps = [math.ceil(len(self.train_index) / size) for size in self._batch_sizes]
+        self._steps_before = [0, *itertools.accumulate(steps)]  # each epoch; the last is that of all epochs
         self.epoch = 0  # epochs done
         self.diverged = False
         self.history: list[EpochRow] = []
@@ -69,10 +72,9 @@ class SerialEngine:
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps in an epoch; the last batch may be smaller."""
-        return math.ceil(len(self.train_index) / self.settings.batch_size)
+    def steps(self, epoch: int) -> int:
+        """Optimizer steps in an epoch, counted from 0; the last batch may be smaller."""
+        return self._steps_before[epoch + 1] - self._steps_before[epoch]
 
     @property
     def finished(self) -> bool:
@@ -169,7 +171,7 @@ class SerialEngine:
         epochs = self.settings.epochs
         at = epoch / max(epochs - 1, 1)
         factor = float(self.learning_rate_schedule(at))
-        done = (epoch * self.steps_per_epoch + step) / (epochs * self.steps_per_epoch)
+        done = (self._steps_before[epoch] + step) / self._steps_before[-1]
         numbers = (done, at, self.settings.learning_rate * factor, factor)
         return Progress(*torch.tensor(numbers, dtype=dtype, device=device).unbind())
 
@@ -216,7 +218,7 @@ class SerialEngine:
         """One pass over the subset in the order of this seed and epoch; the mean training loss."""
         seed, epoch = self.run.seed, self.epoch + 1
         order = torch.randperm(len(self.train_index), generator=generator(seed, "order", epoch))
-        chunks = torch.split(self.train_index[order].to(self.device), self.settings.batch_size)
+        chunks = torch.split(self.train_index[order].to(self.device), self._batch_sizes[self.epoch])
         self._sources = {hook: generator(seed, hook, epoch) for hook in ("augment", "inputs", "gradient", "penalty")}
         self._optimizer_noise.manual_seed(derive(seed, "optimizer", epoch))
         self._total = torch.zeros((), dtype=torch.float64, device=self.device)

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from search_spaces import Value
 from tune_reg.regularizers import regularizer
-from tune_reg.schedules import KINDS, Schedule
+from tune_reg.schedules import KINDS, Schedule, schedule_from_text
 from tune_reg.training.settings import TrainingSettings
 
 Protocol = Literal["validation", "paper"]
@@ -58,7 +58,11 @@ class Run:
     @property
     def settings(self) -> TrainingSettings:
         """The training settings, with those that ``params`` gives for this run alone."""
-        own = {key: value for key, value in self.params.items() if key in TrainingSettings.OWN}
+        own: dict[str, Any] = {key: value for key, value in self.params.items() if key in TrainingSettings.OWN}
+        for name in TrainingSettings.SCHEDULED:
+            schedule = scheduled(name, self.params)
+            if schedule is not None:
+                own[f"{name}_schedule"] = schedule.to_plain()
         return TrainingSettings(**{**self.training.model_dump(), **own}) if own else self.training
 
     def split_hyperparameters(self) -> tuple[dict[str, Any], dict[str, float | Schedule]]:
@@ -80,5 +84,8 @@ def scheduled(name: str, params: Mapping[str, Value]) -> Schedule | None:
     kind = params.get(f"{name}_schedule")
     if kind is None:
         return None
+    alone = schedule_from_text(str(kind))
+    if alone is not None:
+        return alone
     known = inspect.signature(KINDS[str(kind)]).parameters
     return KINDS[str(kind)](**{key: params[f"{name}_{key}"] for key in known if f"{name}_{key}" in params})

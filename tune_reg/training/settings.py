@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tune_reg.errors import did_you_mean
 from tune_reg.optimizers import OPTIMIZERS
-from tune_reg.schedules import Schedule, schedule_from_plain
+from tune_reg.schedules import Schedule, schedule_from_plain, schedule_from_text
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -23,10 +23,22 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     #: Those that a single regularizer of a study may have of its own, fixed or searched.
-    OWN: ClassVar = ("batch_size", "learning_rate", "learning_rate_schedule", "loss", "momentum", "optimizer")
+    OWN: ClassVar = (
+        "batch_size",
+        "batch_size_schedule",
+        "learning_rate",
+        "learning_rate_schedule",
+        "loss",
+        "momentum",
+        "optimizer",
+    )
+    #: Those of them that may have a schedule, as a factor.
+    SCHEDULED: ClassVar = ("batch_size", "learning_rate")
 
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 128
+    #: A factor on the batch size over the epochs, or the name of one; the product is rounded, and at least 1.
+    batch_size_schedule: Any = "constant"
     learning_rate: Positive = 0.1
     #: A factor on the learning rate over the epochs, or the name of one.
     learning_rate_schedule: Any = "constant"
@@ -39,14 +51,15 @@ class TrainingSettings(BaseModel):
     #: Share of the training images held out to pick strengths by.
     validation: Annotated[float, Field(gt=0, lt=1)] = 1 / 6
 
-    @field_validator("learning_rate_schedule")
+    @field_validator("learning_rate_schedule", "batch_size_schedule")
     @classmethod
-    def _known_schedule(cls, value: Any) -> Any:
+    def _known_schedule(cls, value: Any, info: ValidationInfo) -> Any:
         schedule = _schedule(value)
         # Any schedule here is monotone or constant between its boundaries: a hundred places show a sign.
         lowest = min(float(schedule(i / 100)) for i in range(101))
         if lowest < 0:
-            raise ValueError(f"a factor on the learning rate must be >= 0 throughout, but it falls to {lowest:g}")
+            of = str(info.field_name).removesuffix("_schedule").replace("_", " ")
+            raise ValueError(f"a factor on the {of} must be >= 0 throughout, but it falls to {lowest:g}")
         return value
 
     @field_validator("optimizer")
@@ -56,10 +69,24 @@ class TrainingSettings(BaseModel):
             raise ValueError(f"unknown optimizer {value!r}{did_you_mean(value, OPTIMIZERS)}")
         return value
 
+    def batch_sizes(self) -> list[int]:
+        """The batch size of each epoch.
+
+        >>> doubled = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}
+        >>> TrainingSettings(epochs=4, batch_size_schedule=doubled).batch_sizes()
+        [128, 128, 256, 256]
+        """
+        factor = _schedule(self.batch_size_schedule)
+        at = [epoch / max(self.epochs - 1, 1) for epoch in range(self.epochs)]
+        return [max(1, round(self.batch_size * float(factor(progress)))) for progress in at]
+
     def schedule(self) -> Schedule:
         """The factor on the learning rate as a function of progress."""
         return _schedule(self.learning_rate_schedule)
 
 
 def _schedule(plain: Any) -> Schedule:
+    alone = schedule_from_text(plain) if isinstance(plain, str) else None
+    if alone is not None:
+        return alone
     return schedule_from_plain(plain if isinstance(plain, dict) else {"kind": plain})
