@@ -114,7 +114,7 @@ def test_so_many_of_each_class_nested_and_in_the_order_of_one_permutation():
 
 
 def test_a_class_without_enough_images_is_one_line():
-    with pytest.raises(StudyError, match="images_per_class must be <= 3, .* but got 4"):
+    with pytest.raises(StudyError, match=r"images_per_class must be <= 3, .* but got 4"):
         subset_per_class(torch.arange(100), LABELS, 4, seed=0)
     with pytest.raises(StudyError, match="images_per_class must be >= 1, but got 0"):
         subset_per_class(torch.arange(100), LABELS, 0, seed=0)
