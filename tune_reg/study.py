@@ -27,6 +27,8 @@ from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 
 PositiveInt = Annotated[int, Field(ge=1)]
+SamplerName = Literal["tpe", "gp", "cma-es", "qmc", "random", "grid"]
+PrunerName = Literal["asha", "hyperband", "median", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 #: The learning rate is no regularizer's own, but can be searched beside every strength.
@@ -42,10 +44,12 @@ class SearchSettings(_Table):
 
     #: Configurations tried for each regularizer at each searched fraction.
     trials: Annotated[int, Field(ge=1)] = 16
-    sampler: Literal["tpe", "random"] = "tpe"
-    #: "asha" is asynchronous successive halving; "none" trains every trial to the end.
-    pruner: Literal["asha", "none"] = "asha"
-    #: At each rung of ASHA one trial in so many goes on.
+    #: "grid" tries every combination of spaces that are choices only, and no more trials than there are.
+    sampler: SamplerName = "tpe"
+    #: "asha" is asynchronous successive halving, "hyperband" several of it; "median" stops what is worse than the
+    #: median of the finished trials at the same epoch; "none" trains every trial to the end.
+    pruner: PrunerName = "asha"
+    #: At each rung of ASHA and Hyperband one trial in so many goes on.
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     #: The first rung.
     min_epochs: Annotated[int, Field(ge=1)] = 1

@@ -13,7 +13,7 @@ def task(name="weight-decay", trials=8, space=SPACE):
 
 
 def brain(path, tasks, **settings):
-    return Brain(path / "search.journal", tasks, SearchSettings(**settings), seed=3)
+    return Brain(path / "search.journal", tasks, SearchSettings(**settings), epochs=8, seed=3)
 
 
 def journal(path, name="weight-decay at 1"):

@@ -7,21 +7,19 @@ or FAIL with its intermediate values. Only one process writes the journal at a t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import optuna
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
+from tune_reg.search import fidelity, pruners, samplers
 from tune_reg.study import SearchSettings, Task
-from tune_reg.training.seeding import derive
 
 State = Literal["complete", "pruned", "diverged", "failed"]
 
@@ -58,60 +56,71 @@ class Brain:
     """Asks, prunes and remembers: ``ask() / report(trial, epoch, value) -> stop / tell(trial, state, value)``.
 
     Values are validation accuracies, to be maximized. A brain made anew on the same journal goes on where the
-    last one stopped: trials that were running are asked again first, with their configurations.
+    last one stopped: trials that were running are asked again first, with their configurations. ``journal``: the
+    file, or an Optuna storage. ``epochs``: of a trial that is not stopped. ``predict``: what the sampler is told
+    of stopped trials; None: that they were stopped, and their values so far.
     """
 
-    def __init__(self, journal: Path, tasks: Sequence[Task], settings: SearchSettings, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        journal: Path | BaseStorage,
+        tasks: Sequence[Task],
+        settings: SearchSettings,
+        *,
+        epochs: int,
+        seed: int = 0,
+        predict: fidelity.Predict | None = fidelity.predict,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.tasks = list(tasks)
         self._settings = settings
         self._seed = seed
-        storage = JournalStorage(JournalFileBackend(str(journal)))
+        self._predict = predict
+        self._pruner = pruners.build(settings, epochs=epochs)
+        storage = JournalStorage(JournalFileBackend(str(journal))) if isinstance(journal, Path) else journal
         self._studies = {task.name: self._open(storage, task) for task in tasks}
-        self._live: dict[tuple[str, int], optuna.Trial] = {}
-        self._interrupted: list[Trial] = []
+        self._live: set[tuple[str, int]] = set()
+        self._interrupted: list[tuple[Task, int]] = []
         self._asked: dict[str, int] = {}
         for task in tasks:
             trials = self._trials(task)
             self._asked[task.name] = len(trials)
-            self._interrupted += [_trial(task, t) for t in trials if t.state == TrialState.RUNNING]
+            self._interrupted += [(task, t.number) for t in trials if t.state == TrialState.RUNNING]
 
     def ask(self) -> Trial | None:
         """The next configuration, or None where every task has used its budget."""
         if self._interrupted:
-            trial = self._interrupted.pop(0)
-            study = self._studies[trial.task.name]
-            self._live[_key(trial)] = optuna.Trial(
-                study, study._storage.get_trial_id_from_study_id_trial_number(study._study_id, trial.number)
-            )
-            return trial
+            task, number = self._interrupted.pop(0)
+            return self._sample(task, self._studies[task.name].get_trials(deepcopy=False)[number])
         open_tasks = [task for task in self.tasks if self._asked[task.name] < task.trials]
         if not open_tasks:
             return None
         task = min(open_tasks, key=lambda task: self._asked[task.name])
-        study = self._studies[task.name]
-        study.sampler = self._sampler(task, self._asked[task.name])
-        live = study.ask(fixed_distributions=task.space.to_optuna())
+        trial = self._sample(task)
         self._asked[task.name] += 1
-        trial = Trial(task, live.number, {**task.space.fixed, **live.params})
-        self._live[_key(trial)] = live
         return trial
 
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
         """Take the validation accuracy after ``epoch`` (from 1); whether the trial should stop here."""
-        live = self._live[_key(trial)]
-        if epoch not in self._frozen(trial).intermediate_values:
-            live.report(value, epoch)
-        return live.should_prune()
+        assert _key(trial) in self._live
+        study, frozen = self._studies[trial.task.name], self._frozen(trial)
+        if epoch not in frozen.intermediate_values:
+            study._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
+            frozen = self._frozen(trial)
+        return self._pruner.prune(study, frozen)
 
     def tell(self, trial: Trial, state: State, value: float | None = None, reason: str | None = None) -> None:
         """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone."""
-        study = self._studies[trial.task.name]
-        live = self._live.pop(_key(trial))
-        if reason is not None:
-            live.set_user_attr(_REASON, f"{state}: {reason}")
+        self._live.remove(_key(trial))
+        study, frozen = self._studies[trial.task.name], self._frozen(trial)
         # The trial may have been told before the process that told it was killed.
-        study.tell(live, value if state == "complete" else None, _STATES[state], skip_if_finished=True)
+        if frozen.state.is_finished():
+            return
+        if reason is not None:
+            study._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
+        if state == "diverged":
+            study._storage.set_trial_user_attr(frozen._trial_id, fidelity.DIVERGED, True)
+        study.tell(trial.number, value if state == "complete" else None, _STATES[state])
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
@@ -138,39 +147,33 @@ class Brain:
             best=max(values, default=None),
         )
 
-    def _open(self, storage: JournalStorage, task: Task) -> optuna.Study:
+    def _open(self, storage: BaseStorage, task: Task) -> optuna.Study:
         study = optuna.create_study(
             storage=storage,
             study_name=task.name,
             direction="maximize",
-            pruner=self._pruner(),
-            sampler=self._sampler(task, 0),
+            # Never asked: each trial is sampled by a sampler of its own, see ``_sample``.
+            sampler=optuna.samplers.RandomSampler(seed=0),
+            pruner=self._pruner,
             load_if_exists=True,
         )
-        for values in task.space.start[: task.trials]:
-            study.enqueue_trial(values, skip_if_exists=True)
+        if self._settings.sampler != "grid":
+            for values in task.space.start[: task.trials]:
+                study.enqueue_trial(values, skip_if_exists=True)
         return study
 
-    def _sampler(self, task: Task, number: int) -> BaseSampler:
-        """The sampler of one trial: seeded by its number, so that a resumed search asks what it would have asked."""
-        seed = derive(self._seed, "sampler", task.name, number) % 2**32
-        if self._settings.sampler == "random":
-            return RandomSampler(seed=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return TPESampler(
-                seed=seed,
-                n_startup_trials=max(3, min(10, task.trials // 3)),
-                multivariate=True,
-                constant_liar=True,
-            )
-
-    def _pruner(self) -> optuna.pruners.BasePruner:
-        if self._settings.pruner == "none":
-            return optuna.pruners.NopPruner()
-        return optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=self._settings.min_epochs, reduction_factor=self._settings.reduction_factor
-        )
+    def _sample(self, task: Task, begun: FrozenTrial | None = None) -> Trial:
+        """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
+        study = self._studies[task.name]
+        number = self._asked[task.name] if begun is None else begun.number
+        sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
+        told = fidelity.ShownStudy(study, sampler, self._predict)
+        live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
+        for name, distribution in task.space.to_optuna().items():
+            live._suggest(name, distribution)
+        trial = Trial(task, live.number, {**task.space.fixed, **live.params})
+        self._live.add(_key(trial))
+        return trial
 
     def _trials(self, task: Task) -> list[FrozenTrial]:
         """The trials asked so far; starting points that wait their turn are none."""

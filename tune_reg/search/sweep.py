@@ -73,7 +73,9 @@ class Sweep:
         self.directory = directory
         self.store = Store(directory, study_hash=study.hash)
         self.tasks = study.tasks()
-        self.brain = Brain(directory / "search.journal", self.tasks, study.search, seed=study.seed)
+        self.brain = Brain(
+            directory / "search.journal", self.tasks, study.search, epochs=study.training.epochs, seed=study.seed
+        )
         self._live: dict[str, _Live] = {}
         self._confirmations = study.confirmations()
         self._confirmed = sum(self.store.has("final", _confirm_key(*entry)) for entry in self._confirmations)
