@@ -3,7 +3,9 @@
 A leaf: it imports nothing else of the project, and Ray Tune or Optuna only to convert to their types.
 """
 
+from search_spaces.conditional import Conditional, when
 from search_spaces.convert import as_space
+from search_spaces.define_by_run import DefinedByRun
 from search_spaces.domains import (
     Choice,
     Domain,
@@ -21,6 +23,8 @@ from search_spaces.space import SearchSpace, entry_from_plain, entry_to_plain
 
 __all__ = [
     "Choice",
+    "Conditional",
+    "DefinedByRun",
     "Domain",
     "Float",
     "Integer",
@@ -36,4 +40,5 @@ __all__ = [
     "loguniform",
     "schedule",
     "uniform",
+    "when",
 ]

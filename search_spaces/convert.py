@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from search_spaces.conditional import Conditional
 from search_spaces.domains import Choice, Domain, Float, Integer, SpaceError, Value
 from search_spaces.scheduled import ScheduleSpace
 from search_spaces.space import SearchSpace, entry_from_plain
@@ -26,6 +27,21 @@ def optuna_distribution(domain: Domain) -> optuna.distributions.BaseDistribution
             return CategoricalDistribution(values)
 
 
+def domain_of(distribution: optuna.distributions.BaseDistribution) -> Domain:
+    """The domain of an Optuna distribution; a step is left out."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(distribution, FloatDistribution):
+        return Float(distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, IntDistribution):
+        return Integer(distribution.low, distribution.high, log=distribution.log)
+    if isinstance(distribution, CategoricalDistribution):
+        return Choice(tuple(distribution.choices))  # type: ignore[arg-type]  # Optuna's may also be None
+    raise SpaceError(
+        f"Optuna's {type(distribution).__name__} has no counterpart; use suggest_float, _int or _categorical"
+    )
+
+
 def tune_domain(domain: Domain) -> Any:
     """The ``ray.tune`` domain of ``domain``."""
     from ray import tune
@@ -40,19 +56,26 @@ def tune_domain(domain: Domain) -> Any:
 
 
 def as_space(entries: object) -> SearchSpace:
-    """A ``SearchSpace`` from one, or from a mapping of domains, plain values or ``ray.tune`` domains.
+    """A ``SearchSpace`` from one, from a mapping of domains, plain values or ``ray.tune`` domains, or from a function.
+
+    The function takes an Optuna trial and returns the hyperparameters (see ``DefinedByRun``).
 
     >>> as_space({"alpha": [1, 2, 4], "weight_decay": {"low": 1e-6, "high": 1e-2, "log": True}}).fixed
     {}
     """
     if isinstance(entries, SearchSpace):
         return entries
+    if callable(entries):
+        from search_spaces.define_by_run import DefinedByRun
+
+        return DefinedByRun(entries)
     if not isinstance(entries, Mapping):
-        raise SpaceError(f"a search space is a SearchSpace or a mapping of names to domains, but got {entries!r}")
+        rule = "a search space is a SearchSpace, a mapping of names to domains or a function of a trial"
+        raise SpaceError(f"{rule}, but got {entries!r}")
     return SearchSpace({str(name): _entry(name, entry) for name, entry in entries.items()})
 
 
-def _entry(name: object, entry: object) -> Domain | Value | ScheduleSpace:
+def _entry(name: object, entry: object) -> Domain | Value | ScheduleSpace | Conditional:
     try:
         return _from_tune(entry) if type(entry).__module__.startswith("ray.tune") else entry_from_plain(entry)
     except SpaceError as error:

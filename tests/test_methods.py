@@ -306,3 +306,53 @@ def test_a_growing_batch_makes_fewer_steps(tiny):
     total = sum(engine.steps(epoch) for epoch in range(3))
     last = engine._moment(2, engine.steps(2) - 1, torch.float64, torch.device("cpu"))
     assert float(last.step) == pytest.approx((total - 1) / total)
+
+
+def by_hand(trial):
+    mode = trial.suggest_categorical("mode", ["coupled", "decoupled"])
+    alpha = trial.suggest_float("alpha", 0, 8) if mode == "coupled" else 0.0
+    return {"mode": mode, "alpha": alpha, "weight_decay": 10 ** trial.suggest_float("exponent", -4, -1)}
+
+
+def outside(trial):
+    return {"weight_decay": trial.suggest_float("weight_decay", -1.0, 1.0)}
+
+
+def test_a_function_of_a_trial_is_a_method_from_python_and_from_a_file():
+    python = study({"adadecay": by_hand, "weight-decay": {}})
+    name = f"{by_hand.__module__}:by_hand"
+    plain = study({"adadecay": {"space": name, "start": []}, "weight-decay": {}})
+    assert python.to_plain()["regularizers"]["adadecay"] == {"space": name, "start": []}
+    assert python.hash == plain.hash != study({"adadecay": {}, "weight-decay": {}}).hash
+    assert python.tasks()[0].trials == 16
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"weight-decay": outside}, "regularizers.weight-decay.space: weight_decay: must lie in"),
+        ({"weight-decay": by_hand}, "regularizers.weight-decay.space: mode: weight-decay has no such hyperparameter"),
+        ({"weight-decay": {"space": 3}}, "space: a function or its package.module:function is wanted, but got 3"),
+        ({"weight-decay": {"space": "nowhere:f"}}, "space 'nowhere:f' cannot be imported"),
+        (
+            {"adadecay": {"space": by_hand, "alpha": 4.0}},
+            "adadecay.space: stands in place of hyperparameters, but got alpha beside it",
+        ),
+    ],
+)
+def test_a_function_that_does_not_fit_is_one_line(table, said):
+    with pytest.raises(StudyError) as caught:
+        study(table)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_parameters_of_a_schedule_are_asked_for_with_their_kinds_alone():
+    taper = schedule(["constant", "cosine"], value=loguniform(1e-5, 1e-3), start=loguniform(1e-5, 1e-2), end=0.0)
+    made = study({"weight-decay": {"weight_decay": taper}})
+    space = made.tasks()[0].space
+    assert space.conditions == {
+        "weight_decay_value": {"weight_decay_schedule": ("constant",)},
+        "weight_decay_start": {"weight_decay_schedule": ("cosine",)},
+    }
+    assert Study(**made.to_plain()).hash == made.hash

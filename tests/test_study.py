@@ -146,7 +146,10 @@ BAD = {
         {"regularizers": {"weight-decay": {"weight_decay": {"low": 0, "hihg": 1}}}},
         f"{WD}.weight_decay: a range has the keys low, high and, if wanted, log and integer, but got ['hihg', 'low']",
     ),
-    "no table": ({"regularizers": {"weight-decay": 3}}, f"{WD}: a SearchSpace or a table of hyperparameters is wanted"),
+    "no table": (
+        {"regularizers": {"weight-decay": 3}},
+        f"{WD}: a SearchSpace, a table of hyperparameters or a function is wanted",
+    ),
     "start is no list": (
         {"regularizers": {"weight-decay": {"start": 3}}},
         f"{WD}.start: a list of tables is wanted, but got 3",
@@ -220,7 +223,10 @@ BAD = {
         {"search": 3},
         "search: must be a valid dictionary or instance of SearchSettings, but got 3",
     ),
-    "unknown sampler": ({"search": {"sampler": "cma"}}, "search.sampler: must be 'tpe' or 'random', but got 'cma'"),
+    "unknown sampler": (
+        {"search": {"sampler": "cma"}},
+        "search.sampler: must be 'tpe', 'gp', 'cma-es', 'qmc', 'random' or 'grid', but got 'cma'",
+    ),
     "unknown protocol": ({"protocol": "test"}, "protocol: must be 'validation' or 'paper', but got 'test'"),
     "text seed": ({"seed": "3"}, "seed: must be a valid integer, but got '3'"),
     "negative seed": ({"seed": -1}, "seed: must be greater than or equal to 0, but got -1"),

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from search_spaces import Choice, Domain, SearchSpace, SpaceError, Value, as_space, entry_to_plain
+from search_spaces import Choice, DefinedByRun, Domain, SearchSpace, SpaceError, Value, as_space
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
+from tune_reg.imports import import_function
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
 from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
 from tune_reg.training.settings import TrainingSettings
@@ -18,6 +19,7 @@ from tune_reg.training.settings import TrainingSettings
 #: Keys of a method's table that are no hyperparameters.
 _REGULARIZER: Final = "regularizer"
 _START: Final = "start"
+_SPACE: Final = "space"
 
 #: A schedule of one of these settings is a factor on it.
 _FACTORS: Final = {
@@ -41,7 +43,7 @@ class Method:
 
     def to_plain(self, name: str) -> dict[str, Any]:
         """The table of a study file that says the same."""
-        plain = {key: entry_to_plain(entry) for key, entry in self.space.items()}
+        plain = {_SPACE: self.space.reference} if isinstance(self.space, DefinedByRun) else self.space.to_plain()
         own = {} if self.regularizer == name else {_REGULARIZER: self.regularizer}
         return {**own, **plain, _START: [dict(values) for values in self.space.start]}
 
@@ -49,17 +51,18 @@ class Method:
 def method(name: str, table: Any) -> Method:
     """The method that a study gives under ``name``, over the regularizer's default space.
 
-    ``table``: a ``SearchSpace`` or a mapping of hyperparameters to domains and values. A mapping may also hold
-    ``regularizer`` (a name or a list of names; ``name`` itself where absent) and ``start``. Raises ``StudyError``
-    with the key, the rule and the value.
+    ``table``: a ``SearchSpace``, a function of an Optuna trial that returns hyperparameters, or a mapping of
+    hyperparameters to domains and values. A mapping may also hold ``regularizer`` (a name or a list of names;
+    ``name`` itself where absent), ``start`` and, in place of hyperparameters, ``space`` (a function, or its
+    ``package.module:function``). Raises ``StudyError`` with the key, the rule and the value.
     """
     key = f"regularizers.{name}"
-    if not isinstance(table, Mapping):
-        raise StudyError(f"{key}: a SearchSpace or a table of hyperparameters is wanted, got {table!r}")
-    entries: Any = table
+    entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
+    if entries is None:
+        raise StudyError(f"{key}: a SearchSpace, a table of hyperparameters or a function is wanted, got {table!r}")
     names, start = name, None
-    if not isinstance(table, SearchSpace):
-        entries = dict(table)
+    if not isinstance(entries, SearchSpace):
+        entries = dict(entries)
         names = _names(key, entries.pop(_REGULARIZER, name))
         start = entries.pop(_START, None)
     try:
@@ -68,23 +71,65 @@ def method(name: str, table: Any) -> Method:
         raise StudyError(f"{key}: {error}") from None
     if start is not None and not (isinstance(start, list | tuple) and all(isinstance(s, Mapping) for s in start)):
         raise StudyError(f"{key}.start: a list of tables is wanted, but got {start!r}")
+    if isinstance(entries, DefinedByRun) or _SPACE in entries:
+        return Method(names, _of_function(key, names, kind, entries, start or []))
     try:
         given = as_space(entries)
         for entry in given:
             _check(names, kind, given, entry)
+        scheduled = [p.name for p in kind.hyperparameters if f"{p.name}_schedule" in given]
+        space = _conditioned(kind.space.without(scheduled).replace(given))
     except SpaceError as error:
         raise StudyError(f"{key}.{error}") from None
-    scheduled = {
-        hyperparameter.name for hyperparameter in kind.hyperparameters if f"{hyperparameter.name}_schedule" in given
-    }
-    base = SearchSpace({k: v for k, v in kind.space.items() if k not in scheduled}) if scheduled else kind.space
-    space = base.replace(given)
     try:
         if start is not None or given.start:
-            space = SearchSpace(space, start=start or given.start)
+            space = space.starting(start or given.start)
     except SpaceError as error:
         raise StudyError(f"{key}.start: {error}") from None
     return Method(names, space)
+
+
+def _of_function(key: str, names: str, kind: type[Regularizer], entries: Any, start: Any) -> SearchSpace:
+    """The space of a function, once what it returned on random trials is found in order."""
+    if not isinstance(entries, DefinedByRun) and len(entries) > 1:
+        others = ", ".join(sorted(set(entries) - {_SPACE}))
+        raise StudyError(f"{key}.space: stands in place of hyperparameters, but got {others} beside it")
+    try:
+        space = entries if isinstance(entries, DefinedByRun) else DefinedByRun(_function(entries[_SPACE]), start=start)
+        for values in space.returned:
+            as_fixed = SearchSpace(values)
+            for name in as_fixed:
+                _check(names, kind, as_fixed, name)
+    except SpaceError as error:
+        raise StudyError(f"{key}.space: {error}") from None
+    return space
+
+
+def _function(given: Any) -> Any:
+    function = import_function(given, "space") if isinstance(given, str) else given
+    if not callable(function):
+        raise SpaceError(f"a function or its package.module:function is wanted, but got {function!r}")
+    return function
+
+
+def _conditioned(space: SearchSpace) -> SearchSpace:
+    """The space with the parameters of schedules asked for only with the kinds that have them."""
+    conditions = {}
+    for key, kinds in space.domains.items():
+        if not (key.endswith("_schedule") and isinstance(kinds, Choice)):
+            continue
+        for name in space.domains:
+            parameter = name.removeprefix(key.removesuffix("schedule"))
+            if name in {key, parameter}:
+                continue
+            having = tuple(kind for kind in kinds.values if parameter in _parameters(str(kind)))
+            if 0 < len(having) < len(kinds.values):
+                conditions[name] = {key: having}
+    return space.conditioned(conditions)
+
+
+def _parameters(kind: str) -> set[str]:
+    return set(inspect.signature(KINDS[kind]).parameters) if kind in KINDS else set()
 
 
 def _names(key: str, given: Any) -> str:
@@ -137,7 +182,7 @@ def _check_schedule(hyperparameter: Hyperparameter, given: SearchSpace, paramete
         for kind in kinds:
             _check_kind(hyperparameter, str(kind))
         return
-    known = {p for kind in kinds if kind in KINDS for p in inspect.signature(KINDS[str(kind)]).parameters}
+    known = {p for kind in kinds for p in _parameters(str(kind))}
     if parameter not in known:
         raise SpaceError(f"{name}_{parameter}: no such parameter{did_you_mean(parameter, sorted(known))}")
     if parameter in ("value", "start", "end"):  # these are values of the hyperparameter itself

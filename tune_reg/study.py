@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from search_spaces import Choice, Domain, Float, SearchSpace, SpaceError, entry_from_plain, entry_to_plain
+from search_spaces import Choice, DefinedByRun, Domain, Float, SearchSpace, SpaceError, entry_from_plain, entry_to_plain
 from tune_reg import data, models
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.methods import Method, check_bounds, method
@@ -136,10 +136,11 @@ class Study(_Table):
     """A comparison of regularizers on one data set and model.
 
     ``regularizers``: names, or a mapping of names to search spaces (a ``SearchSpace``, or a mapping of
-    hyperparameters to domains, ``ray.tune`` domains, lists of choices, schedules or fixed values). What a space does
-    not name is searched over the regularizer's default space. A name is that of a regularizer, or any name whose
-    table says ``regularizer = NAME`` or ``regularizer = [NAME, NAME]``, for several at once. ``baseline``: the name
-    that the others are compared with; the first where not given. Raises ``StudyError`` with a line for each mistake.
+    hyperparameters to domains, ``ray.tune`` domains, lists of choices, schedules or fixed values; or a function that
+    takes an Optuna trial and returns hyperparameters). What a space does not name is searched over the regularizer's
+    default space. A name is that of a regularizer, or any name whose table says ``regularizer = NAME`` or
+    ``regularizer = [NAME, NAME]``, for several at once. ``baseline``: the name that the others are compared with;
+    the first where not given. Raises ``StudyError`` with a line for each mistake.
 
     >>> from search_spaces import loguniform
     >>> study = Study(name="wd", dataset="digits", model="nn-2",
@@ -335,6 +336,7 @@ class Study(_Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        plain["functions"] = [m.space.digest for m in self.regularizers.values() if isinstance(m.space, DefinedByRun)]
         same = json.loads(json.dumps(plain), parse_int=float)  # 1 and 1.0 say the same
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -370,19 +372,15 @@ class Study(_Table):
             space = own.space
             learning_rate = self.search.learning_rate
             if learning_rate is not None and "learning_rate" not in space:
-                space = self._with_learning_rate(space, learning_rate)
+                usual = self.training.learning_rate
+                start = {"learning_rate": usual} if learning_rate.contains(usual) else {}
+                space = space.extended("learning_rate", learning_rate, start=start)
             trials = self.search.trials if space.domains else 1
             tasks += [
                 Task(name, size.fraction, space, trials, own.regularizer, size.images_per_class)
                 for size in self.searched_sets
             ]
         return tasks
-
-    def _with_learning_rate(self, space: SearchSpace, learning_rate: Domain) -> SearchSpace:
-        """The space with the learning rate in it; a starting point has that of ``[training]``, if in range."""
-        usual = self.training.learning_rate
-        at = {"learning_rate": usual} if learning_rate.contains(usual) else {}
-        return SearchSpace({**space, "learning_rate": learning_rate}, start=[{**s, **at} for s in space.start])
 
     def confirmations(self) -> list[tuple[Task, TrainingSet, int]]:
         """(task whose winner it is, training set, seed) of each confirmed run.

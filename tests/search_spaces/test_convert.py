@@ -96,7 +96,10 @@ def test_a_space_stays_itself():
 
 @pytest.mark.parametrize("entries", [3, None, ["alpha"], "alpha"])
 def test_what_is_no_mapping_is_refused(entries):
-    with pytest.raises(SpaceError, match=r"^a search space is a SearchSpace or a mapping of names to domains, but got"):
+    with pytest.raises(
+        SpaceError,
+        match=r"^a search space is a SearchSpace, a mapping of names to domains or a function of a trial, but got",
+    ):
         as_space(entries)
 
 

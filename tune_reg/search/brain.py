@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
@@ -169,9 +169,7 @@ class Brain:
         sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
         told = fidelity.ShownStudy(study, sampler, self._predict)
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
-        for name, distribution in task.space.to_optuna().items():
-            live._suggest(name, distribution)
-        trial = Trial(task, live.number, {**task.space.fixed, **live.params})
+        trial = Trial(task, live.number, task.space.suggest(live))
         self._live.add(_key(trial))
         return trial
 
@@ -189,8 +187,7 @@ def _key(trial: Trial) -> tuple[str, int]:
 
 
 def _trial(task: Task, frozen: FrozenTrial) -> Trial:
-    params: dict[str, Any] = {**task.space.fixed, **frozen.params}
-    return Trial(task, frozen.number, params)
+    return Trial(task, frozen.number, task.space.suggest(optuna.trial.FixedTrial(frozen.params)))
 
 
 def _value(trial: FrozenTrial) -> float:

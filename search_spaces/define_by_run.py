@@ -1,0 +1,100 @@
+"""A search space as a function of an Optuna trial, for what ranges and conditions cannot say."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from search_spaces.convert import domain_of
+from search_spaces.domains import Domain, SpaceError, Value
+from search_spaces.space import SearchSpace
+
+Function = Callable[[Any], Mapping[str, Value]]
+
+#: The function is tried on so many random trials to learn what it asks for.
+_TRIES: Final = 64
+
+
+class DefinedByRun(SearchSpace):
+    """``function(trial)`` asks an ``optuna.Trial`` and returns the hyperparameters, as a mapping of names to values.
+
+    As a ``SearchSpace`` it has the ranges that the function was seen to ask for; ``returned`` holds the values that
+    it gave meanwhile. Raises ``SpaceError`` where the function fails.
+
+    >>> def space(trial):
+    ...     mode = trial.suggest_categorical("mode", ["coupled", "decoupled"])
+    ...     alpha = trial.suggest_float("alpha", 0, 8) if mode == "coupled" else 0.0
+    ...     return {"mode": mode, "alpha": alpha}
+    >>> sorted(DefinedByRun(space).domains)
+    ['alpha', 'mode']
+    """
+
+    def __init__(
+        self, function: Function, *, beside: SearchSpace | None = None, start: Sequence[Mapping[str, Value]] = ()
+    ) -> None:
+        self.function = function
+        self.beside = beside or SearchSpace()
+        asked, self.returned = _tried(function)
+        super().__init__({**asked, **self.beside}, start=start)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, DefinedByRun)
+            and (self.reference, self.digest) == (other.reference, other.digest)
+            and super().__eq__(other)
+        )
+
+    __hash__ = SearchSpace.__hash__
+
+    @property
+    def reference(self) -> str:
+        """The function as ``package.module:function``."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
+
+    @property
+    def digest(self) -> str:
+        """Of the function's source, where there is one: it says whether the function is the same as before."""
+        try:
+            source = inspect.getsource(self.function)
+        except (OSError, TypeError):
+            source = ""
+        return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+    def suggest(self, trial: Any) -> dict[str, Value]:
+        """What the function returns for an Optuna trial, and the names beside it."""
+        return {**dict(self.function(trial)), **self.beside.suggest(trial)}
+
+    def extended(self, name: str, domain: Domain, *, start: Mapping[str, Value]) -> DefinedByRun:
+        """The same with ``name`` searched beside; ``start`` is added to each starting point."""
+        beside = SearchSpace({**self.beside, name: domain})
+        return DefinedByRun(self.function, beside=beside, start=[{**values, **start} for values in self.start])
+
+
+def _tried(function: Function) -> tuple[dict[str, Domain], list[dict[str, Value]]]:
+    """The ranges that the function asks for on random trials, and what it returns."""
+    import optuna
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0), storage=_quiet_storage())
+    asked: dict[str, Domain] = {}
+    returned = []
+    name = getattr(function, "__qualname__", repr(function))
+    for _ in range(_TRIES):
+        trial = study.ask()
+        try:
+            values = function(trial)
+        except Exception as error:
+            raise SpaceError(f"{name} raised {type(error).__name__}: {str(error).splitlines()[0]}") from error
+        if not isinstance(values, Mapping) or not all(isinstance(v, int | float | str) for v in values.values()):
+            raise SpaceError(f"{name} must return a mapping of hyperparameters to numbers or text, but got {values!r}")
+        returned.append({str(key): value for key, value in values.items()})
+        asked |= {key: domain_of(distribution) for key, distribution in trial.distributions.items()}
+    return asked, returned
+
+
+def _quiet_storage() -> Any:
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.storages.InMemoryStorage()
