@@ -356,3 +356,13 @@ def test_parameters_of_a_schedule_are_asked_for_with_their_kinds_alone():
         "weight_decay_start": {"weight_decay_schedule": ("cosine",)},
     }
     assert Study(**made.to_plain()).hash == made.hash
+
+
+def test_the_grid_of_the_paper_is_a_word():
+    made = study({"db": {"space": "paper"}, "adadecay": {"space": "paper", "alpha": 4.0}}, search={"sampler": "grid"})
+    assert made.tasks()[0].space.domains["strength"].values[0] == 1e-6
+    assert len(made.tasks()[0].space.domains["strength"].values) == 14
+    assert set(made.tasks()[1].space.domains) == {"weight_decay"}
+    assert Study(**made.to_plain()).hash == made.hash
+    with pytest.raises(StudyError, match=r"regularizers.l1.space: no paper gives a grid for l1; leave space out"):
+        study({"l1": {"space": "paper"}})

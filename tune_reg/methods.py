@@ -20,6 +20,7 @@ from tune_reg.training.settings import TrainingSettings
 _REGULARIZER: Final = "regularizer"
 _START: Final = "start"
 _SPACE: Final = "space"
+_PAPER: Final = "paper"
 
 #: A schedule of one of these settings is a factor on it.
 _FACTORS: Final = {
@@ -53,8 +54,9 @@ def method(name: str, table: Any) -> Method:
 
     ``table``: a ``SearchSpace``, a function of an Optuna trial that returns hyperparameters, or a mapping of
     hyperparameters to domains and values. A mapping may also hold ``regularizer`` (a name or a list of names;
-    ``name`` itself where absent), ``start`` and, in place of hyperparameters, ``space`` (a function, or its
-    ``package.module:function``). Raises ``StudyError`` with the key, the rule and the value.
+    ``name`` itself where absent), ``start``, and ``space``: "paper" for the grid of the regularizer's paper in place
+    of the default space, or a function or its ``package.module:function`` in place of hyperparameters. Raises
+    ``StudyError`` with the key, the rule and the value.
     """
     key = f"regularizers.{name}"
     entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
@@ -71,6 +73,12 @@ def method(name: str, table: Any) -> Method:
         raise StudyError(f"{key}: {error}") from None
     if start is not None and not (isinstance(start, list | tuple) and all(isinstance(s, Mapping) for s in start)):
         raise StudyError(f"{key}.start: a list of tables is wanted, but got {start!r}")
+    base = kind.space
+    if entries.get(_SPACE) == _PAPER:
+        if kind.paper is None:
+            raise StudyError(f"{key}.space: no paper gives a grid for {names}; leave space out")
+        base = kind.paper
+        del entries[_SPACE]
     if isinstance(entries, DefinedByRun) or _SPACE in entries:
         return Method(names, _of_function(key, names, kind, entries, start or []))
     try:
@@ -78,7 +86,7 @@ def method(name: str, table: Any) -> Method:
         for entry in given:
             _check(names, kind, given, entry)
         scheduled = [p.name for p in kind.hyperparameters if f"{p.name}_schedule" in given]
-        space = _conditioned(kind.space.without(scheduled).replace(given))
+        space = _conditioned(base.without(scheduled).replace(given))
     except SpaceError as error:
         raise StudyError(f"{key}.{error}") from None
     try:
