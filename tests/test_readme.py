@@ -20,7 +20,7 @@ def test_the_study_is_valid():
     study, methods = blocks("toml")
     assert Study(**tomllib.loads(study)).baseline == "weight-decay"
     keys = {**tomllib.loads(study), **tomllib.loads(methods), "baseline": "plain"}
-    assert len(Study(**keys).regularizers) == 4
+    assert len(Study(**keys).regularizers) == 7
 
 
 def test_every_command_exists():
