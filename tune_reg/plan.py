@@ -32,8 +32,11 @@ def plan(study: Study) -> list[PlanRow]:
     for name in study.regularizers:
         tasks = [task for task in study.tasks() if task.regularizer == name]
         fractions = [size.fraction for task, size, _ in confirmations if task.regularizer == name]
-        images = sum(task.trials * study.images(task.fraction) for task in tasks)
+        seeds = study.search.seeds
+        images = sum(task.trials * seeds * study.images(task.fraction) for task in tasks)
         images += sum(study.images(fraction) for fraction in fractions)
         trials = sum(task.trials for task in tasks)
-        rows.append(PlanRow(name, trials, trials * epochs, len(fractions), len(fractions) * epochs, images * epochs))
+        rows.append(
+            PlanRow(name, trials, trials * seeds * epochs, len(fractions), len(fractions) * epochs, images * epochs)
+        )
     return rows

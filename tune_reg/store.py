@@ -119,16 +119,18 @@ class Store:
         for table in TABLES:
             (directory / "tables" / table).mkdir(parents=True, exist_ok=True)
 
-    def write(self, table: str, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, table: str, key: str, rows: Sequence[Mapping[str, Any]], **metadata: str) -> None:
         """Store ``rows`` as the part ``key`` of ``table``; a part of that key is replaced as a whole.
 
-        A row has the columns of ``SCHEMAS[table]`` (missing ones are null); ``params`` is a mapping.
+        A row has the columns of ``SCHEMAS[table]`` (missing ones are null); ``params`` is a mapping. ``metadata`` is
+        kept with the part.
         """
         columns = SCHEMAS[table]
         flat = [_flatten(row) for row in rows]
         names = sorted({name for row in flat for name in row if name.startswith("param_")})
         fields = [*columns, *(pa.field(name, _type([row.get(name) for row in flat])) for name in names)]
-        schema = pa.schema(fields, metadata=self._metadata)
+        kept = {f"tune_reg.{name}": value for name, value in metadata.items()}
+        schema = pa.schema(fields, metadata={**self._metadata, **kept})
         unknown = {name for row in flat for name in row} - set(schema.names)
         if unknown:
             raise KeyError(f"table {table} has no column {sorted(unknown)}")
@@ -139,6 +141,24 @@ class Store:
     def has(self, table: str, key: str) -> bool:
         """Whether the part ``key`` of ``table`` is stored."""
         return self._part(table, key).exists()
+
+    def keys(self, table: str) -> set[str]:
+        """The keys of the parts of ``table``."""
+        return {part.stem for part in (self.directory / "tables" / table).glob("*.parquet")}
+
+    def rows(self, table: str, key: str) -> list[dict[str, Any]]:
+        """The rows of a part."""
+        rows: list[dict[str, Any]] = _read_part(self._part(table, key)).to_pylist()
+        return rows
+
+    def metadata(self, table: str, key: str, name: str) -> str | None:
+        """What ``write`` was given as ``metadata`` under ``name``, or None."""
+        kept = _read_part(self._part(table, key)).schema.metadata.get(f"tune_reg.{name}".encode())
+        return None if kept is None else str(kept.decode())
+
+    def drop(self, table: str, key: str) -> None:
+        """Remove a part, if it is there."""
+        self._part(table, key).unlink(missing_ok=True)
 
     def _part(self, table: str, key: str) -> Path:
         return self.directory / "tables" / table / f"{key}.parquet"

@@ -44,6 +44,9 @@ class SearchSettings(_Table):
 
     #: Configurations tried for each regularizer at each searched fraction.
     trials: Annotated[int, Field(ge=1)] = 16
+    #: Seeds that a configuration is scored on, one after the other, the same for all; the value is the mean. The
+    #: pruner stops a configuration after any of them, as it does after an epoch.
+    seeds: Annotated[int, Field(ge=1, le=64)] = 1
     #: "grid" tries every combination of spaces that are choices only, and no more trials than there are.
     sampler: SamplerName = "tpe"
     #: "asha" is asynchronous successive halving, "hyperband" several of it; "median" stops what is worse than the

@@ -6,14 +6,15 @@ before the brain is told, so that a process killed between the two loses nothing
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import pyarrow.parquet as pq
+from typing import Any, Final, Literal
 
 from tune_reg.search.brain import Brain, State, Trial
 from tune_reg.store import Store
@@ -21,23 +22,37 @@ from tune_reg.study import Study, Task
 from tune_reg.training import EpochRow, Run, TrainingSet
 from tune_reg.training import checkpoint as checkpoints
 
-Stage = Literal["search", "confirm"]
+Stage = Literal["search", "confirm", "attack"]
+
+#: The seeds of a search stand this far apart, out of reach of those of the confirmed runs.
+_SEED_STEP: Final = 2**20
 
 
 @dataclass(frozen=True)
 class SweepRun:
-    """A run of a study: a trial of the search, or a winner trained anew on a fresh seed."""
+    """A run of a study: a trial of the search on one seed, a winner trained anew on a fresh one, or attacked later."""
 
     key: str  # names its parts in the store and its checkpoints
     stage: Stage
     trial: Trial
     run: Run
+    #: Which of the search's seeds it is.
+    place: int = 0
 
 
 @dataclass
 class _Live:
     run: SweepRun
     rows: dict[int, EpochRow] = field(default_factory=dict)
+
+
+@dataclass
+class _Scored:
+    """What the seeds of a trial that are done came to."""
+
+    values: list[float] = field(default_factory=list)
+    epochs: int = 0
+    wall_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,19 +81,37 @@ class SweepProgress:
 
 
 class Sweep:
-    """One study being run. Not thread-safe, but ``progress`` may be called from another thread."""
+    """One study being run. Not thread-safe, but ``progress`` may be called from another thread.
 
-    def __init__(self, study: Study, directory: Path) -> None:
+    ``attacks_only``: nothing is searched or confirmed; confirmed runs get the robustness tests that they lack.
+    """
+
+    def __init__(self, study: Study, directory: Path, *, attacks_only: bool = False) -> None:
         self.study = study
         self.directory = directory
         self.store = Store(directory, study_hash=study.hash)
         self.tasks = study.tasks()
         self.brain = Brain(
-            directory / "search.journal", self.tasks, study.search, epochs=study.training.epochs, seed=study.seed
+            directory / "search.journal",
+            self.tasks,
+            study.search,
+            epochs=study.training.epochs * study.search.seeds,
+            seed=study.seed,
         )
+        self._attacks_only = attacks_only
         self._live: dict[str, _Live] = {}
+        self._scored: dict[str, _Scored] = {}  # by the key of the trial's first seed
+        self._next_seeds: list[SweepRun] = []  # of trials that stay in the race
         self._confirmations = study.confirmations()
-        self._confirmed = sum(self.store.has("final", _confirm_key(*entry)) for entry in self._confirmations)
+        self._attacks = _digest(study.robustness.model_dump())
+        self._stored = self.store.keys("final")
+        self._attacked = {
+            key
+            for key in self._stored & self.store.keys("robustness")
+            if self.store.metadata("robustness", key, "tests") == self._attacks
+        }
+        for task, size, seed in self._confirmations:
+            self._drop_superseded(task, size, seed)
         self._begin = time.monotonic()
         self._epochs = 0
         self._first_epoch: float | None = None  # when it was reported: the time before is Ray's start
@@ -86,7 +119,10 @@ class Sweep:
 
     def next(self) -> SweepRun | None:
         """The next run to start, or None where none can start until a running one ends."""
-        run = self._next_trial() or self._next_confirmation()
+        run = None
+        if not self._attacks_only:
+            run = self._next_seeds.pop(0) if self._next_seeds else self._next_trial() or self._next_confirmation()
+        run = run or self._next_attack()
         if run is not None:
             self._live[run.key] = _Live(run)
             self._progress = self._snapshot()
@@ -95,11 +131,11 @@ class Sweep:
     @property
     def finished(self) -> bool:
         """Whether nothing is running and nothing is left to start."""
-        return (
-            not self._live
-            and all(self.brain.finished(task) for task in self.tasks)
-            and not any(self._open_confirmations())
-        )
+        if self._live or self._next_seeds or any(self._open_attacks()):
+            return False
+        if self._attacks_only:
+            return True
+        return all(self.brain.finished(task) for task in self.tasks) and not any(self._open_confirmations())
 
     def is_live(self, key: str) -> bool:
         """Whether the run was started and has not ended."""
@@ -116,7 +152,7 @@ class Sweep:
             self._epochs += 1
             if self._first_epoch is None:
                 self._first_epoch = time.monotonic() - row["wall_s"]
-            if live.run.stage == "search" and math.isfinite(row["val_accuracy"]):
+            if live.run.stage == "search" and live.run.place == 0 and math.isfinite(row["val_accuracy"]):
                 stop = self.brain.report(live.run.trial, row["epoch"], row["val_accuracy"])
         last = max(live.rows, default=0)
         if stop and last < self.study.training.epochs:
@@ -136,43 +172,98 @@ class Sweep:
     ) -> None:
         """A run is over: write its rows, then tell the brain. ``final`` and ``robustness``: of a confirmed run."""
         live = self._live.pop(key)
-        run, rows = live.run, [live.rows[epoch] for epoch in sorted(live.rows)]
+        rows = [live.rows[epoch] for epoch in sorted(live.rows)]
         if state == "diverged":
             reason = f"{reason} in epoch {rows[-1]['epoch']}"
-        head = self._head(run)
-        searched = {"search_fraction": run.trial.task.fraction}
-        size = {"fraction": run.run.fraction, "images_per_class": run.run.images_per_class}
-        at = {**size, "seed": run.run.seed}
-        outcome = {"state": state, "reason": reason, "params": run.trial.params, "trial": run.trial.number}
-        wall_s = sum(row["wall_s"] for row in rows)
-        self.store.write(
-            "epochs",
-            key,
-            [{**head, **searched, **at, "stage": run.stage, "trial": run.trial.number, **row} for row in rows],
-        )
-        if run.stage == "search":
-            value = rows[-1]["val_accuracy"] if rows and state in ("complete", "pruned") else None
-            self.store.write(
-                "trials",
-                key,
-                [{**head, **at, **outcome, "value": value, "epochs_trained": len(rows), "wall_s": wall_s}],
-            )
-            self.brain.tell(run.trial, state, value, reason)
-            checkpoints.remove(self.checkpoint_directory(key))
+        if live.run.stage == "search":
+            self._end_search(live.run, rows, state, reason)
         else:
-            self.store.write("robustness", key, [{**head, **searched, **at, **row} for row in robustness])
-            # Last: this part says that the run is confirmed.
-            self.store.write(
-                "final",
-                key,
-                [{**head, **searched, **at, **outcome, **(final or {}), "epochs": len(rows), "wall_s": wall_s}],
-            )
-            self._confirmed += 1
+            self._end_confirmed(live.run, rows, state, reason, final, robustness)
         self._progress = self._snapshot()
+
+    def _end_search(self, run: SweepRun, rows: list[EpochRow], state: State, reason: str | None) -> None:
+        """A trial is over, or has ended on one of its seeds and may go on with the next."""
+        trial = run.trial
+        self._write_epochs(run, rows)
+        scored = self._scored.setdefault(_trial_key(trial), _Scored())
+        scored.epochs += len(rows)
+        scored.wall_s += sum(row["wall_s"] for row in rows)
+        if rows and state in ("complete", "pruned"):
+            scored.values.append(rows[-1]["val_accuracy"])
+        value = sum(scored.values) / len(scored.values) if scored.values else None
+        seeds = self.study.search.seeds
+        if state == "complete" and run.place + 1 < seeds:
+            assert value is not None
+            if not self.brain.report(trial, (run.place + 1) * self.study.training.epochs, value):
+                self._next_seeds.append(self._search_run(trial, run.place + 1))
+                checkpoints.remove(self.checkpoint_directory(run.key))
+                return
+            state = "pruned"
+        elif state == "complete" and seeds > 1:
+            assert value is not None
+            self.brain.report(trial, seeds * self.study.training.epochs, value)
+        if state not in ("complete", "pruned"):
+            value = None
+        self.store.write(
+            "trials",
+            _trial_key(trial),
+            [
+                {
+                    **self._head(run),
+                    "seed": self.study.seed,
+                    "seeds": max(1, len(scored.values)),
+                    **_outcome(run, state, reason),
+                    "value": value,
+                    "epochs_trained": scored.epochs,
+                    "wall_s": scored.wall_s,
+                }
+            ],
+        )
+        self.brain.tell(trial, state, value, reason)
+        del self._scored[_trial_key(trial)]
+        checkpoints.remove(self.checkpoint_directory(run.key))
+
+    def _end_confirmed(
+        self,
+        run: SweepRun,
+        rows: list[EpochRow],
+        state: State,
+        reason: str | None,
+        final: Mapping[str, Any] | None,
+        robustness: Sequence[Mapping[str, Any]],
+    ) -> None:
+        head = {
+            **self._head(run),
+            "search_fraction": run.trial.task.fraction,
+            "seed": run.run.seed,
+        }
+        if run.stage == "attack" and state != "complete":
+            # The confirmed run stays as it is; that its tests could not be made is told by their absence.
+            self._attacked.add(_stored_key(run.key))
+            return
+        key = _stored_key(run.key)
+        if run.stage == "confirm":
+            self._write_epochs(run, rows)
+        self.store.write("robustness", key, [{**head, **row} for row in robustness], tests=self._attacks)
+        self._attacked.add(key)
+        if run.stage == "attack":
+            return
+        # Last: this part says that the run is confirmed.
+        wall_s = sum(row["wall_s"] for row in rows)
+        outcome = _outcome(run, state, reason)
+        self.store.write("final", key, [{**head, **outcome, **(final or {}), "epochs": len(rows), "wall_s": wall_s}])
+        self._stored.add(key)
+        size = TrainingSet(run.run.fraction, run.run.images_per_class)
+        self._drop_superseded(run.trial.task, size, run.run.seed)
+
+    def _write_epochs(self, run: SweepRun, rows: list[EpochRow]) -> None:
+        at = {"search_fraction": run.trial.task.fraction, "seed": run.run.seed}
+        head = {**self._head(run), **at, "stage": run.stage, "trial": run.trial.number}
+        self.store.write("epochs", run.key, [{**head, **row} for row in rows])
 
     def checkpoint_directory(self, key: str) -> Path:
         """Where the checkpoints of a run are kept."""
-        return self.directory / "checkpoints" / key
+        return self.directory / "checkpoints" / _stored_key(key)
 
     def progress(self) -> SweepProgress:
         """Where the sweep stands, as of the last event."""
@@ -185,33 +276,98 @@ class Sweep:
                 return None
             key = _trial_key(trial)
             if not self.store.has("trials", key):
-                return SweepRun(key, "search", trial, self._run(trial, trial.task.training_set, self.study.seed))
+                return self._search_run(trial, self._seeds_done(trial))
             # Stored, but the process was killed before it told the brain.
-            row = pq.read_table(self.directory / "tables" / "trials" / f"{key}.parquet").to_pylist()[0]
-            for epoch in pq.read_table(self.directory / "tables" / "epochs" / f"{key}.parquet").to_pylist():
+            (row,) = self.store.rows("trials", key)
+            for epoch in self.store.rows("epochs", key) if self.store.has("epochs", key) else ():
                 if math.isfinite(epoch["val_accuracy"]):
                     self.brain.report(trial, epoch["epoch"], epoch["val_accuracy"])
             self.brain.tell(trial, row["state"], row["value"], row["reason"])
-            checkpoints.remove(self.checkpoint_directory(key))
+            for place in range(self.study.search.seeds):
+                checkpoints.remove(self.checkpoint_directory(_seed_key(trial, place)))
+
+    def _seeds_done(self, trial: Trial) -> int:
+        """How many seeds of an interrupted trial are stored; what they came to is taken from there."""
+        scored = _Scored()
+        epochs = self.study.training.epochs
+        for place in range(self.study.search.seeds - 1):
+            if not self.store.has("epochs", _seed_key(trial, place)):
+                break
+            rows = self.store.rows("epochs", _seed_key(trial, place))
+            if len(rows) < epochs or not math.isfinite(rows[-1]["val_loss"]):
+                break
+            scored.values.append(rows[-1]["val_accuracy"])
+            scored.epochs += len(rows)
+            scored.wall_s += sum(row["wall_s"] for row in rows)
+            mean = sum(scored.values) / len(scored.values)
+            if self.brain.report(trial, (place + 1) * epochs, mean):
+                # It was being stopped here: its last seed is taken from its checkpoint, or trained again, to end so.
+                scored.values.pop()
+                scored.epochs -= len(rows)
+                scored.wall_s -= sum(row["wall_s"] for row in rows)
+                break
+        self._scored[_trial_key(trial)] = scored
+        return len(scored.values)
+
+    def _search_run(self, trial: Trial, place: int) -> SweepRun:
+        seed = self.study.seed + place * _SEED_STEP
+        run = self._run(trial, trial.task.training_set, seed)
+        return SweepRun(_seed_key(trial, place), "search", trial, run, place)
 
     def _next_confirmation(self) -> SweepRun | None:
         for task, size, seed in self._open_confirmations():
-            key = _confirm_key(task, size, seed)
-            if key in self._live or not self.brain.finished(task):
+            if not self.brain.finished(task):
                 continue
             winner = self.brain.winner(task)
             assert winner is not None
-            return SweepRun(key, "confirm", winner, self._run(winner, size, seed))
+            key = _confirm_key(winner, size, seed)
+            if key not in self._live:
+                return SweepRun(key, "confirm", winner, self._run(winner, size, seed))
         return None
 
-    def _open_confirmations(self) -> list[tuple[Task, TrainingSet, int]]:
+    def _open_confirmations(self) -> Iterator[tuple[Task, TrainingSet, int]]:
         """Those not yet stored, less those of a task that ended without a winner."""
-        lost = {t.name for t in self.tasks if self.brain.finished(t) and self.brain.winner(t) is None}
-        return [
-            entry
-            for entry in self._confirmations
-            if entry[0].name not in lost and not self.store.has("final", _confirm_key(*entry))
-        ]
+        winners = {task.name: self.brain.winner(task) for task in self.tasks if self.brain.finished(task)}
+        for task, size, seed in self._confirmations:
+            if task.name not in winners or ((winner := winners[task.name]) and _confirm_key(winner, size, seed) not in self._stored):
+                yield task, size, seed
+
+    def _next_attack(self) -> SweepRun | None:
+        for run in self._open_attacks():
+            if run.key not in self._live:
+                return run
+        return None
+
+    def _open_attacks(self) -> Iterator[SweepRun]:
+        """Confirmed runs whose robustness tests are not those of the study."""
+        if self._attacked >= self._stored:
+            return
+        for task in self.tasks:
+            winner = self.brain.winner(task)
+            if winner is None:
+                continue
+            for of, size, seed in self._confirmations:
+                key = _confirm_key(winner, size, seed)
+                if of.name == task.name and key in self._stored - self._attacked:
+                    (row,) = self.store.rows("final", key)
+                    if row["state"] == "complete":
+                        yield SweepRun(f"{key}{_ATTACK}", "attack", winner, self._run(winner, size, seed))
+                    else:
+                        self._attacked.add(key)
+
+    def _drop_superseded(self, task: Task, size: TrainingSet, seed: int) -> None:
+        """Where a search went on and found another winner, remove what the last one came to, once that is replaced."""
+        winner = self.brain.winner(task)
+        if winner is None or _confirm_key(winner, size, seed) not in self._stored:
+            return
+        own = _confirm_key(winner, size, seed)
+        any_trial = re.compile(re.escape(own).replace(f"trial\\-{winner.number:05d}", r"trial\-\d{5,}"))
+        for key in [key for key in self._stored if key != own and any_trial.fullmatch(key)]:
+            for table in ("epochs", "robustness", "final"):
+                self.store.drop(table, key)
+            checkpoints.remove(self.checkpoint_directory(key))
+            self._stored.remove(key)
+            self._attacked.discard(key)
 
     def _run(self, trial: Trial, size: TrainingSet, seed: int) -> Run:
         study = self.study
@@ -236,6 +392,8 @@ class Sweep:
             "model": study.model,
             "protocol": study.protocol,
             "regularizer": run.trial.task.regularizer,
+            "fraction": run.run.fraction,
+            "images_per_class": run.run.images_per_class,
         }
 
     def _snapshot(self) -> SweepProgress:
@@ -245,27 +403,36 @@ class Sweep:
             running = sum(
                 live.run.stage == "search" and live.run.trial.task.name == task.name for live in self._live.values()
             )
+            running += sum(run.trial.task.name == task.name for run in self._next_seeds)
             tasks.append(TaskProgress(task, running, counts.complete, counts.pruned, counts.failed, counts.best))
         return SweepProgress(
             tasks=tuple(tasks),
-            confirmed=self._confirmed,
-            confirming=sum(live.run.stage == "confirm" for live in self._live.values()),
+            confirmed=self._confirmed(),
+            confirming=sum(live.run.stage != "search" for live in self._live.values()),
             confirmations=len(self._confirmations),
             epochs=self._epochs,
             elapsed_s=time.monotonic() - self._begin,
             left_s=self._time_left(tasks),
         )
 
+    def _confirmed(self) -> int:
+        return len(self._confirmations) - sum(1 for _ in self._open_confirmations()) - self._lost()
+
+    def _lost(self) -> int:
+        """Confirmations of tasks that ended without a winner."""
+        lost = {t.name for t in self.tasks if self.brain.finished(t) and self.brain.winner(t) is None}
+        return sum(task.name in lost for task, _, _ in self._confirmations)
+
     def _time_left(self, tasks: Sequence[TaskProgress]) -> float | None:
         """Epochs left, if trials go on taking as many as so far, times the time an epoch has taken so far."""
         if self._first_epoch is None:
             return None
-        epochs = self.study.training.epochs
+        epochs, confirmed = self.study.training.epochs, self._confirmed()
         ended = sum(task.done + task.pruned + task.failed for task in tasks)
-        searched = self._epochs - self._confirmed * epochs
+        searched = self._epochs - confirmed * epochs
         epochs_a_trial = max(1.0, min(float(epochs), searched / max(ended, 1)))
         left = epochs_a_trial * (sum(task.task.trials for task in tasks) - ended)
-        left += epochs * (len(self._confirmations) - self._confirmed)
+        left += epochs * (len(self._confirmations) - self._lost() - confirmed)
         return left * (time.monotonic() - self._first_epoch) / self._epochs
 
 
@@ -273,9 +440,31 @@ def _trial_key(trial: Trial) -> str:
     return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
 
 
-def _confirm_key(task: Task, size: TrainingSet, seed: int) -> str:
-    return f"{task.regularizer}-from-{_file_name(task.training_set)}-at-{_file_name(size)}-seed-{seed}"
+def _seed_key(trial: Trial, place: int) -> str:
+    return _trial_key(trial) + (f"-seed-{place + 1}" if place else "")
+
+
+def _confirm_key(winner: Trial, size: TrainingSet, seed: int) -> str:
+    task = winner.task
+    head = f"{task.regularizer}-from-{_file_name(task.training_set)}-at-{_file_name(size)}"
+    return f"{head}-trial-{winner.number:05d}-seed-{seed}"
+
+
+_ATTACK: Final = "-attack"
+
+
+def _stored_key(key: str) -> str:
+    """Of the confirmed run that is attacked."""
+    return key.removesuffix(_ATTACK)
 
 
 def _file_name(size: TrainingSet) -> str:
     return size.name.replace(" ", "-")
+
+
+def _outcome(run: SweepRun, state: State, reason: str | None) -> dict[str, Any]:
+    return {"state": state, "reason": reason, "params": run.trial.params, "trial": run.trial.number}
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
