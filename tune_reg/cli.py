@@ -60,8 +60,16 @@ def run(
     ] = None,
     data: DataRoot = None,
     plugin: Plugins = [],  # noqa: B006 - typer reads the default and never changes it
+    only: Annotated[
+        Literal["robustness"] | None,
+        typer.Option(metavar="robustness", help="Only the study's robustness tests, on the runs that are confirmed."),
+    ] = None,
 ) -> None:
-    """Search, confirm on fresh seeds, test once, attack, report. Stopped and started again, it goes on."""
+    """Search, confirm on fresh seeds, test once, attack, report. Stopped and started again, it goes on.
+
+    A study file that asks for more trials, regularizers, training sets, seeds or robustness tests than DIR holds
+    adds the new work to it.
+    """
     from tune_reg.plan import plan
     from tune_reg.search.display import shown
     from tune_reg.search.launch import run_study
@@ -75,7 +83,9 @@ def run(
         return shown(sweep, console)
 
     try:
-        run_study(declared, out, address=address, data_root=data, plugins=plugin, watch=watch)
+        run_study(
+            declared, out, address=address, data_root=data, plugins=plugin, attacks_only=only is not None, watch=watch
+        )
     except KeyboardInterrupt:
         console.print(f"interrupted; `tune-reg run {study} --out {out}` goes on from here", soft_wrap=True)
         raise typer.Exit(130) from None

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from tune_reg import Study, load
+from tune_reg import Study
 from tune_reg.search.sweep import Sweep
+from tune_reg.store import Results
 
 
 def study(**keys):
@@ -174,7 +175,7 @@ def test_the_best_is_that_of_the_store(tmp_path):
     sweep = Sweep(study(), tmp_path)
     (tmp_path / "study.toml").write_text(study().to_toml())
     drive(sweep, lambda run: 0.5 + 0.1 * (run.trial.number == 1))
-    assert load(tmp_path).best("adadecay") == sweep.brain.winner(sweep.tasks[1]).params
+    assert Results(tmp_path).best("adadecay") == sweep.brain.winner(sweep.tasks[1]).params
 
 
 def sweep_rows(path, table):
@@ -185,3 +186,108 @@ def sweep_rows(path, table):
 
 def normal(rows):
     return sorted((sorted(row.items(), key=str) for row in rows), key=str)
+
+
+# Several seeds a trial
+
+
+def raced(**search):
+    return study(regularizers=["weight-decay"], search={"trials": 4, "seeds": 3, "pruner": "none", **search})
+
+
+def test_a_trial_is_scored_by_the_mean_over_its_seeds(tmp_path):
+    sweep = Sweep(raced(), tmp_path)
+    runs = drive(sweep, lambda run: 0.1 * run.trial.number + 0.01 * run.place)
+    search = [run for run in runs if run.stage == "search"]
+    assert len({run.key for run in search}) == len(search) == 12
+    seeds = {run.place: run.run.seed for run in search}
+    assert len(set(seeds.values())) == 3
+    assert not set(seeds.values()) & {run.run.seed for run in runs if run.stage == "confirm"}
+    trials = sorted(Results(tmp_path).trials().to_pylist(), key=lambda t: t["trial"])
+    assert [t["value"] for t in trials] == pytest.approx([0.01, 0.11, 0.21, 0.31])
+    assert {(t["seeds"], t["epochs_trained"], t["wall_s"]) for t in trials} == {(3, 6, 1.5)}
+    assert {run.trial.number for run in runs if run.stage == "confirm"} == {3}
+
+
+def test_a_configuration_that_falls_behind_gets_no_further_seed(tmp_path):
+    sweep = Sweep(raced(pruner="asha", reduction_factor=2, trials=8), tmp_path)
+    drive(sweep, lambda run: 0.9 - 0.1 * run.trial.number)
+    trials = sorted(Results(tmp_path).trials().to_pylist(), key=lambda t: t["trial"])
+    assert trials[0]["state"] == "complete"
+    assert trials[0]["seeds"] == 3
+    assert {t["state"] for t in trials[1:]} == {"pruned"}
+    assert {t["seeds"] for t in trials[1:]} == {1}
+
+
+@pytest.mark.parametrize("stop_after", range(1, 9))
+def test_a_race_goes_on_where_it_was_interrupted(tmp_path, stop_after):
+    one = Sweep(raced(trials=3), tmp_path)
+    accuracy = {(n, place): 0.1 * n + 0.01 * place for n in range(3) for place in range(3)}
+    started = []
+    for _ in range(stop_after):
+        started.append(one.next())
+        finish(one, started[-1], accuracy[started[-1].trial.number, started[-1].place])
+    begun = one.next()  # and killed
+    again = Sweep(raced(trials=3), tmp_path)
+    rest = drive(again, lambda run: accuracy[run.trial.number, run.place])
+    done = {run.key for run in started}
+    assert begun is None or begun.key == rest[0].key
+    assert not done & {run.key for run in rest}
+    trials = sorted(Results(tmp_path).trials().to_pylist(), key=lambda t: t["trial"])
+    assert [t["value"] for t in trials] == pytest.approx([0.01, 0.11, 0.21])
+    assert {t["epochs_trained"] for t in trials} == {6}
+
+
+# More of the same
+
+
+def test_more_trials_confirm_the_new_winner_and_drop_the_old_ones_runs(tmp_path):
+    drive(Sweep(study(), tmp_path), lambda run: 0.5 + 0.1 * (run.trial.number == 1))
+    assert {row["trial"] for row in Results(tmp_path).final().to_pylist()} == {1}
+    runs = drive(
+        Sweep(study(search={"trials": 5, "pruner": "none"}), tmp_path), lambda run: 0.5 + 0.2 * (run.trial.number == 4)
+    )
+    assert [run.stage for run in runs] == ["search"] * 4 + ["confirm"] * 4
+    results = Results(tmp_path)
+    assert {row["trial"] for row in results.final().to_pylist()} == {4}
+    assert {row["trial"] for row in results.epochs().to_pylist() if row["stage"] == "confirm"} == {4}
+    assert results.trials().num_rows == 10
+
+
+def test_more_trials_that_find_nothing_better_confirm_nothing_anew(tmp_path):
+    drive(Sweep(study(), tmp_path), lambda run: 0.5 + 0.1 * (run.trial.number == 1))
+    runs = drive(Sweep(study(search={"trials": 4, "pruner": "none"}), tmp_path))
+    assert [run.stage for run in runs] == ["search", "search"]
+
+
+def test_more_seeds_and_regularizers_add_only_themselves(tmp_path):
+    drive(Sweep(study(), tmp_path))
+    runs = drive(Sweep(study(regularizers=["weight-decay", "adadecay", "l1"], confirm={"seeds": 3}), tmp_path))
+    assert {(run.stage, run.run.regularizer) for run in runs} == {
+        ("search", "l1"),
+        ("confirm", "l1"),
+        ("confirm", "weight-decay"),
+        ("confirm", "adadecay"),
+    }
+    assert [run.run.seed for run in runs if run.run.regularizer == "adadecay"] == [3]
+
+
+# Attacks later
+
+
+def test_confirmed_runs_are_attacked_when_the_tests_change(tmp_path):
+    drive(Sweep(study(), tmp_path))
+    assert Sweep(study(), tmp_path, attacks_only=True).finished
+    attacked = Sweep(study(robustness={"fgsm": [0.1]}), tmp_path, attacks_only=True)
+    runs = []
+    while not attacked.finished:
+        runs.append(attacked.next())
+        assert attacked.checkpoint_directory(runs[-1].key).name == runs[-1].key.removesuffix("-attack")
+        attacked.on_epochs(runs[-1].key, [row(1), row(2)])
+        attacked.end(runs[-1].key, "complete", robustness=[{"test": "fgsm", "accuracy": 0.5, "n": 3}])
+    assert {run.stage for run in runs} == {"attack"}
+    assert len(runs) == 4
+    results = Results(tmp_path)
+    assert results.robustness().num_rows == 4
+    assert results.final().num_rows == 4
+    assert Sweep(study(robustness={"fgsm": [0.1]}), tmp_path).finished

@@ -56,7 +56,7 @@ def owned(directory: Path) -> Iterator[None]:
 
 
 def refuse_another_study(directory: Path, study: Study) -> None:
-    """``StoreError`` where the directory belongs to another study."""
+    """``StoreError`` where the directory belongs to another study, other than one that this one grows from."""
     if not (directory / "study.toml").exists():
         return
     differences = _differences(Results(directory).study(), study.to_plain())
@@ -65,18 +65,27 @@ def refuse_another_study(directory: Path, study: Study) -> None:
 
 
 def claim(directory: Path, study: Study) -> None:
-    """Write the study into a directory that is not yet anybody's."""
+    """Write the study into a directory that is not yet anybody's, or in place of the one that it grows from."""
     path = directory / "study.toml"
-    if not path.exists():
-        write_atomic(path, study.to_toml().encode())
+    text = study.to_toml().encode()
+    if not path.exists() or path.read_bytes() != text:
+        write_atomic(path, text)
 
 
 def write_provenance(directory: Path, study: Study, dataset: Dataset, plugins: Sequence[Path] = ()) -> None:
-    """Write where the results come from, once, when a study first runs."""
+    """Write where the results come from, when a study first runs and when it has grown.
+
+    ``grown_from`` names what the directory held before: the hash, the command and the commit of each.
+    """
     path = directory / "provenance.json"
+    grown_from: list[dict[str, Any]] = []
     if path.exists():
-        return
-    provenance = {
+        before = Results(directory).provenance()
+        if before["study_hash"] == study.hash:
+            return
+        said = {"study_hash": before["study_hash"], "argv": before["argv"], "commit": before["code"]["commit"]}
+        grown_from = [*before.get("grown_from", []), said]
+    provenance: dict[str, Any] = {
         "study_hash": study.hash,
         "command": "tune-reg run study.toml --out DIR",
         "argv": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -94,6 +103,8 @@ def write_provenance(directory: Path, study: Study, dataset: Dataset, plugins: S
             task.regularizer: _method(task.parts or task.regularizer, task.space) for task in study.tasks()
         },
     }
+    if grown_from:
+        provenance["grown_from"] = grown_from
     write_atomic(path, json.dumps(provenance, indent=2, sort_keys=True).encode())
 
 
@@ -141,14 +152,39 @@ def _commit() -> str | None:
     return done.stdout.strip()
 
 
+#: What may be more than it was: numbers larger, lists longer.
+_MORE: Final = (
+    "search.trials",
+    "confirm.seeds",
+    "fractions",
+    "images_per_class",
+    "search.fractions",
+    "search.images_per_class",
+)
+#: What may be anything: it changes no run that is done.
+_ANY: Final = ("baseline", "resources.", "robustness.")
+
+
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """The keys that differ between two studies as ``key: there, here``."""
+    """The keys that differ between two studies, other than by growth, as ``key: there, here``."""
     old, new = _flat(there), _flat(here)
-    return [
-        f"{key} is {old.get(key, 'absent')!r} there and {new.get(key, 'absent')!r} here"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key) and not key.startswith("resources.")
-    ]
+    known = tuple(f"regularizers.{name}." for name in there.get("regularizers", {}))
+    differences = []
+    for key in sorted({*old, *new}):
+        was, is_now = old.get(key), new.get(key)
+        if was == is_now or key.startswith(_ANY) or (key.startswith("regularizers.") and not key.startswith(known)):
+            continue
+        if key in _MORE and was is not None and is_now is not None:
+            if _grows(was, is_now):
+                continue
+            differences.append(f"{key} is {was!r} there and can only grow, but is {is_now!r} here")
+        else:
+            differences.append(f"{key} is {old.get(key, 'absent')!r} there and {new.get(key, 'absent')!r} here")
+    return differences
+
+
+def _grows(was: Any, is_now: Any) -> bool:
+    return set(was) <= set(is_now) if isinstance(was, list) else bool(was <= is_now)
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tune_reg import data
+from tune_reg.errors import StoreError
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.directory import claim, owned, refuse_another_study, write_provenance
 from tune_reg.store import Results
@@ -40,10 +41,14 @@ def run_study(
     address: str | None = None,
     data_root: Path | None = None,
     plugins: Sequence[Path] = (),
+    attacks_only: bool = False,
     watch: Watch | None = None,
 ) -> Results:
     """Search, confirm, test and attack; what is done already in ``directory`` is not done again.
 
+    A study that asks for more than the one that the directory holds (trials, regularizers, training sets, seeds,
+    robustness tests), and for nothing else, goes on from it. ``attacks_only``: confirmed runs get the robustness tests
+    that they lack, and nothing else is done.
     ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
     ``data_root``: where the data sets lie. ``plugins``: files that register regularizers of one's own, which every
     process that trains must run, too. ``watch``: given the ``Sweep``, a context that shows its progress.
@@ -54,6 +59,8 @@ def run_study(
         load_plugin(plugin)
     with owned(directory):
         refuse_another_study(directory, study)
+        if attacks_only and not (directory / "study.toml").exists():
+            raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
         dataset = data.load(study.dataset, data_root)
         claim(directory, study)
         write_provenance(directory, study, dataset, plugins)
@@ -61,7 +68,7 @@ def run_study(
             os.environ.setdefault(name, value)
         from tune_reg.search.sweep import Sweep
 
-        sweep = Sweep(study, directory)
+        sweep = Sweep(study, directory, attacks_only=attacks_only)
         if not sweep.finished:
             with ray_running(address), watch(sweep) if watch else nullcontext():
                 _fit(sweep, data_root, plugins)

@@ -329,7 +329,9 @@ class Sweep:
         """Those not yet stored, less those of a task that ended without a winner."""
         winners = {task.name: self.brain.winner(task) for task in self.tasks if self.brain.finished(task)}
         for task, size, seed in self._confirmations:
-            if task.name not in winners or ((winner := winners[task.name]) and _confirm_key(winner, size, seed) not in self._stored):
+            winner = winners.get(task.name)
+            lost = task.name in winners and winner is None
+            if not lost and (winner is None or _confirm_key(winner, size, seed) not in self._stored):
                 yield task, size, seed
 
     def _next_attack(self) -> SweepRun | None:

@@ -82,7 +82,8 @@ class StudyTrainable(RegularizerTrainable):
         run = Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
         self._start(run, config["data"])
         self._directory = Path(config["checkpoints"])
-        self._robustness: dict[str, Any] | None = config["robustness"]
+        self._stage: str = config["stage"]
+        self._robustness: dict[str, Any] = config["robustness"]
         state = checkpoints.load_newest(self._directory)
         if state is not None:
             self.engine.load_state(state)
@@ -96,9 +97,10 @@ class StudyTrainable(RegularizerTrainable):
             checkpoints.save(self._directory, engine.epoch, engine.state())
         result: dict[str, Any] = {"rows": engine.history[self._reported :], "diverged": engine.diverged}
         self._reported = len(engine.history)
-        if engine.finished and not engine.diverged and self._robustness is not None:
-            # In a list, because Tune flattens tables within a result.
-            result["final"] = [final_row(engine)]
+        if engine.finished and not engine.diverged and self._stage != "search":
+            if self._stage == "confirm":
+                # In a list, because Tune flattens tables within a result.
+                result["final"] = [final_row(engine)]
             result["robustness"] = robustness_rows(engine, **self._robustness)
         return {**result, tune.result.DONE: engine.finished}
 

@@ -58,7 +58,8 @@ class SweepSearcher(_NotPickled, Searcher):
             "data": str(self._data_root) if self._data_root else None,
             "plugins": self._plugins,
             "checkpoints": str(self._sweep.checkpoint_directory(run.key).absolute()),
-            "robustness": study.robustness.model_dump() if run.stage == "confirm" else None,
+            "stage": run.stage,
+            "robustness": study.robustness.model_dump(),
         }
 
     def save(self, checkpoint_path: str) -> None:

@@ -1,0 +1,67 @@
+import pytest
+
+from tune_reg import Study
+from tune_reg.errors import StoreError
+from tune_reg.search.directory import claim, refuse_another_study
+
+
+def study(**keys):
+    plain = {
+        "name": "d",
+        "dataset": "digits",
+        "model": "nn-2-small",
+        "regularizers": {"weight-decay": {}, "adadecay": {"alpha": 4.0}},
+        "fractions": [0.5, 1.0],
+        "search": {"trials": 4, "fractions": [1.0]},
+        "training": {"batch_size": 32},
+    }
+    return Study(**{**plain, **keys})
+
+
+GROWN = {
+    "trials": {"search": {"trials": 5, "fractions": [1.0]}},
+    "seeds": {"confirm": {"seeds": 6}},
+    "a training set": {"fractions": [0.25, 0.5, 1.0]},
+    "a searched training set": {"search": {"trials": 4, "fractions": [0.5, 1.0]}},
+    "a regularizer": {"regularizers": {"weight-decay": {}, "l1": {}, "adadecay": {"alpha": 4.0}}},
+    "robustness": {"robustness": {"fgsm": [0.1]}},
+    "resources": {"resources": {"cpus": 2}},
+    "the baseline": {"baseline": "adadecay"},
+}
+OTHER = {
+    "fewer trials": (
+        {"search": {"trials": 3, "fractions": [1.0]}},
+        "search.trials is 4 there and can only grow, but is 3",
+    ),
+    "a training set less": ({"fractions": [1.0]}, "fractions is [0.5, 1.0] there and can only grow"),
+    "a regularizer less": (
+        {"regularizers": {"weight-decay": {}}, "baseline": "weight-decay"},
+        "regularizers.adadecay.",
+    ),
+    "another space": (
+        {"regularizers": {"weight-decay": {}, "adadecay": {"alpha": 3.0}}},
+        "regularizers.adadecay.alpha is 4.0 there and 3.0 here",
+    ),
+    "epochs": ({"training": {"epochs": 11, "batch_size": 32}}, "training.epochs is 10 there and 11 here"),
+    "seed": ({"seed": 1}, "seed is 0 there and 1 here"),
+    "protocol": ({"protocol": "paper"}, "protocol is 'validation' there and 'paper' here"),
+}
+
+
+@pytest.mark.parametrize("case", GROWN)
+def test_a_study_that_asks_for_more_goes_on_and_takes_the_directory_over(case, tmp_path):
+    claim(tmp_path, study())
+    grown = study(**GROWN[case])
+    refuse_another_study(tmp_path, grown)
+    claim(tmp_path, grown)
+    assert Study.from_toml(tmp_path / "study.toml").hash == grown.hash
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_another_study_is_refused_with_what_differs(case, tmp_path):
+    claim(tmp_path, study())
+    changes, said = OTHER[case]
+    with pytest.raises(StoreError) as caught:
+        refuse_another_study(tmp_path, study(**changes))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
