@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -223,6 +224,8 @@ class Study(_Table):
             )
         for name, own in self.regularizers.items():
             self._check_fit(name, own)
+        if self.search.sampler == "grid":
+            self._check_grid()
         smallest = self.images(min(self.fractions))
         if self.training.batch_size > smallest:
             raise StudyError(
@@ -230,6 +233,16 @@ class Study(_Table):
                 f"{min(self.fractions):g}), but got {self.training.batch_size}; lower it or raise the fraction"
             )
         return self
+
+    def _check_grid(self) -> None:
+        """Refuse a grid over ranges."""
+        for task in self.tasks():
+            for name, domain in task.space.domains.items():
+                if not isinstance(domain, Choice):
+                    raise StudyError(
+                        f"search.sampler: grid needs a list of choices for each hyperparameter that is searched, but "
+                        f"{name} of {task.regularizer} has the range {domain}; give a list or take another sampler"
+                    )
 
     def _check_fit(self, name: str, own: Method) -> None:
         """Refuse a method that the model, the data set or the optimizer cannot serve."""
@@ -324,6 +337,9 @@ class Study(_Table):
             if learning_rate is not None and "learning_rate" not in space:
                 space = self._with_learning_rate(space, learning_rate)
             trials = self.search.trials if space.domains else 1
+            if self.search.sampler == "grid":
+                sizes = [len(domain.values) for domain in space.domains.values() if isinstance(domain, Choice)]
+                trials = min(trials, math.prod(sizes))
             tasks += [Task(name, fraction, space, trials, own.regularizer) for fraction in self.search.fractions]
         return tasks
 
