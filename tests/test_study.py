@@ -217,7 +217,7 @@ BAD = {
     "unknown key": ({"modle": "nn-2"}, "modle: unknown key; did you mean 'model'? known: name, dataset, model"),
     "unknown key in a table": (
         {"search": {"trails": 3}},
-        "search.trails: unknown key; did you mean 'trials'? known: trials, sampler",
+        "search.trails: unknown key; did you mean 'trials'? known: trials, seeds, sampler",
     ),
     "table that is none": (
         {"search": 3},
@@ -478,6 +478,7 @@ CHANGES = [
     {"training": {"augment": "crop-flip"}},
     {"training": {"validation": 0.2}},
     {"search": {"trials": 17}},
+    {"search": {"seeds": 2}},
     {"search": {"sampler": "random"}},
     {"search": {"pruner": "none"}},
     {"search": {"reduction_factor": 4}},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -234,6 +235,8 @@ class Study(_Table):
             )
         for name, own in self.regularizers.items():
             self._check_fit(name, own)
+        if self.search.sampler == "grid":
+            self._check_grid()
         smallest = self.training_sets[0]
         largest_batch = max(self.training.batch_sizes())
         if largest_batch > self.images(smallest.fraction):
@@ -265,6 +268,16 @@ class Study(_Table):
         if outside:
             raise StudyError(f"search.{key}: each must be one of {key} {all_sizes}, but got {outside}")
         object.__setattr__(self, "search", self.search.model_copy(update={key: searched}))
+
+    def _check_grid(self) -> None:
+        """Refuse a grid over ranges."""
+        for task in self.tasks():
+            for name, domain in task.space.domains.items():
+                if not isinstance(domain, Choice):
+                    raise StudyError(
+                        f"search.sampler: grid needs a list of choices for each hyperparameter that is searched, but "
+                        f"{name} of {task.regularizer} has the range {domain}; give a list or take another sampler"
+                    )
 
     def _check_fit(self, name: str, own: Method) -> None:
         """Refuse a method that the model, the data set or the optimizer cannot serve."""
@@ -379,6 +392,9 @@ class Study(_Table):
                 start = {"learning_rate": usual} if learning_rate.contains(usual) else {}
                 space = space.extended("learning_rate", learning_rate, start=start)
             trials = self.search.trials if space.domains else 1
+            if self.search.sampler == "grid":
+                sizes = [len(domain.values) for domain in space.domains.values() if isinstance(domain, Choice)]
+                trials = min(trials, math.prod(sizes))
             tasks += [
                 Task(name, size.fraction, space, trials, own.regularizer, size.images_per_class)
                 for size in self.searched_sets

@@ -210,7 +210,7 @@ def test_a_trial_is_scored_by_the_mean_over_its_seeds(tmp_path):
 
 
 def test_a_configuration_that_falls_behind_gets_no_further_seed(tmp_path):
-    sweep = Sweep(raced(pruner="asha", reduction_factor=2, trials=8), tmp_path)
+    sweep = Sweep(raced(pruner="asha", reduction_factor=2, min_epochs=2, trials=8), tmp_path)
     drive(sweep, lambda run: 0.9 - 0.1 * run.trial.number)
     trials = sorted(Results(tmp_path).trials().to_pylist(), key=lambda t: t["trial"])
     assert trials[0]["state"] == "complete"
@@ -291,3 +291,21 @@ def test_confirmed_runs_are_attacked_when_the_tests_change(tmp_path):
     assert results.robustness().num_rows == 4
     assert results.final().num_rows == 4
     assert Sweep(study(robustness={"fgsm": [0.1]}), tmp_path).finished
+
+
+def test_a_decision_to_stop_that_was_lost_is_made_again(tmp_path):
+    """Killed after the report that stopped a trial, before that was told: the trial stays stopped there."""
+    asha = {"trials": 2, "pruner": "asha", "reduction_factor": 2}
+    keys = {"regularizers": ["weight-decay"], "search": asha, "training": {"epochs": 4, "batch_size": 64}}
+    sweep = Sweep(study(**keys), tmp_path)
+    first = sweep.next()
+    sweep.on_epochs(first.key, [row(epoch, 0.9) for epoch in range(1, 5)])
+    sweep.end(first.key, "complete")
+    second = sweep.next()
+    assert sweep.brain.report(second.trial, 1, 0.1)
+    again = Sweep(study(**keys), tmp_path)
+    assert again.next().key == second.key
+    # Its process had trained on before it was killed.
+    assert again.on_epochs(second.key, [row(1, 0.1), row(2, 0.95)])
+    stopped = next(row for row in Results(tmp_path).trials().to_pylist() if row["trial"] == 1)
+    assert (stopped["state"], stopped["value"], stopped["epochs_trained"]) == ("pruned", 0.1, 1)

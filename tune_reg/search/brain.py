@@ -7,6 +7,7 @@ or FAIL with its intermediate values. Only one process writes the journal at a t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,13 +102,19 @@ class Brain:
         return trial
 
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
-        """Take the validation accuracy after ``epoch`` (from 1); whether the trial should stop here."""
+        """Take the validation accuracy after ``epoch`` (from 1); whether the trial should stop here.
+
+        Reported again, an epoch changes nothing, and the answer is that of the first time, as far as other trials have
+        not reported meanwhile.
+        """
         assert _key(trial) in self._live
         study, frozen = self._studies[trial.task.name], self._frozen(trial)
         if epoch not in frozen.intermediate_values:
             study._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
             frozen = self._frozen(trial)
-        return self._pruner.prune(study, frozen)
+        until_here = copy.copy(frozen)
+        until_here.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= epoch}
+        return self._pruner.prune(study, until_here)
 
     def tell(self, trial: Trial, state: State, value: float | None = None, reason: str | None = None) -> None:
         """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone."""
@@ -167,7 +174,7 @@ class Brain:
         study = self._studies[task.name]
         number = self._asked[task.name] if begun is None else begun.number
         sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
-        told = fidelity.ShownStudy(study, sampler, self._predict)
+        told = fidelity.ShownStudy(study, sampler, self._predict, hidden=begun.number if begun else None)
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
         trial = Trial(task, live.number, task.space.suggest(live))
         self._live.add(_key(trial))

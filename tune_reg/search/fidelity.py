@@ -65,12 +65,16 @@ def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int
 class ShownStudy(optuna.Study):
     """A study as its sampler sees it; what is asked of it is asked of the real one.
 
-    Without ``predict`` the sampler sees the trials as they are.
+    Without ``predict`` the sampler sees the trials as they are. It does not see trial ``hidden``: one that is asked
+    for again, and that its sampler would take for a running one.
     """
 
-    def __init__(self, study: optuna.Study, sampler: BaseSampler, predict: Predict | None) -> None:
+    def __init__(
+        self, study: optuna.Study, sampler: BaseSampler, predict: Predict | None, *, hidden: int | None = None
+    ) -> None:
         # Without a pruner: Optuna hides the trials of other Hyperband brackets from the sampler.
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
+        self._hidden = hidden
         self._shown = shown(study.get_trials(deepcopy=False), predict) if predict else {}
 
     def _get_trials(
@@ -78,7 +82,7 @@ class ShownStudy(optuna.Study):
     ) -> list[FrozenTrial]:
         # Samplers read trials through this method alone.
         trials = [self._shown.get(t.number, t) for t in super()._get_trials(deepcopy=False, use_cache=use_cache)]
-        kept = [t for t in trials if states is None or t.state in states]
+        kept = [t for t in trials if t.number != self._hidden and (states is None or t.state in states)]
         return copy.deepcopy(kept) if deepcopy else kept
 
 

@@ -146,6 +146,8 @@ class Sweep:
         live = self._live[key]
         stop = False
         for row in rows:
+            if stop:
+                break  # an epoch that was trained although the decision to stop had been made, and was lost
             if row["epoch"] in live.rows:
                 continue
             live.rows[row["epoch"]] = row

@@ -1,0 +1,157 @@
+from typing import get_args
+
+import pytest
+
+from search_spaces import SearchSpace, choice, integer, loguniform, uniform
+from tune_reg.search import fidelity, samplers
+from tune_reg.search.brain import Brain
+from tune_reg.study import SamplerName, SearchSettings, Task
+
+MIXED = SearchSpace({"weight_decay": loguniform(1e-6, 1e-1), "alpha": uniform(0, 8), "k": integer(1, 4)})
+CHOICES = SearchSpace({"weight_decay": choice([1e-4, 1e-3, 1e-2]), "alpha": choice([0.0, 1.0, 2.0, 4.0])})
+KINDS = SearchSpace({"x": uniform(0, 1), "kind": choice(["good", "bad"])})
+NAMES = get_args(SamplerName)
+TRIALS = 24
+
+
+def space_of(name):
+    return CHOICES if name == "grid" else MIXED
+
+
+def value_of(params, epoch):
+    return 1 - (params["alpha"] - 3) ** 2 / 64 - 0.5 / (epoch + 1) - abs(params["weight_decay"] - 1e-3)
+
+
+def search(path, name, *, new_brain_each_trial, space=None, trials=TRIALS):
+    path.mkdir()
+    space = space or space_of(name)
+    task = Task("adadecay", 1.0, space, trials)
+    settings = SearchSettings(sampler=name, trials=trials, reduction_factor=2)
+    asked, mind = [], None
+    for _ in range(trials):
+        if mind is None or new_brain_each_trial:
+            mind = Brain(path / "search.journal", [task], settings, epochs=4, seed=5)
+        trial = mind.ask()
+        asked.append(trial.params)
+        if len(asked) == 7:
+            mind.tell(trial, "diverged", reason="the loss is not finite")
+            continue
+        for epoch in range(1, 5):
+            stop = mind.report(trial, epoch, value_of(trial.params, epoch))
+            if epoch == 4:
+                mind.tell(trial, "complete", value_of(trial.params, 4))
+            elif stop:
+                mind.tell(trial, "pruned")
+                break
+    return asked, mind
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_search_interrupted_after_each_trial_asks_what_the_uninterrupted_one_asks(tmp_path, name):
+    trials = 12 if name == "grid" else TRIALS
+    through, mind = search(tmp_path / "a", name, new_brain_each_trial=False, trials=trials)
+    interrupted, _ = search(tmp_path / "b", name, new_brain_each_trial=True, trials=trials)
+    assert through == interrupted
+    assert len({tuple(params.items()) for params in through}) == trials
+    counts = mind.counts(mind.tasks[0])
+    assert counts.complete > 1
+    assert counts.pruned > 1
+    assert counts.failed == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_that_was_running_is_asked_again_as_it_was_and_changes_nothing_after_it(tmp_path, name):
+    task = Task("adadecay", 1.0, space_of(name), 12)
+
+    def new_brain(path):
+        return Brain(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
+
+    def asked(path, killed):
+        params, mind = [], new_brain(path)
+        for number in range(12):
+            trial = mind.ask()
+            if number in killed:
+                mind = new_brain(path)
+                assert mind.ask() == trial
+            params.append(trial.params)
+            mind.tell(trial, "complete", value_of(trial.params, 4))
+        return params
+
+    assert asked(tmp_path / "a", {0, 3, 9}) == asked(tmp_path / "b", set())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_path, name):
+    task = Task("adadecay", 1.0, space_of(name), 12)
+    path = tmp_path / "journal"
+
+    def new_brain():
+        return Brain(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
+
+    mind = new_brain()
+    for _ in range(6):
+        trial = mind.ask()
+        mind.tell(trial, "complete", value_of(trial.params, 4))
+    before = path.read_bytes()
+    whole = mind.ask()
+    new = path.read_bytes()[len(before) :].splitlines(keepends=True)
+    kept = next(i for i, line in enumerate(new) if b"param_name" in line) + 1  # one parameter is written, no more
+    path.write_bytes(before + b"".join(new[:kept]))
+    again = new_brain().ask()
+    first = next(iter(whole.params))
+    assert (again.number, again.params[first]) == (whole.number, whole.params[first])
+    assert all(domain.contains(again.params[key]) for key, domain in task.space.domains.items())
+    if name in ("tpe", "gp", "cma-es", "grid"):  # random numbers drawn one by one are drawn anew
+        assert again == whole
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "cma-es", "qmc", "random"])
+def test_choices_and_a_single_number_are_searched_by_every_sampler(tmp_path, name):
+    for path, space in (("a", KINDS), ("b", SearchSpace({"x": uniform(0, 1)}))):
+        mind = Brain(tmp_path / path, [Task("a", 1.0, space, 8)], SearchSettings(sampler=name), epochs=4)
+        for _ in range(8):
+            trial = mind.ask()
+            mind.tell(trial, "complete", trial.params["x"])
+        assert mind.winner(mind.tasks[0]) is not None
+
+
+def test_the_grid_is_tried_whole_and_once(tmp_path):
+    asked, _ = search(tmp_path / "a", "grid", new_brain_each_trial=False, trials=12)
+    assert {(p["weight_decay"], p["alpha"]) for p in asked} == {
+        (decay, alpha) for decay in (1e-4, 1e-3, 1e-2) for alpha in (0.0, 1.0, 2.0, 4.0)
+    }
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "cma-es"])
+def test_a_model_based_sampler_reads_the_shown_trials(tmp_path, name):
+    def asked(path, predict):
+        task = Task("adadecay", 1.0, MIXED, 16)
+        mind = Brain(tmp_path / path, [task], SearchSettings(sampler=name), epochs=4, seed=5, predict=predict)
+        params = []
+        for _ in range(16):
+            trial = mind.ask()
+            params.append(trial.params)
+            mind.report(trial, 1, value_of(trial.params, 1))
+            if trial.params["alpha"] > 6:  # the worst
+                mind.tell(trial, "complete", value_of(trial.params, 4))
+            else:
+                mind.tell(trial, "pruned")
+        return params
+
+    as_predicted, as_they_are = asked("a", fidelity.predict), asked("b", None)
+    assert as_predicted[:3] == as_they_are[:3]
+    assert as_predicted != as_they_are
+
+
+def test_names():
+    names = {
+        name: type(samplers.build(name, Task("a", 1.0, space_of(name), 8), seed=0, number=0)).__name__ for name in NAMES
+    }
+    assert names == {
+        "tpe": "TPESampler",
+        "gp": "GPSampler",
+        "cma-es": "CmaEsSampler",
+        "qmc": "QMCSampler",
+        "random": "RandomSampler",
+        "grid": "GridSampler",
+    }
