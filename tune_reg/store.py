@@ -270,10 +270,12 @@ def _read_part(part: Path) -> pa.Table:
     try:
         table = pq.read_table(part)
     except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"{part} cannot be read as Parquet ({error}); move it away and run the study again") from None
+        raise StoreError(
+            f"{part} cannot be read as Parquet ({one_line(error)}); bring it back from a copy, "
+            "or move it away to go on without"
+        ) from None
     version = int((table.schema.metadata or {}).get(b"tune_reg.schema", b"0"))
     if version != SCHEMA_VERSION:
-        rule = f"this tune-reg reads version {SCHEMA_VERSION}: use the release that wrote it"
         rule = f"this tune-reg reads version {SCHEMA_VERSION}: use the release that wrote it"
         raise StoreError(f"{part} has schema version {version}; {rule}")
     return table

@@ -107,6 +107,10 @@ class ResourceSettings(_Table):
 
     cpus: Annotated[int, Field(ge=1)] = 1
     gpus: Annotated[float, Field(ge=0)] = 0.0
+    #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed.
+    epoch_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
+    #: A run that failed goes on from its newest checkpoint, so many times.
+    max_failures: Annotated[int, Field(ge=0)] = 3
 
 
 @dataclass(frozen=True)

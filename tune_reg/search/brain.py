@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
 from tune_reg.search import fidelity, pruners, samplers
+from tune_reg.search.journal import open_journal
 from tune_reg.study import SearchSettings, Task
 
 State = Literal["complete", "pruned", "diverged", "failed"]
@@ -78,7 +78,7 @@ class Brain:
         self._seed = seed
         self._predict = predict
         self._pruner = pruners.build(settings, epochs=epochs)
-        storage = JournalStorage(JournalFileBackend(str(journal))) if isinstance(journal, Path) else journal
+        storage = open_journal(journal) if isinstance(journal, Path) else journal
         self._studies = {task.name: self._open(storage, task) for task in tasks}
         self._live: set[tuple[str, int]] = set()
         self._interrupted: list[tuple[Task, int]] = []

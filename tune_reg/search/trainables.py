@@ -94,7 +94,11 @@ class StudyTrainable(RegularizerTrainable):
         engine = self.engine
         if not engine.finished:
             engine.train_epoch()
-            checkpoints.save(self._directory, engine.epoch, engine.state())
+            try:
+                checkpoints.save(self._directory, engine.epoch, engine.state())
+            except OSError as error:
+                # A full disk is not this run's failure: every other run would meet it, too.
+                return {"disk": f"{self._directory}: {error.strerror}", tune.result.DONE: True}
         result: dict[str, Any] = {"rows": engine.history[self._reported :], "diverged": engine.diverged}
         self._reported = len(engine.history)
         if engine.finished and not engine.diverged and self._stage != "search":

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import ray
+from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from tune_reg.errors import StoreError
 from tune_reg.search.sweep import Sweep, SweepRun
 
 
@@ -70,7 +75,11 @@ class SweepSearcher(_NotPickled, Searcher):
 
 
 class SweepScheduler(_NotPickled, FIFOScheduler):
-    """Hands every result to the sweep and stops what it says to stop."""
+    """Hands every result to the sweep and stops what it says to stop.
+
+    Where the directory cannot be written, the study ends with ``StoreError``: what was running goes on from its
+    checkpoints when the same command is given again.
+    """
 
     # One result a call: a decision must come before the next epoch.
     _supports_buffered_results = False
@@ -82,27 +91,78 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write down the epoch; go on or stop."""
         del tune_controller
-        stop = self._sweep.on_epochs(trial.config["key"], result["rows"])
+        with _writing(self._sweep, result):
+            stop = self._sweep.on_epochs(trial.config["key"], result["rows"])
         return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         """A run is over: Tune brings its last result here alone. That of a pruned run was brought before."""
         del tune_controller
         key = trial.config["key"]
-        if not self._sweep.is_live(key) or self._sweep.on_epochs(key, result["rows"]):
+        if not self._sweep.is_live(key):
             return
-        if result["diverged"]:
-            self._sweep.end(key, "diverged", reason="the loss is not finite")
-        else:
-            (final,) = result.get("final", [None])
-            self._sweep.end(key, "complete", final=final, robustness=result.get("robustness", ()))
+        with _writing(self._sweep, result):
+            if self._sweep.on_epochs(key, result["rows"]):
+                return
+            if result["diverged"]:
+                self._sweep.end(key, "diverged", reason="the loss is not finite")
+            else:
+                (final,) = result.get("final", [None])
+                self._sweep.end(key, "complete", final=final, robustness=result.get("robustness", ()))
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A run that failed more often than it may is given up, with its reason."""
         del tune_controller
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
-        self._sweep.end(trial.config["key"], "failed", reason=failure_reason(trial))
+        with _writing(self._sweep, {}):
+            key = trial.config["key"]
+            self._sweep.end(key, "failed", reason=self._sweep.hung.pop(key, None) or failure_reason(trial))
+
+
+@contextmanager
+def _writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[None]:
+    """Turn a fault of the disk, here or in the run's own process, into the one that ends the study."""
+    said = result.get("disk")
+    if said is None:
+        try:
+            yield
+        except OSError as error:
+            said = error.strerror or str(error)
+        else:
+            return
+    sweep.fatal = StoreError(f"{sweep.directory} cannot be written ({said}); make room and give the command again")
+    raise sweep.fatal
+
+
+class HangWatch(_NotPickled, Callback):
+    """Ends the process of a run that has reported nothing for too long; Tune then treats it as failed."""
+
+    def __init__(self, sweep: Sweep, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sweep = sweep
+        self._clock = clock
+        self._heard: dict[str, float] = {}
+
+    def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
+        """Look at every run that is under way."""
+        del iteration, info
+        now, limit = self._clock(), self._sweep.study.resources.epoch_timeout_s
+        for trial in trials:
+            if trial.status != TuneTrial.RUNNING:
+                self._heard.pop(trial.trial_id, None)
+            elif now - self._heard.setdefault(trial.trial_id, now) > limit:
+                actor = trial.temporary_state.ray_actor
+                if actor is not None:
+                    self._sweep.hung[trial.config["key"]] = f"no epoch within {limit:g} s"
+                    ray.kill(actor)
+                    self._heard.pop(trial.trial_id)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: Any, **info: Any
+    ) -> None:
+        """It is alive."""
+        del iteration, trials, result, info
+        self._heard[trial.trial_id] = self._clock()
 
 
 def failure_reason(trial: TuneTrial) -> str:
