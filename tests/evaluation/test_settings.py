@@ -95,5 +95,5 @@ def test_the_public_names_are_there():
     for name in tune_reg.evaluation.__all__:
         thing = getattr(tune_reg.evaluation, name)
         assert getattr(thing, "__name__", name) == name
-    with pytest.raises(AttributeError, match="module 'tune_reg.evaluation' has no attribute 'fgsm_accuracy'"):
+    with pytest.raises(AttributeError, match=r"module 'tune_reg\.evaluation' has no attribute 'fgsm_accuracy'"):
         tune_reg.evaluation.fgsm_accuracy  # noqa: B018
