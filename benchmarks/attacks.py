@@ -1,6 +1,6 @@
 """What the attacks cost, and PGD beside the same attack called on foolbox directly; one process, one thread.
 
-    .venv/bin/python benchmarks/attacks.py [--model small-cnn] [--images 300] [--repeats 3]
+    .venv/bin/python benchmarks/attacks.py [--model small-cnn] [--images 1000] [--repeats 2]
 
 The model is trained on synthetic images, since only their shape matters to the time of PGD. The ways are
 timed in turn, several times over, and the least times are compared. Nothing here fails on a time. The last lines say
@@ -28,8 +28,8 @@ EPSILON = 0.02
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="small-cnn")
-    parser.add_argument("--images", type=int, default=300)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
     model, images, labels = trained(options.model, options.images)

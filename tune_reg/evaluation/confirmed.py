@@ -19,7 +19,16 @@ _BATCH: Final = 1000
 def final_row(engine: SerialEngine) -> dict[str, Any]:
     """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
 
-    This is where the test set is read, once, when training is over.
+    This is where the test set is read, once, when training is over. ``test_loss`` is its mean cross-entropy, which is
+    the negative log-likelihood.
+
+    >>> from tune_reg.evaluation import final_row
+    >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
+    >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
+    >>> _ = engine.train_epoch()
+    >>> row = final_row(engine)
+    >>> row["n_test"], 0 < row["test_accuracy"] < 1, 0 < row["test_ece"] < 1
+    (360, True, True)
     """
     labels = engine.dataset.test_labels
     logits = _test_logits(engine)
@@ -46,6 +55,13 @@ def robustness_rows(engine: SerialEngine, **settings: Any) -> list[dict[str, Any
 
     ``settings``: the keys of ``RobustnessSettings``. The images are drawn by the study's seed, and so are noise and
     random starts: all runs of a study are tested on the same ones.
+
+    >>> from tune_reg.evaluation import robustness_rows
+    >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
+    >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
+    >>> _ = engine.train_epoch()
+    >>> [(row["test"], row["epsilon"], row["n"]) for row in robustness_rows(engine, fgsm=[0.1], images=50)]
+    [('fgsm', 0.0, 50), ('fgsm', 0.1, 50)]
     """
     asked = RobustnessSettings(**settings)
     if asked.empty:
