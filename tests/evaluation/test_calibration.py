@@ -38,6 +38,13 @@ def test_calibration_error_of_the_sure():
     assert expected_calibration_error(sure * (1 + 1e-7), torch.arange(4)) == pytest.approx(0, abs=1e-6)
 
 
+def test_an_edge_belongs_to_the_bin_below():
+    # 0.5 is in (0.25, 0.5] and 0.6 in (0.5, 0.75], so that their errors do not cancel.
+    probabilities = torch.tensor([[0.5, 0.5], [0.4, 0.6]], dtype=torch.float64)
+    error = expected_calibration_error(probabilities, torch.tensor([0, 0]), bins=4)
+    assert error == pytest.approx((0.5 + 0.6) / 2)
+
+
 def test_what_is_calibrated_has_a_small_error():
     drawn = torch.Generator().manual_seed(0)
     p = torch.rand(200_000, generator=drawn, dtype=torch.float64)
