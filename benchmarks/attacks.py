@@ -1,6 +1,6 @@
 """What the attacks cost, and PGD beside the same attack called on foolbox directly; one process, one thread.
 
-    .venv/bin/python benchmarks/attacks.py [--model small-cnn] [--images 1000] [--repeats 2]
+    .venv/bin/python benchmarks/attacks.py [--model small-cnn] [--images 300] [--repeats 2]
 
 The model is trained on synthetic images, since only their shape matters to the time of PGD. The ways are
 timed in turn, several times over, and the least times are compared. Nothing here fails on a time. The last lines say
@@ -28,7 +28,7 @@ EPSILON = 0.02
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="small-cnn")
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -37,7 +37,7 @@ def main() -> None:
     print(f"{options.model}, {options.images} images of 28 x 28, {right} of them right")
 
     ways: dict[str, Callable[[], object]] = {
-        "foolbox directly, batches as here": lambda: direct(model, images, labels, attacks._BATCH),
+        "foolbox directly, batches as here": lambda: direct(model, images, labels, attacks._BATCH["cpu"]),
         "foolbox directly, one batch": lambda: direct(model, images, labels, len(images)),
         "pgd()": lambda: pgd(model, images, labels, [EPSILON]),
         "pgd rows of a study, with their checks": lambda: robustness(

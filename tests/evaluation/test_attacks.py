@@ -141,7 +141,7 @@ def test_the_size_of_batches_does_not_matter(net, monkeypatch, attack):
         return getattr(attacks, attack)(model, images, labels)
 
     whole = run()
-    monkeypatch.setattr(attacks, "_BATCH", 7)
+    monkeypatch.setitem(attacks._BATCH, "cpu", 7)
     torch.testing.assert_close(run(), whole, rtol=1e-6, atol=1e-9)
 
 

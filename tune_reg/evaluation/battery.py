@@ -27,8 +27,8 @@ def robustness(
 
     Each attack and noise begins with a row of ``epsilon`` 0, which is the clean accuracy; corruptions share one of
     the test "clean". ``median_distance`` is that of the minimal-distance attacks over all images, with 0 for those
-    wrong anyway, on each of their rows; null where none was found for half of the images. ``warning`` says what a check of the attack
-    against itself found (``checks``), else it is null.
+    wrong anyway, on each of their rows; null where none was found for half of the images. ``warning`` says what a
+    check of the attack against itself found (``checks``), else it is null.
 
     >>> import torch
     >>> from tune_reg.evaluation import RobustnessSettings, robustness
