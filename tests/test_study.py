@@ -487,6 +487,12 @@ CHANGES = [
     {"fractions": [0.5, 1.0], "search": {"fractions": [0.5]}},
     {"confirm": {"seeds": 6}},
     {"robustness": {"fgsm": [0.1]}},
+    *(
+        {"robustness": {key: [0.1]}}
+        for key in ("pgd_linf", "pgd_l2", "cw_l2", "deepfool_l2", "gaussian_noise", "uniform_noise", "salt_noise")
+    ),
+    {"robustness": {"corruptions": ["jpeg"]}},
+    {"robustness": {"corruptions": ["all"]}},
     {"robustness": {"images": 999}},
 ]
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from search_spaces import Choice, DefinedByRun, Domain, Float, SearchSpace, SpaceError, entry_from_plain, entry_to_plain
 from tune_reg import data, models
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
+from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.methods import Method, check_bounds, method
 from tune_reg.regularizers import Hyperparameter
 from tune_reg.store import Results
@@ -86,20 +87,6 @@ class ConfirmSettings(_Table):
 
     #: Fresh seeds for each winner, the same for all regularizers.
     seeds: Annotated[int, Field(ge=1)] = 5
-
-
-class RobustnessSettings(_Table):
-    """The ``[robustness]`` table: how the confirmed runs are attacked."""
-
-    #: Linf radii of the fast gradient sign method, on images in [0, 1].
-    fgsm: list[Annotated[float, Field(gt=0, le=1)]] = []
-    #: Test images attacked; all where there are fewer.
-    images: Annotated[int, Field(ge=1)] = 1000
-
-    @field_validator("fgsm")
-    @classmethod
-    def _distinct(cls, value: list[float]) -> list[float]:
-        return _sorted(value)
 
 
 class ResourceSettings(_Table):

@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from tune_reg import data, models, schedules
 from tune_reg.data import Dataset
-from tune_reg.evaluation import final_row, robustness_rows
 from tune_reg.regularizers.adadecay import decay_factor
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training.seeding import derive, generator
@@ -329,66 +328,3 @@ def test_a_healthy_run_learns(tiny):
     assert engine.finished
     assert engine.history[-1]["val_accuracy"] > 0.8
     assert engine.history[-1]["train_loss"] < engine.history[0]["train_loss"] / 2
-
-
-# The rows of a confirmed run
-
-
-@pytest.mark.parametrize(("epochs", "last"), [(3, 1), (10, 1), (11, 2), (21, 3)])
-def test_final_row(tiny, epochs, last):
-    engine = trained(engine_of(tiny, training={"epochs": epochs, "batch_size": 100}, fraction=0.5))
-    # A curve that tells each of its epochs from the others.
-    curve = [0.5 + 0.3 * math.sin(2 * e) for e in range(epochs)]
-    engine.history = [{**r, "val_accuracy": value} for r, value in zip(engine.history, curve, strict=True)]
-    row = final_row(engine)
-    with torch.no_grad():
-        outputs = engine.model(tiny.test_images.permute(0, 3, 1, 2).float() / 255)
-    accuracy = (outputs.argmax(1) == tiny.test_labels).double().mean().item()
-    assert row["test_accuracy"] == pytest.approx(accuracy)
-    assert row["test_loss"] == pytest.approx(functional.cross_entropy(outputs, tiny.test_labels).item(), rel=1e-5)
-    assert row["train_accuracy"] == engine.evaluate("train")[1]
-    assert row["generalization_gap"] == row["train_accuracy"] - row["test_accuracy"]
-    assert row["val_accuracy"] == curve[-1]
-    assert row["max_over_epochs"] == max(curve)
-    assert row["mean_last_10pct"] == pytest.approx(sum(curve[-last:]) / last)
-    assert (row["n_train"], row["n_test"]) == (100, 90)
-
-
-def naive_fgsm(engine, images, labels, epsilon):
-    images = images.clone().requires_grad_()
-    loss = functional.cross_entropy(engine.model(images), labels, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, images)
-    moved = (images + epsilon * gradient.sign()).clamp(0, 1).detach()
-    return (engine.model(moved).argmax(1) == labels).double().mean().item()
-
-
-def test_robustness_rows(tiny):
-    engine = trained(engine_of(tiny, training={"epochs": 8}))
-    radii = [0.02, 0.1, 0.3]
-    rows = robustness_rows(engine, fgsm=radii, images=1000)
-    assert [(row["test"], row["norm"], row["epsilon"], row["n"]) for row in rows] == [
-        ("fgsm", "linf", epsilon, 90) for epsilon in [0.0, *radii]
-    ]
-    accuracies = [row["accuracy"] for row in rows]
-    assert accuracies[0] == pytest.approx(engine.evaluate("test")[1])
-    images = tiny.test_images.permute(0, 3, 1, 2).float() / 255
-    assert accuracies[1:] == pytest.approx([naive_fgsm(engine, images, tiny.test_labels, e) for e in radii])
-    assert accuracies[0] > accuracies[1] > accuracies[3]
-    assert all(p.grad is None or not p.grad.isnan().any() for p in engine.parameters)
-
-
-def test_robustness_is_measured_on_the_same_images_in_all_runs_of_a_study(tiny):
-    def seen(**keys):
-        engine = engine_of(tiny, **keys)
-        batches = []
-        engine.model.register_forward_pre_hook(lambda _, inputs: batches.append(inputs[0].detach().clone()))
-        rows = robustness_rows(engine, fgsm=[0.1], images=20)
-        assert [row["n"] for row in rows] == [20, 20]
-        return batches[0]
-
-    assert seen(seed=1).equal(seen(seed=2))
-    assert not seen(seed=1).equal(seen(seed=1, split_seed=1))
-
-
-def test_no_radii_no_rows(tiny):
-    assert robustness_rows(engine_of(tiny), fgsm=[], images=10) == []

@@ -1,54 +1,82 @@
-"""The rows of a confirmed run: its one look at the test set, and how it stands attacks."""
+"""The rows of a confirmed run: its one look at the test set, and how robust it is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
+from torch import Tensor
 
-from tune_reg.evaluation.attacks import fgsm_accuracy
+from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
+from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.training import SerialEngine
 from tune_reg.training.seeding import generator
+
+_BATCH: Final = 1000
 
 
 def final_row(engine: SerialEngine) -> dict[str, Any]:
     """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
 
-    This is where the test set is read, once, when training is over.
+    This is where the test set is read, once, when training is over. ``test_loss`` is its mean cross-entropy, which is
+    the negative log-likelihood.
+
+    >>> from tune_reg.evaluation import final_row
+    >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
+    >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
+    >>> _ = engine.train_epoch()
+    >>> row = final_row(engine)
+    >>> row["n_test"], 0 < row["test_accuracy"] < 1, 0 < row["test_ece"] < 1
+    (360, True, True)
     """
-    test_loss, test_accuracy = engine.evaluate("test")
+    labels = engine.dataset.test_labels
+    logits = _test_logits(engine)
+    test_accuracy = float((logits.argmax(1) == labels).double().mean())
     _, train_accuracy = engine.evaluate("train")
     curve = [row["val_accuracy"] for row in engine.history]
     last = curve[-math.ceil(len(curve) / 10) :]
     return {
         "n_train": len(engine.train_index),
-        "n_test": len(engine.dataset.test_labels),
+        "n_test": len(labels),
         "train_accuracy": train_accuracy,
         "val_accuracy": curve[-1],
         "test_accuracy": test_accuracy,
-        "test_loss": test_loss,
+        "test_loss": negative_log_likelihood(logits, labels),
+        "test_ece": expected_calibration_error(logits.softmax(1), labels),
         "generalization_gap": train_accuracy - test_accuracy,
         "max_over_epochs": max(curve),
         "mean_last_10pct": sum(last) / len(last),
     }
 
 
-def robustness_rows(engine: SerialEngine, *, fgsm: Sequence[float], images: int) -> list[dict[str, Any]]:
-    """Accuracy on ``images`` test images, clean (epsilon 0) and attacked, as columns of "robustness".
+def robustness_rows(engine: SerialEngine, **settings: Any) -> list[dict[str, Any]]:
+    """What ``robustness`` says of a trained run on ``images`` test images, as columns of "robustness".
 
-    The images are drawn by the study's seed, so that all runs of a study are attacked on the same ones.
+    ``settings``: the keys of ``RobustnessSettings``. The images are drawn by the study's seed, and so are noise and
+    random starts: all runs of a study are tested on the same ones.
+
+    >>> from tune_reg.evaluation import robustness_rows
+    >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
+    >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
+    >>> _ = engine.train_epoch()
+    >>> [(row["test"], row["epsilon"], row["n"]) for row in robustness_rows(engine, fgsm=[0.1], images=50)]
+    [('fgsm', 0.0, 50), ('fgsm', 0.1, 50)]
     """
-    if not fgsm:
+    asked = RobustnessSettings(**settings)
+    if asked.empty:
         return []
-    index = torch.randperm(len(engine.dataset.test_labels), generator=generator(engine.run.split_seed, "robustness"))
-    batch, labels = engine.test_batch(index[:images])
+    from tune_reg.evaluation.battery import robustness  # it loads foolbox, which takes its time
+
+    seed = engine.run.split_seed
+    index = torch.randperm(len(engine.dataset.test_labels), generator=generator(seed, "robustness"))
+    images, labels = engine.test_batch(index[: asked.images])
+    return robustness(engine.model, images, labels, asked, seed=seed)
+
+
+def _test_logits(engine: SerialEngine) -> Tensor:
+    """Of all test images in evaluation mode, float64 [N, M], on the CPU."""
+    engine.model.eval()
+    chunks = torch.split(torch.arange(len(engine.dataset.test_labels)), _BATCH)
     with torch.no_grad():
-        engine.model.eval()
-        clean = float((engine.model(batch).argmax(1) == labels).double().mean())
-    accuracies = [clean, *fgsm_accuracy(engine.model, batch, labels, fgsm)]
-    return [
-        {"test": "fgsm", "norm": "linf", "epsilon": epsilon, "accuracy": accuracy, "n": len(labels)}
-        for epsilon, accuracy in zip([0.0, *fgsm], accuracies, strict=True)
-    ]
+        return torch.cat([engine.model(engine.test_batch(chunk)[0]).double().cpu() for chunk in chunks])

@@ -1,0 +1,92 @@
+"""What a trained network is tested with, beside the clean test set."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tune_reg.errors import did_you_mean
+from tune_reg.evaluation.corruptions import CORRUPTIONS
+
+#: Linf radii on images in [0, 1] over which nets that are not trained against attacks go from good to nothing.
+#: Each contains or nears the radius that is usual in publications: 0.3 on MNIST, 0.1 on Fashion-MNIST, 8/255 on CIFAR.
+#: They are a place to begin, and no default: a study says itself what it tests.
+LINF_RADII: Final[dict[str, tuple[float, ...]]] = {
+    "mnist": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3),
+    "fashion-mnist": (0.005, 0.01, 0.02, 0.05, 0.1),
+    "cifar10": (0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255),
+    "cifar100": (0.5 / 255, 1 / 255, 2 / 255, 4 / 255, 8 / 255),
+}
+
+Linf = Annotated[float, Field(gt=0, le=1)]
+L2 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Strength = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+class RobustnessSettings(BaseModel):
+    """The ``[robustness]`` table of a study: what each confirmed run is tested with. What is not given is off.
+
+    Radii and strengths are in units of images in [0, 1]. L2 radii grow with the image (the root of its number of
+    values); 0.5 is usual on CIFAR, and the median distance that ``deepfool_l2`` gives shows where to look elsewhere.
+
+    >>> RobustnessSettings(pgd_linf=[0.1, 0.05]).pgd_linf
+    [0.05, 0.1]
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    #: Linf radii of the fast gradient sign method.
+    fgsm: list[Linf] = []
+    #: Linf radii of projected gradient descent.
+    pgd_linf: list[Linf] = []
+    #: L2 radii of projected gradient descent.
+    pgd_l2: list[L2] = []
+    #: L2 radii at which the distances found by Carlini and Wagner's attack are read: 1,000 gradient steps an image,
+    #: however many radii; PGD takes 40 for each.
+    cw_l2: list[L2] = []
+    #: L2 radii at which the distances found by DeepFool are read.
+    deepfool_l2: list[L2] = []
+    #: Standard deviations of Gaussian noise.
+    gaussian_noise: list[Strength] = []
+    #: Half widths of uniform noise.
+    uniform_noise: list[Share] = []
+    #: Shares of the values set to 0 or 1.
+    salt_noise: list[Share] = []
+    #: Names of corruptions, each at severities 1 to 5; ``["all"]`` for all of them.
+    corruptions: list[str] = []
+    #: Test images; all where there are fewer.
+    images: Annotated[int, Field(ge=1)] = 1000
+
+    @field_validator(
+        "fgsm", "pgd_linf", "pgd_l2", "cw_l2", "deepfool_l2", "gaussian_noise", "uniform_noise", "salt_noise"
+    )
+    @classmethod
+    def _distinct(cls, value: list[float]) -> list[float]:
+        if len(set(value)) != len(value):
+            raise ValueError(f"must differ, but got {value}")
+        return sorted(value)
+
+    @field_validator("corruptions")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        if value == ["all"]:
+            return list(CORRUPTIONS)
+        if "all" in value:
+            raise ValueError(f'"all" must stand alone, but got {value}')
+        for name in value:
+            if name not in CORRUPTIONS:
+                raise ValueError(f"unknown corruption {name!r}{did_you_mean(name, ['all', *CORRUPTIONS])}")
+        if len(set(value)) != len(value):
+            raise ValueError(f"must differ, but got {value}")
+        return [name for name in CORRUPTIONS if name in value]  # the order says nothing
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to test.
+
+        >>> RobustnessSettings(images=10).empty, RobustnessSettings(corruptions=["jpeg"]).empty
+        (True, False)
+        """
+        return not any(getattr(self, key) for key in type(self).model_fields if key != "images")
