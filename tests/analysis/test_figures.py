@@ -9,7 +9,7 @@ import pytest
 import analysis
 from analysis.csv_table import panels_csv
 from analysis.figures import style
-from analysis.report import SHEETS
+from analysis.sheets import SHEETS
 from tune_reg.store import load
 
 
