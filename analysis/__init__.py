@@ -1,4 +1,4 @@
-"""What a study found, read from its tables alone: statistics, figures, tables, and the report made of them.
+"""What a study found, read from its tables alone: statistics, figures, tables, and the reports made of them.
 
 Every function takes ``tune_reg.load(DIR)``, or a ``Snapshot`` of it, and returns numbers; ``draw_*`` turns the
 numbers of a figure into a matplotlib ``Figure``. Nothing here imports torch, ray or optuna.
@@ -10,6 +10,7 @@ numbers of a figure into a matplotlib ``Figure``. Nothing here imports torch, ra
 
 from analysis.budget import BudgetRow, budget
 from analysis.claims import Claim, claims
+from analysis.compare import compare
 from analysis.figures.attack import AttackStrength, attack_strength, draw_attack_strength
 from analysis.figures.fraction import DataFraction, data_fraction, draw_data_fraction
 from analysis.figures.learning import LearningCurves, draw_learning_curves, learning_curves
@@ -39,6 +40,7 @@ __all__ = [
     "attack_strength",
     "budget",
     "claims",
+    "compare",
     "data_fraction",
     "draw_attack_strength",
     "draw_data_fraction",
