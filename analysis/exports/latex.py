@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from analysis.exports.printed import Printed, numeric_columns
+from analysis.exports.printed import Printed, halves, numeric_columns
 
 _WORDS: Final = {
     "\\": r"\textbackslash{}",
@@ -66,7 +66,7 @@ _WORDS: Final = {
 }
 _MINUS: Final = re.compile(r"(?<![\w.-])-(?=\d)")
 _DASH: Final = re.compile(r"-(?=-)")  # two hyphens in a row would become a dash
-_WIDE: Final = 24  # characters of a text cell that is given a column of fixed width
+_LONG: Final = 14  # characters of a text cell that is given a column of fixed width in a wide table
 
 
 def escape(text: str) -> str:
@@ -90,28 +90,35 @@ def table(printed: Printed) -> bytes:
     Tables of more than six columns go over both columns of a two-column page.
     """
     numbers = numeric_columns(printed.rows)
-    longest = [max(map(len, column)) for column in zip(*printed.rows, strict=True)]
-    width = f"{min(0.22, 1.1 / len(longest)):.2f}\\linewidth"
-    kinds = "".join(
-        "r" if number else rf"p{{{width}}}" if long > _WIDE else "l"
-        for number, long in zip(numbers, longest, strict=True)
-    )
     columns = len(printed.headings)
-    float_ = "table*" if columns > 6 else "table"
-    size = r"\tiny" if columns > 8 else r"\scriptsize" if columns > 6 else r"\small"
+    wide = columns > 6
+    longest = [max(map(len, column)) for column in zip(*printed.rows, strict=True)]
+    # Long words are set in columns of fixed width, numbers with their interval below them where room is short.
+    words = [place == 0 or not number for place, number in enumerate(numbers)]
+    fixed = [word and long > (_LONG if wide else 2 * _LONG) for word, long in zip(words, longest, strict=True)]
+    width = f"{0.12 if wide else min(0.35, 1 / columns):.2f}"
+    kinds = "".join(
+        rf"p{{{width}\linewidth}}" if block else "l" if word else "r" for block, word in zip(fixed, words, strict=True)
+    )
+    shape = [
+        _block if block else _plain if word or not wide else _stacked for block, word in zip(fixed, words, strict=True)
+    ]
+    headings = [_block if block else _plain if word else _heading for block, word in zip(fixed, words, strict=True)]
+    float_ = "table*" if wide else "table"
+    size = r"\tiny" if columns > 8 else r"\scriptsize" if wide else r"\small"
     lines = [
         r"% Needs \usepackage{booktabs}; \input this file.",
         rf"\begin{{{float_}}}",
         r"\centering",
         size,
-        r"\setlength{\tabcolsep}{3pt}",
+        r"\setlength{\tabcolsep}{2.5pt}",
         rf"\caption{{{escape(printed.title)}. {escape(printed.caption)}}}",
         rf"\label{{tab:{printed.name}}}",
         rf"\begin{{tabular}}{{@{{}}{kinds}@{{}}}}",
         r"\toprule",
-        _row([_heading(heading, number=number) for heading, number in zip(printed.headings, numbers, strict=True)]),
+        _row(make(heading) for make, heading in zip(headings, printed.headings, strict=True)),
         r"\midrule",
-        *(_row(map(escape, row)) for row in printed.rows),
+        *(_row(make(cell) for make, cell in zip(shape, row, strict=True)) for row in printed.rows),
         r"\bottomrule",
         r"\end{tabular}",
         rf"\end{{{float_}}}",
@@ -120,18 +127,34 @@ def table(printed: Printed) -> bytes:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    # A ragged column takes the double backslash for itself.
+    return " & ".join(cells) + r" \tabularnewline"
 
 
-def _heading(text: str, *, number: bool) -> str:
+def _plain(cell: str) -> str:
+    return escape(cell)
+
+
+def _block(cell: str) -> str:
+    return rf"\raggedright {escape(cell)}"
+
+
+def _stacked(cell: str) -> str:
+    value, below = halves(cell)
+    return _stack([value, below], "t") if below else escape(cell)
+
+
+def _heading(text: str) -> str:
     # Long headings of number columns are broken after their words, or the table would be as wide as they are.
-    if not number or len(text) <= 10:
-        return escape(text)
     lines: list[str] = []
     for word in text.split():
         if lines and len(lines[-1]) + len(word) < 12:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
+    return _stack(lines, "b") if len(lines) > 1 else escape(text)
+
+
+def _stack(lines: list[str], place: str) -> str:
     stacked = r"\\".join(map(escape, lines))
-    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
+    return rf"\begin{{tabular}}[{place}]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
