@@ -17,7 +17,7 @@ class Method(NamedTuple):
     formula: str | None
     strength: str | None  # the hyperparameter that is the strength
     space: tuple[tuple[str, str], ...]
-    keys: tuple[str, ...]  # of its BibTeX entries
+    cite: str  # the keys of its BibTeX entries, or its reference as it is where that is no BibTeX
 
 
 def question(data: Snapshot) -> tuple[tuple[str, str], ...]:
@@ -91,12 +91,13 @@ def _flat(value: object, *, prefix: str = "", skip: tuple[str, ...] = ()) -> lis
 
 def _method(data: Snapshot, name: str) -> Method:
     known = data.method(name)
+    reference = str(known.get("reference") or "")
     return Method(
         name=name,
         formula=known.get("formula"),
         strength=known.get("strength"),
         space=tuple((key, _space(space)) for key, space in mapping(known.get("space")).items()),
-        keys=bibtex.keys(str(known.get("reference") or "")),
+        cite=", ".join(bibtex.keys(reference)) or reference,
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis import text
 from analysis.csv_table import panels_csv
 from analysis.exports import pictures
 from analysis.figures import style
 from analysis.sheets import Sheet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Panel(NamedTuple):
@@ -30,9 +33,13 @@ class Drawn(NamedTuple):
 
 def draw(sheet: Sheet, numbers: Any) -> tuple[Drawn, dict[str, bytes]]:
     """The figure for the page, and its files by their path in the report's folder."""
-    panels = tuple(_panel(sheet, numbers, place) for place in range(len(numbers.panels)))
-    whole = sheet.draw(numbers)
-    svg = panels[0].svg if len(panels) == 1 else style.svg(whole, sheet.name)
+    made = [(sheet.draw(numbers._replace(panels=(panel,))), panel) for panel in numbers.panels]
+    panels = tuple(_panel(sheet, place, *figure) for place, figure in enumerate(made, start=1))
+    alone = len(panels) == 1
+    whole = made[0][0] if alone else sheet.draw(numbers)
+    svg = panels[0].svg if alone else style.svg(whole, sheet.name)
+    # Laid out once: the layout takes most of the time of a drawing, and is the same in every form.
+    whole.set_layout_engine("none")
     path = f"figures/{sheet.name}"
     files = {
         f"{path}.csv": panels_csv(numbers.panels),
@@ -43,12 +50,10 @@ def draw(sheet: Sheet, numbers: Any) -> tuple[Drawn, dict[str, bytes]]:
     return Drawn(sheet.name, sheet.title, sheet.caption, panels), files
 
 
-def _panel(sheet: Sheet, numbers: Any, place: int) -> Panel:
+def _panel(sheet: Sheet, place: int, figure: Figure, panel: Any) -> Panel:
     from markupsafe import Markup
 
-    panel = numbers.panels[place]
-    figure = sheet.draw(numbers._replace(panels=(panel,)))
-    name = f"{sheet.name}-{place + 1}"
+    name = f"{sheet.name}-{place}"
     axes = figure.axes[0]
     # Where the axes carry no title of their own, the figure may.
     title = axes.get_title() or figure.get_suptitle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -75,7 +76,7 @@ def draw_differences(numbers: Differences) -> Figure:
             label=label(name),
         )
     axes.axvline(0, color=look(0).color, linewidth=0.9)
-    axes.set_yticks(range(len(studies)), [label(study) for study in studies])
+    axes.set_yticks(range(len(studies)), [_lines(study) for study in studies])
     axes.set_ylim(len(studies) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("difference to the study's baseline, points")
@@ -84,3 +85,9 @@ def draw_differences(numbers: Differences) -> Figure:
     if handles:
         legend(axes)
     return figure
+
+
+def _lines(name: str) -> str:
+    # A long name beside the axis would leave no room for the axis.
+    lines = textwrap.wrap(name, 16)
+    return label("\n".join(lines[:3]) + (" …" if len(lines) > 3 else ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,7 +111,8 @@ def legend(axes: Axes) -> None:
     if handles:
         axes.legend(
             handles,
-            labels,
+            # A very long name would leave no room for the axes.
+            [textwrap.fill(name, 40, drop_whitespace=False) for name in labels],
             loc="upper center",
             bbox_to_anchor=(0.5, -0.17),
             # The layout keeps the legend inside the figure, so that a wide one would narrow the axes.
