@@ -360,12 +360,13 @@ def test_tables_of_the_registry_need_no_change_of_the_page(tmp_path, lab, monkey
     table = Table(("Thing", "Value"), (("b_b", "0.1 [0, 1]"),), (Number("b_b", 0.123456789012345),))
     empty = Table(("Thing",), (), ())
     monkeypatch.setattr(
-        "analysis.report.TABLE_SHEETS",
+        sys.modules["analysis.report"],  # the name analysis.report is the function
+        "TABLE_SHEETS",
         (TableSheet("own", "Own table", "Its words.", lambda _: table), TableSheet("none", "N", "", lambda _: empty)),
     )
     curve = Curve((Panel((Number("a", 0.5),)),))
     monkeypatch.setattr(
-        "analysis.report.SHEETS", (Sheet("curve", "Own figure", "Its caption.", lambda _: curve, draw),)
+        sys.modules["analysis.report"], "SHEETS", (Sheet("curve", "Own figure", "Its caption.", lambda _: curve, draw),)
     )
     text = make(tmp_path, lab)
     files = files_of(tmp_path / "DIR")
