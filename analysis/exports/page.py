@@ -19,7 +19,7 @@ class Cell(NamedTuple):
     value: str
     below: str  # what stands in brackets after the value, set below it
     number: bool
-    sort: float | None  # what its column is sorted by, where that is a number
+    sort: float | None  # the number that it is sorted by; words are sorted as words, after the numbers
 
 
 class Row(NamedTuple):
@@ -50,7 +50,7 @@ def _rows(rows: tuple[tuple[str, ...], ...], numbers: tuple[bool, ...], key: int
     for row in rows:
         cells = tuple(
             # A name in brackets stays one with what it names.
-            Cell(*(halves(cell) if number else (cell, "")), number, sort_number(cell) if number else None)
+            Cell(*(halves(cell) if number else (cell, "")), number, sort_number(cell))
             for cell, number in zip(row, numbers, strict=True)
         )
         yield Row(key > 0 and before is not None and row[0] != before, cells)

@@ -13,6 +13,12 @@ EMPTY: Final = frozenset({"", NONE, "baseline", "-", "–"})
 _LEADING: Final = re.compile(
     r"([<>]?)\s*([+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)(?=$|[\s%])\s?(h|min|s)?\b", re.IGNORECASE
 )
+#: A cell that is a number and no sentence that starts with one: with a unit, a second number or brackets after it.
+_NUMBER: Final = re.compile(
+    r"[<>]?\s*[+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?: ?%| s| h| min| h \d+ min)?"
+    r"(?: (?:to|of) [+-]?\d\S*)?(?: [\[(].*)?",
+    re.IGNORECASE,
+)
 _MINUTES: Final = re.compile(r"\d+ h (\d+) min")
 _UNITS: Final = {"h": 3600.0, "min": 60.0, "s": 1.0}
 _TAIL: Final = re.compile(r"(.+?) ([\[(].*[\])].*)")
@@ -50,14 +56,14 @@ def sort_number(cell: str) -> float | None:
 
 
 def numeric_columns(rows: tuple[tuple[str, ...], ...]) -> tuple[bool, ...]:
-    """Which columns hold numbers: those in which every cell with a value starts with one.
+    """Which columns hold numbers: those in which every cell with a value is one, maybe with its interval.
 
-    >>> numeric_columns((("a", "0.5", "none"), ("b", "none", "none")))
-    (False, True, False)
+    >>> numeric_columns((("a", "0.5", "none", "5 of these"), ("b", "none", "none", "6")))
+    (False, True, False, False)
     """
     columns = list(zip(*rows, strict=True))
     filled = [[cell for cell in column if cell not in EMPTY] for column in columns]
-    return tuple(bool(cells) and all(sort_number(cell) is not None for cell in cells) for cells in filled)
+    return tuple(bool(cells) and all(map(_NUMBER.fullmatch, cells)) for cells in filled)
 
 
 def halves(cell: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@
     return (one, other) => {
       const [a, b] = [numeric(one), numeric(other)];
       if (a !== undefined && b !== undefined) return Number(a) - Number(b);
+      if (a !== b) return a === undefined ? 1 : -1; // numbers before words
       return textOf(one.cells[column]).localeCompare(textOf(other.cells[column]), "en", { numeric: true });
     };
   }
