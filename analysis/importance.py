@@ -21,7 +21,7 @@ TOP: Final = 0.25
 MINIMUM: Final = 20
 
 _STEPS: Final = 50
-_RESAMPLES: Final = 500
+_RESAMPLES: Final = 200
 
 
 class Importance(NamedTuple):

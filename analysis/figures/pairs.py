@@ -123,7 +123,7 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
         shown = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
         above = share
         if shown:
-            values = [100 * point.value for point in shown if point.value is not None]
+            lowest = min(100 * (point.value or 0.0) for point in shown)
             axes.scatter(
                 [point.x for point in shown],
                 [point.y for point in shown],
@@ -132,7 +132,7 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
                 color=color,
                 linewidths=0,
                 zorder=3 - share,
-                label=f"{name}: {min(values):.2f} to {max(values):.2f} %",
+                label=f"{name}, ≥ {lowest:.1f} %",
             )
     winner = [point for point in panel.points if point.winner]
     if winner:

@@ -146,7 +146,11 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
                     alpha=0.9 if len(shown) < 100 else 0.5,
                     label=label(shown[0].data) if state == "complete" else "pruned",
                 )
-        _curve(axes, mine, style.color, style.dash)
+    # The band may be far wider than the trials where those are few; it does not set the axis.
+    limits = axes.get_ylim()
+    for place, fraction in enumerate(data.fractions):
+        _curve(axes, [point for point in panel.points if point.fraction == fraction], *look(place)[::2])
+    axes.set_ylim(limits)
     winners = [(at(point), 100 * point.value) for point in trials if point.winner and point.value is not None]
     if winners:
         x, y = zip(*winners, strict=True)
@@ -164,8 +168,6 @@ def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> No
     if not line:
         return
     x = [float(point.strength) for point in line]
-    # The band may be far wider than the trials where those are few; it does not set the axis.
-    limits = axes.get_ylim()
     low, high = ([100 * (end or 0.0) for end in ends] for ends in zip(*((p.low, p.high) for p in line), strict=True))
     axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
     axes.plot(x, [100 * (point.value or 0.0) for point in line], color=color, linestyle=dash, linewidth=1.3)
@@ -179,7 +181,6 @@ def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> No
         solid_capstyle="butt",
         label="plateau",
     )
-    axes.set_ylim(limits)
 
 
 def _scale_axis(axes: Axes, panel: StrengthPanel, categories: list[str]) -> None:
