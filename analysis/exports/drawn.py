@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from analysis import text
 from analysis.csv_table import panels_csv
@@ -12,6 +14,9 @@ from analysis.sheets import Sheet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_BOX: Final = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 
 class Panel(NamedTuple):
@@ -33,21 +38,43 @@ class Drawn(NamedTuple):
 
 def draw(sheet: Sheet, numbers: Any) -> tuple[Drawn, dict[str, bytes]]:
     """The figure for the page, and its files by their path in the report's folder."""
-    made = [(sheet.draw(numbers._replace(panels=(panel,))), panel) for panel in numbers.panels]
-    panels = tuple(_panel(sheet, place, *figure) for place, figure in enumerate(made, start=1))
-    alone = len(panels) == 1
-    whole = made[0][0] if alone else sheet.draw(numbers)
-    svg = panels[0].svg if alone else style.svg(whole, sheet.name)
-    # Laid out once: the layout takes most of the time of a drawing, and is the same in every form.
-    whole.set_layout_engine("none")
+    panels = []
+    for place, panel in enumerate(numbers.panels, start=1):
+        figure = sheet.draw(numbers._replace(panels=(panel,)))
+        panels.append(_panel(sheet, place, figure, panel))
+    whole = figure if len(panels) == 1 else sheet.draw(numbers)
     path = f"figures/{sheet.name}"
+    pdf = pictures.pdf(whole)
+    # Laid out once: the layout takes most of the time of a drawing, and is the same for the next form.
+    whole.set_layout_engine("none")
     files = {
         f"{path}.csv": panels_csv(numbers.panels),
-        f"{path}.svg": f'<?xml version="1.0" encoding="utf-8"?>\n{svg}'.encode(),
-        f"{path}.pdf": pictures.pdf(whole),
+        f"{path}.svg": _together(panels).encode(),
+        f"{path}.pdf": pdf,
         f"{path}.png": pictures.png(whole),
     }
-    return Drawn(sheet.name, sheet.title, sheet.caption, panels), files
+    return Drawn(sheet.name, sheet.title, sheet.caption, tuple(panels)), files
+
+
+def _together(panels: Sequence[Panel]) -> str:
+    """The panels in one SVG, two beside each other: drawing them once more would take as long again."""
+    head = '<?xml version="1.0" encoding="utf-8"?>\n'
+    if len(panels) == 1:
+        return f"{head}{panels[0].svg}"
+    sizes = [tuple(map(float, _BOX.findall(panel.svg)[0])) for panel in panels]
+    width, height = (max(side) for side in zip(*sizes, strict=True))
+    placed = [
+        # str, because Markup would escape what it is given.
+        str(panel.svg).replace("<svg ", f'<svg x="{place % 2 * width:g}" y="{place // 2 * height:g}" {_size(size)} ', 1)
+        for place, (panel, size) in enumerate(zip(panels, sizes, strict=True))
+    ]
+    rows = -(-len(panels) // 2)
+    box = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * width:g} {rows * height:g}"'
+    return f"{head}<svg {box}>\n{''.join(placed)}</svg>\n"
+
+
+def _size(size: Sequence[float]) -> str:
+    return f'width="{size[0]:g}" height="{size[1]:g}"'
 
 
 def _panel(sheet: Sheet, place: int, figure: Figure, panel: Any) -> Panel:

@@ -10,7 +10,7 @@ from analysis.figures.style import styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DPI: Final = 200
+DPI: Final = 200  # of a PNG
 
 
 @styled
