@@ -193,3 +193,15 @@ def test_what_cannot_be_compared_is_one_line(studies, tmp_path):
     assert "must not lie in the results of a study" in refused(studies, studies[0] / "report")
     assert "must not lie in the results of a study" in refused(studies, studies[0])
     assert not (tmp_path / "out").exists()
+
+
+def test_command_writes_the_page_and_refuses_in_one_line(studies, tmp_path, quick):
+    from typer.testing import CliRunner
+
+    from tune_reg.cli import app
+
+    done = CliRunner().invoke(app, ["compare", *map(str, studies[:2]), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == f"comparison: {tmp_path / 'out' / 'index.html'}"
+    failed = CliRunner().invoke(app, ["compare", str(studies[0]), "--out", str(tmp_path / "none")])
+    assert isinstance(failed.exception, StoreError)
