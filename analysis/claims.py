@@ -117,8 +117,9 @@ def _robust(data: Snapshot) -> list[Claim]:
             continue
         under = f"under {row.test}" if row.measure == AREA else "under corruptions"
         better = "more" if own.mean > 0 else "less"
+        where = text.where(data, row.fraction, row.search_fraction)
         claim = (
-            f"On {text.where(data, row.fraction, row.search_fraction)}, {under}, {row.regularizer} is {better} accurate "
+            f"On {where}, {under}, {row.regularizer} is {better} accurate "
             f"than {data.baseline}: {_points(own.mean)} points of {row.measure}, 95 % interval {_points(own.low)} to "
             f"{_points(own.high)}, {text.count(own.n, 'pair')} of runs, corrected p {_p(own.p_holm)}"
         )
@@ -160,8 +161,9 @@ def _worth(data: Snapshot, row: Equivalence) -> str:
         high = "more than there are" if math.isinf(row.high) else f"{row.high:,.0f}"
         low = "fewer than were measured" if row.low == 0 else f"{row.low:,.0f}"
         interval = f"95 % interval {low} to {high}, {text.count(row.n, 'seed')}"
+    where = text.where(data, row.fraction, row.search_fraction)
     return (
-        f"On {text.where(data, row.fraction, row.search_fraction)} {row.regularizer} has with {row.images:,} images the "
+        f"On {where} {row.regularizer} has with {row.images:,} images the "
         f"mean accuracy for which {data.baseline} needs {row.needed:,.0f} ({interval}), interpolating its curve over "
         f"{row.sizes} sizes."
     )
@@ -245,8 +247,8 @@ def _moves(data: Snapshot) -> list[str]:
             found.append(
                 f"{name}: the best {most.parameter} moves with the data, from {text.setting(most.best)} on "
                 f"{text.where(data, most.fraction)} to {text.setting(least.best)} on "
-                f"{text.where(data, least.fraction)} (the 95 % intervals of the fitted peaks do not meet), so one carried over "
-                "is not the best one there."
+                f"{text.where(data, least.fraction)} (the 95 % intervals of the fitted peaks do not meet), so one "
+                "carried over is not the best one there."
             )
     return found
 

@@ -37,8 +37,9 @@ class Smoother:
     """Penalised cubic B-splines (Eilers and Marx 1996) with a penalty on third differences.
 
     With a large penalty the fit is the least-squares quadratic, the usual response surface of a strength with one
-    optimum; the data can bend it. The penalty is picked by restricted maximum likelihood (Wood 2011), the band is
-    the Bayesian one (Nychka 1988), whose coverage is right on average over x. The cost is linear in the number of
+    optimum; the data can bend it. The curve is averaged over penalties, each with the weight of its restricted
+    likelihood (Wood 2011): one picked penalty would pass for known, and its band would be too narrow. The band of each
+    is the Bayesian one (Nychka 1988), whose coverage is right on average over x. The cost is linear in the number of
     points. ``x``, ``y``: [n], float64, with ``MINIMUM_PLACES`` distinct x at least; in log where strengths are.
 
     >>> x = np.linspace(0, 1, 20)
@@ -50,47 +51,58 @@ class Smoother:
     def __init__(self, x: Array, y: Array) -> None:
         self._low, self._width = float(x.min()), float(np.ptp(x))
         self._basis = self._spline(x)
-        self._y = y
+        self._y = y - y.mean()
         self._centre = float(y.mean())
         differences = np.diff(np.eye(_BASIS), n=_FREE, axis=0)
-        self._roughness = differences.T @ differences
-        self.penalty = self._pick()
+        gram, moment, power = self._basis.T @ self._basis, self._basis.T @ self._y, float(self._y @ self._y)
+        # The ridge is nothing beside the data. A bootstrap sample may leave out so many places that a quadratic is
+        # not determined without it.
+        unit = float(np.trace(gram)) / _BASIS
+        penalties = unit * _PENALTIES[:, None, None]
+        self._added = penalties * (differences.T @ differences) + _RIDGE * unit * np.eye(_BASIS)
+        self._inverses = np.linalg.inv(gram + self._added)
+        self._betas = self._inverses @ moment
+        # A perfect fit has a likelihood without bound.
+        left = np.maximum(
+            1e-12 * max(power, 1e-12), power - self._betas @ moment
+        )  # a perfect fit is likely without bound
+        self._variances = left / (len(y) - _FREE)
+        deviance = (
+            (len(y) - _FREE) * np.log(left)
+            + np.linalg.slogdet(gram + self._added)[1]
+            - (_BASIS - _FREE) * np.log(penalties[:, 0, 0])
+        )
+        likelihood = np.exp(-(deviance - deviance.min()) / 2)
+        #: The weight of each penalty, [penalties], which sum to one.
+        self.weights: Array = likelihood / likelihood.sum()
 
     def at(self, x: Array) -> Curve:
         """The curve at ``x``, [m], inside the range of the data."""
         from scipy import stats
 
-        gram, moment, power = self._normal()
-        inverse = np.linalg.inv(gram + self._penalised(gram))
-        beta = inverse @ moment
-        variance = max(0.0, power - float(moment @ beta)) / (len(self._y) - _FREE)
         rows = self._spline(x)
-        mean = self._centre + rows @ beta
-        error = np.sqrt(np.maximum(0.0, variance * np.einsum("ij,jk,ik->i", rows, inverse, rows)))
+        means = self._betas @ rows.T
+        mean = self.weights @ means
+        within = self._variances[:, None] * np.einsum("ij,pjk,ik->pi", rows, self._inverses, rows)
+        error = np.sqrt(self.weights @ (np.maximum(0.0, within) + (means - mean) ** 2))
         half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(self._y) - _FREE)) * error
-        return Curve(x, mean, error, mean - half, mean + half)
+        return Curve(x, self._centre + mean, error, self._centre + mean - half, self._centre + mean + half)
 
     def resampled_peaks(self, x: Array, resamples: int, rng: np.random.Generator) -> Array:
         """Where on ``x`` the curve is highest, refitted to ``resamples`` bootstrap samples of the points; [resamples].
 
-        The penalty stays as it was picked.
+        Each refit has one of the penalties, drawn by its weight.
         """
         n = len(self._y)
         draws = rng.integers(0, n, (resamples, n)) + n * np.arange(resamples)[:, None]
         weights = np.bincount(draws.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
         squares = np.einsum("ni,nj->nij", self._basis, self._basis).reshape(n, -1)
         grams = (weights @ squares).reshape(resamples, _BASIS, _BASIS)
-        moments = (weights * (self._y - self._centre)) @ self._basis
-        betas = np.linalg.solve(grams + self._penalised(grams), moments[:, :, None])[:, :, 0]
+        moments = (weights * self._y) @ self._basis
+        added = self._added[rng.choice(len(self.weights), resamples, p=self.weights)]
+        betas = np.linalg.solve(grams + added, moments[:, :, None])[:, :, 0]
         peaks: Array = x[np.argmax(betas @ self._spline(x).T, axis=1)]
         return peaks
-
-    def _penalised(self, gram: Array) -> Array:
-        # A bootstrap sample may leave out so many places that a quadratic is not determined; the ridge is
-        # nothing beside the data.
-        trace = np.trace(gram, axis1=-2, axis2=-1)[..., None, None]
-        matrix: Array = self.penalty * self._roughness + _RIDGE / _BASIS * trace * np.eye(_BASIS)
-        return matrix
 
     def _spline(self, x: Array) -> Array:
         from scipy.interpolate import BSpline
@@ -100,23 +112,3 @@ class Smoother:
         place = np.clip((x - self._low) / self._width, 0.0, 1.0)
         design: Array = BSpline.design_matrix(place, knots, _DEGREE).toarray()
         return design
-
-    def _normal(self) -> tuple[Array, Array, float]:
-        y = self._y - self._centre
-        return self._basis.T @ self._basis, self._basis.T @ y, float(y @ y)
-
-    def _pick(self) -> float:
-        gram, moment, power = self._normal()
-        penalties = _PENALTIES[::-1] * np.trace(gram) / _BASIS
-        best, picked = np.inf, float(penalties[0])
-        floor = 1e-12 * max(power, 1e-12)  # a perfect fit has a likelihood without bound
-        for penalty in penalties:
-            matrix = gram + penalty * self._roughness
-            sign, logdet = np.linalg.slogdet(matrix)
-            if sign <= 0:
-                continue
-            left = max(floor, power - float(moment @ np.linalg.solve(matrix, moment)))
-            deviance = (len(self._y) - _FREE) * np.log(left) + logdet - (_BASIS - _FREE) * np.log(penalty)
-            if deviance < best - 1e-9:
-                best, picked = deviance, float(penalty)
-        return picked

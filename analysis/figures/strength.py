@@ -154,7 +154,8 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     winners = [(at(point), 100 * point.value) for point in trials if point.winner and point.value is not None]
     if winners:
         x, y = zip(*winners, strict=True)
-        axes.scatter(x, y, s=130, marker="o", facecolors="none", edgecolors=INK, linewidths=1.3, label="winner")
+        rings = axes.scatter(x, y, s=130, marker="o", facecolors="none", edgecolors=INK, linewidths=1.3, label="winner")
+        rings.set_clip_on(False)
     failures = [(at(point), str(point.state)) for point in trials if point.value is None]
     _strip(axes, failures, values=len(failures) < len(trials))
     axes.set_title(panel.regularizer)
