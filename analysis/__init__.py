@@ -1,58 +1,124 @@
-"""What a study found, read from its tables alone: statistics, figures, tables, and the report made of them.
+"""What a study found, read from its tables alone: statistics, figures, tables, and the reports made of them.
 
 Every function takes ``tune_reg.load(DIR)``, or a ``Snapshot`` of it, and returns numbers; ``draw_*`` turns the
 numbers of a figure into a matplotlib ``Figure``. Nothing here imports torch, ray or optuna.
 
 >>> import analysis
->>> sorted(name for name in analysis.__all__ if name.startswith("draw_"))
-['draw_attack_strength', 'draw_data_fraction', 'draw_learning_curves', 'draw_strength_response', 'draw_tuning_curve']
+>>> "draw_tuning_curve" in analysis.__all__
+True
 """
 
 from analysis.budget import BudgetRow, budget
 from analysis.claims import Claim, claims
+from analysis.compare import compare
+from analysis.comparisons import Compared, comparisons
+from analysis.effects import Effect, effect
+from analysis.equivalence import Equivalence, equivalences
 from analysis.figures.attack import AttackStrength, attack_strength, draw_attack_strength
-from analysis.figures.fraction import DataFraction, data_fraction, draw_data_fraction
+from analysis.figures.best_strength import BestStrength, best_strength, draw_best_strength
+from analysis.figures.corruption import CorruptionSeverity, corruption_severity, draw_corruption_severity
+from analysis.figures.fraction import DataFraction, data_fraction, data_gain, draw_data_fraction, generalization_gap
+from analysis.figures.importance import ImportanceFigure, draw_hyperparameter_importance, hyperparameter_importance
 from analysis.figures.learning import LearningCurves, draw_learning_curves, learning_curves
+from analysis.figures.pairs import PairMaps, draw_pair_maps, pair_maps
+from analysis.figures.robust_strength import RobustStrength, draw_robust_strength, robust_strength
+from analysis.figures.schedules import Schedules, draw_schedules, schedules
 from analysis.figures.strength import StrengthResponse, draw_strength_response, strength_response
+from analysis.figures.tradeoff import TradeOff, draw_trade_off, trade_off
 from analysis.figures.tuning import TuningCurve, draw_tuning_curve, tuning_curve
+from analysis.importance import Importance, importances
 from analysis.missing import missing
+from analysis.papers import PaperRow, paper_rows
 from analysis.report import report
+from analysis.response import Optimum, Response, responses
 from analysis.results import ResultRow, result_table
+from analysis.robustness import CorruptionRow, WarningRow, areas, corruption_cells, corruption_rows, distances, warnings
 from analysis.statistics import Comparison, Estimate, holm, mean_interval, paired_difference
 from analysis.tables import Snapshot
 from analysis.text import HEADINGS, TextRow, result_rows
+from analysis.tradeoff import Trade, trades
+from analysis.tuning import TuningPoint, equal_budgets, tuning_points
 
 __all__ = [
     "HEADINGS",
     "AttackStrength",
+    "BestStrength",
     "BudgetRow",
     "Claim",
+    "Compared",
     "Comparison",
+    "CorruptionRow",
+    "CorruptionSeverity",
     "DataFraction",
+    "Effect",
+    "Equivalence",
     "Estimate",
+    "Importance",
+    "ImportanceFigure",
     "LearningCurves",
+    "Optimum",
+    "PairMaps",
+    "PaperRow",
+    "Response",
     "ResultRow",
+    "RobustStrength",
+    "Schedules",
     "Snapshot",
     "StrengthResponse",
     "TextRow",
+    "Trade",
+    "TradeOff",
     "TuningCurve",
+    "TuningPoint",
+    "WarningRow",
+    "areas",
     "attack_strength",
+    "best_strength",
     "budget",
     "claims",
+    "compare",
+    "comparisons",
+    "corruption_cells",
+    "corruption_rows",
+    "corruption_severity",
     "data_fraction",
+    "data_gain",
+    "distances",
     "draw_attack_strength",
+    "draw_best_strength",
+    "draw_corruption_severity",
     "draw_data_fraction",
+    "draw_hyperparameter_importance",
     "draw_learning_curves",
+    "draw_pair_maps",
+    "draw_robust_strength",
+    "draw_schedules",
     "draw_strength_response",
+    "draw_trade_off",
     "draw_tuning_curve",
+    "effect",
+    "equal_budgets",
+    "equivalences",
+    "generalization_gap",
     "holm",
+    "hyperparameter_importance",
+    "importances",
     "learning_curves",
     "mean_interval",
     "missing",
+    "pair_maps",
     "paired_difference",
+    "paper_rows",
     "report",
+    "responses",
     "result_rows",
     "result_table",
+    "robust_strength",
+    "schedules",
     "strength_response",
+    "trade_off",
+    "trades",
     "tuning_curve",
+    "tuning_points",
+    "warnings",
 ]

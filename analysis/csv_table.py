@@ -38,7 +38,8 @@ def panels_csv(panels: Sequence[Any]) -> bytes:
 def results_csv(rows: Iterable[ResultRow]) -> bytes:
     """The result table with all its digits; shares in [0, 1], not percent."""
     header = [
-        *("fraction", "search_fraction", "regularizer", "is_baseline", "n_train", "runs", "diverged", "failed"),
+        *("fraction", "search_fraction", "images_per_class", "search_images_per_class", "regularizer", "is_baseline"),
+        *("n_train", "runs", "diverged", "failed"),
         *_names("test_accuracy", Estimate._fields),
         *_names("difference", Comparison._fields),
         *(name for measure in _MEASURES for name in _names(measure, Estimate._fields)),
@@ -57,8 +58,8 @@ def _names(prefix: str, fields: Iterable[str]) -> list[str]:
 def _flat(row: ResultRow) -> list[object]:
     nothing: tuple[None, ...] = (None,) * len(Estimate._fields)
     return [
-        *(row.fraction, row.search_fraction, row.regularizer, row.is_baseline, row.n_train),
-        *(row.runs, row.diverged, row.failed),
+        *(row.fraction, row.search_fraction, row.images_per_class, row.search_images_per_class),
+        *(row.regularizer, row.is_baseline, row.n_train, row.runs, row.diverged, row.failed),
         *(row.test_accuracy or nothing),
         *(row.difference or (None,) * len(Comparison._fields)),
         *(row.generalization_gap or nothing),

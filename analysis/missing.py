@@ -29,7 +29,7 @@ def missing(source: Source) -> tuple[str, ...]:
                 found.append(f"{name}: no trial.")
             elif trials:
                 short = [at for at in sorted(fractions) if sum(row["fraction"] == at for row in told) < trials]
-                found += [f"{name}: fewer than {trials} trials on {text.share(at)} of the data." for at in short]
+                found += [f"{name}: fewer than {trials} trials on {text.where(data, at)}." for at in short]
     return tuple(found)
 
 
@@ -52,7 +52,7 @@ def _runs(data: Snapshot, asked: list[str]) -> list[str]:
     for name in asked:
         for at in sorted({*wanted, *present}, reverse=True):
             runs = [row for row in data.final if row["regularizer"] == name and row["fraction"] == at]
-            where = f"{name} on {text.share(at)} of the data"
+            where = f"{name} on {text.where(data, at)}"
             if not runs:
                 found.append(f"{where}: no confirmed run{_why(data, name, at)}.")
                 continue

@@ -1,257 +1,241 @@
-"""The report: one HTML file that opens offline, with the data of every figure beside it."""
+"""The report: one HTML file that opens offline, and the same as Markdown, LaTeX, BibTeX, CSV and figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from analysis import text
-from analysis.budget import budget
-from analysis.claims import claims
-from analysis.csv_table import panels_csv, results_csv
-from analysis.figures import style
-from analysis.figures.attack import attack_strength, draw_attack_strength
-from analysis.figures.fraction import data_fraction, draw_data_fraction
-from analysis.figures.learning import draw_learning_curves, learning_curves
-from analysis.figures.strength import draw_strength_response, strength_response
-from analysis.figures.tuning import draw_tuning_curve, tuning_curve
+from analysis import described, text
+from analysis.answer import Answer, answer
+from analysis.budget import BudgetRow, budget
+from analysis.citations import Citation, citations
+from analysis.claims import Claim, claims
+from analysis.csv_table import results_csv
+from analysis.exports import bibtex, folder, latex, markdown
+from analysis.exports.drawn import Drawn, draw
+from analysis.exports.numbers import numbers_csv
+from analysis.exports.page import page, view
+from analysis.exports.printed import Printed
 from analysis.missing import missing
 from analysis.results import result_table
-from analysis.tables import Snapshot, mapping
-from tune_reg.errors import StoreError
-from tune_reg.files import write_atomic
+from analysis.sheets import SHEETS
+from analysis.table_sheets import TABLE_SHEETS
+from analysis.tables import Snapshot
 from tune_reg.store import load
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-class Sheet(NamedTuple):
-    """One figure of the report: how its numbers are made and drawn, and what is said about it."""
-
-    name: str  # of its files
-    title: str
-    caption: str
-    compute: Callable[[Snapshot], Any]  # a NamedTuple whose last field is ``panels``
-    draw: Callable[[Any], Figure]
-
-
-_INTERVALS: Final = (
-    "Points are means over confirmed runs, bars their 95 % intervals; lines are shifted sideways a little."
+STATISTICS: Final = (
+    "Intervals are 95 %, over seeds: BCa bootstrap (scipy, 9,999 resamples, fixed seed) from 5 runs on, Student’s t "
+    "for 2 to 4, none for one run. Differences are paired by seed and tested by flipping their signs in all ways "
+    "(9,999 random ones above 13 pairs), two-sided, Holm-corrected over all comparisons in this report. A run that "
+    "diverged is counted and has no accuracy. A difference may be claimed where its corrected p is at most 0.05 and "
+    "its interval leaves out zero."
 )
-
-SHEETS: Final = (
-    Sheet(
-        "strength-response",
-        "Strength against accuracy",
-        "Every trial of the search. Filled: trained to the end; hollow: stopped early, at the accuracy it had then; "
-        "ringed: the winner. Trials without an accuracy stand in the grey strip, whose height means nothing. Dotted "
-        "lines are the bounds of the search space.",
-        strength_response,
-        draw_strength_response,
-    ),
-    Sheet("data-fraction", "Accuracy against data", _INTERVALS, data_fraction, draw_data_fraction),
-    Sheet(
-        "attack-strength",
-        "Accuracy against attack strength",
-        f"{_INTERVALS} Epsilon 0 is the clean test set.",
-        attack_strength,
-        draw_attack_strength,
-    ),
-    Sheet(
-        "learning-curves",
-        "Learning curves of the confirmed runs",
-        "Line: mean over seeds; band: lowest to highest seed. Only runs that ended are drawn.",
-        learning_curves,
-        draw_learning_curves,
-    ),
-    Sheet(
-        "tuning-curve",
-        "What the search bought",
-        "Best complete trial so far against the epochs that the search of each regularizer had spent, pruned and "
-        "diverged trials included.",
-        tuning_curve,
-        draw_tuning_curve,
-    ),
+_SPENT: Final = (
+    "Trials of the search by state, and confirmed runs. Seconds are summed over runs, which may have run side by side."
 )
+_BUDGET_HEADINGS: Final = (
+    *("Regularizer", "Trials", "Complete", "Pruned", "Diverged", "Failed", "Search epochs", "Search time"),
+    *("Confirmed runs", "Confirm epochs", "Confirm time"),
+)
+_KINDS: Final = (
+    ("measured", "Measured"),
+    ("may", "May be claimed"),
+    ("may not", "May not be claimed"),
+    ("caution", "Keep in mind"),
+)
+NOTHING: Final = "Nothing: no difference to the baseline passed both its interval and the corrected test."
 
 
-class Drawn(NamedTuple):
-    """One figure, ready for the page."""
+class Content(NamedTuple):
+    """Everything that a report says, in whatever form."""
 
-    sheet: Sheet
-    panels: tuple[tuple[str, str, str], ...]  # (id, alternative text, SVG)
+    name: str
+    subtitle: str
+    picked_on_test: bool
+    missing: tuple[str, ...]
+    answer: Answer | None
+    claims: tuple[Claim, ...]
+    results: Printed | None
+    figures: tuple[Drawn, ...]
+    tables: tuple[Printed, ...]
+    question: tuple[tuple[str, str], ...]
+    budget: Printed
+    methods: tuple[described.Method, ...]
+    citations: tuple[Citation, ...]
+    bibtex: str
+    commands: str
+    provenance: tuple[tuple[str, str], ...]
 
 
 def report(directory: str | Path) -> Path:
     """Write ``directory/report/index.html`` and return its path.
 
-    Beside it lie ``results.csv`` and, for every figure, ``figures/NAME.csv`` and ``figures/NAME.svg``. The same
-    tables give the same bytes, wherever the directory is and in whatever order rows were stored. An unfinished
-    study is reported as far as it goes. Raises ``StoreError``, in one line, where there is no study, a file
-    cannot be read, or the report cannot be written.
+    Beside it lie ``report.md``, ``references.bib``, every table as ``tables/NAME.csv`` and ``.tex``, and every
+    figure as ``figures/NAME.csv``, ``.svg``, ``.pdf`` and ``.png``. The same tables give the same bytes, wherever
+    the directory is and in whatever order rows were stored. An unfinished study is reported as far as it goes.
+    Raises ``StoreError``, in one line, where there is no study, a file cannot be read, or the report cannot be
+    written.
 
     >>> report("no-such-directory")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     tune_reg.errors.StoreError: no-such-directory holds no study: study.toml is missing; run `tune-reg run ...
     """
-    data = Snapshot(load(directory))
-    files = render(data)
+    files = render(Snapshot(load(directory)))
     target = Path(directory) / "report"
-    try:
-        (target / "figures").mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            write_atomic(target / name, content)
-        # A figure of an earlier report that has no data now would contradict this one.
-        for sheet in SHEETS:
-            for suffix in ("csv", "svg"):
-                if f"figures/{sheet.name}.{suffix}" not in files:
-                    (target / "figures" / f"{sheet.name}.{suffix}").unlink(missing_ok=True)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written ({error.strerror}); make it writable and ask again") from None
+    folder.write(target, files, [*(sheet.name for sheet in SHEETS), *(sheet.name for sheet in TABLE_SHEETS)])
     return target / "index.html"
 
 
 def render(data: Snapshot) -> dict[str, bytes]:
     """Every file of the report, by its path in ``report/``; the page comes last."""
-    files: dict[str, bytes] = {"results.csv": results_csv(result_table(data))}
+    files: dict[str, bytes] = {}
     figures = []
     for sheet in SHEETS:
         numbers = sheet.compute(data)
-        if not numbers.panels:
-            continue
-        files[f"figures/{sheet.name}.csv"] = panels_csv(numbers.panels)
-        drawn = _drawn(sheet, numbers)
-        alone = len(drawn.panels) == 1
-        whole = drawn.panels[0][2] if alone else style.svg(sheet.draw(numbers), sheet.name)
-        files[f"figures/{sheet.name}.svg"] = _standalone(whole)
-        figures.append(drawn)
-    files["index.html"] = _page(data, figures)
+        if numbers.panels:
+            drawn, forms = draw(sheet, numbers)
+            figures.append(drawn)
+            files |= forms
+    content = _content(data, tuple(figures))
+    for printed in _printed(content):
+        files |= {f"tables/{printed.name}.csv": printed.csv, f"tables/{printed.name}.tex": latex.table(printed)}
+    files["references.bib"] = content.bibtex.encode()
+    files["report.md"] = _markdown(content).encode()
+    files["index.html"] = _page(content)
     return files
 
 
-def _drawn(sheet: Sheet, numbers: Any) -> Drawn:
-    # Each panel is an SVG of its own, so that a phone can put them below each other.
-    panels = []
-    for place, panel in enumerate(numbers.panels, start=1):
-        figure = sheet.draw(numbers._replace(panels=(panel,)))
-        name = f"{sheet.name}-{place}"
-        axes = figure.axes[0]
-        alt = f"{sheet.title}: {axes.get_title()}. {axes.get_ylabel()} against {axes.get_xlabel()}, {_extent(panel)}."
-        panels.append((name, alt, style.svg(figure, name)))
-    return Drawn(sheet, tuple(panels))
-
-
-def _extent(panel: Any) -> str:
-    series = sorted({point.regularizer for point in panel.points}) if "regularizer" in panel.points[0]._fields else []
-    of = f" of {', '.join(series)}" if series else ""
-    return f"{text.count(len(panel.points), 'point')}{of}"
-
-
-def _standalone(svg: str) -> bytes:
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + svg.encode()
-
-
-def _page(data: Snapshot, figures: list[Drawn]) -> bytes:
-    import jinja2
-    from markupsafe import Markup
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        keep_trailing_newline=True,
-    )
-    page = environment.get_template("report.html.j2").render(
-        name=str(data.study.get("name", "unnamed")),
-        question=_question(data),
+def _content(data: Snapshot, figures: tuple[Drawn, ...]) -> Content:
+    cited = citations(data)
+    study = data.study
+    return Content(
+        name=str(study.get("name", "unnamed")),
+        subtitle=f"Which regularizer for {study.get('model', 'this model')} on "
+        f"{study.get('dataset', 'this data set')}, how strong, and whether to believe it.",
         picked_on_test=data.picked_on_test,
         missing=missing(data),
+        answer=answer(data),
         claims=claims(data),
-        headings=text.HEADINGS,
-        rows=text.result_rows(data),
-        baseline=data.baseline,
-        figures=[
-            {
-                "name": drawn.sheet.name,
-                "title": drawn.sheet.title,
-                "caption": drawn.sheet.caption,
-                # Safe: the SVG is matplotlib's, which escapes every name that stands in it.
-                "panels": [(name, alt, Markup(svg)) for name, alt, svg in drawn.panels],
-            }
-            for drawn in figures
-        ],
-        budget=budget(data),
-        methods=[_method(data, name) for name in data.regularizers],
-        provenance=_flat(data.provenance, skip=("regularizers", "command")),
-        command=data.provenance.get("command"),
-        share=text.share,
-        seconds=text.seconds,
+        results=_results(data),
+        figures=figures,
+        tables=_tables(data),
+        question=described.question(data),
+        budget=_budget(budget(data)),
+        methods=described.methods(data),
+        citations=cited,
+        bibtex="".join(f"{entry}\n\n" for entry in bibtex.entries(citation.bibtex for citation in cited)),
+        commands=described.commands(data),
+        provenance=described.provenance(data),
     )
-    return page.encode()
 
 
-def _question(data: Snapshot) -> list[tuple[str, str]]:
-    study = data.study
-    shown = [
-        ("Data set", study.get("dataset")),
-        ("Model", study.get("model")),
-        ("Regularizers", ", ".join(data.regularizers)),
-        ("Baseline", data.baseline),
-        ("Shares of the training data", _fractions(study.get("fractions"))),
-        ("Strengths picked on", "the test set" if data.picked_on_test else "a validation split of the training data"),
-        ("Training", _settings(study.get("training"))),
-        ("Search, each regularizer", _settings(study.get("search"))),
-        ("Confirmed on", _settings(study.get("confirm"))),
-        ("Attacked by", _settings(study.get("robustness"))),
-        ("Seed", study.get("seed")),
+def _printed(content: Content) -> list[Printed]:
+    shown = [content.results, *content.tables, content.budget]
+    return [printed for printed in shown if printed is not None and printed.rows]
+
+
+def _results(data: Snapshot) -> Printed | None:
+    rows = result_table(data)
+    if not rows:
+        return None
+    caption = (
+        "Means over confirmed runs on fresh seeds, with 95 % intervals in brackets. Differences are to "
+        f"{data.baseline}, paired by seed; p is the exact sign-flip test’s, Holm-corrected over all rows. Diverged and "
+        "failed runs are counted in the notes and stand in no mean. The papers’ measures are of "
+        f"{'test' if data.picked_on_test else 'validation'} accuracy, and optimistic: the maximum picks the best "
+        "epoch afterwards."
+    )
+    shown = [text.text_row(row) for row in rows]
+    # A column in which nothing stands (no notes, say) only takes room.
+    columns = [column for column in text.HEADINGS if any(getattr(row, column) for row in shown)]
+    cells = tuple(tuple(getattr(row, column) for column in columns) for row in shown)
+    headings = tuple(text.HEADINGS[column] for column in columns)
+    return Printed("results", "Results", caption, headings, cells, results_csv(rows))
+
+
+def _tables(data: Snapshot) -> tuple[Printed, ...]:
+    made = [(sheet, sheet.compute(data)) for sheet in TABLE_SHEETS]
+    return tuple(
+        Printed(sheet.name, sheet.title, sheet.caption, table.headings, table.rows, numbers_csv(table.numbers))
+        for sheet, table in made
+        if table.rows
+    )
+
+
+def _budget(rows: tuple[BudgetRow, ...]) -> Printed:
+    cells = tuple(tuple(_spent(value) for value in row) for row in rows)
+    return Printed("budget", "Budget spent", _SPENT, _BUDGET_HEADINGS, cells, numbers_csv(rows))
+
+
+def _spent(value: str | float) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,}" if isinstance(value, int) else text.seconds(value)
+
+
+def _page(content: Content) -> bytes:
+    values: dict[str, Any] = content._asdict()
+    tables = tuple(view(printed) for printed in content.tables)
+    sections = [
+        ("answer", "Answer"),
+        ("results", "Results"),
+        ("figures", "Figures"),
+        *([("tables", "Tables")] if tables else []),
+        ("asked", "What was asked"),
+        ("budget", "Budget"),
+        ("methods", "Methods and citations"),
+        ("provenance", "Provenance"),
     ]
-    return [(name, str(value)) for name, value in shown if value not in (None, "")]
-
-
-def _fractions(value: object) -> str:
-    return ", ".join(text.share(at) for at in sorted(value)) if isinstance(value, list) else ""
-
-
-def _settings(value: object) -> str:
-    return "; ".join(f"{key.replace('_', ' ')} {shown}" for key, shown in _flat(mapping(value)))
-
-
-def _flat(value: object, *, prefix: str = "", skip: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    # Tables of tables become lines of "key key: value".
-    found: list[tuple[str, str]] = []
-    for key, inner in mapping(value).items():
-        name = f"{prefix}{key}"
-        if name in skip or inner is None:
-            continue
-        if isinstance(inner, dict):
-            found += _flat(inner, prefix=f"{name} ")
-        elif isinstance(inner, list):
-            found.append((name, ", ".join(text.setting(item) for item in inner)))
-        else:
-            found.append((name, text.setting(inner)))
-    return found
-
-
-def _method(data: Snapshot, name: str) -> dict[str, Any]:
-    method = data.method(name)
-    return {
-        "name": name,
-        "formula": method.get("formula"),
-        "reference": method.get("reference"),
-        "strength": method.get("strength"),
-        "space": [(key, _space(space)) for key, space in mapping(method.get("space")).items()],
+    found = content.answer
+    values |= {
+        "kind": "report",
+        "sections": sections,
+        "answer_data": text.data_words(found.rows[0]) if found else "",
+        "more_data": bool(found and content.results and len(content.results.rows) > len(found.rows)),
+        "kinds": _KINDS,
+        "nothing": NOTHING,
+        "results": view(content.results) if content.results else None,
+        "tables": tables,
+        "budget": view(content.budget),
+        "cited": [(citation.method, bibtex.keys(citation.bibtex)) for citation in content.citations],
+        "statistics": STATISTICS,
     }
+    return page("report.html.j2", **values)
 
 
-def _space(description: object) -> str:
-    fields = mapping(description)
-    if "choices" in fields:
-        return "one of " + ", ".join(map(text.setting, fields["choices"]))
-    if "low" in fields and "high" in fields:
-        log = ", log" if fields.get("log") else ""
-        return f"{text.setting(fields['low'])} to {text.setting(fields['high'])}{log}"
-    return text.setting(fields["value"]) if "value" in fields else str(description)
+def _markdown(content: Content) -> str:
+    escape = markdown.escape
+    lines = [f"# {escape(content.name)}", escape(content.subtitle)]
+    if content.picked_on_test:
+        lines.append("**Protocol “paper”: strengths were picked on the test set; every test accuracy is optimistic.**")
+    if content.missing:
+        lines += ["**Not everything that was asked for is here.** Missing:", markdown.bullets(content.missing)]
+    lines.append("## Answer")
+    if content.answer is None:
+        lines.append("No confirmed run ended yet, so there is no answer yet.")
+    else:
+        found = content.answer
+        lines += [
+            f"**Which regularizer?** {escape(found.which)}",
+            f"**How strong?** {escape(found.how_strong)}",
+            f"**Can I believe it?** {escape(found.believe)}",
+        ]
+    for kind, label in _KINDS if content.claims else ():
+        mine = [claim.sentence for claim in content.claims if claim.kind == kind]
+        if mine or kind == "may":
+            lines += [f"### {label}", markdown.bullets(mine) if mine else NOTHING]
+    for printed in _printed(content):
+        lines += [f"## {escape(printed.title)}", escape(printed.caption), markdown.table(printed)]
+    for figure in content.figures:
+        picture = f"![{escape(figure.title)}](figures/{figure.name}.png)"
+        lines += [f"## {escape(figure.title)}", picture, escape(figure.caption)]
+    lines += ["## What was asked", markdown.bullets(f"{name}: {value}" for name, value in content.question)]
+    lines.append("## Methods")
+    for method in content.methods:
+        lines += [f"### {escape(method.name)}", *([markdown.fenced(method.formula)] if method.formula else [])]
+    lines += ["### Statistics", escape(STATISTICS)]
+    if content.bibtex:
+        lines += ["## Citations", markdown.fenced(content.bibtex)]
+    lines += ["## Provenance", markdown.fenced(content.commands)]
+    lines += [markdown.bullets(f"{name}: {value}" for name, value in content.provenance)]
+    return markdown.document(lines)

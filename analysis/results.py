@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from analysis.comparisons import ACCURACY, compared
+from analysis.robustness import Setting
 from analysis.spaces import edges
-from analysis.statistics import Comparison, Estimate, holm, mean_interval, paired_difference
-from analysis.tables import Row, Snapshot, Source, finite, snapshot
+from analysis.statistics import Comparison, Estimate, mean_interval
+from analysis.tables import Row, Snapshot, finite, once
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class ResultRow:
     search_fraction: float  # at which the strength was picked
     regularizer: str
     is_baseline: bool
+    images_per_class: int | None  # where the study gave that in place of a fraction
+    search_images_per_class: int | None
     n_train: int | None  # training images
     runs: int  # that ended; only these enter a mean
     diverged: int
@@ -32,10 +36,12 @@ class ResultRow:
     edges: dict[str, str]  # hyperparameters on an edge of their space: {name: "low" or "high"}
 
 
-def result_table(source: Source) -> tuple[ResultRow, ...]:
+@once
+def result_table(data: Snapshot) -> tuple[ResultRow, ...]:
     """One row per (fraction, search fraction, regularizer), the largest fraction first, the baseline on top.
 
-    Diverged and failed runs are counted and enter no mean. The p-values are Holm-corrected over all rows. A
+    Diverged and failed runs are counted and enter no mean. The p-values are Holm-corrected over all
+    comparisons of the report, those of robustness among them. A
     regularizer of the study without any confirmed run at a fraction keeps a row of its own with ``runs`` 0.
 
     >>> from pathlib import Path
@@ -43,18 +49,15 @@ def result_table(source: Source) -> tuple[ResultRow, ...]:
     >>> result_table(Results(Path("nowhere")))
     ()
     """
-    data = snapshot(source)
     groups: dict[tuple[float, float], dict[str, list[Row]]] = {}
     for row in data.final:
         group = groups.setdefault((row["fraction"], row["search_fraction"]), {})
         group.setdefault(row["regularizer"], []).append(row)
-    rows = [
+    return tuple(
         _row(data, key, name, group)
         for key, group in sorted(groups.items(), reverse=True)
         for name in data.regularizers
-    ]
-    corrected = holm([row.difference.p if row.difference else None for row in rows])
-    return tuple(_corrected(row, p) for row, p in zip(rows, corrected, strict=True))
+    )
 
 
 def _row(data: Snapshot, key: tuple[float, float], name: str, group: dict[str, list[Row]]) -> ResultRow:
@@ -62,18 +65,20 @@ def _row(data: Snapshot, key: tuple[float, float], name: str, group: dict[str, l
     ended = [row for row in runs if row["state"] == "complete"]
     params = {json.dumps(row["params"], sort_keys=True): row["params"] for row in runs}
     on_edge = {place: side for found in params.values() for place, side in _edges(data, name, found).items()}
-    is_baseline = name == data.baseline
+    found = compared(data, ACCURACY, Setting(*key), name)
     return ResultRow(
         fraction=key[0],
         search_fraction=key[1],
         regularizer=name,
-        is_baseline=is_baseline,
+        is_baseline=name == data.baseline,
+        images_per_class=data.images_per_class.get(key[0]),
+        search_images_per_class=data.images_per_class.get(key[1]),
         n_train=_images([*runs, *baseline, *(row for rows in group.values() for row in rows)]),
         runs=len(ended),
         diverged=sum(row["state"] == "diverged" for row in runs),
         failed=sum(row["state"] not in ("complete", "diverged") for row in runs),
         test_accuracy=_mean(ended, "test_accuracy"),
-        difference=None if is_baseline else paired_difference(_by_seed(runs), _by_seed(baseline)),
+        difference=found.difference if found is not None else None,
         generalization_gap=_mean(ended, "generalization_gap"),
         max_over_epochs=_mean(ended, "max_over_epochs"),
         mean_last_10pct=_mean(ended, "mean_last_10pct"),
@@ -92,17 +97,3 @@ def _edges(data: Snapshot, name: str, params: dict[str, Any]) -> dict[str, str]:
 
 def _mean(rows: list[Row], column: str) -> Estimate | None:
     return mean_interval(finite(row[column] for row in rows))
-
-
-def _by_seed(rows: list[Row]) -> dict[int, float]:
-    return {
-        row["seed"]: row["test_accuracy"]
-        for row in rows
-        if row["state"] == "complete" and finite([row["test_accuracy"]])
-    }
-
-
-def _corrected(row: ResultRow, p: float | None) -> ResultRow:
-    if row.difference is None:
-        return row
-    return replace(row, difference=row.difference._replace(p_holm=p))

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
-from typing import Any, TypeAlias, final
+from functools import cached_property, wraps
+from typing import Any, Final, TypeAlias, TypeVar, cast, final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
 from tune_reg.store import SCHEMAS, Results
 
 Row: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+#: Columns that stores of an earlier release lack; there they are null.
+_LATER: Final = ("images_per_class", "seeds", "test_ece", "warning")
 
 _KEYS = {
     "trials": ("regularizer", "fraction", "trial", "seed"),
@@ -37,6 +42,7 @@ class Snapshot:
 
     def __init__(self, results: Results) -> None:
         self._results = results
+        self.memo: dict[object, object] = {}  # see ``once``
 
     @cached_property
     def study(self) -> Mapping[str, Any]:
@@ -64,9 +70,18 @@ class Snapshot:
         return _rows("robustness", self._results.robustness)
 
     @cached_property
-    def epochs(self) -> pa.Table:
-        """The table ``epochs``, sorted; it is long, so it stays in columns."""
-        return _sorted("epochs", self._results.epochs)
+    def confirm_epochs(self) -> pa.Table:
+        """The rows of the table ``epochs`` that are of confirmed runs, sorted, in columns.
+
+        Those of the search can be a million, and no table or figure is made of them.
+        """
+        return _sorted("epochs", lambda: _confirmed(self._results.epochs()))
+
+    @cached_property
+    def images_per_class(self) -> dict[float, int]:
+        """Training images of each class by data fraction, where the study gave those in place of fractions."""
+        rows = (row for table in (self.trials, self.final, self.robustness) for row in table)
+        return {row["fraction"]: row["images_per_class"] for row in rows if row["images_per_class"] is not None}
 
     @cached_property
     def regularizers(self) -> tuple[str, ...]:
@@ -105,6 +120,27 @@ def snapshot(source: Source) -> Snapshot:
     return source if isinstance(source, Snapshot) else Snapshot(source)
 
 
+def once(compute: Callable[[Snapshot], T]) -> Callable[[Source], T]:
+    """Compute a table or figure of a ``Snapshot`` once, however many others are made of it.
+
+    >>> from pathlib import Path
+    >>> calls = []
+    >>> counted = once(lambda data: calls.append(data))
+    >>> data = Snapshot(Results(Path("nowhere")))
+    >>> counted(data), counted(data), len(calls)
+    (None, None, 1)
+    """
+
+    @wraps(compute)
+    def wrapper(source: Source) -> T:
+        data = snapshot(source)
+        if wrapper not in data.memo:
+            data.memo[wrapper] = compute(data)
+        return cast(T, data.memo[wrapper])
+
+    return wrapper
+
+
 def mapping(value: object) -> Mapping[str, Any]:
     """``value`` where it is a mapping, else an empty one: every part of the provenance may be absent.
 
@@ -123,13 +159,22 @@ def finite(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
 
 
+def _confirmed(epochs: pa.Table) -> pa.Table:
+    return epochs.filter(pc.equal(epochs["stage"], "confirm"))
+
+
 def _sorted(table: str, read: Callable[[], pa.Table]) -> pa.Table:
     # All columns of the schema are sort keys, the table's own key first: even rows that share a key (a part
     # copied by hand) come out in one order.
     keys = _KEYS[table]
     columns = [*keys, *(name for name in SCHEMAS[table].names if name not in keys)]
     try:
-        return read().select(columns).sort_by([(name, "ascending") for name in columns])
+        found = read()
+        for name in _LATER:
+            if name in columns and name not in found.column_names:
+                field = SCHEMAS[table].field(name)
+                found = found.append_column(field, pa.nulls(found.num_rows, field.type))
+        return found.select(columns).sort_by([(name, "ascending") for name in columns])
     except (KeyError, pa.ArrowException) as error:
         raise StoreError(f"the parts of table {table} do not fit together or to this tune-reg ({error})") from None
 

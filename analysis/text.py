@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from analysis.results import ResultRow, result_table
 from analysis.statistics import Comparison, Estimate
-from analysis.tables import Source
+from analysis.tables import Snapshot, Source
 
 NONE: Final = "none"
 
@@ -95,21 +95,37 @@ def notes(row: ResultRow) -> list[str]:
 def data_label(row: ResultRow) -> str:
     """Which training data, for a table: share, images, and where the strength was picked if elsewhere."""
     images = "" if row.n_train is None else f" ({row.n_train:,} images)"
-    return f"{share(row.fraction)}{images}{carried(row.fraction, row.search_fraction)}"
+    amount = share(row.fraction) if row.images_per_class is None else f"{row.images_per_class:,} a class"
+    return f"{amount}{images}{_carried(row.fraction, row.search_fraction, row.search_images_per_class)}"
 
 
 def data_words(row: ResultRow) -> str:
     """Which training data, for a sentence."""
-    return f"{share(row.fraction)} of the data{carried(row.fraction, row.search_fraction)}"
+    amount = _amount(row.fraction, row.images_per_class)
+    return f"{amount}{_carried(row.fraction, row.search_fraction, row.search_images_per_class)}"
 
 
-def carried(fraction: float, search_fraction: float) -> str:
-    """Where the strength was picked, if not on the same share of the data.
+def where(data: Snapshot, fraction: float, search_fraction: float | None = None) -> str:
+    """Which training data, for a title or a sentence: ``data_words`` where there is no result row.
 
-    >>> carried(0.25, 0.25), carried(0.25, 1.0)
-    ('', ', strength from 100 %')
+    >>> from pathlib import Path
+    >>> from tune_reg.store import Results
+    >>> where(Snapshot(Results(Path("nowhere"))), 0.25, 1.0)
+    '25 % of the data, strength from 100 %'
     """
-    return "" if fraction == search_fraction else f", strength from {share(search_fraction)}"
+    per_class = data.images_per_class
+    searched = fraction if search_fraction is None else search_fraction
+    return f"{_amount(fraction, per_class.get(fraction))}{_carried(fraction, searched, per_class.get(searched))}"
+
+
+def _amount(fraction: float, per_class: int | None) -> str:
+    return f"{share(fraction)} of the data" if per_class is None else f"{count(per_class, 'image')} a class"
+
+
+def _carried(fraction: float, search_fraction: float, per_class: int | None) -> str:
+    if fraction == search_fraction:
+        return ""
+    return f", strength from {share(search_fraction) if per_class is None else f'{per_class:,} a class'}"
 
 
 def estimate(value: Estimate | Comparison | None, *, signed: bool = False) -> str:

@@ -96,13 +96,25 @@ def run(
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="The results of a study.")],
 ) -> None:
-    """Print the result table of DIR and write its HTML report."""
+    """Print the result table of DIR and write its report: HTML, Markdown, LaTeX, CSV and figures."""
     import analysis
 
     results = tune_reg.load(directory)
     _print_results(analysis.result_rows(results))
     page = analysis.report(directory)
     console.print(f"report: {page}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+def compare(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="The results of two or more studies.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the comparison goes.")],
+) -> None:
+    """Write one report about several studies: the same regularizers on several data sets or models."""
+    import analysis
+
+    page = analysis.compare(directories, out)
+    console.print(f"comparison: {page}", soft_wrap=True, highlight=False)
 
 
 @app.command()

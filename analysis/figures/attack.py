@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.figures.curves import CurvePoint, draw_intervals
-from analysis.figures.style import grid, legend, styled
+from analysis.figures.curves import draw_intervals
+from analysis.figures.style import INK, grid, legend, styled
+from analysis.robustness import CLEAN
 from analysis.statistics import mean_interval
 from analysis.tables import Row, Source, finite, snapshot
-from analysis.text import carried, share
+from analysis.text import where
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class AttackPoint(NamedTuple):
+    """One regularizer under one attack of one strength. Accuracies are shares in [0, 1]."""
+
+    regularizer: str
+    x: float  # epsilon on images in [0, 1]; at 0 the clean test accuracy
+    n: int  # runs
+    mean: float
+    low: float | None
+    high: float | None
+    method: str
+    warned: int  # runs in which a check of the attack against itself warned
 
 
 class AttackPanel(NamedTuple):
@@ -21,7 +35,8 @@ class AttackPanel(NamedTuple):
     norm: str | None
     fraction: float
     search_fraction: float
-    points: tuple[CurvePoint, ...]  # x is epsilon on images in [0, 1]; at 0 the clean test accuracy
+    data: str  # the same in words
+    points: tuple[AttackPoint, ...]
 
 
 class AttackStrength(NamedTuple):
@@ -34,16 +49,26 @@ class AttackStrength(NamedTuple):
 def attack_strength(source: Source) -> AttackStrength:
     """Mean accuracy over seeds at each epsilon of each attack, with its interval.
 
-    Rows without an epsilon (corruptions have a severity) are left out.
+    Rows without an epsilon (corruptions have a severity) are left out. Only the largest fraction has panels: those
+    of all would be dozens, and their areas stand in ``robustness.areas``.
     """
     data = snapshot(source)
+    largest = max(((row["fraction"], row["search_fraction"]) for row in data.robustness), default=None)
     groups: dict[tuple[float, float, str, str], list[Row]] = {}
     for row in data.robustness:
-        if row["epsilon"] is not None:
+        here = (row["fraction"], row["search_fraction"]) == largest
+        if here and row["epsilon"] is not None and row["test"] != CLEAN:
             key = (row["fraction"], row["search_fraction"], row["test"], row["norm"] or "")
             groups.setdefault(key, []).append(row)
     panels = [
-        AttackPanel(test, norm or None, fraction, search_fraction, _points(data.regularizers, rows))
+        AttackPanel(
+            test,
+            norm or None,
+            fraction,
+            search_fraction,
+            where(data, fraction, search_fraction),
+            _points(data.regularizers, rows),
+        )
         for (fraction, search_fraction, test, norm), rows in sorted(
             groups.items(), key=lambda item: (-item[0][0], -item[0][1], item[0][2:])
         )
@@ -51,7 +76,7 @@ def attack_strength(source: Source) -> AttackStrength:
     return AttackStrength(data.regularizers, tuple(panel for panel in panels if panel.points))
 
 
-def _points(order: tuple[str, ...], rows: list[Row]) -> tuple[CurvePoint, ...]:
+def _points(order: tuple[str, ...], rows: list[Row]) -> tuple[AttackPoint, ...]:
     groups: dict[tuple[int, float], list[Row]] = {}
     for row in rows:
         groups.setdefault((order.index(row["regularizer"]), row["epsilon"]), []).append(row)
@@ -59,7 +84,7 @@ def _points(order: tuple[str, ...], rows: list[Row]) -> tuple[CurvePoint, ...]:
     for (place, epsilon), group in sorted(groups.items()):
         mean = mean_interval(finite(row["accuracy"] for row in group))
         if mean is not None:
-            points.append(CurvePoint(order[place], epsilon, *mean))
+            points.append(AttackPoint(order[place], epsilon, *mean, warned=sum(bool(row["warning"]) for row in group)))
     return tuple(points)
 
 
@@ -70,9 +95,12 @@ def draw_attack_strength(data: AttackStrength) -> Figure:
     for panel, own in zip(data.panels, axes, strict=True):
         widest = max(point.x for point in panel.points)
         draw_intervals(own, panel.points, data.regularizers, spread=0.006 * widest)
-        norm = f" ({panel.norm})" if panel.norm else ""
-        where = f"{share(panel.fraction)} of the data{carried(panel.fraction, panel.search_fraction)}"
-        own.set_title(f"{panel.test}{norm}, {where}")
+        warned = [(point.x, 100 * point.mean) for point in panel.points if point.warned]
+        if warned:
+            x, y = zip(*warned, strict=True)
+            own.scatter(x, y, s=110, marker="s", facecolors="none", edgecolors=INK, linewidths=0.9, label="warned of")
+        norm = f" ({panel.norm})" if panel.norm and panel.norm not in panel.test else ""
+        own.set_title(f"{panel.test}{norm}\n{panel.data}")
         own.set_xlabel("epsilon, on images in [0, 1]")
         own.set_ylabel("accuracy under attack, %")
         own.set_ylim(bottom=min(0.0, own.get_ylim()[0]))

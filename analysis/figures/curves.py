@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from analysis.figures.style import label, look
 
@@ -23,8 +23,32 @@ class CurvePoint(NamedTuple):
     method: str  # how the interval was made
 
 
+class Interval(Protocol):
+    """What ``draw_intervals`` needs of a point."""
+
+    @property
+    def regularizer(self) -> str:
+        """Whose curve it is on."""
+
+    @property
+    def x(self) -> float:
+        """Its place."""
+
+    @property
+    def mean(self) -> float:
+        """Its height."""
+
+    @property
+    def low(self) -> float | None:
+        """Ends of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Ends of its interval."""
+
+
 def draw_intervals(
-    axes: Axes, points: Sequence[CurvePoint], order: Sequence[str], *, spread: float, log: bool = False
+    axes: Axes, points: Sequence[Interval], order: Sequence[str], *, spread: float, log: bool = False
 ) -> None:
     """Draw one line with error bars per regularizer, in percent.
 

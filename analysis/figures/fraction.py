@@ -1,14 +1,16 @@
-"""Accuracy against data fraction."""
+"""What more training data does: accuracy, gap and gain against the amount of data."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from analysis import text
 from analysis.figures.curves import CurvePoint, draw_intervals
-from analysis.figures.style import grid, legend, styled
+from analysis.figures.style import INK, grid, legend, styled
 from analysis.results import ResultRow, result_table
-from analysis.tables import Source, snapshot
-from analysis.text import share
+from analysis.statistics import Comparison, Estimate
+from analysis.tables import Snapshot, Source, snapshot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,13 +20,18 @@ class FractionPanel(NamedTuple):
     """The curves of one way to pick strengths."""
 
     search_fraction: float | None  # the fraction from which strengths were carried; None: searched at each one
-    points: tuple[CurvePoint, ...]  # x is the share of the training images
+    data: str  # the same in words
+    points: tuple[CurvePoint, ...]  # x is the share of the training images, or images a class
 
 
 class DataFraction(NamedTuple):
-    """Test accuracy of confirmed runs against data fraction."""
+    """One measure of the confirmed runs against the amount of data; a share in [0, 1], or a difference of two."""
 
+    measure: str  # with its unit in percent or points
+    per_class: bool  # x is training images a class
     regularizers: tuple[str, ...]
+    low: float  # of all panels, which have one axis so that they can be compared
+    high: float
     panels: tuple[FractionPanel, ...]
 
 
@@ -33,38 +40,67 @@ def data_fraction(source: Source) -> DataFraction:
 
     Strengths searched anew at each fraction and strengths carried over from one are panels of their own.
     """
-    data = snapshot(source)
+    return _measure(snapshot(source), "test accuracy, %", lambda row: row.test_accuracy)
+
+
+def generalization_gap(source: Source) -> DataFraction:
+    """Train minus test accuracy at each data fraction, with its interval, as in ``data_fraction``."""
+    return _measure(snapshot(source), "generalization gap, points", lambda row: row.generalization_gap)
+
+
+def data_gain(source: Source) -> DataFraction:
+    """Difference to the baseline at each data fraction, paired by seed, with its interval, as in ``data_fraction``."""
+    return _measure(snapshot(source), "gain over the baseline, points", lambda row: row.difference)
+
+
+def _measure(data: Snapshot, measure: str, pick: Callable[[ResultRow], Estimate | Comparison | None]) -> DataFraction:
     rows = result_table(data)
     carried = sorted({row.search_fraction for row in rows if row.search_fraction != row.fraction}, reverse=True)
     searched = [row for row in rows if row.search_fraction == row.fraction]
+    per_class = bool(rows) and all(row.images_per_class is not None for row in rows)
     # One searched fraction is no curve, and its point stands in the panel of what is carried over from it.
     once = bool(carried) and len({row.fraction for row in searched}) == 1
-    panels = [] if once else [FractionPanel(None, _points(searched))]
-    panels += [FractionPanel(at, _points([row for row in rows if row.search_fraction == at])) for at in carried]
-    return DataFraction(data.regularizers, tuple(panel for panel in panels if panel.points))
+    panels = [] if once else [FractionPanel(None, "strength searched at each size", _points(searched, pick, per_class))]
+    for at in carried:
+        mine = [row for row in rows if row.search_fraction == at]
+        panels.append(FractionPanel(at, f"strength from {text.where(data, at)}", _points(mine, pick, per_class)))
+    panels = [panel for panel in panels if panel.points]
+    ends = [end for panel in panels for point in panel.points for end in (point.mean, point.low, point.high)]
+    known = [end for end in ends if end is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    return DataFraction(measure, per_class, data.regularizers, low, high, tuple(panels))
 
 
-def _points(rows: list[ResultRow]) -> tuple[CurvePoint, ...]:
-    found = [(row, row.test_accuracy) for row in rows]
-    points = [CurvePoint(row.regularizer, row.fraction, *mean) for row, mean in found if mean is not None]
+def _points(
+    rows: list[ResultRow], pick: Callable[[ResultRow], Estimate | Comparison | None], per_class: bool
+) -> tuple[CurvePoint, ...]:
+    points = []
+    for row in rows:
+        value = pick(row)
+        if value is not None:
+            x = float(row.images_per_class or 0) if per_class else row.fraction
+            points.append(CurvePoint(row.regularizer, x, value.n, value.mean, value.low, value.high, value.method))
     return tuple(sorted(points, key=lambda point: (point.regularizer, point.x)))
 
 
 @styled
 def draw_data_fraction(data: DataFraction) -> Figure:
-    """One line a regularizer over a log axis of the data fraction."""
+    """One line a regularizer over a log axis of the amount of data, one panel a way to pick strengths."""
     from matplotlib.ticker import NullLocator
 
     figure, axes = grid(len(data.panels))
+    margin = 0.06 * max(100 * (data.high - data.low), 0.1)
     for panel, own in zip(data.panels, axes, strict=True):
         ticks = sorted({point.x for point in panel.points})
         own.set_xscale("log")
         draw_intervals(own, panel.points, data.regularizers, spread=1.02, log=True)
-        own.set_xticks(ticks, [f"{100 * tick:.4g}" for tick in ticks])
+        if data.low < 0 < data.high:
+            own.axhline(0, color=INK, linewidth=0.8, alpha=0.5)
+        own.set_ylim(100 * data.low - margin, 100 * data.high + margin)
+        own.set_xticks(ticks, [f"{tick:.4g}" if data.per_class else f"{100 * tick:.4g}" for tick in ticks])
         own.xaxis.set_minor_locator(NullLocator())
-        own.set_xlabel("share of the training images, %")
-        own.set_ylabel("test accuracy, %")
-        at = panel.search_fraction
-        own.set_title("strength searched at each share" if at is None else f"strength from {share(at)} of the data")
+        own.set_xlabel("training images of each class" if data.per_class else "share of the training images, %")
+        own.set_ylabel(data.measure)
+        own.set_title(panel.data)
         legend(own)
     return figure

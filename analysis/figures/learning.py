@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import pyarrow.compute as pc
-
 from analysis.figures.style import grid, label, legend, look, marks, styled
 from analysis.tables import Snapshot, Source, finite, snapshot
-from analysis.text import carried, share
+from analysis.text import where
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +29,7 @@ class LearningPanel(NamedTuple):
 
     fraction: float
     search_fraction: float
+    data: str  # the same in words
     points: tuple[EpochPoint, ...]
 
 
@@ -61,7 +60,7 @@ def learning_curves(source: Source) -> LearningCurves:
             for (place, epoch), found in sorted(group.items())
             if (values := finite(found))
         ]
-        panels.append(LearningPanel(fraction, search_fraction, tuple(points)))
+        panels.append(LearningPanel(fraction, search_fraction, where(data, fraction, search_fraction), tuple(points)))
     return LearningCurves(data.picked_on_test, order, tuple(panel for panel in panels if panel.points))
 
 
@@ -71,8 +70,7 @@ def _confirmed(data: Snapshot) -> list[tuple[str, float, float, int, float]]:
         for row in data.final
         if row["state"] == "complete"
     }
-    table = data.epochs.filter(pc.equal(data.epochs["stage"], "confirm"))
-    columns = (table[name].to_pylist() for name in _COLUMNS)
+    columns = (data.confirm_epochs[name].to_pylist() for name in _COLUMNS)
     return [
         (name, fraction, carried, epoch, value)
         for name, fraction, search_fraction, seed, epoch, value in zip(*columns, strict=True)
@@ -109,7 +107,7 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
                 markevery=marks(len(mine), place % 3),
                 label=label(name),
             )
-        own.set_title(f"{share(panel.fraction)} of the data{carried(panel.fraction, panel.search_fraction)}")
+        own.set_title(panel.data)
         own.set_xlabel("epoch")
         own.xaxis.set_major_locator(MaxNLocator(integer=True))
         own.set_ylabel(("test" if data.picked_on_test else "validation") + " accuracy, %")

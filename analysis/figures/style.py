@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec, TypeVar
@@ -106,13 +107,21 @@ def grid(panels: int) -> tuple[Figure, list[Axes]]:
 
 def legend(axes: Axes) -> None:
     """A legend below ``axes``, where it hides no data; none where nothing is named."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
+    from matplotlib.transforms import ScaledTranslation
+
+    # Series of several fractions share one entry for what they have in common.
+    named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+    handles, labels = list(named.values()), list(named)
+    figure = axes.get_figure()
+    if handles and figure is not None:
         axes.legend(
             handles,
-            labels,
+            # A very long name would leave no room for the axes.
+            [textwrap.fill(name, 40, drop_whitespace=False) for name in labels],
             loc="upper center",
-            bbox_to_anchor=(0.5, -0.17),
+            bbox_to_anchor=(0.5, 0.0),
+            # In points, because the axes lose height to a legend of many rows.
+            bbox_transform=axes.transAxes + ScaledTranslation(0, -30 / 72, figure.dpi_scale_trans),
             # The layout keeps the legend inside the figure, so that a wide one would narrow the axes.
             ncols=2 if max(map(len, labels)) <= 22 else 1,
             columnspacing=1.2,
@@ -120,12 +129,44 @@ def legend(axes: Axes) -> None:
         )
 
 
-def plain_log_ticks(axes: Axes) -> None:
-    """Label the decades of a log x axis as plain numbers; matplotlib's own labels are mathematical markup."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+def plain_log_ticks(axes: Axes, *, vertical: bool = False) -> None:
+    """Label a log axis, x or y, with plain numbers; matplotlib's own labels are mathematical markup."""
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis = axes.yaxis if vertical else axes.xaxis
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = axis.get_view_interval()
+    if high <= 30 * low and axis.get_scale() == "log":
+        # Less than two decades: with its decades alone the axis could have one label or none.
+        ticks = [step * 10.0**power for power in range(-12, 12) for step in (1, 2, 5)]
+        axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+    axis.set_minor_locator(NullLocator())  # dozens of marks without labels, which take most of the time to draw
+
+
+def scale_axis(axes: Axes, scale: str, values: Sequence[float], *, vertical: bool = False) -> None:
+    """Set the x or y axis to the ``scale`` of a hyperparameter with these ``values``, with plain labels."""
+    place = axes.set_yscale if vertical else axes.set_xscale
+    if scale == "log":
+        place("log")
+    elif scale == "symlog":
+        place("symlog", linthresh=min((abs(value) for value in values if value), default=1.0), linscale=0.5)
+    if scale in ("log", "symlog"):
+        limits = axes.set_ylim if vertical else axes.set_xlim
+        if scale == "log":
+            margin = (max(values) / min(values)) ** 0.05 if max(values) > min(values) else 2.0
+            limits(min(values) / margin, max(values) * margin)
+        plain_log_ticks(axes, vertical=vertical)
+
+
+def thin(points: Sequence[T], most: int = 300) -> list[T]:
+    """At most ``most`` of ``points``, evenly spread: thousands of markers in a panel show no more than hundreds.
+
+    >>> thin(range(10), 4), thin(range(3), 4)
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    if len(points) <= most:
+        return list(points)
+    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
 
 
 def marks(points: int, offset: int = 0) -> list[int]:

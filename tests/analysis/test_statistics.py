@@ -44,6 +44,7 @@ def test_equal_runs_have_an_interval_without_width(n):
 
 def test_bca_undefined_falls_back_to_t(monkeypatch):
     monkeypatch.setattr(statistics, "_bca", lambda sample: (float("nan"), float("nan")))
+    monkeypatch.setattr(statistics, "_interval", statistics._interval.__wrapped__)
     assert mean_interval(FIVE).method == STUDENT
 
 

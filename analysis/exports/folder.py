@@ -1,0 +1,32 @@
+"""The folder of a report: written whole, without what an earlier report left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from tune_reg.errors import StoreError
+from tune_reg.files import write_atomic
+
+_FORMS: Final = {"figures": ("csv", "svg", "pdf", "png"), "tables": ("csv", "tex")}
+
+
+def write(target: Path, files: Mapping[str, bytes], names: Iterable[str]) -> None:
+    """Write ``files`` below ``target`` and delete files of the figures and tables ``names`` that are not among them.
+
+    Nothing else in the folder is touched. Raises ``StoreError`` where it cannot be written.
+    """
+    try:
+        for folder in _FORMS:
+            (target / folder).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            write_atomic(target / name, content)
+        # A figure of an earlier report that has no data now would contradict this one.
+        for name in names:
+            for folder, forms in _FORMS.items():
+                for form in forms:
+                    if f"{folder}/{name}.{form}" not in files:
+                        (target / folder / f"{name}.{form}").unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written ({error.strerror}); make it writable and ask again") from None

@@ -1,0 +1,78 @@
+"""Which hyperparameters mattered, drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from analysis.figures.style import INK, grid, label, styled
+from analysis.importance import importances
+from analysis.tables import Source, snapshot
+from analysis.text import where
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class ImportancePoint(NamedTuple):
+    """One hyperparameter of one search."""
+
+    parameter: str
+    n: int  # complete trials
+    share: float  # in [0, 1]
+    low: float
+    high: float
+
+
+class ImportancePanel(NamedTuple):
+    """One search."""
+
+    regularizer: str
+    fraction: float
+    data: str  # the same in words
+    points: tuple[ImportancePoint, ...]
+
+
+class ImportanceFigure(NamedTuple):
+    """The importance of every hyperparameter of every search."""
+
+    panels: tuple[ImportancePanel, ...]
+
+
+def hyperparameter_importance(source: Source) -> ImportanceFigure:
+    """The rows of ``importances`` at the largest fraction searched, the largest share first, one panel a search."""
+    data = snapshot(source)
+    groups: dict[tuple[str, float], list[ImportancePoint]] = {}
+    found = importances(data)
+    largest = max((row.fraction for row in found), default=None)
+    for row in (each for each in found if each.fraction == largest):
+        point = ImportancePoint(row.parameter, row.n, row.share, row.low, row.high)
+        groups.setdefault((row.regularizer, row.fraction), []).append(point)
+    return ImportanceFigure(
+        tuple(
+            ImportancePanel(name, fraction, where(data, fraction), tuple(sorted(points, key=lambda p: -p.share)))
+            for (name, fraction), points in groups.items()
+        )
+    )
+
+
+@styled
+def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
+    """One panel a search, one bar a hyperparameter, with its interval."""
+    figure, axes = grid(len(data.panels))
+    for panel, own in zip(data.panels, axes, strict=True):
+        places = range(len(panel.points))
+        shares = [100 * point.share for point in panel.points]
+        # The interval is of resampled trials and may leave out the share itself.
+        errors = [
+            [max(0.0, 100 * (point.share - point.low)) for point in panel.points],
+            [max(0.0, 100 * (point.high - point.share)) for point in panel.points],
+        ]
+        own.barh(places, shares, height=0.5, color=INK, alpha=0.3)
+        own.errorbar(shares, places, xerr=errors, fmt="o", color=INK, capsize=3, markersize=4)
+        own.set_yticks(places, [label(point.parameter) for point in panel.points])
+        own.set_ylim(len(panel.points) - 0.4, -0.6)
+        own.set_xlim(0, 100)
+        own.set_title(f"{panel.regularizer}, {panel.data}")
+        own.set_xlabel(f"share of the importance, % ({panel.points[0].n} complete trials)")
+        own.set_ylabel("hyperparameter")
+    return figure

@@ -1,0 +1,147 @@
+"""Two-parameter maps: accuracy over the strength and a second hyperparameter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from analysis.figures.style import COLOURS, INK, grid, legend, scale_axis, styled, thin
+from analysis.response import CATEGORY, LINEAR, parameters, scale_of, winners
+from analysis.tables import Row, Snapshot, Source, finite, snapshot
+from analysis.text import where
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Classes of complete trials, best first: upper ends of their ranks.
+_CLASSES: Final = (("best tenth", 0.1), ("best quarter", 0.25), ("better half", 0.5), ("worse half", 1.0))
+#: Shape and size tell the classes apart as well as colour.
+_LOOKS: Final = (("*", 90, COLOURS[1]), ("D", 34, COLOURS[3]), ("o", 22, COLOURS[0]), (".", 22, INK))
+
+
+class PairPoint(NamedTuple):
+    """One trial."""
+
+    trial: int
+    state: str
+    x: float
+    y: float
+    value: float | None  # validation accuracy, share in [0, 1]; None where diverged or failed
+    rank: float | None  # share of the complete trials that are at least as good; None where not complete
+    winner: bool
+
+
+class PairPanel(NamedTuple):
+    """The trials of one regularizer over two hyperparameters."""
+
+    regularizer: str
+    fraction: float
+    data: str  # the same in words
+    x_parameter: str
+    y_parameter: str
+    x_scale: str
+    y_scale: str
+    points: tuple[PairPoint, ...]
+
+
+class PairMaps(NamedTuple):
+    """Accuracy over pairs of hyperparameters."""
+
+    panels: tuple[PairPanel, ...]
+
+
+def pair_maps(source: Source) -> PairMaps:
+    """The strength against each other numeric hyperparameter, at the largest fraction searched."""
+    data = snapshot(source)
+    panels = []
+    for name in data.regularizers:
+        rows = [row for row in data.trials if row["regularizer"] == name]
+        first, *others = parameters(data, name) or [""]
+        largest = max((row["fraction"] for row in rows), default=0.0)
+        rows = [row for row in rows if row["fraction"] == largest]
+        panels += [_panel(data, name, rows, first, other) for other in others]
+    return PairMaps(tuple(panel for panel in panels if panel is not None))
+
+
+def _panel(data: Snapshot, name: str, rows: list[Row], x: str, y: str) -> PairPanel | None:
+    scales = scale_of(data, name, x), scale_of(data, name, y)
+    mine = [row for row in rows if row["params"].get(x) is not None and row["params"].get(y) is not None]
+    if CATEGORY in scales or len(mine) < 2 or any(len({row["params"][key] for row in mine}) < 2 for key in (x, y)):
+        return None
+    fraction = mine[0]["fraction"]
+    won = winners(data, name).get(fraction)
+    values = np.sort([row["value"] for row in mine if row["state"] == "complete" and finite([row["value"]])])
+    points = []
+    for row in mine:
+        value = next(iter(finite([row["value"]])), None) if row["state"] in ("complete", "pruned") else None
+        rank = None
+        if row["state"] == "complete" and value is not None:
+            rank = float(len(values) - np.searchsorted(values, value)) / len(values)
+        at = (float(row["params"][x]), float(row["params"][y]))
+        points.append(PairPoint(row["trial"], row["state"], *at, value, rank, row["trial"] == won))
+    return PairPanel(name, fraction, where(data, fraction), x, y, *scales, tuple(points))
+
+
+@styled
+def draw_pair_maps(data: PairMaps) -> Figure:
+    """One panel a pair: the better a trial, the larger and the more pointed its marker. At most 300 of a kind."""
+    figure, axes = grid(len(data.panels))
+    for panel, own in zip(data.panels, axes, strict=True):
+        _draw(own, panel)
+        own.set_title(f"{panel.regularizer}, {panel.data}")
+        own.set_xlabel(panel.x_parameter)
+        own.set_ylabel(panel.y_parameter)
+        legend(own)
+    return figure
+
+
+def _draw(axes: Axes, panel: PairPanel) -> None:
+    for vertical, scale, values in (
+        (False, panel.x_scale, [point.x for point in panel.points]),
+        (True, panel.y_scale, [point.y for point in panel.points]),
+    ):
+        if scale != LINEAR:
+            scale_axis(axes, scale, values, vertical=vertical)
+    for states, marker, name in ((("pruned",), "o", "pruned"), (("diverged", "failed"), "x", "no accuracy")):
+        shown = thin([point for point in panel.points if point.state in states])
+        if shown:
+            axes.scatter(
+                [point.x for point in shown],
+                [point.y for point in shown],
+                s=12,
+                marker=marker,
+                linewidths=0.7,
+                alpha=0.45,
+                edgecolors=INK if marker == "o" else None,
+                facecolors="none" if marker == "o" else INK,
+                label=name,
+            )
+    above = 0.0
+    for (name, share), (marker, size, color) in zip(_CLASSES, _LOOKS, strict=True):
+        shown = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
+        above = share
+        if shown:
+            lowest = min(100 * (point.value or 0.0) for point in shown)
+            axes.scatter(
+                [point.x for point in shown],
+                [point.y for point in shown],
+                s=size,
+                marker=marker,
+                color=color,
+                linewidths=0,
+                zorder=3 - share,
+                label=f"{name}, ≥ {lowest:.1f} %",
+            )
+    winner = [point for point in panel.points if point.winner]
+    if winner:
+        axes.scatter(
+            [point.x for point in winner],
+            [point.y for point in winner],
+            s=170,
+            facecolors="none",
+            edgecolors=INK,
+            linewidths=1.3,
+            label="winner",
+        )

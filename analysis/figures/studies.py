@@ -1,0 +1,93 @@
+"""Differences to the baseline in several studies: one row a study and regularizer."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from analysis.across import AcrossRow
+from analysis.figures.style import label, legend, look, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class DifferencePoint(NamedTuple):
+    """A mean paired difference of test accuracy, as a share in [0, 1]."""
+
+    study: str
+    regularizer: str
+    n: int  # pairs
+    mean: float
+    low: float | None  # ends of the 95 % interval, or None with one pair
+    high: float | None
+
+
+class DifferencePanel(NamedTuple):
+    """All studies."""
+
+    measure: str
+    points: tuple[DifferencePoint, ...]
+
+
+class Differences(NamedTuple):
+    """Differences to the baseline of each study."""
+
+    regularizers: tuple[str, ...]
+    panels: tuple[DifferencePanel, ...]
+
+
+def differences(rows: Sequence[AcrossRow]) -> Differences:
+    """The difference of every regularizer that has one; no panel where none has."""
+    points = tuple(
+        DifferencePoint(row.study, row.regularizer, *row.difference[:4]) for row in rows if row.difference is not None
+    )
+    names = tuple(dict.fromkeys(row.regularizer for row in rows))
+    return Differences(names, (DifferencePanel("test accuracy", points),) if points else ())
+
+
+@styled
+def draw_differences(numbers: Differences) -> Figure:
+    """A forest plot: studies below each other, zero is the study's own baseline."""
+    from matplotlib.figure import Figure
+
+    panel = numbers.panels[0]
+    studies = list(dict.fromkeys(point.study for point in panel.points))
+    named = [name for name in numbers.regularizers if any(point.regularizer == name for point in panel.points)]
+    height = 1.5 + 0.28 * max(2, len(studies) * (len(named) + 0.6))
+    figure = Figure(figsize=(4.6, min(height, 40.0)), layout="constrained")
+    axes = figure.add_subplot()
+    step = 0.8 / max(1, len(named))
+    for place, name in enumerate(named):
+        style = look(numbers.regularizers.index(name))
+        mine = [point for point in panel.points if point.regularizer == name]
+        axes.errorbar(
+            [100 * point.mean for point in mine],
+            [studies.index(point.study) + (place - (len(named) - 1) / 2) * step for point in mine],
+            xerr=[
+                [100 * max(0.0, point.mean - (point.mean if point.low is None else point.low)) for point in mine],
+                [100 * max(0.0, (point.mean if point.high is None else point.high) - point.mean) for point in mine],
+            ],
+            color=style.color,
+            marker=style.marker,
+            linestyle="none",
+            capsize=2.5,
+            label=label(name),
+        )
+    axes.axvline(0, color=look(0).color, linewidth=0.9)
+    axes.set_yticks(range(len(studies)), [_lines(study) for study in studies])
+    axes.set_ylim(len(studies) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("difference to the study's baseline, points")
+    axes.set_title("test accuracy, 95 % intervals")
+    handles = axes.get_legend_handles_labels()[0]
+    if handles:
+        legend(axes)
+    return figure
+
+
+def _lines(name: str) -> str:
+    # A long name beside the axis would leave no room for the axis.
+    lines = textwrap.wrap(name, 16)
+    return label("\n".join(lines[:3]) + (" …" if len(lines) > 3 else ""))

@@ -1,0 +1,156 @@
+"""Every figure and table of a study that is unfinished, poor or oddly named."""
+
+import xml.etree.ElementTree as ET
+
+import pyarrow.parquet as pq
+import pytest
+
+import analysis
+from analysis.figures import style
+from analysis.sheets import SHEETS
+from analysis.table_sheets import TABLE_SHEETS
+from tune_reg.store import load
+
+ODD = r"50%_$\alpha$ & <script>alert(1)</script> #{}~^_x"
+
+
+def everything(directory):
+    """All numbers and drawings, so that none fails; the names of those that are not empty."""
+    data = analysis.Snapshot(load(directory))
+    shown = set()
+    for sheet in SHEETS:
+        numbers = sheet.compute(data)
+        for panel in numbers.panels[:1]:
+            assert panel.points
+            ET.fromstring(style.svg(sheet.draw(numbers._replace(panels=(panel,))), "x"))
+            shown.add(sheet.name)
+    for table in TABLE_SHEETS:
+        found = table.compute(data)
+        assert all(len(row) == len(found.headings) for row in found.rows)
+        assert all(isinstance(cell, str) for row in found.rows for cell in row)
+        assert bool(found.rows) == bool(found.numbers)
+        if found.rows:
+            shown.add(f"table {table.name}")
+    analysis.claims(data)
+    analysis.missing(data)
+    return shown
+
+
+def test_whole_study_shows_everything(rich):
+    names = {sheet.name for sheet in SHEETS} | {f"table {table.name}" for table in TABLE_SHEETS}
+    assert everything(rich) == names - {"robust-strength"}
+
+
+def test_nothing_stored(tmp_path, lab):
+    assert everything(lab.write_rich(tmp_path, [])) == set()
+
+
+def test_search_alone(tmp_path, lab):
+    parts = [part for part in lab.rich_parts() if part[0] == "trials"]
+    shown = everything(lab.write_rich(tmp_path, parts, provenance=None))
+    assert {"strength-response", "tuning-curve", "table optima"} <= shown
+    assert not shown & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
+
+
+def test_no_robustness_rows(tmp_path, lab):
+    parts = [part for part in lab.rich_parts() if part[0] != "robustness"]
+    shown = everything(lab.write_rich(tmp_path, parts))
+    assert not shown & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
+    assert any("robustness" in line for line in analysis.missing(load(tmp_path)))
+
+
+def test_one_seed(tmp_path, lab):
+    directory = lab.write_rich(tmp_path, lab.rich_parts(seeds=1))
+    shown = everything(directory)
+    assert "table comparisons" in shown
+    data = analysis.Snapshot(load(directory))
+    assert {(row.difference.n, row.difference.low, row.difference.p) for row in analysis.comparisons(data)} == {
+        (1, None, None)
+    }
+    assert {point.front_share for trade in analysis.trades(data) for point in trade.points} == {None}
+    assert any("one run only, so there is no interval" in claim.sentence for claim in analysis.claims(data))
+
+
+def test_all_trials_diverged(tmp_path, lab):
+    def diverge(row):
+        return {**row, "state": "diverged", "value": None}
+
+    parts = [part for part in lab.rich_parts() if part[0] == "trials"]
+    directory = lab.write_rich(tmp_path, lab.changed(parts, "trials", diverge))
+    everything(directory)
+    found = [each.optimum for each in analysis.responses(load(directory))]
+    assert {(each.trials, each.best, each.picked) for each in found} == {(0, None, None)}
+    points = analysis.tuning_points(load(directory))[1.0]
+    assert {(point.best, point.low) for point in points} == {(None, None)}
+
+
+def test_all_runs_diverged(tmp_path, lab):
+    def diverge(row):
+        return {**row, "state": "diverged", "test_accuracy": None}
+
+    parts = lab.changed(lab.rich_parts(), "final", diverge)
+    parts = [part for part in parts if part[0] != "robustness"]
+    shown = everything(lab.write_rich(tmp_path, parts))
+    assert "table accuracy" not in shown
+    assert analysis.comparisons(load(tmp_path)) == ()
+
+
+def test_one_regularizer(tmp_path, lab):
+    parts = [part for part in lab.rich_parts() if part[2][0]["regularizer"] == "adadecay"]
+    study = {**lab.rich_study, "baseline": "adadecay", "regularizers": {"adadecay": {}}}
+    shown = everything(lab.write_rich(tmp_path, parts, study=study))
+    assert "data-fraction" in shown
+    assert not shown & {"data-gain", "trade-off", "table comparisons", "table data-equivalence"}
+
+
+def test_names_are_drawn_as_they_are(tmp_path, lab):
+    parts = lab.rich_parts()
+    for table in ("trials", "epochs", "final", "robustness"):
+        parts = lab.changed(parts, table, lambda row: {**row, "regularizer": rename(row["regularizer"])})
+    parts = lab.changed(parts, "trials", lambda row: {**row, "params": {ODD: 0.1 * row["trial"], "_$x": row["trial"]}})
+    study = {**lab.rich_study, "regularizers": {rename(name): {} for name in lab.rich_methods}}
+    directory = lab.write_rich(tmp_path, parts, study=study, provenance=None)
+    everything(directory)
+    data = analysis.Snapshot(load(directory))
+    numbers = analysis.data_fraction(data)
+    text = "".join(ET.fromstring(style.svg(analysis.draw_data_fraction(numbers), "x")).itertext())
+    assert ODD in text
+
+
+def rename(name):
+    return ODD if name == "adadecay" else name
+
+
+def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
+    directory = lab.write_rich(tmp_path)
+    for part in (directory / "tables").rglob("*.parquet"):
+        table = pq.read_table(part)
+        later = [name for name in ("images_per_class", "seeds", "test_ece", "warning") if name in table.column_names]
+        pq.write_table(table.drop_columns(later), part)
+    shown = everything(directory)
+    assert "table attack-warnings" not in shown
+    assert "table accuracy" in shown
+
+
+def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
+    per_class = {0.1: 50, 0.3: 150, 1.0: 500}
+    directory = lab.write_rich(tmp_path, lab.rich_parts(images_per_class=per_class))
+    everything(directory)
+    data = analysis.Snapshot(load(directory))
+    panel = analysis.data_fraction(data).panels[0]
+    assert {point.x for point in panel.points} == {50, 150, 500}
+    rows = analysis.result_rows(data)
+    assert rows[0].data == "500 a class (5,000 images)"
+    assert rows[3].data == "150 a class (1,500 images), strength from 500 a class"
+    said = " ".join(claim.sentence for claim in analysis.claims(data))
+    assert "On 50 images a class, strength from 500 a class the highest" in said
+    assert "% of the data" not in said
+
+
+@pytest.mark.parametrize("table", TABLE_SHEETS, ids=lambda table: table.name)
+def test_numbers_stand_behind_every_table(rich, table):
+    found = table.compute(analysis.Snapshot(load(rich)))
+    if table.name != "corruption-accuracy":  # one row a corruption there, one number a cell
+        assert len(found.numbers) == len(found.rows)
+    assert len({row._fields for row in found.numbers}) == 1
+    assert not any(isinstance(value, tuple) for row in found.numbers for value in row)
