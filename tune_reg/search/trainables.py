@@ -17,7 +17,7 @@ from tune_reg.study import Study
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
-#: Keys of a trainable's config that are neither hyperparameters nor training settings.
+#: Keys of a trainable's config that are neither hyperparameters nor training settings. They hold for a whole run.
 _RUN_KEYS: Final = ("dataset", "model", "fraction", "images_per_class", "seed", "protocol")
 
 
@@ -30,6 +30,11 @@ class RegularizerTrainable(tune.Trainable):
     Each result has ``val_accuracy``, ``val_loss``, ``train_loss``, ``learning_rate``, ``strength`` and ``epoch``;
     a run whose loss is not finite ends with ``diverged`` true. It uses a GPU where Tune gave it one, and one
     thread a CPU.
+
+    A scheduler may change the config in the middle of a run, as ``PopulationBasedTraining`` does: weights and the
+    optimizer's state come from the checkpoint, and strengths, learning rate, momentum, batch size and schedules
+    are the new ones from the next epoch on. Which data, network, seed and optimizer is fixed: a checkpoint of
+    another one is refused with a ``StudyError`` that names the key.
     """
 
     regularizer: ClassVar[str]
@@ -40,23 +45,38 @@ class RegularizerTrainable(tune.Trainable):
         self._start(run_from_config(self.regularizer, config), config.get("data"))
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch."""
-        row = self.engine.train_epoch()
+        """Train one epoch; where the run has ended already, its last epoch again."""
+        row = self.engine.history[-1] if self.engine.finished else self.engine.train_epoch()
         return {**row, "diverged": self.engine.diverged, tune.result.DONE: self.engine.finished}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Write the run's state into Tune's checkpoint."""
-        checkpoints.save(Path(checkpoint_dir), self.engine.epoch, self.engine.state())
+        """Write the run's state into Tune's checkpoint, and which run it is."""
+        state = {**self.engine.state(), "fixed": _fixed(self.engine.run)}
+        checkpoints.save(Path(checkpoint_dir), self.engine.epoch, state)
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Go on from Tune's checkpoint; ``RuntimeError`` where none in it is whole."""
+        """Go on from Tune's checkpoint, of this run or of one that may hand over to it.
+
+        Raises ``RuntimeError`` where no checkpoint in it is whole, ``StudyError`` where it is of another run.
+        """
         state = checkpoints.load_newest(Path(checkpoint))
         if state is None:
             raise RuntimeError(f"{checkpoint} holds no whole checkpoint")
+        for key, value in _fixed(self.engine.run).items():
+            saved = state["fixed"][key]
+            if saved != value:
+                raise StudyError(
+                    f"{key}: cannot change within a run, but the checkpoint has {saved!r} and the config {value!r}; "
+                    "leave it out of what is mutated"
+                )
         self.engine.load_state(state)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Take up another configuration in the same process."""
+        """Take up another configuration in the same process.
+
+        Always from the start, because Tune does not say whether the configuration is of a new run or a changed one
+        of a run under way. For the latter it calls ``load_checkpoint`` next.
+        """
         self.setup(new_config)
         return True
 
@@ -125,6 +145,16 @@ def trainable_for(name: str) -> type[RegularizerTrainable]:
 WeightDecayTrainable = trainable_for("weight-decay")
 AdaDecayTrainable = trainable_for("adadecay")
 ResidualSmoothingTrainable = trainable_for("residual-smoothing")
+
+
+def _fixed(run: Run) -> dict[str, Any]:
+    """What must be the same for a run to go on from a checkpoint."""
+    settings = run.settings
+    return {
+        **{key: getattr(run, key) for key in _RUN_KEYS},
+        "validation": settings.validation,
+        "optimizer": settings.optimizer,
+    }
 
 
 def run_from_config(name: str, config: Mapping[str, Any]) -> Run:

@@ -135,9 +135,14 @@ class SerialEngine:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from ``state``."""
+        """Go on from ``state``, with the settings and strengths of this run."""
         self.model.load_state_dict(state["model"])
+        # Torch takes a state's settings over with it. Learning rate and decay are set in every epoch anyway.
+        momenta = [group.get("momentum") for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
+            if momentum is not None:
+                group["momentum"] = momentum
         self.epoch, self.diverged, self.history = state["epoch"], state["diverged"], list(state["history"])
 
     def _build(self) -> nn.Module:
@@ -211,7 +216,7 @@ class SerialEngine:
                 mask = random_mask(parameter.detach(), shares[-1], generator(self.run.seed, "sparsity", changed, i))
                 self._masks[i] = mask
                 buffer = self.optimizer.state[parameter].get("momentum_buffer")
-                if changed == self.epoch and buffer is not None:
+                if buffer is not None:  # of weights that rested already it is zero
                     buffer.mul_(mask)
 
     def _train(self) -> float:
