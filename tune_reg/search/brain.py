@@ -167,7 +167,13 @@ class Brain:
         study = self._studies[task.name]
         number = self._asked[task.name] if begun is None else begun.number
         sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
-        told = fidelity.ShownStudy(study, sampler, self._predict, hidden=begun.number if begun else None)
+        told = fidelity.ShownStudy(
+            study,
+            sampler,
+            self._predict,
+            limit=samplers.LIMITS.get(self._settings.sampler),
+            again=begun.number if begun else None,
+        )
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
         for name, distribution in task.space.to_optuna().items():
             live._suggest(name, distribution)
