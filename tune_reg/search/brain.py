@@ -2,7 +2,8 @@
 
 Each task (a regularizer at a fraction) is one Optuna study in the journal, so that tasks have samplers, rungs and
 budgets of their own. A trial in the journal is what really happened to it: COMPLETE with its final value, PRUNED
-or FAIL with its intermediate values. Only one process writes the journal at a time.
+or FAIL with its intermediate values. What the sampler is told of it stands in ``fidelity``. Only one process writes
+the journal at a time.
 """
 
 from __future__ import annotations
