@@ -11,15 +11,21 @@ predicted final value. Writes results/search_efficiency.json and .png.
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import optuna
-from problems import Problem, to_unit, truth
+from problems import PROBLEMS, Problem, extremes, to_unit, truth
+from scipy.stats import bootstrap
 
 from tune_reg.search import fidelity
 from tune_reg.search.brain import Brain
@@ -44,8 +50,10 @@ ARMS = {
     "stock": Arm("tpe", stock=True),
     "TPE pruned": Arm("tpe"),
     "TPE predicted": Arm("tpe", fidelity.predict),
+    "TPE predicted, Hyperband": Arm("tpe", fidelity.predict, pruner="hyperband"),
     "GP pruned": Arm("gp"),
     "GP predicted": Arm("gp", fidelity.predict),
+    "GP predicted, Hyperband": Arm("gp", fidelity.predict, pruner="hyperband"),
 }
 
 #: (params) -> the values of its epochs, NaN for the one that diverges, with fresh noise.
@@ -146,4 +154,96 @@ def regrets(problem: Problem, arm: Arm, seed: int, median: float, best: float) -
     """At each budget; that of a median configuration where nothing could be picked."""
     picks = stock(problem, seed) if arm.stock else search(problem, arm, seed)
     values = [truth(problem, to_unit(problem.space, p)[None])[0] if p else median for p in picks]
-    return [best - float(median if np.isnan(value) else value) for value in values]
+    return [round(best - float(median if np.isnan(value) else value), 7) for value in values]
+
+
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """Mean and the 95 % interval of the mean, by bootstrap over seeds."""
+    array = np.array(values)
+    if np.ptp(array) == 0:
+        return float(array[0]), float(array[0]), float(array[0])
+    low, high = bootstrap((array,), np.mean, n_resamples=2000, rng=np.random.default_rng(0)).confidence_interval
+    return float(array.mean()), float(low), float(high)
+
+
+def paired_ratio(ours: list[float], theirs: list[float]) -> tuple[float, float, float]:
+    """Ratio of the mean regrets on the same seeds, and its 95 % interval, by bootstrap over seeds."""
+    pairs = np.array([ours, theirs])
+    drawn = np.random.default_rng(0).integers(pairs.shape[1], size=(4000, pairs.shape[1]))
+    ratios = pairs[0][drawn].mean(axis=1) / np.maximum(pairs[1][drawn].mean(axis=1), 1e-12)
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(pairs[0].mean() / pairs[1].mean()), float(low), float(high)
+
+
+def summary(problem: str, runs: dict[str, list[list[float]]]) -> dict[str, object]:
+    """``runs``: arm -> seeds -> budgets. For each arm: mean regret and ratio to stock, each with its interval."""
+    arms = {}
+    theirs = list(zip(*runs["stock"], strict=True))
+    for name, seeds in runs.items():
+        at = list(zip(*seeds, strict=True))
+        arms[name] = {
+            "n": len(seeds),
+            "regret": [interval(list(values)) for values in at],
+            "ratio_to_stock": [paired_ratio(list(a), list(b)) for a, b in zip(at, theirs, strict=True)],
+        }
+    return {"problem": problem, "arms": arms}
+
+
+def draw(results: list[dict], path: Path) -> None:  # type: ignore[type-arg]
+    figure, axes = plt.subplots(1, len(results), figsize=(4 * len(results), 4.6), layout="constrained")
+    for axis, result in zip(np.atleast_1d(axes), results, strict=True):
+        for i, (name, arm) in enumerate(result["arms"].items()):
+            mean, low, high = np.array(arm["regret"]).T
+            shift = 1 + 0.02 * (i - len(result["arms"]) / 2)
+            axis.errorbar(
+                np.array(BUDGETS) * shift,
+                mean,
+                np.maximum([mean - low, high - mean], 0),
+                label=name,
+                color="black" if name == "stock" else f"C{i}",
+                linestyle="--" if name in ("stock", "random + ASHA", "random, no pruning") else "-",
+                marker="o",
+                markersize=3,
+                capsize=2,
+                linewidth=1.2,
+            )
+        n = next(iter(result["arms"].values()))["n"]
+        axis.set(title=f"{result['problem']} (n = {n})", xlabel="budget in full trainings", xscale="log", yscale="log")
+        axis.set_xticks(BUDGETS, [str(budget) for budget in BUDGETS])
+        axis.minorticks_off()
+    np.atleast_1d(axes)[0].set_ylabel("simple regret, mean and 95 % interval")
+    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--problems", nargs="+", default=[problem.name for problem in PROBLEMS])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS))
+    parser.add_argument("--more", action="store_true", help="keep what the results hold, add what is missing")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    file = options.out / "search_efficiency.json"
+    raw = json.loads(file.read_text(encoding="utf-8"))["raw"] if options.more else {}
+    begin = time.process_time()
+    for problem in PROBLEMS:
+        median, best = extremes(problem)
+        runs = raw.setdefault(problem.name, {})
+        for name in options.arms:
+            if name not in runs and problem.name in options.problems:
+                runs[name] = [regrets(problem, ARMS[name], seed, median, best) for seed in range(options.seeds)]
+                means = " ".join(f"{value:.4f}" for value in np.mean(runs[name], axis=0))
+                print(f"{problem.name:24} {name:28} {means}  {time.process_time() - begin:.0f} s", flush=True)
+        # After each problem: a run that is stopped leaves what it has.
+        results = [summary(name, {arm: runs[arm] for arm in ARMS if arm in runs}) for name, runs in raw.items() if runs]
+        plain = {"reduction_factor": ETA, "budgets": BUDGETS, "results": results, "raw": raw}
+        file.write_text(json.dumps(plain) + "\n", encoding="utf-8")
+        draw(results, options.out / "search_efficiency.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -227,6 +227,15 @@ BAD = {
         {"search": {"sampler": "cma"}},
         "search.sampler: must be 'tpe', 'gp', 'cma-es', 'qmc', 'random' or 'grid', but got 'cma'",
     ),
+    "unknown pruner": (
+        {"search": {"pruner": "wilcoxon"}},
+        "search.pruner: must be 'asha', 'hyperband', 'median' or 'none', but got 'wilcoxon'",
+    ),
+    "a grid over a range": (
+        {"search": {"sampler": "grid"}},
+        "search.sampler: grid needs a list of choices for each hyperparameter that is searched, but weight_decay of "
+        "weight-decay has the range 1e-06 to 0.1, log; give a list or take another sampler",
+    ),
     "unknown protocol": ({"protocol": "test"}, "protocol: must be 'validation' or 'paper', but got 'test'"),
     "text seed": ({"seed": "3"}, "seed: must be a valid integer, but got '3'"),
     "negative seed": ({"seed": -1}, "seed: must be greater than or equal to 0, but got -1"),
@@ -555,6 +564,15 @@ def test_the_learning_rate_is_searched_beside_every_strength():
 def test_where_nothing_is_searched_one_trial_says_it_all():
     study = made(regularizers={"weight-decay": {"weight_decay": 0.0}, "adadecay": {}}, search={"trials": 7})
     assert [task.trials for task in study.tasks()] == [1, 7]
+
+
+def test_a_grid_has_no_more_trials_than_combinations():
+    spaces = {
+        "weight-decay": {"weight_decay": [1e-4, 1e-3]},
+        "adadecay": {"weight_decay": [1e-4, 1e-3], "alpha": [1, 4]},
+    }
+    study = made(regularizers=spaces, search={"sampler": "grid", "trials": 3})
+    assert [task.trials for task in study.tasks()] == [2, 3]
 
 
 def test_confirmations_are_paired_and_fresh():

@@ -2,7 +2,8 @@
 
 Each task (a regularizer at a fraction) is one Optuna study in the journal, so that tasks have samplers, rungs and
 budgets of their own. A trial in the journal is what really happened to it: COMPLETE with its final value, PRUNED
-or FAIL with its intermediate values. Only one process writes the journal at a time.
+or FAIL with its intermediate values. What the sampler is told of it stands in ``fidelity``. Only one process writes
+the journal at a time.
 """
 
 from __future__ import annotations
@@ -174,7 +175,13 @@ class Brain:
         study = self._studies[task.name]
         number = self._asked[task.name] if begun is None else begun.number
         sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
-        told = fidelity.ShownStudy(study, sampler, self._predict, hidden=begun.number if begun else None)
+        told = fidelity.ShownStudy(
+            study,
+            sampler,
+            self._predict,
+            limit=samplers.LIMITS.get(self._settings.sampler),
+            again=begun.number if begun else None,
+        )
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
         trial = Trial(task, live.number, task.space.suggest(live))
         self._live.add(_key(trial))

@@ -8,42 +8,94 @@ finished trials let expect. The journal keeps the truth.
 from __future__ import annotations
 
 import copy
-import statistics
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 #: Marks, in the journal, a failed trial as one whose loss was not finite.
 DIVERGED: Final = "diverged"
 
-#: The value after each epoch, from 1.
-Curve = Mapping[int, float]
+#: How far, in a space of three hyperparameters scaled to [0, 1], one trial's gain says something of another's.
+_LENGTH: Final = 0.3
+#: Variance of the noise of a gain, over that of the gains of different configurations.
+_NOISE: Final = 0.1
 
-#: Final values of ``stopped`` curves, by what ``finished`` ones did; anything of this form can stand in.
-Predict = Callable[[Sequence[Curve], Sequence[Curve]], list[float]]
+Vector = NDArray[np.float64]
 
 
-def predict(stopped: Sequence[Curve], finished: Sequence[Curve]) -> list[float]:
-    """The final values that stopped curves would have had: last value + median gain of the finished ones.
+@dataclass(frozen=True)
+class Observed:
+    """A trial: its configuration on scales of [0, 1], and the value after each epoch, from 1."""
 
-    ``v(s) + median_j(f_j(end) - f_j(s))`` for a curve stopped after epoch s; the median is over the finished curves
-    that have a value at s, and the gain is 0 where none has. All values in the units of the curves.
+    unit: Vector
+    curve: Mapping[int, float]
 
-    >>> predict([{1: 0.25}], finished=[{1: 0.5, 2: 0.75}, {1: 0.25, 2: 0.5}])
-    [0.5]
+    @property
+    def last(self) -> int:
+        """The newest epoch."""
+        return max(self.curve)
+
+
+#: The final values of stopped trials, by what the finished ones did. Another function of this form can stand in.
+Predict = Callable[[Sequence[Observed], Sequence[Observed]], list[float]]
+
+
+def predict(stopped: Sequence[Observed], finished: Sequence[Observed]) -> list[float]:
+    """The final values that stopped trials would have had: last value + the gain that finished ones let expect.
+
+    ``v(s) + m + k(x, X) (k(X, X) + 0.1 I)^-1 (g - m)`` for a trial at x stopped after epoch s. ``g`` are the gains
+    from epoch s to the end of the finished trials at X that have a value at s, ``m`` is their median and
+    ``k(x, y) = exp(-|x - y|^2 / (2 l^2))`` with ``l^2 = 0.09 d / 3`` in d dimensions: kriging of the gain. A trial far
+    from all finished ones gets the median gain; where none is finished, none. Values in the units of the curves.
+
+    >>> here, there = np.array([0.0]), np.array([1.0])
+    >>> predict([Observed(here, {1: 0.5})], finished=[Observed(there, {1: 0.25, 2: 0.75})])
+    [1.0]
     """
-    gains: dict[int, float] = {}
-    values = []
-    for curve in stopped:
-        last = max(curve)
-        if last not in gains:
-            known = [other[max(other)] - other[last] for other in finished if last in other]
-            gains[last] = statistics.median(known) if known else 0.0
-        values.append(curve[last] + gains[last])
+    values = [trial.curve[trial.last] for trial in stopped]
+    for epoch in {trial.last for trial in stopped}:
+        known = [trial for trial in finished if epoch in trial.curve]
+        if not known:
+            continue
+        gains = np.array([trial.curve[trial.last] - trial.curve[epoch] for trial in known])
+        median = float(np.median(gains))
+        at = np.stack([trial.unit for trial in known])
+        weights = np.linalg.solve(_kernel(at, at) + _NOISE * np.eye(len(at)), gains - median)
+        index = [i for i, trial in enumerate(stopped) if trial.last == epoch]
+        expected = median + _kernel(np.stack([stopped[i].unit for i in index]), at) @ weights
+        for i, gain in zip(index, expected, strict=True):
+            values[i] += float(gain)
     return values
+
+
+def _kernel(first: Vector, second: Vector) -> Vector:
+    """[n, d], [m, d] -> [n, m]."""
+    squares: Vector = np.sum((first[:, None] - second[None]) ** 2, axis=-1)
+    near: Vector = np.exp(-squares / (2 * _LENGTH**2 * max(first.shape[1], 1) / 3))
+    return near
+
+
+def unit(trial: FrozenTrial) -> Vector:
+    """A configuration with each hyperparameter on a scale of [0, 1], and two choices at distance 1."""
+    place: list[float] = []
+    for name, distribution in sorted(trial.distributions.items()):
+        value = trial.params[name]
+        if isinstance(distribution, CategoricalDistribution):
+            place += [math.sqrt(0.5) * (choice == value) for choice in distribution.choices]
+            continue
+        assert isinstance(distribution, FloatDistribution | IntDistribution)
+        scale: Callable[[float], float] = math.log if distribution.log else float
+        low, high = scale(distribution.low), scale(distribution.high)
+        place.append((scale(value) - low) / (high - low) if high > low else 0.0)
+    return np.array(place)
 
 
 def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int, FrozenTrial]:
@@ -54,7 +106,8 @@ def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
     stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
-    values = predict([t.intermediate_values for t in stopped], [t.intermediate_values for t in finished])
+    reported = [t for t in finished if t.intermediate_values]
+    values = predict(*([Observed(unit(t), t.intermediate_values) for t in some] for some in (stopped, reported)))
     told = [_complete(t, value) for t, value in zip(stopped, values, strict=True)]
     worst = min((t.value for t in [*finished, *told] if t.value is not None), default=None)
     if worst is not None:
@@ -62,28 +115,52 @@ def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int
     return {t.number: t for t in told}
 
 
+def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
+    """``limit`` of the trials with a value: the best half, and of the others the newest; all where there are fewer."""
+    ranked = sorted(trials, key=lambda t: (-_value(t), t.number))
+    best, others = ranked[: limit // 2], ranked[limit // 2 :]
+    return best + sorted(others, key=lambda t: -t.number)[: limit - len(best)]
+
+
 class ShownStudy(optuna.Study):
     """A study as its sampler sees it; what is asked of it is asked of the real one.
 
-    Without ``predict`` the sampler sees the trials as they are. It does not see trial ``hidden``: one that is asked
-    for again, and that its sampler would take for a running one.
+    Without ``predict`` the sampler sees the trials as they are. ``limit``: of the complete trials it sees the most
+    useful ones alone. ``again``: the number of a trial that is asked for once more; its sampler would take it for a
+    running one, and does not see it.
     """
 
     def __init__(
-        self, study: optuna.Study, sampler: BaseSampler, predict: Predict | None, *, hidden: int | None = None
+        self,
+        study: optuna.Study,
+        sampler: BaseSampler,
+        predict: Predict | None,
+        *,
+        limit: int | None = None,
+        again: int | None = None,
     ) -> None:
         # Without a pruner: Optuna hides the trials of other Hyperband brackets from the sampler.
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
-        self._hidden = hidden
-        self._shown = shown(study.get_trials(deepcopy=False), predict) if predict else {}
+        trials = study.get_trials(deepcopy=False)
+        self._shown = shown(trials, predict) if predict else {}
+        complete = [t for t in (self._shown.get(t.number, t) for t in trials) if t.state == TrialState.COMPLETE]
+        kept = complete if limit is None else most_useful(complete, limit)
+        self._hidden = {t.number for t in complete} - {t.number for t in kept}
+        if again is not None:
+            self._hidden.add(again)
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         # Samplers read trials through this method alone.
         trials = [self._shown.get(t.number, t) for t in super()._get_trials(deepcopy=False, use_cache=use_cache)]
-        kept = [t for t in trials if t.number != self._hidden and (states is None or t.state in states)]
+        kept = [t for t in trials if t.number not in self._hidden and (states is None or t.state in states)]
         return copy.deepcopy(kept) if deepcopy else kept
+
+
+def _value(trial: FrozenTrial) -> float:
+    assert trial.value is not None
+    return trial.value
 
 
 def _complete(trial: FrozenTrial, value: float) -> FrozenTrial:

@@ -20,6 +20,10 @@ from tune_reg.training.seeding import derive
 #: Trials drawn at random before a model is fitted; fewer where the budget is small.
 _STARTUP: Final = 10
 
+#: Complete trials that a sampler is shown at most: the time of a Gaussian process grows with their cube, and an ask
+#: should take no more than a tenth of an epoch.
+LIMITS: Final[dict[SamplerName, int]] = {"gp": 100}
+
 
 def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampler:
     """The sampler of trial ``number`` of ``task``, in a search seeded with ``seed``.
