@@ -109,7 +109,7 @@ def draw_strength_response(data: StrengthResponse) -> Figure:
     """One panel a hyperparameter: complete trials filled, pruned ones hollow, the winner ringed, the curve a band.
 
     Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
-    trials of a state and fraction. Where the lowest quarter of the trials would take more than half of the height, it
+    trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
     is drawn as triangles on the axis.
     """
     figure, axes = grid(len(data.panels))
@@ -185,7 +185,7 @@ def _floor(trials: list[StrengthPoint]) -> float:
     complete = [point.value for point in trials if point.value is not None and point.state == "complete"]
     if len(values) < 8 or not complete:
         return 0.0
-    floor = min(*complete, values[len(values) // 4])
+    floor = min(*complete, values[len(values) // 3])
     return floor if floor - values[0] > values[-1] - floor else 0.0
 
 
