@@ -41,11 +41,12 @@ SHEETS: Final[tuple[Sheet, ...]] = (
     Sheet(
         "strength-response",
         "Strength and other hyperparameters against accuracy",
-        "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at the "
-        "accuracy it had then; ringed: the winner. Trials without an accuracy stand in the grey strip, whose height "
-        "means nothing. Dotted lines are the bounds of the search space. Line and band: a penalised spline through the "
-        "trials trained to the end, and its 95 % band; thick bar: the plateau within one standard error of its best. "
-        "The other hyperparameters vary along with the one shown.",
+        "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at "
+        "the accuracy it had then; ringed: the winner; triangles on the axis lie below it. Trials without an "
+        "accuracy stand in the grey strip, whose height means nothing. Dotted lines are the bounds of the search "
+        "space. Line and band: a penalised spline through the trials trained to the end, and its 95 % band; thick "
+        "bar: the plateau within one standard error of its best. The other hyperparameters vary along with the one "
+        "shown.",
         strength_response,
         draw_strength_response,
     ),

@@ -365,7 +365,7 @@ def equal_budget_table(data: Snapshot) -> Table:
             point.regularizer,
             f"{point.trials} of {point.n}",
             text.NONE if point.best is None else f"{100 * point.best:.2f}",
-            text.NONE if point.median is None else _bracketed(point.median, point.low, point.high, ".2f", 100),
+            _order_band(point),
         )
         for fraction, point in found
     )
@@ -523,6 +523,13 @@ def _images(needed: float) -> str:
     if math.isinf(needed):
         return "beyond the data"
     return "below the data" if needed == 0 else f"{needed:,.0f}"
+
+
+def _order_band(point: tuning.TuningPoint) -> str:
+    if point.median is None or point.high is None:
+        return text.NONE
+    low = "none yet" if point.low is None else f"{100 * point.low:.2f}"
+    return f"{100 * point.median:.2f} [{low}, {100 * point.high:.2f}]"
 
 
 def _settings(value: float, low: float | None, high: float | None) -> str:

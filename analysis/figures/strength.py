@@ -109,7 +109,8 @@ def draw_strength_response(data: StrengthResponse) -> Figure:
     """One panel a hyperparameter: complete trials filled, pruned ones hollow, the winner ringed, the curve a band.
 
     Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
-    trials of a state and fraction.
+    trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
+    is drawn as triangles on the axis.
     """
     figure, axes = grid(len(data.panels))
     for panel, own in zip(data.panels, axes, strict=True):
@@ -128,12 +129,13 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         place = data.fractions.index(point.fraction) - (len(data.fractions) - 1) / 2
         return categories.index(point.strength) + 0.6 * place / len(data.fractions)
 
+    floor = _floor(trials)
     _scale_axis(axes, panel, categories)
     for place, fraction in enumerate(data.fractions):
         style = look(place)
         mine = [point for point in panel.points if point.fraction == fraction]
         for state, face in (("complete", style.color), ("pruned", "none")):
-            shown = thin([point for point in mine if point.state == state and point.value is not None])
+            shown = thin([p for p in mine if p.state == state and p.value is not None and p.value >= floor])
             if shown:
                 axes.scatter(
                     [at(point) for point in shown],
@@ -146,6 +148,19 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
                     alpha=0.9 if len(shown) < 100 else 0.5,
                     label=label(shown[0].data) if state == "complete" else "pruned",
                 )
+    lower = thin([point for point in trials if point.value is not None and point.value < floor])
+    if lower:
+        bottom = axes.get_ylim()[0]
+        axes.scatter(
+            [at(point) for point in lower],
+            [bottom] * len(lower),
+            s=30,
+            marker=7,  # a triangle that points down to the axis
+            color=INK,
+            linewidths=0,
+            alpha=0.6,
+            label=f"below {100 * floor:.3g} %",
+        )
     # The band may be far wider than the trials where those are few; it does not set the axis.
     limits = axes.get_ylim()
     for place, fraction in enumerate(data.fractions):
@@ -162,6 +177,16 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     axes.set_xlabel(panel.parameter)
     axes.set_ylabel(("test" if data.picked_on_test else "validation") + " accuracy, %")
     legend(axes)
+
+
+def _floor(trials: list[StrengthPoint]) -> float:
+    """The lowest accuracy that is drawn as it is: stopped early, some are at chance and would flatten the others."""
+    values = sorted(point.value for point in trials if point.value is not None)
+    complete = [point.value for point in trials if point.value is not None and point.state == "complete"]
+    if len(values) < 8 or not complete:
+        return 0.0
+    floor = min(*complete, values[len(values) // 3])
+    return floor if floor - values[0] > values[-1] - floor else 0.0
 
 
 def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> None:

@@ -85,6 +85,18 @@ def test_other_strength_axes_are_drawn(tmp_path, lab, values, scale):
     ET.fromstring(style.svg(analysis.draw_strength_response(numbers), "x"))
 
 
+def test_trials_at_chance_do_not_set_the_axis(tmp_path, lab):
+    def chance(row):
+        return {**row, "value": 0.1} if row["state"] == "pruned" else row
+
+    parts = lab.changed(lab.parts_of(["adadecay"]), "trials", chance)
+    numbers = analysis.strength_response(load(lab.write_study(tmp_path, parts)))
+    (axes,) = analysis.draw_strength_response(numbers).axes
+    assert axes.get_ylim()[0] > 70
+    assert any(text.get_text().startswith("below 8") for text in axes.get_legend().get_texts())
+    assert min(point.value for point in numbers.panels[0].points if point.kind == "trial") == 0.1
+
+
 def test_data_fraction_is_the_result_table(data):
     (panel,) = analysis.data_fraction(data).panels
     table = {
