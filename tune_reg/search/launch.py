@@ -71,7 +71,9 @@ def run_study(
         sweep = Sweep(study, directory, attacks_only=attacks_only)
         if not sweep.finished:
             with ray_running(address), watch(sweep) if watch else nullcontext():
-                _fit_or_say_why(sweep, data_root, plugins)
+                _fit(sweep, data_root, plugins)
+                if sweep.fatal is not None:
+                    raise sweep.fatal
     return Results(directory)
 
 
@@ -91,23 +93,12 @@ def ray_running(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _fit_or_say_why(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
-    try:
-        _fit(sweep, data_root, plugins)
-    except Exception:
-        if sweep.fatal is not None:
-            raise sweep.fatal from None
-        raise
-    if sweep.fatal is not None:
-        raise sweep.fatal
-
-
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
     import ray
     from ray import tune
 
     from tune_reg.search.trainables import StudyTrainable
-    from tune_reg.search.tune_adapters import HangWatch, SweepScheduler, SweepSearcher
+    from tune_reg.search.tune_adapters import FaultStopper, HangWatch, SweepScheduler, SweepSearcher
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     resources = sweep.study.resources
@@ -134,6 +125,7 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 callbacks=[HangWatch(sweep)],
+                stop=FaultStopper(sweep),
                 # Runs keep their own checkpoints.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),

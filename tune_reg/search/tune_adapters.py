@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.tune import Callback
+from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -41,7 +41,7 @@ class SweepSearcher(_NotPickled, Searcher):
     def suggest(self, trial_id: str) -> Any:
         """The config of the next run, None to wait, or FINISHED."""
         # A run asked for long before it can start knows less of its predecessors: ask for one a free slot.
-        if len(self._keys) >= self._slots:
+        if len(self._keys) >= self._slots or self._sweep.fatal is not None:
             return None
         run = self._sweep.next()
         if run is None:
@@ -77,8 +77,8 @@ class SweepSearcher(_NotPickled, Searcher):
 class SweepScheduler(_NotPickled, FIFOScheduler):
     """Hands every result to the sweep and stops what it says to stop.
 
-    Where the directory cannot be written, the study ends with ``StoreError``: what was running goes on from its
-    checkpoints when the same command is given again.
+    Where the directory cannot be written, nothing more is, and ``FaultStopper`` ends the study: what was running goes on
+    from its checkpoints when the same command is given again.
     """
 
     # One result a call: a decision must come before the next epoch.
@@ -91,9 +91,10 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write down the epoch; go on or stop."""
         del tune_controller
-        with _writing(self._sweep, result):
-            stop = self._sweep.on_epochs(trial.config["key"], result["rows"])
-        return TrialScheduler.STOP if stop else TrialScheduler.CONTINUE
+        with _writing(self._sweep, result) as able:
+            if able and self._sweep.on_epochs(trial.config["key"], result["rows"]):
+                return TrialScheduler.STOP
+        return TrialScheduler.CONTINUE
 
     def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         """A run is over: Tune brings its last result here alone. That of a pruned run was brought before."""
@@ -101,8 +102,8 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
         key = trial.config["key"]
         if not self._sweep.is_live(key):
             return
-        with _writing(self._sweep, result):
-            if self._sweep.on_epochs(key, result["rows"]):
+        with _writing(self._sweep, result) as able:
+            if not able or self._sweep.on_epochs(key, result["rows"]):
                 return
             if result["diverged"]:
                 self._sweep.end(key, "diverged", reason="the loss is not finite")
@@ -115,24 +116,42 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
         del tune_controller
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
-        with _writing(self._sweep, {}):
-            key = trial.config["key"]
+        key = trial.config["key"]
+        with _writing(self._sweep, {}) as able:
+            if not able:
+                return
             self._sweep.end(key, "failed", reason=self._sweep.hung.pop(key, None) or failure_reason(trial))
 
 
 @contextmanager
-def _writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[None]:
-    """Turn a fault of the disk, here or in the run's own process, into the one that ends the study."""
+def _writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[bool]:
+    """Note a fault of the disk, here or in the run's own process. Gives whether there was none so far.
+
+    Tune would take an exception for a fault of the run.
+    """
     said = result.get("disk")
-    if said is None:
-        try:
-            yield
-        except OSError as error:
-            said = error.strerror or str(error)
-        else:
-            return
-    sweep.fatal = StoreError(f"{sweep.directory} cannot be written ({said}); make room and give the command again")
-    raise sweep.fatal
+    try:
+        yield sweep.fatal is None and said is None
+    except OSError as error:
+        said = error.strerror or str(error)
+    if said is not None and sweep.fatal is None:
+        sweep.fatal = StoreError(f"{sweep.directory} cannot be written ({said}); make room and give the command again")
+
+
+class FaultStopper(_NotPickled, Stopper):
+    """Ends everything once the sweep has met a fault that concerns all runs."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """One run alone is never stopped here."""
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether there is such a fault."""
+        return self._sweep.fatal is not None
 
 
 class HangWatch(_NotPickled, Callback):
