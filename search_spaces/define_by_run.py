@@ -66,6 +66,10 @@ class DefinedByRun(SearchSpace):
         """What the function returns for an Optuna trial, and the names beside it."""
         return {**dict(self.function(trial)), **self.beside.suggest(trial)}
 
+    def starting(self, start: Sequence[Mapping[str, Value]]) -> DefinedByRun:
+        """The same with other starting points."""
+        return DefinedByRun(self.function, beside=self.beside, start=start)
+
     def extended(self, name: str, domain: Domain, *, start: Mapping[str, Value]) -> DefinedByRun:
         """The same with ``name`` searched beside; ``start`` is added to each starting point."""
         beside = SearchSpace({**self.beside, name: domain})

@@ -488,6 +488,7 @@ CHANGES = [
     {"training": {"validation": 0.2}},
     {"search": {"trials": 17}},
     {"search": {"seeds": 2}},
+    {"search": {"patience": 8}},
     {"search": {"sampler": "random"}},
     {"search": {"pruner": "none"}},
     {"search": {"reduction_factor": 4}},
@@ -598,3 +599,19 @@ def test_images_of_each_class_stand_in_place_of_a_fraction():
         (50, 20),
         (50, 50),
     }
+
+
+def test_the_best_trials_of_another_study_are_tried_first(tmp_path):
+    from tune_reg.store import Results, Store
+
+    store = Store(tmp_path, study_hash="0" * 16)
+    told = [(0.9, "complete", 1e-3), (0.95, "complete", 1e-2), (0.99, "pruned", 1e-4), (0.97, "complete", 10.0)]
+    for number, (value, state, decay) in enumerate(told):
+        row = {"regularizer": "weight-decay", "trial": number, "state": state, "value": value, "fraction": 1.0}
+        store.write("trials", str(number), [{**row, "params": {"weight_decay": decay, "learning_rate": 0.1}}])
+    study = made().with_prior(Results(tmp_path))
+    own = made().regularizers["weight-decay"].space.start
+    assert study.regularizers["weight-decay"].space.start == (*own, {"weight_decay": 1e-2}, {"weight_decay": 1e-3})
+    assert study.regularizers["adadecay"] == made().regularizers["adadecay"]
+    assert study.hash != made().hash
+    assert Study(**study.to_plain()).hash == study.hash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -60,6 +61,10 @@ def run(
     ] = None,
     data: DataRoot = None,
     plugin: Plugins = [],  # noqa: B006 - typer reads the default and never changes it
+    prior: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Results of another study, whose best trials are tried first."),
+    ] = None,
     only: Annotated[
         Literal["robustness"] | None,
         typer.Option(metavar="robustness", help="Only the study's robustness tests, on the runs that are confirmed."),
@@ -77,6 +82,8 @@ def run(
 
     _load(plugin)
     declared = Study.from_toml(study)
+    if prior is not None:
+        declared = declared.with_prior(tune_reg.load(prior))
     console.print(_plan_table(declared, plan(declared)))
 
     def watch(sweep: Sweep) -> AbstractContextManager[None]:
@@ -87,7 +94,7 @@ def run(
             declared, out, address=address, data_root=data, plugins=plugin, attacks_only=only is not None, watch=watch
         )
     except KeyboardInterrupt:
-        console.print(f"interrupted; `tune-reg run {study} --out {out}` goes on from here", soft_wrap=True)
+        console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
         raise typer.Exit(130) from None
     report(out)
 

@@ -221,21 +221,28 @@ class Results:
         ``fraction``: the training fraction searched; the largest one searched if None. Ties go to the trial
         asked first, as in the search. Raises ``StoreError`` where no trial of it ended with a value.
         """
-        rows = [
-            row
-            for row in self.trials()
-            .select(["regularizer", "fraction", "trial", "state", "value", "params"])
-            .to_pylist()
-            if row["regularizer"] == regularizer and row["state"] == "complete"
-        ]
+        rows = self._complete(regularizer)
         if fraction is None:
             fraction = max((row["fraction"] for row in rows), default=None)
         rows = [row for row in rows if row["fraction"] == fraction]
         if not rows:
             raise StoreError(f"best({regularizer!r}): no complete trial of it in {self.directory}")
-        winner = min(rows, key=lambda row: (-row["value"], row["trial"]))
-        params: dict[str, Any] = json.loads(winner["params"])
+        params: dict[str, Any] = json.loads(rows[0]["params"])
         return params
+
+    def best_trials(self, regularizer: str, count: int) -> list[dict[str, Any]]:
+        """The hyperparameters of the ``count`` best complete trials of ``regularizer``, the best first."""
+        return [json.loads(row["params"]) for row in self._complete(regularizer)[:count]]
+
+    def _complete(self, regularizer: str) -> list[dict[str, Any]]:
+        """The complete trials of ``regularizer``, the best first."""
+        columns = ["regularizer", "fraction", "trial", "state", "value", "params"]
+        rows = [
+            row
+            for row in self.trials().select(columns).to_pylist()
+            if row["regularizer"] == regularizer and row["state"] == "complete"
+        ]
+        return sorted(rows, key=lambda row: (-row["value"], row["trial"]))
 
     def _parsed(self, name: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         path = self.directory / name

@@ -58,6 +58,9 @@ class SearchSettings(_Table):
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     #: The first rung.
     min_epochs: Annotated[int, Field(ge=1)] = 1
+    #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
+    #: one; 0 is never.
+    patience: Annotated[int, Field(ge=0)] = 0
     #: A range, searched with every strength; without it ``training.learning_rate`` holds.
     learning_rate: Any = None
     #: Fractions at which strengths are searched; the largest of the study's alone where not given.
@@ -321,6 +324,23 @@ class Study(_Table):
 
         root = Path(data) if data else None
         return run_study(self, directory, address=address, data_root=root, plugins=[Path(path) for path in plugins])
+
+    def with_prior(self, results: Results, *, best: int = 3) -> Study:
+        """The study that also begins with the ``best`` complete trials of each of its regularizers in ``results``.
+
+        Of their parameters those are taken that are searched here and lie inside; another data set, model or training
+        set is no hindrance. They come after the study's own starting points and count as trials.
+        """
+        methods = {}
+        for name, own in self.regularizers.items():
+            domains = own.space.domains
+            start = list(own.space.start)
+            for row in results.best_trials(name, best):
+                inside = {key: value for key, value in row.items() if key in domains and domains[key].contains(value)}
+                if inside and inside not in start:
+                    start.append(inside)
+            methods[name] = Method(own.regularizer, own.space.starting(start))
+        return self.model_copy(update={"regularizers": methods})
 
     def to_plain(self) -> dict[str, Any]:
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""

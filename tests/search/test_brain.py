@@ -154,3 +154,25 @@ def test_telling_twice_changes_nothing(tmp_path):
     with pytest.raises(KeyError):
         mind.tell(trial, "complete", 0.7)
     assert journal(tmp_path).trials[0].value == 0.5
+
+
+def test_a_search_that_has_stagnated_ends_early(tmp_path):
+    mind = brain(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=3)
+    values = [0.5, 0.4, 0.6, 0.6, 0.1, 0.2, 0.9]
+    for value in values[:6]:
+        assert not mind.finished(task(trials=30))
+        mind.tell(mind.ask(), "complete", value)
+    assert mind.ask() is None
+    assert mind.finished(task(trials=30))
+    again = brain(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=3)
+    assert again.finished(task(trials=30))
+    assert again.winner(task(trials=30)).number == 2
+
+
+def test_a_search_waits_for_those_that_may_still_be_better(tmp_path):
+    mind = brain(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=2)
+    first = mind.ask()
+    for _ in range(4):
+        mind.tell(mind.ask(), "complete", 0.5)
+    mind.tell(first, "complete", 0.4)
+    assert mind.ask() is None

@@ -9,6 +9,7 @@ the journal at a time.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ class Brain:
         if self._interrupted:
             task, number = self._interrupted.pop(0)
             return self._sample(task, self._studies[task.name].get_trials(deepcopy=False)[number])
-        open_tasks = [task for task in self.tasks if self._asked[task.name] < task.trials]
+        open_tasks = [task for task in self.tasks if self._asked[task.name] < self._budget(task)]
         if not open_tasks:
             return None
         task = min(open_tasks, key=lambda task: self._asked[task.name])
@@ -133,7 +134,23 @@ class Brain:
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
         counts = self.counts(task)
-        return counts.running == 0 and counts.complete + counts.pruned + counts.failed >= task.trials
+        return counts.running == 0 and counts.complete + counts.pruned + counts.failed >= self._budget(task)
+
+    def _budget(self, task: Task) -> int:
+        """The trials of the task: those of the study, or those asked for when the search had stagnated."""
+        patience = self._settings.patience
+        trials = self._trials(task)
+        if not patience or len(trials) >= task.trials:
+            return task.trials
+        best, since = -math.inf, 0
+        for trial in trials:
+            if not trial.state.is_finished():
+                break  # it may still be better
+            better = trial.state == TrialState.COMPLETE and _value(trial) > best
+            best, since = (_value(trial), 0) if better else (best, since + 1)
+            if since >= patience:
+                return len(trials)
+        return task.trials
 
     def winner(self, task: Task) -> Trial | None:
         """The complete trial of the highest value, the first of equals, or None where there is none."""

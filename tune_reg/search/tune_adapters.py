@@ -77,8 +77,8 @@ class SweepSearcher(_NotPickled, Searcher):
 class SweepScheduler(_NotPickled, FIFOScheduler):
     """Hands every result to the sweep and stops what it says to stop.
 
-    Where the directory cannot be written, nothing more is, and ``FaultStopper`` ends the study: what was running goes on
-    from its checkpoints when the same command is given again.
+    Where the directory cannot be written, nothing more is, and ``FaultStopper`` ends the study: what was running
+    goes on from its checkpoints when the same command is given again.
     """
 
     # One result a call: a decision must come before the next epoch.

@@ -1,0 +1,136 @@
+"""Runs that hang, Ctrl-C, a raylet that dies."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tune_reg import Study, load
+from tune_reg.search.launch import run_study
+
+ROOT = Path(__file__).parents[2]
+KEYS = {
+    "name": "processes",
+    "dataset": "digits",
+    "model": "nn-2-small",
+    "regularizers": ["weight-decay"],
+    "training": {"epochs": 20, "batch_size": 16},
+    "search": {"trials": 4, "pruner": "none"},
+    "confirm": {"seeds": 1},
+}
+
+#: Hangs in its second epoch where its strength is above 1/2.
+SLEEPY = """
+import time
+from search_spaces import SearchSpace, choice
+from tune_reg.regularizers import Hyperparameter, Regularizer, register
+
+@register
+class Sleepy(Regularizer):
+    name = "sleepy"
+    formula = "nothing, slowly"
+    reference = "@misc{sleepy}"
+    hyperparameters = (Hyperparameter("strength", 0.0, "above 1/2 it hangs", low=0.0, off=0.0),)
+    strength = "strength"
+    space = SearchSpace({"strength": choice([0.0, 1.0])}, start=[{"strength": 1.0}, {"strength": 0.0}])
+
+    def weight_decay(self, strengths, progress):
+        if strengths["strength"] > 0.5 and progress.epoch > 0:
+            time.sleep(10_000)
+        return strengths["strength"] * 0
+"""
+
+
+@pytest.mark.ray
+def test_a_run_that_hangs_is_ended_and_named_and_the_study_goes_on(tmp_path, ray_cluster):
+    plugin = tmp_path / "sleepy.py"
+    plugin.write_text(SLEEPY)
+    from tune_reg.regularizers import load_plugin
+
+    load_plugin(plugin)
+    keys = {
+        "regularizers": ["sleepy"],
+        "search": {"trials": 2, "pruner": "none", "sampler": "random"},
+        "training": {"epochs": 2, "batch_size": 64},
+        "resources": {"epoch_timeout_s": 4.0, "max_failures": 0},
+    }
+    results = run_study(Study(**{**KEYS, **keys}), tmp_path / "out", plugins=[plugin])
+    told = {row["param_strength"]: (row["state"], row["reason"]) for row in results.trials().to_pylist()}
+    assert told == {1.0: ("failed", "no epoch within 4 s"), 0.0: ("complete", None)}
+    assert results.final()["state"].to_pylist() == ["complete"]
+
+
+def begun(directory):
+    """The command, once trials train."""
+    (directory / "study.toml").write_text(Study(**KEYS).to_toml())
+    command = [
+        sys.executable,
+        "-m",
+        "tune_reg.cli",
+        "run",
+        str(directory / "study.toml"),
+        "--out",
+        str(directory / "out"),
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((directory / "out").glob("checkpoints/*/epoch-*.pt")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(process.communicate()[0])
+        time.sleep(0.05)
+    return command, environment, process
+
+
+def goes_on(command, environment, out):
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = load(out)
+    assert sorted(results.trials()["trial"].to_pylist()) == [0, 1, 2, 3]
+    assert results.final().num_rows == 1
+
+
+@pytest.mark.ray
+def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
+    command, environment, process = begun(tmp_path)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "goes on from here" in said
+    assert "Traceback" not in said
+    goes_on(command, environment, tmp_path / "out")
+
+
+@pytest.mark.ray
+def test_after_its_raylet_was_killed_the_same_command_goes_on(tmp_path):
+    command, environment, process = begun(tmp_path)
+    found = subprocess.run(
+        ["pgrep", "-g", str(process.pid), "-f", "raylet/raylet"], capture_output=True, text=True, check=False
+    )
+    children = [int(pid) for pid in found.stdout.split()] or raylets_of(process.pid)
+    assert children, "the raylet of the command was not found"
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    try:
+        process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        pytest.fail("the command waits for a raylet that is dead")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode != 0
+    goes_on(command, environment, tmp_path / "out")
+
+
+def raylets_of(pid):
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    return [int(own) for own, parent, args in rows if parent == str(pid) and "raylet/raylet" in args]
