@@ -58,6 +58,7 @@ def main(directory):
             with matplotlib.rc_context():  # they change the style for all that follows
                 figure = np.ravel(plot(study))[0].figure
                 written.append(folder / f"{plot.__name__.removeprefix('plot_')}.png")
+                figure.set_size_inches(12, 8)
                 figure.savefig(written[-1], bbox_inches="tight")
                 pyplot.close(figure)
     return written
