@@ -159,3 +159,51 @@ def test_another_version_of_the_schema_is_refused(store, metadata):
     pq.write_table(table, store.directory / "tables" / "final" / "x.parquet")
     with pytest.raises(StoreError, match=r"x\.parquet has schema version [02]; this tune-reg reads version 1"):
         load(store.directory).final()
+
+
+def test_packed_parts_are_there_as_before(tmp_path):
+    def filled(directory):
+        store = Store(directory, study_hash="0" * 16)
+        (directory / "study.toml").write_text("")
+        for i in range(5):
+            own = {"alpha": 4.0} if i % 2 else {"mode": "coupled"}
+            rows = [{"trial": i, "value": 0.1 * i, "params": {"weight_decay": 1e-3, **own}}] * (i + 1)
+            store.write("trials", f"part-{i}", rows)
+        return store
+
+    loose, store = filled(tmp_path / "a"), filled(tmp_path / "b")
+    store.pack("trials", {"part-1", "part-3", "part-0"})
+    store.pack("trials", {"part-4", "gone"})
+    store.pack("trials", set())
+    assert store.unpacked("trials") == {"part-2"}
+    assert {path.name for path in (tmp_path / "b/tables/trials").iterdir()} == {
+        "_pack-00001.parquet",
+        "_pack-00002.parquet",
+        "part-2.parquet",
+    }
+    for again in (store, Store(tmp_path / "b", study_hash="0" * 16)):
+        assert again.keys("trials") == loose.keys("trials")
+        for key in loose.keys("trials"):
+            assert again.has("trials", key)
+            for one, other in zip(again.rows("trials", key), loose.rows("trials", key), strict=True):
+                assert {k: v for k, v in one.items() if v is not None} == {
+                    k: v for k, v in other.items() if v is not None
+                }
+    one, other = (load(tmp_path / name).trials() for name in "ab")
+    order = [(name, "ascending") for name in ("trial", "value")]
+    assert one.sort_by(order).select(sorted(one.schema.names)) == other.sort_by(order).select(sorted(one.schema.names))
+
+
+def test_a_part_that_was_packed_and_not_yet_removed_counts_once(tmp_path):
+    store = Store(tmp_path, study_hash="0" * 16)
+    (tmp_path / "study.toml").write_text("")
+    for key in "ab":
+        store.write("trials", key, [{"trial": 1, "params": {}}])
+    left = tmp_path / "tables/trials/a.parquet"
+    data = left.read_bytes()
+    store.pack("trials", {"a", "b"})
+    left.write_bytes(data)
+    assert load(tmp_path).trials().num_rows == 2
+    Store(tmp_path, study_hash="0" * 16)
+    assert not left.exists()
+    assert load(tmp_path).trials().num_rows == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,8 @@ from tune_reg.training.settings import TrainingSettings
 #: Keys of a method's table that are no hyperparameters.
 _REGULARIZER: Final = "regularizer"
 _START: Final = "start"
+#: Names of methods become names of files.
+_NAME: Final = re.compile(r"[^\W_][\w.+ -]{0,79}")
 _SPACE: Final = "space"
 _PAPER: Final = "paper"
 
@@ -59,6 +62,8 @@ def method(name: str, table: Any) -> Method:
     ``StudyError`` with the key, the rule and the value.
     """
     key = f"regularizers.{name}"
+    if not _NAME.fullmatch(name):
+        raise StudyError(f"{key}: a name has letters, digits, spaces and . + - _ and begins with a letter or digit")
     entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
     if entries is None:
         raise StudyError(f"{key}: a SearchSpace, a table of hyperparameters or a function is wanted, got {table!r}")

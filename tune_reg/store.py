@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -109,6 +109,10 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
 
 TABLES: Final = tuple(SCHEMAS)
 
+#: Begins the name of a file that holds many parts; the name of no part begins so.
+_PACK: Final = "_pack-"
+_PARTS: Final = "tune_reg.parts"
+
 
 class Store:
     """Writes the tables of one results directory. Only one process writes at a time."""
@@ -116,8 +120,33 @@ class Store:
     def __init__(self, directory: Path, *, study_hash: str) -> None:
         self.directory = directory
         self._metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": study_hash}
+        self._packed: dict[str, dict[str, Path]] = {}
         for table in TABLES:
-            (directory / "tables" / table).mkdir(parents=True, exist_ok=True)
+            folder = directory / "tables" / table
+            folder.mkdir(parents=True, exist_ok=True)
+            self._packed[table] = {key: pack for pack in _packs(folder) for key in _keys_of(pack)}
+            for key in self._packed[table]:
+                # Packed, but the process was killed before it removed the part itself.
+                self._part(table, key).unlink(missing_ok=True)
+
+    def pack(self, table: str, keys: Collection[str]) -> None:
+        """Put the parts ``keys`` of a table together in one file; to read thousands of small files takes long.
+
+        Packed parts are there as before, but are not written or dropped any more.
+        """
+        folder = self.directory / "tables" / table
+        parts = {key: _read_part(self._part(table, key)) for key in sorted(keys) if self._part(table, key).exists()}
+        if not parts:
+            return
+        joined = pa.concat_tables(_agreed(list(parts.values())), promote_options="permissive")
+        counts = json.dumps({key: part.num_rows for key, part in parts.items()}).encode()
+        sink = pa.BufferOutputStream()
+        pq.write_table(joined.replace_schema_metadata({**self._metadata, _PARTS: counts}), sink)
+        path = folder / f"{_PACK}{len(_packs(folder)) + 1:05d}.parquet"
+        write_atomic(path, sink.getvalue().to_pybytes())
+        for key in parts:
+            self._part(table, key).unlink()
+            self._packed[table][key] = path
 
     def write(self, table: str, key: str, rows: Sequence[Mapping[str, Any]], **metadata: str) -> None:
         """Store ``rows`` as the part ``key`` of ``table``; a part of that key is replaced as a whole.
@@ -140,15 +169,22 @@ class Store:
 
     def has(self, table: str, key: str) -> bool:
         """Whether the part ``key`` of ``table`` is stored."""
-        return self._part(table, key).exists()
+        return key in self._packed[table] or self._part(table, key).exists()
 
     def keys(self, table: str) -> set[str]:
         """The keys of the parts of ``table``."""
-        return {part.stem for part in (self.directory / "tables" / table).glob("*.parquet")}
+        return set(self._packed[table]) | set(self.unpacked(table))
+
+    def unpacked(self, table: str) -> set[str]:
+        """Those that have a file of their own."""
+        parts = (self.directory / "tables" / table).glob("*.parquet")
+        return {part.stem for part in parts if not part.name.startswith(_PACK)}
 
     def rows(self, table: str, key: str) -> list[dict[str, Any]]:
         """The rows of a part."""
-        rows: list[dict[str, Any]] = _read_part(self._part(table, key)).to_pylist()
+        pack = self._packed[table].get(key)
+        part = _read_part(self._part(table, key)) if pack is None else _part_of(pack, key)
+        rows: list[dict[str, Any]] = part.to_pylist()
         return rows
 
     def metadata(self, table: str, key: str, name: str) -> str | None:
@@ -252,12 +288,34 @@ class Results:
             raise StoreError(f"{path} cannot be read ({one_line(error)}); bring it back from a copy") from None
 
     def _read(self, table: str) -> pa.Table:
-        parts = sorted((self.directory / "tables" / table).glob("*.parquet"))
+        folder = self.directory / "tables" / table
+        packed = {key for pack in _packs(folder) for key in _keys_of(pack)}
+        parts = [part for part in sorted(folder.glob("*.parquet")) if part.stem not in packed]
         tables = [_read_part(part) for part in parts]
         if not tables:
             return SCHEMAS[table].empty_table()
         joined = pa.concat_tables(_agreed(tables), promote_options="permissive")
         return joined.replace_schema_metadata(None)
+
+
+def _packs(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{_PACK}*.parquet"))
+
+
+def _counts(pack: Path) -> dict[str, int]:
+    counts: dict[str, int] = json.loads(_read_part(pack).schema.metadata[_PARTS.encode()])
+    return counts
+
+
+def _keys_of(pack: Path) -> list[str]:
+    return list(_counts(pack))
+
+
+def _part_of(pack: Path, key: str) -> pa.Table:
+    """The rows of one part of a pack, which stand in the order of its keys."""
+    counts = _counts(pack)
+    before = list(counts)[: list(counts).index(key)]
+    return _read_part(pack).slice(sum(counts[other] for other in before), counts[key])
 
 
 def _agreed(tables: Sequence[pa.Table]) -> list[pa.Table]:

@@ -25,6 +25,10 @@ from tune_reg.training import checkpoint as checkpoints
 
 Stage = Literal["search", "confirm", "attack"]
 
+#: The parts of so many trials, and of each search that is over, are put into one file.
+_PACKED: Final = 500
+_SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
+
 #: The seeds of a search stand this far apart, out of reach of those of the confirmed runs.
 _SEED_STEP: Final = 2**20
 
@@ -106,6 +110,7 @@ class Sweep:
         self.hung: dict[str, str] = {}
         self._live: dict[str, _Live] = {}
         self._scored: dict[str, _Scored] = {}  # by the key of the trial's first seed
+        self._ended = 0
         self._next_seeds: list[SweepRun] = []  # of trials that stay in the race
         self._confirmations = study.confirmations()
         self._attacks = _digest(study.robustness.model_dump())
@@ -229,6 +234,17 @@ class Sweep:
         self.brain.tell(trial, state, value, reason)
         del self._scored[_trial_key(trial)]
         checkpoints.remove(self.checkpoint_directory(run.key))
+        self._ended += 1
+        if self._ended % _PACKED == 0 or self.brain.finished(trial.task):
+            self._pack()
+
+    def _pack(self) -> None:
+        """Put the parts of trials that have ended together."""
+        ended = self.store.unpacked("trials")
+        if len(ended) < 2:
+            return
+        self.store.pack("epochs", {key for key in self.store.unpacked("epochs") if _SEED.sub("", key) in ended})
+        self.store.pack("trials", ended)
 
     def _end_confirmed(
         self,
