@@ -8,9 +8,9 @@ ASHAScheduler: TPE is told every trial's last value as final, and the best last 
 this project's own Brain: "pruned" tells the sampler that a trial was stopped, and its values so far; "predicted" its
 predicted final value.
 
-The form of the prediction was chosen on seeds 0 to 7 of the first two problems, which are among those measured here;
-the others were not used for it. The arms with GP take most of the time, about half an hour of one core; --more adds
-them to results that lack them. Writes results/search_efficiency.json and .png.
+The form of the prediction was chosen on seeds 0 to 5 of "strength with a cliff", and Hyperband was tried on seeds 0 to
+7 of the first three problems before; these seeds are among those measured here. The arms with GP take most of the
+time; --more adds them to results that lack them. Writes results/search_efficiency.json and .png.
 """
 
 from __future__ import annotations
