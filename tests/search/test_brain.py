@@ -1,7 +1,7 @@
 import optuna
 import pytest
 
-from search_spaces import SearchSpace, choice, loguniform, uniform
+from search_spaces import SearchSpace, choice, loguniform, uniform, when
 from tune_reg.search.brain import Brain, Counts
 from tune_reg.study import SearchSettings, Task
 
@@ -176,3 +176,23 @@ def test_a_search_waits_for_those_that_may_still_be_better(tmp_path):
         mind.tell(mind.ask(), "complete", 0.5)
     mind.tell(first, "complete", 0.4)
     assert mind.ask() is None
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cma-es", "qmc", "random"])
+def test_every_sampler_takes_conditions(tmp_path, sampler):
+    entries = {
+        "annealing": choice(["laplace", "constant"]),
+        "b": when(uniform(0.1, 1.0), annealing="laplace"),
+        "weight_decay": loguniform(1e-5, 1e-1),
+    }
+    mind = brain(tmp_path, [task(trials=24, space=SearchSpace(entries))], sampler=sampler, reduction_factor=2)
+    while (trial := mind.ask()) is not None:
+        assert ("b" in trial.params) == (trial.params["annealing"] == "laplace")
+        for epoch in (1, 2, 4, 8):
+            value = trial.params["weight_decay"] * epoch + trial.params.get("b", 0.0)
+            if mind.report(trial, epoch, value) and epoch < 8:
+                mind.tell(trial, "pruned")
+                break
+        else:
+            mind.tell(trial, "complete", value)
+    assert mind.counts(task(space=SearchSpace(entries))).pruned > 3

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
@@ -83,18 +83,22 @@ def _kernel(first: Vector, second: Vector) -> Vector:
     return near
 
 
-def unit(trial: FrozenTrial) -> Vector:
-    """A configuration with each hyperparameter on a scale of [0, 1], and two choices at distance 1."""
+def unit(trial: FrozenTrial, distributions: Mapping[str, BaseDistribution] | None = None) -> Vector:
+    """A configuration with each hyperparameter on a scale of [0, 1], and two choices at distance 1.
+
+    ``distributions``: of all trials that it is compared with; its own where None. A hyperparameter that the trial was
+    not asked for stands in the middle.
+    """
     place: list[float] = []
-    for name, distribution in sorted(trial.distributions.items()):
-        value = trial.params[name]
+    for name, distribution in sorted((distributions or trial.distributions).items()):
+        value = trial.params.get(name)
         if isinstance(distribution, CategoricalDistribution):
-            place += [math.sqrt(0.5) * (choice == value) for choice in distribution.choices]
+            place += [math.sqrt(0.5) * (name in trial.params and choice == value) for choice in distribution.choices]
             continue
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         scale: Callable[[float], float] = math.log if distribution.log else float
         low, high = scale(distribution.low), scale(distribution.high)
-        place.append((scale(value) - low) / (high - low) if high > low else 0.0)
+        place.append(0.5 if value is None or high <= low else (scale(value) - low) / (high - low))
     return np.array(place)
 
 
@@ -107,7 +111,11 @@ def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
     stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
     reported = [t for t in finished if t.intermediate_values]
-    values = predict(*([Observed(unit(t), t.intermediate_values) for t in some] for some in (stopped, reported)))
+    asked = {name: distribution for t in trials for name, distribution in t.distributions.items()}
+    stopped_curves, finished_curves = (
+        [Observed(unit(t, asked), t.intermediate_values) for t in some] for some in (stopped, reported)
+    )
+    values = predict(stopped_curves, finished_curves)
     told = [_complete(t, value) for t, value in zip(stopped, values, strict=True)]
     worst = min((t.value for t in [*finished, *told] if t.value is not None), default=None)
     if worst is not None:
