@@ -162,10 +162,7 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
         deadline = time.monotonic() + 60
         while not killed and time.monotonic() < deadline:
             if list((tmp_path / "checkpoints").glob("*/epoch-*.pt")):
-                found = subprocess.run(
-                    ["pgrep", "-f", "ray::StudyTrainable"], capture_output=True, text=True, check=False
-                )
-                pids = [int(pid) for pid in found.stdout.split()]
+                pids = own_trials()
                 if pids:
                     os.kill(pids[0], signal.SIGKILL)
                     killed.append(pids[0])
@@ -181,6 +178,14 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
     assert [row["state"] for row in results.trials().to_pylist()] == ["complete"] * 3
     assert [row["epochs_trained"] for row in results.trials().to_pylist()] == [40] * 3
     assert results.final()["state"].to_pylist() == ["complete"]
+
+
+def own_trials() -> list[int]:
+    """The processes of trials under the Ray of this process, and of no other."""
+    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    raylets = {pid for pid, parent, args in rows if parent == str(os.getpid()) and "raylet/raylet" in args}
+    return [int(pid) for pid, parent, args in rows if parent in raylets and "ray::" in args and "Trainable" in args]
 
 
 def wait_for_parts(folder: Path, count: int, process: subprocess.Popen) -> list[Path]:

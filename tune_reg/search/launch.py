@@ -64,8 +64,6 @@ def run_study(
         dataset = data.load(study.dataset, data_root)
         claim(directory, study)
         write_provenance(directory, study, dataset, plugins)
-        for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
         from tune_reg.search.sweep import Sweep
 
         sweep = Sweep(study, directory, attacks_only=attacks_only)
@@ -78,19 +76,32 @@ def run_study(
 
 
 @contextmanager
-def ray_running(address: str | None) -> Iterator[None]:
-    """Ray, started here if it is not running; what was started here is stopped again."""
-    import ray
-
-    if ray.is_initialized():
-        yield
-        return
-    here: dict[str, Any] = {} if address else {"include_dashboard": False}
-    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+def _environment() -> Iterator[None]:
+    """Ray's settings for a study, taken back afterwards: a Tuner of the user's own has its loggers."""
+    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(added)
     try:
         yield
     finally:
-        ray.shutdown()
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def ray_running(address: str | None) -> Iterator[None]:
+    """Ray, started here if it is not running; what was started here is stopped again."""
+    with _environment():
+        import ray
+
+        if ray.is_initialized():
+            yield
+            return
+        here: dict[str, Any] = {} if address else {"include_dashboard": False}
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
