@@ -16,13 +16,13 @@ def missing(source: Source) -> tuple[str, ...]:
     if not data.provenance:
         found.append("provenance.json: formulas, versions, hardware and command are unknown.")
     for table, rows in (("trials", data.trials), ("final", data.final), ("robustness", data.robustness)):
-        if not rows and (table != "robustness" or _attacks(data)):
+        if not rows and (table != "robustness" or _attacked(data)):
             found.append(f"The table {table} has no rows.")
     if data.final:
         found += _runs(data, asked)
     if data.trials:
-        trials = number(mapping(data.study.get("search")).get("trials"))
         for name in asked:
+            trials = _trials(data, name)
             told = [row for row in data.trials if row["regularizer"] == name]
             fractions = {row["fraction"] for row in told}
             if not told:
@@ -38,13 +38,22 @@ def number(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _attacks(data: Snapshot) -> bool:
-    return any(bool(value) for value in mapping(data.study.get("robustness")).values())
+def _attacked(data: Snapshot) -> bool:
+    """Whether a robustness test was asked for; the number of images alone is none."""
+    return any(isinstance(value, list) and bool(value) for value in mapping(data.study.get("robustness")).values())
+
+
+def _trials(data: Snapshot, name: str) -> int:
+    """How many trials each search of a method has at least; 0 where that is not known."""
+    search = mapping(data.study.get("search"))
+    if number(search.get("patience")):
+        return 0  # it ends when it finds nothing better
+    return number(data.method(name).get("trials", search.get("trials")))
 
 
 def _runs(data: Snapshot, asked: list[str]) -> list[str]:
     seeds = number(mapping(data.study.get("confirm")).get("seeds"))
-    fractions = data.study.get("fractions")
+    fractions = None if data.study.get("images_per_class") else data.study.get("fractions")
     wanted = sorted({float(at) for at in fractions}) if isinstance(fractions, list) else []
     present = sorted({row["fraction"] for row in data.final})
     attacked = {(row["regularizer"], row["fraction"]) for row in data.robustness}

@@ -64,7 +64,12 @@ def strength_response(source: Source) -> StrengthResponse:
     data = snapshot(source)
     fractions = tuple(sorted({row["fraction"] for row in data.trials}, reverse=True))
     panels = [_panel(data, name, key) for name in data.regularizers for key in parameters(data, name)]
-    return StrengthResponse(data.picked_on_test, fractions, tuple(panel for panel in panels if panel.points))
+    return StrengthResponse(data.picked_on_test, fractions, tuple(panel for panel in panels if _varied(panel)))
+
+
+def _varied(panel: StrengthPanel) -> bool:
+    """Whether trials had more than one value: a fixed one says nothing of a response."""
+    return len({point.strength for point in panel.points}) > 1
 
 
 def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:

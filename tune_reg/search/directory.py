@@ -100,7 +100,8 @@ def write_provenance(directory: Path, study: Study, dataset: Dataset, plugins: S
         "plugins": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in plugins},
         "code": {"version": tune_reg.__version__, "commit": _commit()},
         "regularizers": {
-            task.regularizer: _method(task.parts or task.regularizer, task.space) for task in study.tasks()
+            task.regularizer: {**_method(task.parts or task.regularizer, task.space), "trials": task.trials}
+            for task in study.tasks()
         },
     }
     if grown_from:
