@@ -6,7 +6,7 @@ Simple regret (best true final value - true final value of the picked configurat
 on learning curves of ``problems.py``, one trial at a time. "stock" is what Ray Tune does with OptunaSearch and
 ASHAScheduler: TPE is told every trial's last value as final, and the best last value wins. The other arms are
 this project's own Brain: "pruned" tells the sampler that a trial was stopped, and its values so far; "predicted" its
-predicted final value.
+predicted final value. "3 seeds" scores a trial on up to three trainings, one after the other, as ``search.seeds`` does.
 
 The form of the prediction was chosen on seeds 0 to 5 of "strength with a cliff", and Hyperband was tried on seeds 0 to
 7 of the first three problems before; these seeds are among those measured here. The arms with GP take most of the
@@ -32,7 +32,7 @@ from problems import PROBLEMS, Problem, extremes, to_unit, truth
 from scipy.stats import bootstrap
 
 from tune_reg.search import fidelity
-from tune_reg.search.brain import Brain
+from tune_reg.search.brain import Brain, Trial
 from tune_reg.study import SearchSettings, Task
 
 RESULTS = Path(__file__).parent / "results"
@@ -46,6 +46,7 @@ class Arm:
     predict: fidelity.Predict | None = None
     pruner: str = "asha"
     stock: bool = False
+    seeds: int = 1
 
 
 ARMS = {
@@ -55,6 +56,7 @@ ARMS = {
     "TPE pruned": Arm("tpe"),
     "TPE predicted": Arm("tpe", fidelity.predict),
     "TPE predicted, Hyperband": Arm("tpe", fidelity.predict, pruner="hyperband"),
+    "TPE predicted, 3 seeds": Arm("tpe", fidelity.predict, seeds=3),
     "GP pruned": Arm("gp"),
     "GP predicted": Arm("gp", fidelity.predict),
     "GP predicted, Hyperband": Arm("gp", fidelity.predict, pruner="hyperband"),
@@ -100,7 +102,8 @@ def search(problem: Problem, arm: Arm, seed: int) -> list[dict[str, float] | Non
     task = Task("benchmark", 1.0, problem.space, trials=10_000)
     settings = SearchSettings(sampler=arm.sampler, pruner=arm.pruner, reduction_factor=ETA)  # type: ignore[arg-type]
     storage = optuna.storages.InMemoryStorage()
-    brain = Brain(storage, [task], settings, epochs=problem.epochs, seed=seed, predict=arm.predict)
+    epochs = problem.epochs * arm.seeds
+    brain = Brain(storage, [task], settings, epochs=epochs, seed=seed, predict=arm.predict)
     train = trainer(problem, seed)
 
     def pick() -> dict[str, float] | None:
@@ -111,18 +114,29 @@ def search(problem: Problem, arm: Arm, seed: int) -> list[dict[str, float] | Non
     while not clock.over:
         trial = brain.ask()
         assert trial is not None
-        for epoch, value in enumerate(train(trial.params), start=1):  # type: ignore[arg-type]
+        try_out(brain, trial, problem, clock, lambda: train(trial.params), arm.seeds)  # noqa: B023
+    return clock.picks
+
+
+def try_out(
+    brain: Brain, trial: Trial, problem: Problem, clock: Clock, train: Callable[[], Iterator[float]], seeds: int
+) -> None:
+    """A trial as a study makes it: on one seed after the other, scored by the mean, stopped where it falls behind."""
+    finals: list[float] = []
+    for place in range(seeds):
+        for epoch, value in enumerate(train(), start=1):
             clock.tick()
             if math.isnan(value):
-                brain.tell(trial, "diverged", reason="the loss is not finite")
-                break
-            stop = brain.report(trial, epoch, value)
-            if epoch == problem.epochs:
-                brain.tell(trial, "complete", value)
-            elif stop:
-                brain.tell(trial, "pruned", value)
-                break
-    return clock.picks
+                return brain.tell(trial, "diverged", reason="the loss is not finite")
+            last = epoch == problem.epochs
+            if last:
+                finals.append(value)
+            if place == 0 or last:
+                score = float(np.mean(finals)) if last else value
+                stop = brain.report(trial, place * problem.epochs + epoch, score)
+                if stop and not (last and place + 1 == seeds):
+                    return brain.tell(trial, "pruned", score)
+    return brain.tell(trial, "complete", float(np.mean(finals)))
 
 
 def stock(problem: Problem, seed: int) -> list[dict[str, float] | None]:
