@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,6 +132,7 @@ def test_after_its_raylet_was_killed_the_same_command_goes_on(tmp_path):
 
 
 def raylets_of(pid):
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    # Commands may have several lines.
+    rows = [found.groups() for line in listed.splitlines() if (found := re.fullmatch(r" *(\d+) +(\d+) (.*)", line))]
     return [int(own) for own, parent, args in rows if parent == str(pid) and "raylet/raylet" in args]

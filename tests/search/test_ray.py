@@ -1,6 +1,7 @@
 """Studies and Trainables under a real Ray Tune."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -159,7 +160,7 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
     killed = []
 
     def kill_one():
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
         while not killed and time.monotonic() < deadline:
             if list((tmp_path / "checkpoints").glob("*/epoch-*.pt")):
                 pids = own_trials()
@@ -182,8 +183,9 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
 
 def own_trials() -> list[int]:
     """The processes of trials under the Ray of this process, and of no other."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in listed.splitlines()[1:]]
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    # Commands may have several lines.
+    rows = [found.groups() for line in listed.splitlines() if (found := re.fullmatch(r" *(\d+) +(\d+) (.*)", line))]
     raylets = {pid for pid, parent, args in rows if parent == str(os.getpid()) and "raylet/raylet" in args}
     return [int(pid) for pid, parent, args in rows if parent in raylets and "ray::" in args and "Trainable" in args]
 
