@@ -33,7 +33,7 @@ class {kind}(Regularizer):
 
     def weight_decay(self, strengths, progress):
         trial = strengths["strength"] * 1
-        said = (float(trial), int(progress.epoch))
+        said = (float(trial), round(float(progress.epoch) * {last}))
         if getattr(self, "said", None) != said:
             self.said = said
             with Path({log!r}).open("a") as log:
@@ -64,7 +64,7 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     from ray.cluster_utils import Cluster
 
     epochs, strengths = 8, [0.0, 0.001, 0.002, 0.003]
-    plugin, log = traced(tmp_path, name="traced", strengths=strengths, deadly=9, pause=0.4)
+    plugin, log = traced(tmp_path, name="traced", strengths=strengths, deadly=9, pause=0.4, last=epochs - 1)
     from tune_reg.regularizers import load_plugin
 
     load_plugin(plugin)
@@ -124,7 +124,7 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
 
 
 def test_a_trial_that_kills_its_process_again_and_again_is_given_up(tmp_path, ray_cluster):
-    plugin, log = traced(tmp_path, name="deadly", strengths=[0.0, 1.0], deadly=0.5, pause=0)
+    plugin, log = traced(tmp_path, name="deadly", strengths=[0.0, 1.0], deadly=0.5, pause=0, last=1)
     from tune_reg.regularizers import load_plugin
 
     load_plugin(plugin)
