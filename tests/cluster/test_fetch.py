@@ -112,7 +112,8 @@ def test_a_folder_without_a_study(tmp_path):
 
 
 def test_the_address_of_the_dashboard_is_not_rays(tmp_path):
-    with pytest.raises(ClusterError, match="give ray://HEAD:10001 in place of http://head:8265"), folder_on(
-        "http://head:8265", "out"
+    with (
+        pytest.raises(ClusterError, match="give ray://HEAD:10001 in place of http://head:8265"),
+        folder_on("http://head:8265", "out"),
     ):
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tune_reg import Study, load
+from tune_reg import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ class Mine(WeightDecay):
     name = "mine"
 """
 
-#: Starts a cluster, says where it is, and ends when its input does. A process of its own, for the tests' may have a Ray.
+#: Starts a cluster, says where it is, and ends when its input does. In a process of its own: the tests' has a Ray.
 HEAD = """
 import sys
 from ray.cluster_utils import Cluster
@@ -106,7 +106,7 @@ def test_sent_once_followed_and_fetched(head, tmp_path):
     home = tune_reg("fetch", there, "--address", ray, "--out", tmp_path / "home")
     assert home.returncode == 0, home.stdout + home.stderr
     results = load(tmp_path / "home")
-    assert Study(**results.study()).name == "a 'job' of $(mine)"
+    assert results.study()["name"] == "a 'job' of $(mine)"
     assert sorted(results.final()["regularizer"].to_pylist()) == ["mine", "weight-decay"]
     assert list(results.provenance()["plugins"]) == ["mine.py"]
     token = Path("~/.ray/auth_token").expanduser()
