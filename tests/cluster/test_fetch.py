@@ -117,3 +117,38 @@ def test_the_address_of_the_dashboard_is_not_rays(tmp_path):
         folder_on("http://head:8265", "out"),
     ):
         pass
+
+
+@pytest.mark.parametrize(("failures", "calls"), [(0, 1), (2, 3), (3, 3)])
+def test_a_client_server_that_dies_at_birth_is_asked_for_again(monkeypatch, failures, calls):
+    import ray
+
+    called = []
+
+    def init(address, **_):
+        called.append(address)
+        if len(called) <= failures:
+            raise ConnectionError("Initialization failure from server:\nTraceback\npsutil.ZombieProcess: gone")
+
+    monkeypatch.setattr(ray, "init", init)
+    if failures < 3:
+        fetching._connect("ray://h:1")
+    else:
+        with pytest.raises(ClusterError, match=r"^--address ray://h:1: cannot be reached \(psutil.ZombieProcess: gone"):
+            fetching._connect("ray://h:1")
+    assert len(called) == calls
+
+
+def test_a_head_that_is_not_there_is_asked_once(monkeypatch):
+    import ray
+
+    called = []
+
+    def init(address, **_):
+        called.append(address)
+        raise ConnectionError("ray client connection timeout")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ClusterError, match="ray client connection timeout"):
+        fetching._connect("ray://h:1")
+    assert len(called) == 1

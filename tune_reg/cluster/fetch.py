@@ -110,16 +110,32 @@ def folder_on(address: str, path: str) -> Iterator[Folder]:
         raise ClusterError(f"--address: fetch speaks to Ray itself; give ray://HEAD:10001 in place of {address}")
     import ray
 
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ImportError, RuntimeError, ValueError, OSError) as error:
-        raise ClusterError(f"--address {address}: cannot be reached ({one_line(error)})") from None
+    _connect(address)
     try:
         # On the head, where the job ran: the folder may lie on its own disk. It takes no processor from a trial.
         actor = ray.remote(num_cpus=0, resources={"node:__internal_head__": 0.001})(LocalFolder)
         yield _Remote(actor.remote(path))
     finally:
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    for left in reversed(range(_TRIES)):
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        except (RuntimeError, OSError) as error:
+            # The head starts a process for each client, which now and then dies at birth: see ray.util.client.
+            if left and isinstance(error, ConnectionError) and "Initialization failure" in str(error):
+                continue
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            raise ClusterError(
+                f"--address {address}: cannot be reached ({said[-1].strip()}); is the head up?"
+            ) from None
+        except (ImportError, ValueError) as error:
+            raise ClusterError(f"--address {address}: cannot be used ({one_line(error)})") from None
+        return
 
 
 class _Remote:
