@@ -8,7 +8,7 @@ from tune_reg import Study
 NASTY = [
     "a'b",
     'a"b',
-    "$(touch /tmp/tune-reg-was-here)",
+    "$(touch was-here)",
     "`id`",
     "a; rm -rf x",
     "a && b || c",
