@@ -140,6 +140,15 @@ def test_a_trial_that_kills_its_process_again_and_again_is_given_up(tmp_path, ra
     assert told[0.0] == ("complete", None)
     state, reason = told[1.0]
     assert state == "failed"
-    assert "died" in reason
+    assert "died" in reason or reason == "its process ended without a word"
     assert len({pid for trial, _, pid, _ in trained(log) if trial == 1.0}) == 3  # the first, and twice more
     assert results.final()["state"].to_pylist() == ["complete"]
+
+
+@pytest.mark.parametrize("error", [None, "", "\n"])
+def test_a_process_that_left_no_word_is_said_to_have_left_none(error):
+    from types import SimpleNamespace
+
+    from tune_reg.search.tune_adapters import failure_reason
+
+    assert failure_reason(SimpleNamespace(get_error=lambda: error)) == "its process ended without a word"

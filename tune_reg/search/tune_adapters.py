@@ -197,6 +197,6 @@ class HangWatch(_NotPickled, Callback):
 
 def failure_reason(trial: TuneTrial) -> str:
     """The last line of what the trial's process said when it failed."""
-    error = trial.get_error()
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    error = trial.get_error()  # None where the process died before it could say anything
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     return lines[-1] if lines else "its process ended without a word"
