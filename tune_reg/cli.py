@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 from rich.console import Console
@@ -17,6 +18,7 @@ from tune_reg.errors import TuneRegError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from tune_reg.cluster import Inputs
     from tune_reg.search.sweep import Sweep
 
 app = typer.Typer(
@@ -180,6 +182,119 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def submit(
+    study: StudyFile,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where the results go on the cluster. Manifests have a default: the study's name.",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="http://HEAD:8265", help="Send it as a Ray job to a cluster that is up.")
+    ] = None,
+    kuberay: Annotated[bool, typer.Option("--kuberay", help="Print a manifest for KubeRay instead.")] = False,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Print a script for Slurm's sbatch instead.")] = False,
+    plugin: Plugins = [],  # noqa: B006
+    data: Annotated[
+        str | None, typer.Option("--data", metavar="DIR", help="Where the data sets lie on the cluster.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the job has ended; exit code 1 if it failed.")
+    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="The same, and show its progress.")] = False,
+    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="KubeRay: an image with tune-reg.")] = None,
+    claim: Annotated[str | None, typer.Option(metavar="NAME", help="KubeRay: the volume claim for results.")] = None,
+    nodes: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm: nodes that train.")] = None,
+    cpus_per_node: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm.")] = None,
+    gpus_per_node: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm.")] = None,
+    memory_gb_per_node: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm.")] = None,
+    time: Annotated[str | None, typer.Option(metavar="LIMIT", help="Slurm: the time limit, as 24:00:00.")] = None,
+    partition: Annotated[str | None, typer.Option(metavar="NAME", help="Slurm.")] = None,
+    account: Annotated[str | None, typer.Option(metavar="NAME", help="Slurm.")] = None,
+) -> None:
+    """Send a study to a cluster, or print the file that starts it there.
+
+    A study that was sent to the same DIR before is not sent twice: its job is found, and waited for.
+    """
+    from tune_reg.cluster import Inputs, KubeRay, Nodes, Slurm, rayjob, sbatch
+    from tune_reg.errors import ClusterError
+    from tune_reg.study import Study
+
+    if sum((address is not None, kuberay, slurm)) != 1:
+        raise ClusterError("submit: give one of --address http://HEAD:8265, --kuberay and --slurm")
+    way = "--address" if address is not None else "--kuberay" if kuberay else "--slurm"
+    shape: dict[str, Any] = {
+        "count": nodes,
+        "cpus": cpus_per_node,
+        "gpus": gpus_per_node,
+        "memory_gb": memory_gb_per_node,
+    }
+    kube: dict[str, Any] = {"image": image, "claim": claim}
+    queue: dict[str, Any] = {"time": time, "partition": partition, "account": account}
+    watching: dict[str, Any] = {"wait": wait or None, "follow": follow or None}
+    idle: dict[str, Any] = {
+        "--address": shape | kube | queue,
+        "--kuberay": queue | watching,
+        "--slurm": kube | watching,
+    }[way]
+    for name in _given(idle):
+        raise ClusterError(f"--{_OPTIONS.get(name, name)}: means nothing with {way}; drop it")
+    _load(plugin)
+    declared = Study.from_toml(study)
+    if address is not None:
+        if out is None:
+            raise ClusterError("--out: is required with --address; a folder on storage that all nodes share")
+        _send(Inputs.read(declared, out, data=data, plugins=plugin), address, wait=wait, follow=follow)
+        return
+    inputs = Inputs.read(declared, out or "out", data=data, plugins=plugin)
+    machines = Nodes(**_given(shape))
+    if kuberay:
+        inputs = replace(inputs, out=out or f"/storage/{inputs.label}", data=data or "/storage/data")
+        text = rayjob(inputs, machines, KubeRay(**_given(kube)))
+    else:
+        inputs = replace(inputs, out=out or f"out/{inputs.label}")
+        text = sbatch(inputs, machines, Slurm(**_given(queue)))
+    sys.stdout.write(text)
+
+
+@app.command()
+def fetch(
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="The results, as the cluster's head names them.")],
+    address: Annotated[str, typer.Option(metavar="ray://HEAD:10001", help="The cluster; 'auto' on its head.")],
+    out: Annotated[Path, typer.Option("--out", metavar="HERE", help="A new or empty folder on this machine.")],
+) -> None:
+    """Bring the results of a study home from a cluster, each file checked by its SHA-256."""
+    from tune_reg.cluster.fetch import fetch as copy
+    from tune_reg.cluster.fetch import folder_on
+
+    with folder_on(address, directory) as folder:
+        entries = copy(folder, out)
+    size = sum(entry.size for entry in entries) / 1e6
+    console.print(f"{out}: {len(entries)} files, {size:.1f} MB, as they are there", soft_wrap=True, highlight=False)
+
+
+data_app = typer.Typer(help="Data sets: fetch them before they are needed.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of `tune-reg list datasets`.")],
+    data: DataRoot = None,
+) -> None:
+    """Find or download a data set and check its md5 sums; what is there already is not fetched again."""
+    from tune_reg import data as datasets
+
+    loaded = datasets.load(name, data)
+    place = "your own" if ":" in name else datasets.at_hand(name, data)
+    counts = f"{len(loaded.train_labels):,} + {len(loaded.test_labels):,} images"
+    console.print(f"{name}: {counts}, whole; {place}; md5 {loaded.md5}", soft_wrap=True, highlight=False)
+
+
 def main() -> None:
     """Run the command; a user's mistake is one line on standard error and exit code 2."""
     try:
@@ -195,6 +310,38 @@ def _load(plugins: list[Path]) -> None:
 
     for path in plugins:
         load_plugin(path)
+
+
+#: Where a keyword is not its option.
+_OPTIONS: Final = {
+    "count": "nodes",
+    "cpus": "cpus-per-node",
+    "gpus": "gpus-per-node",
+    "memory_gb": "memory-gb-per-node",
+}
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
+    from tune_reg.cluster import jobs
+
+    client = jobs.connect(address)
+    job = jobs.submit(client, inputs)
+    said = "sent" if job.new else f"was sent before, {job.status.lower()}"
+    console.print(f"{job.name}: {said}; results in {inputs.out} there", soft_wrap=True, highlight=False)
+    if follow:
+        status = jobs.follow(client, job.name, lambda text: print(text, end="", flush=True))  # noqa: T201 - as it is
+    elif wait:
+        status = jobs.wait(client, job.name)
+    else:
+        return
+    reason = "" if status == "SUCCEEDED" else f"; {jobs.why(client, job.name)}"
+    console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
+    if status != "SUCCEEDED":
+        raise typer.Exit(1)
 
 
 def _print_pairs(pairs: dict[str, str]) -> None:

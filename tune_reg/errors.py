@@ -41,3 +41,7 @@ class DataError(TuneRegError):
 
 class StoreError(TuneRegError):
     """A results directory cannot be used."""
+
+
+class ClusterError(TuneRegError):
+    """A cluster cannot be reached, lacks what a study needs, or has lost a job."""

@@ -96,11 +96,27 @@ class ResourceSettings(_Table):
     """The ``[resources]`` table: what one trial gets. It does not change results and is not hashed."""
 
     cpus: Annotated[int, Field(ge=1)] = 1
+    #: A share of one GPU, or whole ones.
     gpus: Annotated[float, Field(ge=0)] = 0.0
+    #: The kind of GPU, as Ray names it: "A100", "H100", "T4"; any where empty.
+    accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
+    #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
+    memory_gb: Annotated[float, Field(ge=0)] = 0.0
     #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed.
     epoch_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
     #: A run that failed goes on from its newest checkpoint, so many times.
     max_failures: Annotated[int, Field(ge=0)] = 3
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> Self:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise StudyError(f"resources.gpus: must be a share below 1 or a whole number, but got {self.gpus:g}")
+        if self.accelerator_type and not self.gpus:
+            raise StudyError(
+                f"resources.accelerator_type: {self.accelerator_type!r} is a kind of GPU, but resources.gpus is 0; "
+                "say how many"
+            )
+        return self
 
 
 @dataclass(frozen=True)

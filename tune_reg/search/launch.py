@@ -14,6 +14,7 @@ from tune_reg import data
 from tune_reg.errors import StoreError
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.directory import claim, owned, refuse_another_study, write_provenance
+from tune_reg.search.slots import demand, refuse_what_fits_nowhere, slots
 from tune_reg.store import Results
 from tune_reg.study import Study
 
@@ -105,7 +106,6 @@ def ray_running(address: str | None) -> Iterator[None]:
 
 
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
-    import ray
     from ray import tune
 
     from tune_reg.search.trainables import StudyTrainable
@@ -113,17 +113,18 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     resources = sweep.study.resources
-    available = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    slots = int(available.get("CPU", 1) // resources.cpus)
-    if resources.gpus:
-        slots = min(slots, int(available.get("GPU", 0) / resources.gpus))
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots)
+    needed = demand(resources)
+    refuse_what_fits_nowhere(_nodes(), needed)
+    # The searcher itself holds back.
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(2**20)
     # Tune's own files are read by nobody: DIR holds everything.
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
         tune.Tuner(
-            tune.with_resources(StudyTrainable, {"cpu": resources.cpus, "gpu": resources.gpus}),
+            tune.with_resources(StudyTrainable, tune.PlacementGroupFactory([needed])),
             tune_config=tune.TuneConfig(
-                search_alg=SweepSearcher(sweep, slots=slots, data_root=data_root, plugins=plugins),
+                search_alg=SweepSearcher(
+                    sweep, slots=lambda: slots(_nodes(), needed), data_root=data_root, plugins=plugins
+                ),
                 scheduler=SweepScheduler(sweep),
                 num_samples=-1,
                 reuse_actors=True,
@@ -141,6 +142,13 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             ),
         ).fit()
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each node of the cluster has, now: nodes are lost, and an autoscaler adds some."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
 def _key(trial: Any) -> str:

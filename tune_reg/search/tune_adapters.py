@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import ray
 from ray.tune import Callback, Stopper
@@ -17,6 +17,9 @@ from ray.tune.search import Searcher
 
 from tune_reg.errors import StoreError
 from tune_reg.search.sweep import Sweep, SweepRun
+
+#: How old the number of slots may be.
+_COUNT_S: Final = 5.0
 
 
 class _NotPickled:
@@ -28,18 +31,26 @@ class _NotPickled:
 
 
 class SweepSearcher(_NotPickled, Searcher):
-    """Starts what the sweep says comes next."""
+    """Starts what the sweep says comes next.
 
-    def __init__(self, sweep: Sweep, *, slots: int, data_root: Path | None, plugins: Sequence[Path] = ()) -> None:
+    ``slots``: how many runs fit on the cluster, asked anew every few seconds.
+    """
+
+    def __init__(
+        self, sweep: Sweep, *, slots: Callable[[], int], data_root: Path | None, plugins: Sequence[Path] = ()
+    ) -> None:
         super().__init__(metric="training_iteration", mode="max")
         self._sweep = sweep
-        self._slots = slots
+        self._count_slots = slots
+        self._slots, self._counted = slots(), time.monotonic()
         self._data_root = data_root
         self._plugins = [str(path.absolute()) for path in plugins]
         self._keys: dict[str, str] = {}
 
     def suggest(self, trial_id: str) -> Any:
         """The config of the next run, None to wait, or FINISHED."""
+        if time.monotonic() - self._counted > _COUNT_S:
+            self._slots, self._counted = self._count_slots(), time.monotonic()
         # A run asked for long before it can start knows less of its predecessors: ask for one a free slot.
         if len(self._keys) >= self._slots or self._sweep.fatal is not None:
             return None
@@ -186,6 +197,6 @@ class HangWatch(_NotPickled, Callback):
 
 def failure_reason(trial: TuneTrial) -> str:
     """The last line of what the trial's process said when it failed."""
-    error = trial.get_error()
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    error = trial.get_error()  # None where the process died before it could say anything
+    lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
     return lines[-1] if lines else "its process ended without a word"

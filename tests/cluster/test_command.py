@@ -1,0 +1,151 @@
+"""`submit`, `fetch` and `data fetch` as a user meets them."""
+
+import sys
+
+import pytest
+import yaml
+
+from tune_reg import cli
+
+STUDY = """
+name = "small: 'one'"
+dataset = "digits"
+model = "nn-2-small"
+regularizers = ["weight-decay"]
+"""
+
+
+@pytest.fixture
+def tune_reg(monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tune-reg", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out = capsys.readouterr()
+        return ended.value.code or 0, out.out, out.err
+
+    return call
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_kuberay_prints_a_manifest_and_nothing_else(tune_reg, study):
+    code, out, err = tune_reg("submit", "--kuberay", study, "--nodes", 2, "--image", "me/tune-reg:1")
+    assert (code, err) == (0, "")
+    config, job = yaml.safe_load_all(out)
+    assert job["kind"] == "RayJob"
+    assert "--out /storage/small-one " in config["data"]["run.sh"]
+    assert "--data /storage/data" in config["data"]["run.sh"]
+
+
+def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
+    code, out, err = tune_reg("submit", "--slurm", study, "--gpus-per-node", 2, "--time", "2-12")
+    assert (code, err) == (0, "")
+    assert out.startswith("#!/bin/bash\n")
+    assert "#SBATCH --gpus-per-node=2\n" in out
+    assert "#SBATCH --time=2-12\n" in out
+    assert " --out out/small-one --address auto\n" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "give one of --address http://HEAD:8265, --kuberay and --slurm"),
+        (["--slurm", "--kuberay"], "give one of"),
+        (["--slurm", "--image", "x"], "--image: means nothing with --slurm; drop it"),
+        (["--kuberay", "--time", "1"], "--time: means nothing with --kuberay; drop it"),
+        (["--kuberay", "--follow"], "--follow: means nothing with --kuberay; drop it"),
+        (["--address", "http://h:1", "--out", "x", "--nodes", "2"], "--nodes: means nothing with --address; drop it"),
+        (["--address", "http://h:1", "--out", "x", "--memory-gb-per-node", "2"], "--memory-gb-per-node: means nothing"),
+        (["--address", "http://h:1"], "--out: is required with --address"),
+        (["--address", "h:1", "--out", "x"], "--address: must be http://HEAD:8265"),
+        (["--kuberay", "--out", "results"], "--out: must lie under /storage"),
+        (["--slurm", "--nodes", "0"], "--nodes: must be >= 1, but got 0"),
+        (["--slurm", "--plugin", "nowhere.py"], "nowhere.py: is no Python file"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tune_reg, study, words, said):
+    code, out, err = tune_reg("submit", study, *words)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_study_that_is_wrong_is_never_sent(tune_reg, study):
+    study.write_text(STUDY + "[search]\ntrials = 0")
+    code, out, err = tune_reg("submit", study, "--slurm")
+    assert (code, out) == (2, "")
+    assert "search.trials: must be" in err
+
+
+class Head:
+    """A cluster whose only job ends as it is told."""
+
+    def __init__(self, status):
+        self.status = status
+        self.sent = []
+
+    def list_jobs(self):
+        return []
+
+    def submit_job(self, *, submission_id, **_):
+        self.sent.append(submission_id)
+
+    def get_job_info(self, job_id):
+        from types import SimpleNamespace
+
+        return SimpleNamespace(status=self.status, message="out of [memory]")
+
+    def get_job_logs(self, job_id):
+        return "trials 1/1 [done]\n"
+
+
+@pytest.mark.parametrize(("status", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("STOPPED", 1)])
+def test_the_exit_code_is_the_jobs(tune_reg, study, monkeypatch, status, code):
+    from tune_reg.cluster import jobs
+
+    head = Head(status)
+    monkeypatch.setattr(jobs, "connect", lambda _: head)
+    ended, out, _ = tune_reg("submit", study, "--address", "http://h:1", "--out", "/shared/x", "--follow")
+    assert ended == code
+    assert "trials 1/1 [done]\n" in out
+    reason = "" if status == "SUCCEEDED" else "; out of [memory]"
+    assert out.endswith(f"{head.sent[0]}: {status.lower()}{reason}\n")
+
+
+def test_without_waiting_it_ends_at_once(tune_reg, study, monkeypatch):
+    from tune_reg.cluster import jobs
+
+    head = Head("RUNNING")
+    monkeypatch.setattr(jobs, "connect", lambda _: head)
+    code, out, _ = tune_reg("submit", study, "--address", "http://h:1", "--out", "/shared/x")
+    assert (code, out) == (0, f"{head.sent[0]}: sent; results in /shared/x there\n")
+
+
+def test_data_fetch_checks_what_is_there(tune_reg):
+    code, out, err = tune_reg("data", "fetch", "digits")
+    assert (code, err) == (0, "")
+    assert out.startswith("digits: 1,437 + 360 images, whole; ")
+    assert "; md5 " in out
+
+
+def test_data_fetch_of_an_unknown_name(tune_reg):
+    code, _, err = tune_reg("data", "fetch", "digit")
+    assert code == 2
+    assert "did you mean 'digits'?" in err
+
+
+def test_data_fetch_of_a_damaged_file(tune_reg, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for name in ("train-images", "train-labels", "t10k-images", "t10k-labels"):
+        (folder / f"{name}-idx{3 if 'images' in name else 1}-ubyte").write_bytes(b"damaged")
+    code, _, err = tune_reg("data", "fetch", "mnist", "--data", tmp_path)
+    assert code == 2
+    assert "is not the published file: its md5 is" in err

@@ -1,0 +1,192 @@
+"""The manifest: its fields are those of the CRD, and it says what the study says, whatever that is."""
+
+import base64
+import shlex
+import tomllib
+
+import pytest
+import yaml
+
+from tune_reg import Study
+from tune_reg.cluster import Inputs, KubeRay, Nodes, rayjob
+from tune_reg.errors import ClusterError
+
+#: Fields of ray.io/v1 that may be used, with their types: from the field reference of KubeRay v1.6 (RayJobSpec,
+#: RayClusterSpec, AuthOptions, HeadGroupSpec, WorkerGroupSpec) and its Go types. (type, required).
+GROUP = {"rayStartParams": ("strings", False), "template": ("pod", True)}
+CRD = {
+    "RayJob": {
+        "apiVersion": ("ray.io/v1", True),
+        "kind": (str, True),
+        "metadata": ("metadata", True),
+        "spec": ("RayJobSpec", True),
+    },
+    "RayJobSpec": {
+        "activeDeadlineSeconds": (int, False),
+        "backoffLimit": (int, False),
+        "rayClusterSpec": ("RayClusterSpec", True),
+        "metadata": ("strings", False),
+        "clusterSelector": ("strings", False),
+        "entrypoint": (str, True),
+        "runtimeEnvYAML": (str, False),
+        "jobId": (str, False),
+        "submissionMode": (str, False),
+        "entrypointNumCpus": (float, False),
+        "ttlSecondsAfterFinished": (int, False),
+        "shutdownAfterJobFinishes": (bool, False),
+        "suspend": (bool, False),
+    },
+    "RayClusterSpec": {
+        "authOptions": ("AuthOptions", False),
+        "enableInTreeAutoscaling": (bool, False),
+        "headGroupSpec": ("HeadGroupSpec", True),
+        "rayVersion": (str, False),
+        "suspend": (bool, False),
+        "workerGroupSpecs": (["WorkerGroupSpec"], False),
+    },
+    "AuthOptions": {"mode": (("token",), False)},
+    "HeadGroupSpec": {**GROUP, "serviceType": (("ClusterIP",), False)},
+    "WorkerGroupSpec": {
+        **GROUP,
+        "groupName": (str, True),
+        "replicas": (int, False),
+        "minReplicas": (int, True),
+        "maxReplicas": (int, True),
+        "numOfHosts": (int, False),
+    },
+    "metadata": {"name": (str, True), "annotations": ("strings", False)},
+    "pod": {"spec": ("PodSpec", True)},
+    "PodSpec": {"containers": (["Container"], True), "volumes": (["Volume"], False)},
+    "Container": {
+        "name": (str, True),
+        "image": (str, True),
+        "ports": (["Port"], False),
+        "resources": ("Resources", False),
+        "volumeMounts": (["Mount"], False),
+    },
+    "Port": {"containerPort": (int, True), "name": (str, False)},
+    "Resources": {"requests": ("strings", False), "limits": ("strings", False)},
+    "Mount": {"name": (str, True), "mountPath": (str, True), "readOnly": (bool, False)},
+    "Volume": {"name": (str, True), "configMap": ("Named", False), "persistentVolumeClaim": ("Claim", False)},
+    "Named": {"name": (str, True)},
+    "Claim": {"claimName": (str, True)},
+}
+
+
+def faults(value, kind, where="manifest"):
+    """What in a manifest is not as the CRD has it."""
+    if isinstance(kind, list):
+        if not isinstance(value, list):
+            return [f"{where}: no list"]
+        return [fault for i, item in enumerate(value) for fault in faults(item, kind[0], f"{where}.{i}")]
+    if kind == "strings":
+        good = isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
+        return [] if good else [f"{where}: not text to text"]
+    if isinstance(kind, tuple):
+        return [] if value in kind else [f"{where}: none of {kind}"]
+    if isinstance(kind, type):
+        return [] if type(value) is kind else [f"{where}: no {kind.__name__}"]
+    if kind not in CRD:
+        return [] if value == kind else [f"{where}: not {kind}"]
+    if not isinstance(value, dict):
+        return [f"{where}: no table"]
+    fields = CRD[kind]
+    found = [f"{where}.{key}: unknown" for key in value if key not in fields]
+    found += [f"{where}.{key}: missing" for key, (_, required) in fields.items() if required and key not in value]
+    return found + [
+        fault
+        for key, item in value.items()
+        if key in fields
+        for fault in faults(item, fields[key][0], f"{where}.{key}")
+    ]
+
+
+def inputs(study, out="/storage/out", **more):
+    return Inputs(study, out, **more)
+
+
+def documents(text):
+    config, job = yaml.safe_load_all(text)
+    return config, job
+
+
+def test_the_fields_are_those_of_the_crd(made):
+    config, job = documents(rayjob(inputs(made()), Nodes(count=3, gpus=2), KubeRay()))
+    assert faults(job, "RayJob") == []
+    assert (config["apiVersion"], config["kind"], set(config)) == (
+        "v1",
+        "ConfigMap",
+        {"apiVersion", "kind", "metadata", "data"},
+    )
+    assert config["metadata"]["name"] == job["metadata"]["name"]
+    (workers,) = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    assert workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"] == 3
+    (container,) = workers["template"]["spec"]["containers"]
+    assert container["resources"]["limits"] == {"cpu": "4", "memory": "16G", "nvidia.com/gpu": "2"}
+
+
+def test_the_check_finds_faults(made):
+    """A test that cannot fail is none."""
+    _, job = documents(rayjob(inputs(made()), Nodes(), KubeRay()))
+    job["spec"]["backofLimit"] = 3
+    job["spec"]["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] = 0
+    job["spec"]["rayClusterSpec"]["authOptions"]["mode"] = "disabled"
+    del job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["groupName"]
+    job["spec"]["ttlSecondsAfterFinished"] = "600"
+    assert len(faults(job, "RayJob")) == 5
+
+
+def test_authentication_is_on_and_there_is_no_secret(made):
+    text = rayjob(inputs(made()), Nodes(), KubeRay())
+    _, job = documents(text)
+    assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
+    assert job["spec"]["rayClusterSpec"]["headGroupSpec"]["serviceType"] == "ClusterIP"
+    assert "env" not in text.replace("environment", "")
+    assert "kind: Secret" not in text
+
+
+def test_any_name_and_path_stay_what_they_are(made, nasty):
+    for text in nasty:
+        if not text.isprintable():
+            continue
+        study = made(name=text)
+        out, data = f"/storage/{text}", f"/storage/data {text}"
+        config, job = documents(rayjob(inputs(study, out, data=data), Nodes(), KubeRay()))
+        assert faults(job, "RayJob") == []
+        assert job["metadata"]["annotations"]["tune-reg/study"] == text
+        assert job["spec"]["entrypoint"] == "bash /study/run.sh"
+        assert Study(**tomllib.loads(config["data"]["study.toml"])).name == text
+        words = shlex.split(config["data"]["run.sh"].splitlines()[-1])
+        assert words[words.index("--out") + 1] == out
+        assert words[words.index("--data") + 1] == data
+
+
+def test_names_that_are_no_text_for_a_terminal_stay_too(made, nasty):
+    for text in nasty:
+        config, job = documents(rayjob(inputs(made(name=text)), Nodes(), KubeRay()))
+        assert job["metadata"]["annotations"]["tune-reg/study"] == text
+        assert Study(**tomllib.loads(config["data"]["study.toml"])).name == text
+
+
+def test_plugins_arrive_byte_for_byte(made):
+    content = b"# \xc3\xa9 \xff\r\n$(id)"
+    config, _ = documents(rayjob(inputs(made(), plugins={"my_own.py": content}), Nodes(), KubeRay()))
+    assert base64.b64decode(config["binaryData"]["my_own.py"]) == content
+    assert "--plugin /study/my_own.py" in config["data"]["run.sh"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda s: rayjob(inputs(s, "/elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (lambda s: rayjob(inputs(s, "/storage/../etc"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (lambda s: rayjob(inputs(s, data="data"), Nodes(), KubeRay()), "--data: must lie under /storage"),
+        (lambda s: KubeRay(image='a"\nb'), "--image: must be the name of a container image"),
+        (lambda s: KubeRay(claim="Tune_Reg"), "--claim: must be the name of a PersistentVolumeClaim"),
+        (lambda s: rayjob(inputs(s, plugins={"a.py": b"x" * 800_000}), Nodes(), KubeRay()), "a ConfigMap holds"),
+    ],
+)
+def test_a_mistake_is_one_line(made, wrong, said):
+    with pytest.raises(ClusterError, match=said) as error:
+        wrong(made())
+    assert "\n" not in str(error.value)

@@ -1,0 +1,126 @@
+"""The script: what shellcheck thinks of it, and what it does where Slurm and Ray are played by scripts."""
+
+import os
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from tune_reg import Study
+from tune_reg.cluster import Inputs, Nodes, Slurm, sbatch
+from tune_reg.errors import ClusterError
+
+#: Each writes down what it was called with, each word ended by a zero byte; srun also runs it.
+PLAYED = """#!/bin/bash
+printf '%s\\0' {name} "$@" $'\\x1e' >>{log}
+case {name} in
+  srun) while [[ $1 == -* ]]; do shift; done; "$@" ;;
+  scontrol) printf 'node-a\\nnode-b\\n' ;;
+esac
+"""
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a script with a played Slurm; gives every call that it made."""
+    log, folder = tmp_path / "calls.txt", tmp_path / "bin"
+    folder.mkdir()
+    for name in ("srun", "scontrol", "ray", "python"):
+        path = folder / name
+        path.write_text(PLAYED.format(log=shlex.quote(str(log)), name=name))
+        path.chmod(0o755)
+
+    def run(script):
+        log.write_text("")
+        slurm = {"SLURM_JOB_NODELIST": "node-[a-b]", "SLURM_JOB_NUM_NODES": "2", "SLURM_CPUS_PER_TASK": "4"}
+        environment = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(tmp_path), **slurm}
+        (tmp_path / "sweep.sbatch").write_text(script)
+        done = subprocess.run(
+            ["bash", "sweep.sbatch"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == ""
+        return [call.split("\0")[:-1] for call in log.read_text().split("\x1e\0") if call]
+
+    return run
+
+
+def test_what_it_starts(made, play, tmp_path):
+    inputs = Inputs(made(), "out/a", data="/data", plugins={"own.py": b"\xff no newline"})
+    calls = play(sbatch(inputs, Nodes(count=2, cpus=8, gpus=2), Slurm()))
+    folder = f"out/a/submitted/{inputs.digest}"
+    fetch = ["python", "-m", "tune_reg.cli", "data", "fetch", "digits", "--data", "/data"]
+    run = ["python", "-m", "tune_reg.cli", "run", f"{folder}/study.toml", "--out", "out/a", "--address", "auto"]
+    run += ["--plugin", f"{folder}/own.py", "--data", "/data"]
+    symmetric = ["symmetric-run", "--address", "node-a:6379", "--min-nodes", "2", "--num-cpus", "8", "--num-gpus", "2"]
+    assert calls == [
+        ["srun", "--ntasks-per-node=1", *fetch],
+        fetch[:1] + fetch[1:],
+        ["ray", "get-auth-token", "--generate"],
+        ["scontrol", "show", "hostnames", "node-[a-b]"],
+        ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=0", "ray", *symmetric, "--", *run],
+        ["ray", *symmetric, "--", *run],
+    ]
+    assert Study.from_toml(tmp_path / folder / "study.toml").hash == inputs.study.hash
+    assert (tmp_path / folder / "own.py").read_bytes() == b"\xff no newline"
+
+
+def test_any_name_and_path_stay_what_they_are(made, play, nasty, tmp_path):
+    """One script for each would take minutes: their bodies run one after the other in one shell."""
+    scripts, wanted = [], []
+    for number, text in enumerate(nasty):
+        study = made(name=text)
+        shown = text if text.isprintable() else "plain"
+        inputs = Inputs(study, f"out {number}/{shown}", data=f"data {shown}")
+        scripts.append(f"({sbatch(inputs, Nodes(), Slurm())})")
+        wanted.append((study.name, inputs.out, inputs.data))
+    calls = play("\n".join(scripts))
+    started = [call for call in calls if call[0] == "ray" and call[1] == "symmetric-run"]
+    found = []
+    for call in started:
+        path = tmp_path / call[call.index("run") + 1]
+        found.append((Study.from_toml(path).name, call[call.index("--out") + 1], call[call.index("--data") + 1]))
+    assert found == wanted
+    assert not list(tmp_path.rglob("was-here"))
+
+
+def test_directives_hold_nothing_of_a_users_text(made, nasty):
+    for text in nasty:
+        script = sbatch(Inputs(made(name=text), "out"), Nodes(), Slurm(partition="gpu", account="a-b"))
+        head = script.partition("set -euo pipefail")[0]
+        directives = [line for line in head.splitlines() if line.startswith("#SBATCH")]
+        assert len(directives) == 11
+        assert all(line.startswith("#") or not line for line in head.splitlines())
+        (name,) = [line for line in directives if "--job-name" in line]
+        assert name.partition("=")[2].replace("-", "").isalnum()
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say(made, nasty, tmp_path):
+    for number, text in enumerate(["plain", *nasty[:6]]):
+        path = tmp_path / f"{number}.sh"
+        inputs = Inputs(made(name=text), f"out/{text}", plugins={"own.py": b"x"})
+        path.write_text(sbatch(inputs, Nodes(gpus=1), Slurm()))
+    done = subprocess.run(
+        # SC2016 warns of $( ) in single quotes, which is what a path that holds it must be in.
+        ["shellcheck", "--exclude=SC2016", *sorted(map(str, tmp_path.glob("*.sh")))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("time", ["30", "30:00", "24:00:00", "2-12", "2-12:30", "2-12:30:15"])
+def test_time_limits(time):
+    Slurm(time=time)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"time": "1h"}, "--time"), ({"partition": "a b"}, "--partition"), ({"account": "a\n#SBATCH"}, "--account")],
+)
+def test_a_mistake_is_one_line(wrong, said):
+    with pytest.raises(ClusterError, match=f"^{said}: must"):
+        Slurm(**wrong)

@@ -1,0 +1,89 @@
+"""A study as a manifest for KubeRay: a ConfigMap with its files and a RayJob that runs them."""
+
+from __future__ import annotations
+
+import base64
+import importlib.metadata
+import re
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+import tune_reg
+from tune_reg.cluster.inputs import STUDY_FILE, Inputs, Nodes
+from tune_reg.cluster.text import render, yaml_document
+from tune_reg.errors import ClusterError
+
+#: Where the claim is mounted in every pod, and the ConfigMap.
+STORAGE: Final = "/storage"
+STUDY: Final = "/study"
+_IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
+_CLAIM: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+#: Kubernetes refuses a ConfigMap above 1 MiB, keys and all.
+_MOST_BYTES: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class KubeRay:
+    """What the cluster must provide: an image with tune-reg in it, and a volume that every pod can write."""
+
+    image: str = f"tune-reg:{tune_reg.__version__}"
+    claim: str = "tune-reg"
+
+    def __post_init__(self) -> None:
+        if not _IMAGE.fullmatch(self.image):
+            raise ClusterError(f"--image: must be the name of a container image, but got {self.image!r}")
+        if not _CLAIM.fullmatch(self.claim):
+            raise ClusterError(
+                f"--claim: must be the name of a PersistentVolumeClaim (small letters, digits, '-' and '.'), "
+                f"but got {self.claim!r}"
+            )
+
+
+def rayjob(inputs: Inputs, nodes: Nodes, settings: KubeRay) -> str:
+    """The manifest, as YAML with comments: ``kubectl apply -f`` takes it.
+
+    ``inputs.out`` and ``inputs.data`` must lie under /storage, where the claim is mounted.
+    Raises ``ClusterError`` naming the option that is wrong.
+    """
+    nodes.refuse_too_small(inputs.study)
+    for option, path in (("--out", inputs.out), ("--data", inputs.data)):
+        if path is not None and not (path.startswith(f"{STORAGE}/") and ".." not in path.split("/")):
+            raise ClusterError(
+                f"{option}: must lie under {STORAGE}, where the volume is mounted in every pod, but got {path!r}"
+            )
+    # KubeRay makes services of it, whose names begin with a letter, and takes at most 47 characters.
+    name = f"sweep-{inputs.label}-{inputs.digest[:8]}"
+    files: dict[str, object] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name},
+        "data": {STUDY_FILE: inputs.study_text, "run.sh": _script(inputs)},
+    }
+    if inputs.plugins:
+        plugins = {key: base64.b64encode(content).decode() for key, content in inputs.plugins.items()}
+        files["binaryData"] = plugins  # byte for byte, so that provenance names the same hash
+    document = yaml_document(files)
+    if len(document.encode()) > _MOST_BYTES:
+        raise ClusterError(
+            f"--kuberay: the study and its plugins come to {len(document.encode()):,} bytes, but a ConfigMap holds "
+            f"{_MOST_BYTES:,}; install the plugins in the image"
+        )
+    return render(
+        "rayjob.yaml.j2",
+        name=name,
+        files=document,
+        study=inputs.study,
+        nodes=nodes,
+        settings=settings,
+        storage=STORAGE,
+        folder=STUDY,
+        entrypoint=f"bash {STUDY}/run.sh",
+        ray_version=importlib.metadata.version("ray"),
+    )
+
+
+def _script(inputs: Inputs) -> str:
+    # The entrypoint passes through the submitter's shell and the head's; a script is read by one alone.
+    lines = ["set -euo pipefail", shlex.join(inputs.prefetch()), f"exec {shlex.join(inputs.command(STUDY))}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,57 @@
+"""How many trials a cluster can run at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from tune_reg.errors import ClusterError
+from tune_reg.study import ResourceSettings
+
+
+def demand(resources: ResourceSettings) -> dict[str, float]:
+    """What one trial takes of a node, by Ray's names; memory in bytes.
+
+    >>> demand(ResourceSettings(gpus=0.5, accelerator_type="A100", memory_gb=2.0))
+    {'CPU': 1.0, 'GPU': 0.5, 'memory': 2000000000.0, 'accelerator_type:A100': 0.001}
+    """
+    needed = {"CPU": float(resources.cpus)}
+    if resources.gpus:
+        needed["GPU"] = resources.gpus
+    if resources.memory_gb:
+        needed["memory"] = resources.memory_gb * 1e9
+    if resources.accelerator_type:
+        # A node has one of these in all; so little of it is taken that it never runs out.
+        needed[f"accelerator_type:{resources.accelerator_type}"] = 0.001
+    return needed
+
+
+def slots(nodes: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> int:
+    """Trials that fit on ``nodes`` (what each has) at once: a trial lies on one node, and a share on one GPU.
+
+    >>> slots([{"CPU": 4, "GPU": 2}, {"CPU": 3}], {"CPU": 3})
+    2
+    >>> slots([{"CPU": 16, "GPU": 2}], {"CPU": 1, "GPU": 0.4})  # two on each GPU
+    4
+    """
+    return sum(min(_fit(node.get(name, 0.0), name, amount) for name, amount in needed.items()) for node in nodes)
+
+
+def refuse_what_fits_nowhere(nodes: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> None:
+    """``ClusterError`` where no node can run a single trial: Ray would wait for one for ever."""
+    nodes = list(nodes)
+    if slots(nodes, needed) > 0:
+        return
+    wanted = ", ".join(f"{amount:g} {name}" for name, amount in needed.items())
+    there = "; ".join(", ".join(f"{node.get(name, 0.0):g} {name}" for name in needed) for node in nodes)
+    raise ClusterError(
+        f"resources: a trial needs {wanted}, which no node has (there: {there or 'no node'}); ask for less in "
+        "[resources], or start such a node first"
+    )
+
+
+def _fit(has: float, name: str, amount: float) -> int:
+    # In floating point 1 / 0.1 may be a hair below 10.
+    if name == "GPU" and amount < 1:
+        return int(has) * math.floor(1 / amount + 1e-9)
+    return math.floor(has / amount + 1e-9)
