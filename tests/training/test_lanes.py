@@ -38,6 +38,18 @@ def tiny():
     return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
 
 
+@pytest.fixture(scope="module")
+def noise():
+    """Images without two equal patches.
+
+    Where two pixels tie in a max pooling, which one gets the gradient is up to rounding, and so is a penalty on it.
+    """
+    drawn = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (150, 18, 18, 1), dtype=torch.uint8, generator=drawn)
+    labels = torch.arange(150) % 10
+    return Dataset("tiny", images[:120], labels[:120], images[120:], labels[120:], classes=10)
+
+
 def run_of(name, lane, *, model="nn-2-small", choices=None, training=None, **keys):
     """A run unlike its neighbours in seed, subset, strengths, learning rate, momentum, schedule and epochs."""
     params = dict(choices or {})
@@ -47,7 +59,7 @@ def run_of(name, lane, *, model="nn-2-small", choices=None, training=None, **key
     settings = TrainingSettings(
         **{
             "epochs": 4 + lane,
-            "batch_size": 9,
+            "batch_size": 11,
             "learning_rate": (0.05, 0.02, 0.01)[lane],
             "learning_rate_schedule": ("sigmoid", "constant", "cosine")[lane],
             "momentum": (0.9, 0.0, 0.5)[lane],
@@ -105,7 +117,7 @@ def identical(one, other):
     return without_time(one["history"]) == without_time(other["history"])
 
 
-def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 2)):
+def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
     """Lanes that begin at epochs ``starts``, taken over from single runs, stay the single runs."""
     alone = [serial(run, tiny, start) for run, start in zip(runs, starts, strict=True)]
     engine = side_by_side(tiny, runs)
@@ -123,25 +135,28 @@ def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 2)):
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("name", list(regularizers()))
-def test_lanes_equal_single_runs(tiny, name, model):
-    """12 steps of each lane, at different epochs of trainings of different length."""
+def test_lanes_equal_single_runs(tiny, noise, name, model):
+    """10 steps of each lane, at different epochs of trainings of different length."""
     if name == "dropout" and model not in ("nn-2-small", "lenet-4"):
         pytest.skip("the model has no dropout layers")
-    augment = {"augment": "crop-flip"} if model != "nn-2-small" else {}
-    check_against_single_runs(tiny, [run_of(name, lane, model=model, training=augment) for lane in range(3)])
+    if name == "l1" and model == "resnet-8-keras":
+        # Its biases before batch normalisation stay 0 but for rounding, whose sign l1 makes much of.
+        model = "resnet-14"
+    pools = model in ("lenet-4", "small-cnn")
+    training = {} if pools else {"augment": "crop-flip"}
+    runs = [run_of(name, lane, model=model, training=training) for lane in range(3)]
+    check_against_single_runs(noise if pools else tiny, runs)
 
 
-@pytest.mark.parametrize(
-    ("name", "choices"), VARIANTS, ids=lambda v: v if isinstance(v, str) else ",".join(map(str, v.values()))
-)
+@pytest.mark.parametrize(("name", "choices"), VARIANTS, ids=str)
 def test_variants_and_combinations_equal_single_runs(tiny, name, choices):
     check_against_single_runs(tiny, [run_of(name, lane, choices=choices) for lane in range(3)])
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_fifty_steps_equal_single_runs(tiny, model):
-    runs = [run_of("adadecay", lane, model=model, training={"epochs": 10 + lane}) for lane in range(3)]
-    check_against_single_runs(tiny, runs, epochs=9, starts=(0, 0, 2))
+    runs = [run_of("adadecay", lane, model=model, training={"epochs": 11 + lane}) for lane in range(3)]
+    check_against_single_runs(tiny, runs, epochs=10, starts=(0, 0, 1))
 
 
 @pytest.mark.parametrize("loss", ["mse", "cross-entropy"])
@@ -159,7 +174,7 @@ def test_strengths_with_schedules_and_other_losses_equal_single_runs(tiny, loss)
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_evaluation_equals_that_of_single_runs(tiny, part):
     """Also where lanes have validation images of their own."""
-    runs = [run_of("l1", lane, model="resnet-8-keras", split_seed=lane) for lane in range(2)]
+    runs = [run_of("weight-decay", lane, model="resnet-8-keras", split_seed=lane) for lane in range(2)]
     engine = train(side_by_side(tiny, runs), 1)
     for scores, run in zip(engine.evaluate(part), runs, strict=True):
         assert scores == pytest.approx(serial(run, tiny, 1).evaluate(part), rel=1e-9)
@@ -264,7 +279,7 @@ def test_a_state_is_a_copy(tiny):
     state, again = engine.state(0), engine.state(0)
     engine.train_epoch()
     assert identical(state, again)
-    assert not identical(engine.state(0), state) if engine.lanes[0].epoch == 1 else True
+    assert not identical(engine.state(0), state)
     size = sum(value.untyped_storage().nbytes() for value in state["model"].values())
     assert size == sum(value.numel() * value.element_size() for value in state["model"].values()), "nothing else"
 
@@ -363,7 +378,7 @@ def test_runs_that_differ_in_more_than_numbers_are_refused(tiny):
         ({"optimizer": "adam"}, "lanes: optimizer must be 'sgd', but got 'adam'; train such runs one by one"),
         (
             {"batch_size_schedule": {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}},
-            "lanes: batch_size_schedule must be constant, but the batch size goes from 9 to 18",
+            "lanes: batch_size_schedule must be constant, but the batch size goes from 11 to 22",
         ),
     ],
 )
