@@ -19,6 +19,7 @@ import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,8 +29,11 @@ from tune_reg.data import Dataset
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
 from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
 
-REGULARIZERS = {"plain SGD": ("weight-decay", "weight_decay"), "adadecay": ("adadecay", "weight_decay")}
-REGULARIZERS["hsfob, one probe"] = ("hsfob", "strength")
+REGULARIZERS = {
+    "plain SGD": ("weight-decay", "weight_decay"),
+    "adadecay": ("adadecay", "weight_decay"),
+    "hsfob, one probe": ("hsfob", "strength"),
+}
 PROCESSES = 4
 MIB = 2**20
 
@@ -61,7 +65,8 @@ def main() -> None:
             print(f"\n{model}, {title}\n  {'':14}{'trial-epochs/s':>16}{'beside eager':>14}{'MiB a trial':>13}")
             for way, row in rows.items():
                 row["beside_eager"] = row["rate"] / eager
-                print(f"  {way:14}{row['rate']:16.2f}{row['beside_eager']:14.2f}{row['mib']:13.1f}", flush=True)
+                mib = f"{row['mib']:.1f}" if "mib" in row else "-"
+                print(f"  {way:14}{row['rate']:16.2f}{row['beside_eager']:14.2f}{mib:>13}", flush=True)
             written.append({"model": model, "regularizer": title, "ways": rows})
     if options.json:
         host = {"device": name, "torch": torch.__version__, "threads": 1}
@@ -72,17 +77,15 @@ def main() -> None:
 def measure(model: str, title: str, options: argparse.Namespace, device: torch.device) -> dict[str, dict[str, float]]:
     """Rate and memory of each way; what does not fit into the device's memory is left out."""
     dataset = synthetic(options.images)
+    runs = [run_of(model, title, lane, options.batch) for lane in range(max(options.lanes))]
     ways: dict[str, tuple[int, Callable[[], Callable[[], object]]]] = {
-        "eager": (
-            1,
-            lambda: SerialEngine(run_of(model, title, 0, options.batch), dataset=dataset, device=device).train_epoch,
-        )
+        "eager": (1, lambda: SerialEngine(runs[0], dataset=dataset, device=device).train_epoch)
     }
     if device.type == "cuda":
-        ways["CUDA graph"] = (1, lambda: Graphed(run_of(model, title, 0, options.batch), dataset, device).train_epoch)
+        ways["CUDA graph"] = (1, lambda: Graphed(runs[0], dataset, device).train_epoch)
     for k in options.lanes:
-        runs = [run_of(model, title, lane, options.batch) for lane in range(k)]
-        ways[f"{k} lanes"] = (k, lambda runs=runs: LaneEngine(runs, dataset=dataset, device=device).train_epoch)
+        ways[f"{k} lanes"] = (k, lambda k=k: LaneEngine(runs[:k], dataset=dataset, device=device).train_epoch)
+    ways["eager"][1]()()  # what a first epoch loads is nobody's memory
     rows, epochs = {}, {}
     for way, (trials, make) in ways.items():
         try:
@@ -102,7 +105,7 @@ def measure(model: str, title: str, options: argparse.Namespace, device: torch.d
             rows[way]["rate"] = max(rows[way]["rate"], ways[way][0] / (time.perf_counter() - begin))
     del epochs
     rate = processes(model, title, options, device)
-    return {"eager": rows.pop("eager"), f"{PROCESSES} processes": {"rate": rate, "mib": float("nan")}, **rows}
+    return {"eager": rows.pop("eager"), f"{PROCESSES} processes": {"rate": rate}, **rows}
 
 
 def synthetic(images: int) -> Dataset:
@@ -209,9 +212,7 @@ def processes(model: str, title: str, options: argparse.Namespace, device: torch
     context = multiprocessing.get_context("spawn" if device.type == "cuda" else "fork")
     barrier = context.Barrier(PROCESSES + 1)
     children = [
-        context.Process(
-            target=alone, args=(model, title, lane, options.images, options.batch, options.repeats, device, barrier)
-        )
+        context.Process(target=alone, args=(run_of(model, title, lane, options.batch), options, device, barrier))
         for lane in range(PROCESSES)
     ]
     for child in children:
@@ -225,15 +226,13 @@ def processes(model: str, title: str, options: argparse.Namespace, device: torch
     return PROCESSES * options.repeats / seconds
 
 
-def alone(
-    model: str, title: str, lane: int, images: int, batch: int, repeats: int, device: torch.device, barrier: object
-) -> None:
+def alone(run: Run, options: argparse.Namespace, device: torch.device, barrier: Any) -> None:
     torch.set_num_threads(1)
-    engine = SerialEngine(run_of(model, title, lane, batch), dataset=synthetic(images), device=device)
+    engine = SerialEngine(run, dataset=synthetic(options.images), device=device)
     engine.train_epoch()
     wait(device)
     barrier.wait()
-    for _ in range(repeats):
+    for _ in range(options.repeats):
         engine.train_epoch()
     wait(device)
     barrier.wait()

@@ -68,7 +68,7 @@ class LaneNetworks:
         self._try(name)
 
     def split(self, flat: Tensor) -> list[Tensor]:
-        """Rows [K, P] as one tensor [K, *shape] for each parameter; views, and gradients pass through in one piece."""
+        """Rows [K, P] as one tensor [K, *shape] for each parameter, all of them views."""
         pieces = torch.split(flat, self._sizes, dim=1)
         return [p.view(len(flat), *like.shape) for p, like in zip(pieces, self._trained, strict=True)]
 

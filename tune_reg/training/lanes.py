@@ -221,9 +221,9 @@ class LaneEngine:
             inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, now, noise)
         if reg.fills("penalty"):
             inputs.requires_grad_()
-        weights = stack.weights.detach().requires_grad_()
+        parameters = [piece.detach().requires_grad_() for piece in self._networks.split(stack.weights)]
         outputs = self._networks.outputs(
-            self._networks.split(weights), stack.buffers, inputs, train=True, masks=self._dropped(epoch, chunk.shape[1])
+            parameters, stack.buffers, inputs, train=True, masks=self._dropped(epoch, chunk.shape[1])
         )
         losses = vmap(partial(data_loss, reg, self.key.loss))(outputs, targets, strengths, now)
         objective = losses
@@ -232,8 +232,10 @@ class LaneEngine:
             noise = None if noise is None else before_the_batch(reg, noise, outputs.shape[1:])
             objective = losses + self._one_a_lane(reg.penalty(inputs, outputs, targets, strengths, now, noise), losses)
         # The sum keeps lanes apart: the gradient of each is 1, whatever the others are.
-        (gradient,) = torch.autograd.grad(objective.sum(), weights)
+        gradients = torch.autograd.grad(objective.sum(), parameters)
         with torch.no_grad():
+            gradient = torch.empty_like(stack.weights)
+            torch._foreach_copy_(self._networks.split(gradient), gradients)
             if reg.fills("update") or reg.fills("gradient"):
                 self._regularize(epoch, stack.weights, gradient, now)
             _sgd(epoch, stack, gradient)
@@ -364,7 +366,7 @@ def _sgd(epoch: _Epoch, stack: Stack, gradient: Tensor) -> None:
         gradient.addcmul_(stack.weights, epoch.weight_decay)
     if epoch.masks is not None:
         gradient.mul_(epoch.masks)
-    stack.momenta.mul_(epoch.momentum).add_(gradient)
+    torch.addcmul(gradient, stack.momenta, epoch.momentum, out=stack.momenta)  # in one pass over memory
     stack.weights.addcmul_(stack.momenta, epoch.learning_rate, value=-1)
 
 
