@@ -85,7 +85,7 @@ def growth(engine: SerialEngine) -> float:
     child = os.fork()
     if child == 0:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        engine.train_index = engine.train_index[: 4 * engine.settings.batch_size]
+        engine.course.train_index = engine.train_index[: 4 * engine.settings.batch_size]
         seconds(engine)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         os.write(write, str((after - before) / 1024).encode())
@@ -98,8 +98,7 @@ def growth(engine: SerialEngine) -> float:
 
 def seconds(engine: SerialEngine) -> float:
     """Of one epoch of training, validation left out."""
-    now = engine._moment(0, 0, torch.float32, engine.device)
-    engine._set_epoch(engine._strengths(now), now)
+    engine._set_epoch(engine.course.plan(0))
     begin = time.perf_counter()
     engine._train()
     return time.perf_counter() - begin

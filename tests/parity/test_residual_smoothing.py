@@ -9,7 +9,7 @@ import torch
 
 from tune_reg import ResidualSmoothingLoss
 from tune_reg.regularizers.residual_smoothing import diffusivity, residual_smoothing_loss, smooth
-from tune_reg.training.engine import mean_squared_error
+from tune_reg.training.step import mean_squared_error
 
 ANNEALINGS = ("laplace", "logistic", "constant")
 TOTAL, STEP, MU, B, SCALE = 40, 13, 0.6, 0.35, 0.9

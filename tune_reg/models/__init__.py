@@ -2,7 +2,7 @@
 
 from tune_reg.models.catalog import MODELS, build, check, dropout_models, is_convolutional, supports_dropout
 from tune_reg.models.classifier import Classifier
-from tune_reg.models.dropout import Dropout, has_dropout, set_dropout
+from tune_reg.models.dropout import Dropout, draw_mask, has_dropout, set_dropout
 
 __all__ = [
     "MODELS",
@@ -10,6 +10,7 @@ __all__ = [
     "Dropout",
     "build",
     "check",
+    "draw_mask",
     "dropout_models",
     "has_dropout",
     "is_convolutional",

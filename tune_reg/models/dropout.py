@@ -39,13 +39,18 @@ class Dropout(nn.Module):
         rate = float(self.rate)
         if not self.training or rate == 0:
             return hidden
-        # float32 whatever the default: float64 draws other numbers, and so would drop other units.
-        kept = torch.rand(hidden.shape, generator=self.generator, dtype=torch.float32, device="cpu") >= rate
-        return hidden * (kept.to(hidden.device, hidden.dtype) / (1 - rate))
+        return hidden * draw_mask(hidden.shape, rate, self.generator, hidden.dtype).to(hidden.device)
 
     def extra_repr(self) -> str:
         """The rate."""
         return f"rate={float(self.rate):g}"
+
+
+def draw_mask(shape: torch.Size, rate: float, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
+    """What dropout multiplies by, on the CPU: 0 with probability ``rate``, in [0, 1), and ``1 / (1 - rate)`` else."""
+    # float32 whatever the default: float64 draws other numbers, and so would drop other units.
+    kept = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") >= rate
+    return kept.to(dtype) / (1 - rate)
 
 
 def relu_dropout() -> nn.Sequential:

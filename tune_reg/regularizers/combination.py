@@ -107,6 +107,11 @@ class Combination(Regularizer):
         """That of the first part."""
         return self._parts[0].current_strength(self._own(0, strengths), progress)
 
+    def noise_shares(self, hook: str, shape: torch.Size) -> list[tuple[Regularizer, tuple[int, ...]]]:
+        """The parts that want noise for ``hook``, in the order of their shares of the row, and the shape of each."""
+        wanted = [(part, part.noise_shape(hook, shape)) for part in self._parts if part.fills(hook)]
+        return [(part, own) for part, own in wanted if own is not None]
+
     def _own(self, i: int, strengths: Strengths) -> dict[str, Tensor]:
         return {own: strengths[here] for own, here in self.names[i].items() if here in strengths}
 

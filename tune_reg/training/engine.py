@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,12 +13,10 @@ from torch import Tensor, nn
 
 from tune_reg import data, models, optimizers
 from tune_reg.data import Dataset, crop_flip
-from tune_reg.regularizers import Progress, Regularizer, regularizer
-from tune_reg.regularizers.sparse_gradients import masked, random_mask
+from tune_reg.regularizers import Progress, Strengths
+from tune_reg.training.course import Course, EpochPlan, EpochRow, epoch_row, not_finite
 from tune_reg.training.run import Run
-from tune_reg.training.seeding import derive, generator
-
-EpochRow = dict[str, Any]
+from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
 
 _EVALUATION_BATCH: Final = 1000
 
@@ -45,11 +42,9 @@ class SerialEngine:
         self.device = torch.device(device)
         self.dtype = dtype
         self.dataset = dataset or data.load(run.dataset, data_root)
-        self.train_index, self.val_index = _split(run, self.dataset)
+        self.course = Course(run, self.dataset)
         self.settings = run.settings
-        kind = regularizer(run.regularizer)
-        fixed, self._numbers = run.split_hyperparameters()
-        self.regularizer: Regularizer = kind(**fixed)
+        self.regularizer = self.course.regularizer
         self.model = self._build()
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._optimizer_noise = torch.Generator()
@@ -61,10 +56,6 @@ class SerialEngine:
             weight_decay=0.0,
             generator=self._optimizer_noise,
         )
-        self.learning_rate_schedule = self.settings.schedule()
-        self._batch_sizes = self.settings.batch_sizes()
-        steps = [math.ceil(len(self.train_index) / size) for size in self._batch_sizes]
-        self._steps_before = [0, *itertools.accumulate(steps)]  # each epoch; the last is that of all epochs
         self.epoch = 0  # epochs done
         self.diverged = False
         self.history: list[EpochRow] = []
@@ -72,9 +63,19 @@ class SerialEngine:
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
 
+    @property
+    def train_index(self) -> Tensor:
+        """The images that train, as indices into the training set: int64 [n]."""
+        return self.course.train_index
+
+    @property
+    def val_index(self) -> Tensor:
+        """Those held out for validation; empty where the test set validates."""
+        return self.course.val_index
+
     def steps(self, epoch: int) -> int:
         """Optimizer steps in an epoch, counted from 0; the last batch may be smaller."""
-        return self._steps_before[epoch + 1] - self._steps_before[epoch]
+        return self.course.steps(epoch)
 
     @property
     def finished(self) -> bool:
@@ -84,24 +85,12 @@ class SerialEngine:
     def train_epoch(self) -> EpochRow:
         """Train one epoch and validate; the row for the table of epochs. A loss that is not finite ends the run."""
         begin = time.perf_counter()
-        # In float64, whatever the arithmetic of the training: these numbers are written down.
-        exact = self._moment(self.epoch, 0, torch.float64, torch.device("cpu"))
-        strengths = self._strengths(exact)
-        strength = float(self.regularizer.current_strength(strengths, exact))
-        self._set_epoch(strengths, exact)
+        plan = self.course.plan(self.epoch)
+        self._set_epoch(plan)
         train_loss = self._train()
         self.epoch += 1
-        val_loss, val_accuracy = self.evaluate("validation")
-        self.diverged = not (math.isfinite(train_loss) and math.isfinite(val_loss))
-        row = {
-            "epoch": self.epoch,
-            "learning_rate": float(exact.learning_rate),
-            "strength": strength,
-            "train_loss": train_loss,
-            "val_loss": val_loss,
-            "val_accuracy": val_accuracy,
-            "wall_s": time.perf_counter() - begin,
-        }
+        row = epoch_row(self.epoch, plan, train_loss, self.evaluate("validation"), time.perf_counter() - begin)
+        self.diverged = not_finite(row)
         self.history.append(row)
         return row
 
@@ -146,14 +135,7 @@ class SerialEngine:
         self.epoch, self.diverged, self.history = state["epoch"], state["diverged"], list(state["history"])
 
     def _build(self) -> nn.Module:
-        model = models.build(
-            self.run.model,
-            image=self.dataset.image,
-            classes=self.dataset.classes,
-            mean=self.dataset.mean,
-            std=self.dataset.std,
-            seed=derive(self.run.seed, "weights"),
-        ).to(self.device, self.dtype)
+        model = self.course.network(self.dataset).to(self.device, self.dtype)
         if models.is_convolutional(model):
             model = model.to(memory_format=torch.channels_last)
         return model
@@ -165,70 +147,33 @@ class SerialEngine:
         index = self.train_index if part == "train" else self.val_index
         return self._images, self._labels, index.to(self.device)
 
-    def _to_unit(self, images: Tensor) -> Tensor:
-        return images.to(self.dtype).div_(255)
-
     def _batch(self, images: Tensor, index: Tensor) -> Tensor:
-        return self._to_unit(data.gather(images, index))
+        return to_unit(data.gather(images, index), self.dtype)
 
-    def _moment(self, epoch: int, step: int, dtype: torch.dtype, device: torch.device) -> Progress:
-        """Where the training stands at optimizer step ``step`` of epoch ``epoch``, both from 0."""
-        epochs = self.settings.epochs
-        at = epoch / max(epochs - 1, 1)
-        factor = float(self.learning_rate_schedule(at))
-        done = (self._steps_before[epoch] + step) / self._steps_before[-1]
-        numbers = (done, at, self.settings.learning_rate * factor, factor)
-        return Progress(*torch.tensor(numbers, dtype=dtype, device=device).unbind())
-
-    def _strengths(self, now: Progress) -> dict[str, Tensor]:
-        """The hyperparameters that are numbers, as 0-d tensors; those with a schedule at this epoch's value."""
-        return {
-            name: now.epoch.new_tensor(value if isinstance(value, float) else float(value(float(now.epoch))))
-            for name, value in self._numbers.items()
-        }
-
-    def _set_epoch(self, strengths: dict[str, Tensor], now: Progress) -> None:
+    def _set_epoch(self, plan: EpochPlan) -> None:
         """What holds for a whole epoch: learning rate, weight decay, dropout, and which weights learn."""
-        reg = self.regularizer
-        self._weight_decay = float(reg.weight_decay(strengths, now)) if reg.fills("weight_decay") else 0.0
-        if reg.fills("dropout"):
-            source = generator(self.run.seed, "dropout", self.epoch)
-            models.set_dropout(self.model, float(reg.dropout(strengths, now)), source)
-        if reg.fills("sparsity"):
-            self._set_masks()
+        self._weight_decay = plan.weight_decay
+        if self.regularizer.fills("dropout"):
+            models.set_dropout(self.model, plan.dropout, self.course.dropout_source(self.epoch))
+        self._masks = self.course.masks(self.epoch, self.parameters)
+        for i, mask in self._masks.items():
+            buffer = self.optimizer.state[self.parameters[i]].get("momentum_buffer")
+            if buffer is not None:  # of weights that rested already it is zero
+                buffer.mul_(mask)
         for group in self.optimizer.param_groups:
-            group["lr"] = float(now.learning_rate)
+            group["lr"] = plan.learning_rate
             # Where weights are masked, decay must be masked with the gradient.
             group["weight_decay"] = 0.0 if self._masks else self._weight_decay
 
-    def _set_masks(self) -> None:
-        """Draw which weights rest, as of the epoch in which their share last changed."""
-        shares = []
-        for epoch in range(self.epoch + 1):
-            then = self._moment(epoch, 0, torch.float64, torch.device("cpu"))
-            shares.append(float(self.regularizer.sparsity(self._strengths(then), then)))
-        changed = max((e for e in range(len(shares)) if e == 0 or shares[e] != shares[e - 1]), default=0)
-        self._masks = {}
-        if shares[-1] == 0:
-            return
-        for i, parameter in enumerate(self.parameters):
-            if masked(parameter):
-                mask = random_mask(parameter.detach(), shares[-1], generator(self.run.seed, "sparsity", changed, i))
-                self._masks[i] = mask
-                buffer = self.optimizer.state[parameter].get("momentum_buffer")
-                if buffer is not None:  # of weights that rested already it is zero
-                    buffer.mul_(mask)
-
     def _train(self) -> float:
         """One pass over the subset in the order of this seed and epoch; the mean training loss."""
-        seed, epoch = self.run.seed, self.epoch + 1
-        order = torch.randperm(len(self.train_index), generator=generator(seed, "order", epoch))
-        chunks = torch.split(self.train_index[order].to(self.device), self._batch_sizes[self.epoch])
-        self._sources = {hook: generator(seed, hook, epoch) for hook in ("augment", "inputs", "gradient", "penalty")}
-        self._optimizer_noise.manual_seed(derive(seed, "optimizer", epoch))
+        course = self.course
+        chunks = torch.split(course.order(self.epoch).to(self.device), course.batch_sizes[self.epoch])
+        self._sources = course.sources(self.epoch)
+        self._optimizer_noise.manual_seed(course.optimizer_seed(self.epoch))
         self._total = torch.zeros((), dtype=torch.float64, device=self.device)
         # They change from epoch to epoch alone, and making tensors costs every step.
-        self._now = self._strengths(self._moment(self.epoch, 0, self.dtype, self.device))
+        self._now = course.strengths(course.moment(self.epoch, 0, self.dtype, self.device))
         self.model.train()
         at_once = optimizers.evaluations_per_step(self.settings.optimizer)
         if at_once == 1:
@@ -250,18 +195,18 @@ class SerialEngine:
 
     def _evaluate(self, chunk: Tensor, i: int) -> Tensor:
         """Loss and gradients of one batch, regularized; the loss."""
-        now = self._moment(self.epoch, i, self.dtype, self.device)
+        now = self.course.moment(self.epoch, i, self.dtype, self.device)
         strengths, reg = self._now, self.regularizer
         images, targets = data.gather(self._images, chunk), self._labels[chunk]
         if self.settings.augment == "crop-flip":
             images = crop_flip(images, self._sources["augment"])
-        inputs = self._to_unit(images)
+        inputs = to_unit(images, self.dtype)
         if reg.fills("inputs"):
             inputs = reg.inputs(inputs, strengths, now, self._noise("inputs", inputs))
         if reg.fills("penalty"):
             inputs.requires_grad_()
         outputs = self.model(inputs)
-        loss = self._loss(outputs, targets, strengths, now)
+        loss = data_loss(reg, self.settings.loss, outputs, targets, strengths, now)
         self._total += loss.detach().double() * len(chunk)
         if reg.fills("penalty"):
             loss = loss + reg.penalty(inputs, outputs, targets, strengths, now, self._noise("penalty", outputs))
@@ -271,36 +216,21 @@ class SerialEngine:
         return loss.detach()
 
     def _noise(self, hook: str, like: Tensor) -> Tensor | None:
-        shape = self.regularizer.noise_shape(hook, like.shape)
-        if shape is None:
-            return None
-        return torch.randn(shape, generator=self._sources[hook], dtype=self.dtype).to(self.device)
-
-    def _loss(self, outputs: Tensor, targets: Tensor, strengths: dict[str, Tensor], now: Progress) -> Tensor:
-        reg = self.regularizer
-        if reg.fills("loss"):
-            return reg.loss(outputs, targets, strengths, now)
-        if reg.fills("targets"):
-            soft = reg.targets(one_hot(targets, outputs), strengths, now)
-        elif self.settings.loss == "cross-entropy":
-            return nn.functional.cross_entropy(outputs, targets)
-        else:
-            soft = one_hot(targets, outputs)
-        return mean_squared_error(outputs, soft) if self.settings.loss == "mse" else soft_cross_entropy(outputs, soft)
+        noise = draw_noise(self.regularizer, hook, like.shape, self._sources[hook], self.dtype)
+        return None if noise is None else noise.to(self.device)
 
     @torch.no_grad()
-    def _prepare(self, strengths: dict[str, Tensor], now: Progress) -> None:
+    def _prepare(self, strengths: Strengths, now: Progress) -> None:
         """What the regularizer does to gradients and weights between backward pass and step."""
         reg = self.regularizer
-        gradients, updates = reg.fills("gradient"), reg.fills("update")
         for i, parameter in enumerate(self.parameters):
             gradient = parameter.grad
             if gradient is None:
                 continue
-            if updates:
-                parameter.copy_(reg.update(parameter, gradient, strengths, now))
-            if gradients:
-                gradient = reg.gradient(gradient, parameter, strengths, now, self._noise("gradient", gradient))
+            noise = self._noise("gradient", gradient) if reg.fills("gradient") else None
+            updated, gradient = regularized(reg, parameter, gradient, strengths, now, noise)
+            if updated is not parameter:
+                parameter.copy_(updated)
             if self._masks:
                 gradient = gradient + self._weight_decay * parameter
                 if i in self._masks:
@@ -309,35 +239,3 @@ class SerialEngine:
                 # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
                 gradient = torch.empty_like(parameter).copy_(gradient)
             parameter.grad = gradient
-
-
-def one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
-    """Targets int64 [B] as rows of 0 and 1 [B, M], of the dtype of ``outputs`` [B, M]."""
-    return (targets.unsqueeze(-1) == torch.arange(outputs.shape[-1], device=outputs.device)).to(outputs.dtype)
-
-
-def soft_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """``- sum_j y_j log softmax(h)_j``, averaged over the batch: outputs [B, M], targets [B, M] -> scalar."""
-    return -(targets * torch.log_softmax(outputs, -1)).sum(-1).mean()
-
-
-def mean_squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Squared error of the softmax against ``targets``, summed over classes, averaged over the batch.
-
-    This is the loss of residual smoothing with nothing smoothed. outputs [B, M], targets [B, M] -> scalar.
-    """
-    return (torch.softmax(outputs, -1) - targets).square().sum(-1).mean()
-
-
-def _split(run: Run, dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """The training images of this run and the validation images, as indices into the training set."""
-    n = len(dataset.train_labels)
-    if run.protocol == "paper":
-        train, validation = torch.arange(n), torch.empty(0, dtype=torch.int64)
-    else:
-        seed = derive(run.split_seed, "validation")
-        train, validation = data.train_validation(n, dataset.train_labels, run.training.validation, seed)
-    seed = derive(run.seed, "subset")
-    if run.images_per_class is not None:
-        return data.subset_per_class(train, dataset.train_labels, run.images_per_class, seed), validation
-    return data.subset(train, run.fraction, seed), validation

@@ -1,0 +1,70 @@
+"""Which runs can train side by side."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tune_reg.errors import StudyError
+from tune_reg.training.run import Run, TrainingSet
+
+
+class LaneKey(NamedTuple):
+    """What the lanes of one engine have in common. They differ in numbers alone, and in seeds and epochs.
+
+    The training set's size is part of it: lanes step together, so their epochs have the same number of steps.
+    """
+
+    dataset: str
+    model: str
+    regularizer: str
+    choices: tuple[tuple[str, object], ...]
+    training_set: str
+    protocol: str
+    validation: float
+    batch_size: int
+    loss: str
+    augment: str
+
+
+def lane_key(run: Run) -> LaneKey:
+    """The key of a run: runs with the same key can be lanes of one engine.
+
+    Raises StudyError for a run that cannot be a lane: lanes have SGD and one batch size.
+
+    >>> from tune_reg.training import Run
+    >>> one, other = (Run("digits", "nn-2", "l1", {"strength": s}, seed=s) for s in (1, 2))
+    >>> lane_key(one) == lane_key(other)
+    True
+    """
+    settings = run.settings
+    if settings.optimizer != "sgd":
+        raise StudyError(f"lanes: optimizer must be 'sgd', but got {settings.optimizer!r}; train such runs one by one")
+    sizes = settings.batch_sizes()
+    if len(set(sizes)) > 1:
+        raise StudyError(
+            f"lanes: batch_size_schedule must be constant, but the batch size goes from {min(sizes)} to {max(sizes)}; "
+            "train such runs one by one"
+        )
+    choices, _ = run.split_hyperparameters()
+    return LaneKey(
+        run.dataset,
+        run.model,
+        run.regularizer,
+        tuple(sorted(choices.items())),
+        TrainingSet(run.fraction, run.images_per_class).name,
+        run.protocol,
+        run.training.validation,
+        sizes[0],
+        settings.loss,
+        settings.augment,
+    )
+
+
+def check_same(key: LaneKey, lane: int, first: LaneKey) -> None:
+    """Raise StudyError where the run for ``lane`` differs from the other lanes in more than numbers."""
+    for what, own, theirs in zip(LaneKey._fields, key, first, strict=True):
+        if own != theirs:
+            raise StudyError(
+                f"lanes: {what} must be the same in all lanes, but lane {lane} has {own!r} and the others {theirs!r}; "
+                "give them engines of their own"
+            )

@@ -1,0 +1,163 @@
+"""K networks of one architecture as one: their weights stacked in one flat tensor, the forward pass under vmap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from tune_reg import models
+from tune_reg.errors import StudyError, one_line
+
+
+@dataclass
+class Stack:
+    """The tensors of K lanes: trained weights and their momenta [K, P], and what is not trained [K, ...] by name."""
+
+    weights: Tensor
+    momenta: Tensor
+    buffers: dict[str, Tensor]
+
+    def take(self, lanes: Sequence[int]) -> Stack:
+        """A copy of some lanes."""
+        index = torch.tensor(lanes, device=self.weights.device)
+        buffers = {name: buffer[index] for name, buffer in self.buffers.items()}
+        return Stack(self.weights[index], self.momenta[index], buffers)
+
+    def put(self, lanes: Sequence[int], some: Stack) -> None:
+        """Write ``some`` over these lanes."""
+        index = torch.tensor(lanes, device=self.weights.device)
+        self.weights[index], self.momenta[index] = some.weights, some.momenta
+        for name, buffer in self.buffers.items():
+            buffer[index] = some.buffers[name]
+
+
+class LaneNetworks:
+    """What K networks of one architecture have in common, and how each gets into and out of a ``Stack``.
+
+    ``network``: one of them, in the memory format of single runs; its own weights are scratch from here on. Raises
+    StudyError for a network that cannot run under vmap or does not use all its parameters.
+    """
+
+    def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, int, int]) -> None:
+        self._network = network
+        self._image = image
+        trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
+        self._trained = list(trained.values())
+        self._names = list(trained)
+        self._sizes = [parameter.numel() for parameter in self._trained]
+        frozen = {key: value for key, value in network.named_parameters() if not value.requires_grad}
+        self._rest: dict[str, Tensor] = {**frozen, **dict(network.named_buffers())}
+        self._masks: Iterator[Tensor] | None = None
+        self._seen: list[torch.Size] | None = None
+        for layer in network.modules():
+            if isinstance(layer, models.Dropout):
+                layer.register_forward_hook(self._dropped)
+        like = self._trained[0].detach()
+        self.stack = Stack(
+            like.new_zeros(lanes, sum(self._sizes)),
+            like.new_zeros(lanes, sum(self._sizes)),
+            {key: value.detach().expand(lanes, *value.shape).clone() for key, value in self._rest.items()},
+        )
+        for lane in range(lanes):
+            self.write(lane, network.state_dict())
+        self._try(name)
+
+    def split(self, flat: Tensor) -> list[Tensor]:
+        """Rows [K, P] as one tensor [K, *shape] for each parameter, all of them views."""
+        pieces = torch.split(flat, self._sizes, dim=1)
+        return [p.view(len(flat), *like.shape) for p, like in zip(pieces, self._trained, strict=True)]
+
+    def outputs(
+        self,
+        parameters: Sequence[Tensor],
+        buffers: dict[str, Tensor],
+        images: Tensor,
+        *,
+        train: bool,
+        masks: Sequence[Tensor] = (),
+    ) -> Tensor:
+        """Logits [K, B, M] of images [K, B, C, H, W], or of [B, C, H, W] that all lanes share.
+
+        ``parameters``: as ``split`` gives them. In training mode the statistics in ``buffers`` are updated in place.
+        ``masks``: [K, *hidden] for each call of a dropout layer, in their order; none drop nothing.
+        """
+
+        def one(tensors: dict[str, Tensor], images: Tensor, masks: list[Tensor]) -> Tensor:
+            self._masks = iter(masks) if masks else None
+            try:
+                logits: Tensor = functional_call(self._network, tensors, (images,))
+            finally:
+                self._masks = None
+            return logits
+
+        self._network.train(train)
+        stacked = {**dict(zip(self._names, parameters, strict=True)), **buffers}
+        shared = images.ndim == len(self._image) + 1
+        logits: Tensor = vmap(one, in_dims=(0, None if shared else 0, 0))(stacked, images, list(masks))
+        return logits
+
+    @torch.no_grad()
+    def dropout_shapes(self, batch: int) -> list[torch.Size]:
+        """What the dropout layers of one network get for a batch of this size, in the order of their calls."""
+        self._network.eval()
+        self._seen = []
+        self._network(self._trained[0].new_zeros(batch, *self._image))
+        seen, self._seen = self._seen, None
+        return seen
+
+    @torch.no_grad()
+    def write(self, lane: int, state: dict[str, Any], momenta: dict[int, Tensor] | None = None) -> None:
+        """Put a network's ``state_dict`` into a lane, in place; momenta by the parameter's place, 0 where missing."""
+        self._network.load_state_dict(state)
+        for piece, parameter in zip(self.split(self.stack.weights), self._trained, strict=True):
+            piece[lane] = parameter
+        for i, piece in enumerate(self.split(self.stack.momenta)):
+            piece[lane] = (momenta or {}).get(i, 0.0)
+        for key, value in self._rest.items():
+            self.stack.buffers[key][lane] = value
+
+    @torch.no_grad()
+    def read(self, lane: int) -> tuple[dict[str, Any], dict[int, Tensor]]:
+        """A copy of a lane: its ``state_dict`` and momenta, in the memory format of single runs."""
+        for piece, parameter in zip(self.split(self.stack.weights), self._trained, strict=True):
+            parameter.copy_(piece[lane])
+        for key, value in self._rest.items():
+            value.copy_(self.stack.buffers[key][lane])
+        state = {key: value.clone() for key, value in self._network.state_dict().items()}
+        # The fused optimizer of a single run walks momenta by the strides of the weights.
+        pieces = zip(self.split(self.stack.momenta), self._trained, strict=True)
+        return state, {i: torch.empty_like(like).copy_(piece[lane]) for i, (piece, like) in enumerate(pieces)}
+
+    def parameters(self, lane: int) -> list[Tensor]:
+        """The trained parameters of a lane, as views."""
+        return [piece[lane] for piece in self.split(self.stack.weights)]
+
+    def _dropped(self, layer: nn.Module, arguments: tuple[Tensor, ...], hidden: Tensor) -> Tensor:
+        """Hook of the dropout layers, which themselves are off: the masks of lanes come from outside."""
+        del layer, arguments
+        if self._seen is not None:
+            self._seen.append(hidden.shape)
+        return hidden if self._masks is None else hidden * next(self._masks)
+
+    def _try(self, name: str) -> None:
+        pieces = [piece.detach().clone().requires_grad_() for piece in self.split(self.stack.weights[:1])]
+        buffers = {key: value[:1].clone() for key, value in self.stack.buffers.items()}
+        try:
+            outputs = self.outputs(pieces, buffers, pieces[0].new_zeros(1, 2, *self._image), train=True)
+        except Exception as error:
+            raise StudyError(
+                f"lanes: model {name!r} must run under torch.func.vmap, but fails ({one_line(error)}); "
+                "train its runs one by one"
+            ) from error
+        gradients = torch.autograd.grad(outputs.sum(), pieces, allow_unused=True)
+        for key, gradient in zip(self._names, gradients, strict=True):
+            if gradient is None:
+                raise StudyError(
+                    f"lanes: model {name!r} must use all its parameters, but {key!r} has no part in its output; "
+                    "train its runs one by one"
+                )
