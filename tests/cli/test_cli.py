@@ -55,7 +55,7 @@ def test_check_says_loudly_where_the_test_set_picks(tune_reg, study):
         (STUDY.replace("digits", "digit"), "dataset: unknown data set 'digit'; did you mean 'digits'?"),
         (STUDY + "[search]\ntrials = 0", "search.trials: must be greater than or equal to 1, but got 0"),
         (STUDY + "seed = ", "is not valid TOML: Invalid value (at line 6"),
-        (STUDY + "fractions = [0.01]", "training.batch_size: must be <= the smallest subset (12 images"),
+        (STUDY + "fractions = [0.01]", "training.batch_size: must be <= the images of the smallest training set (12)"),
         (STUDY + "fractions = [1.5]", "fractions.0: must be less than or equal to 1, but got 1.5"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_directory_of_another_study_is_refused_and_left_alone(tune_reg, study,
     study.write_text(STUDY + "[search]\ntrials = 3")
     code, _, err = tune_reg("run", study, "--out", out)
     assert code == 2
-    assert "belongs to another study (search.trials is 16 there and 3 here)" in err
+    assert "belongs to another study (search.trials is 16 there and can only grow, but is 3 here)" in err
     assert [path.name for path in out.iterdir() if not path.name.startswith(".")] == ["study.toml"]
 
 

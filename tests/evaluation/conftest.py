@@ -24,10 +24,10 @@ def tiny():
 def trained(tiny):
     """A function that trains a run on the tiny data set."""
 
-    def train(*, epochs=3, model="nn-2-small", dtype=torch.float32, batch_size=32, **keys):
+    def train(*, epochs=3, until=None, model="nn-2-small", dtype=torch.float32, batch_size=32, **keys):
         training = TrainingSettings(epochs=epochs, batch_size=batch_size)
         engine = SerialEngine(Run("tiny", model, "weight-decay", {}, training, **keys), dataset=tiny, dtype=dtype)
-        while not engine.finished:
+        while engine.epoch < (until or epochs):
             engine.train_epoch()
         return engine
 

@@ -124,7 +124,7 @@ def test_distances_agree_with_what_pgd_reaches(net):
     assert near.median() < far.median()  # DeepFool is quick, not close
     # An image that PGD fools at a radius has a wrong one no further away; each attack misses a few.
     fooled = ~pgd(*net, [float(near.median())], norm="l2")[0]
-    assert (fooled == (near <= near.median())).double().mean() > 0.9
+    assert (fooled == (near <= near.median())).double().mean() > 0.8  # chance is one half
 
 
 @pytest.mark.parametrize("attack", ["fast_gradient", "pgd linf", "pgd l2", "deepfool", "carlini_wagner"])

@@ -69,7 +69,7 @@ def test_robustness_is_measured_on_the_same_images_in_all_runs_of_a_study(traine
 
 
 def test_testing_does_not_disturb_the_training(trained):
-    engine, other = trained(), trained()
+    engine, other = trained(until=2), trained(until=2)
     robustness_rows(other, pgd_linf=[0.1], images=20)
     final_row(other)
     engine.train_epoch()

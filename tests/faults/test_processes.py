@@ -96,6 +96,7 @@ def goes_on(command, environment, out):
     assert done.returncode == 0, done.stdout + done.stderr
     results = load(out)
     assert sorted(results.trials()["trial"].to_pylist()) == [0, 1, 2, 3]
+    assert set(results.trials()["state"].to_pylist()) == {"complete"}
     assert results.final().num_rows == 1
 
 
@@ -127,7 +128,8 @@ def test_after_its_raylet_was_killed_the_same_command_goes_on(tmp_path):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode != 0
+    # Runs that were under way need no raylet; only where a new process was needed does the study end here.
+    assert process.returncode in (0, 2)
     goes_on(command, environment, tmp_path / "out")
 
 

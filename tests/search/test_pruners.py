@@ -47,8 +47,8 @@ def test_hyperband_trains_some_trials_longer_than_asha_before_it_stops_them(tmp_
 
 def test_names():
     assert {name: type(pruners.build(SearchSettings(pruner=name), epochs=8)).__name__ for name in NAMES} == {
-        "asha": "SuccessiveHalvingPruner",
-        "hyperband": "HyperbandPruner",
+        "asha": "SuccessiveHalving",
+        "hyperband": "SuccessiveHalving",
         "median": "MedianPruner",
         "none": "NopPruner",
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from tune_reg.errors import StoreError
+from tune_reg.errors import TuneRegError
 from tune_reg.search.brain import Brain, State, Trial
 from tune_reg.store import Store
 from tune_reg.study import Study, Task
@@ -104,8 +104,8 @@ class Sweep:
             seed=study.seed,
         )
         self._attacks_only = attacks_only
-        #: Why the study cannot go on, where the directory cannot be written.
-        self.fatal: StoreError | None = None
+        #: Why the study cannot go on, where the directory cannot be written or Ray has died.
+        self.fatal: TuneRegError | None = None
         #: Of runs whose process was ended, why.
         self.hung: dict[str, str] = {}
         self._live: dict[str, _Live] = {}

@@ -15,7 +15,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune_reg.errors import StoreError
+from tune_reg.errors import StoreError, TuneRegError
 from tune_reg.search.sweep import Sweep, SweepRun
 
 #: How old the number of slots may be.
@@ -125,6 +125,8 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A run that failed more often than it may is given up, with its reason."""
         del tune_controller
+        if self._sweep.fatal is None and own_node_lost(trial):
+            self._sweep.fatal = TuneRegError("Ray has died on this machine; give the command again, and it goes on")
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         key = trial.config["key"]
@@ -193,6 +195,14 @@ class HangWatch(_NotPickled, Callback):
         """It is alive."""
         del iteration, trials, result, info
         self._heard[trial.trial_id] = self._clock()
+
+
+def own_node_lost(trial: TuneTrial) -> bool:
+    """Whether a run failed because Ray takes this process's node for dead: no run can then be started any more."""
+    if "its owner has died" in str(trial.get_error() or ""):
+        return True
+    own = ray.get_runtime_context().get_node_id()
+    return not any(node["Alive"] and node["NodeID"] == own for node in ray.nodes())  # type: ignore[no-untyped-call]
 
 
 def failure_reason(trial: TuneTrial) -> str:
