@@ -49,9 +49,8 @@ def measure(trials: int, directory: Path) -> None:
     begin = time.perf_counter()
     Sweep(study, directory).next()
     again = time.perf_counter() - begin
-    print(
-        f"{trials} trials: {seconds:.3f} s each; process {peak} MiB; journal {journal:.1f} MiB; goes on in {again:.2f} s"
-    )
+    at = f"process {peak} MiB; journal {journal:.1f} MiB; goes on in {again:.2f} s"
+    print(f"{trials} trials: {seconds:.3f} s each; {at}")
 
 
 if __name__ == "__main__":
