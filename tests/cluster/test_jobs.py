@@ -154,3 +154,24 @@ def test_a_head_that_is_not_there_is_one_line():
     with pytest.raises(ClusterError) as error:
         jobs.connect("http://127.0.0.1:9")
     assert "\n" not in str(error.value)
+
+
+def test_a_cluster_that_has_just_started_is_asked_again(monkeypatch):
+    from tune_reg.cluster import jobs
+
+    monkeypatch.setattr(jobs.time, "sleep", lambda _: None)
+    answers = [RuntimeError("status code 500: No available agent to submit job"), None, RuntimeError("no room")]
+    sent = []
+
+    class Fresh:
+        def submit_job(self, **job):
+            sent.append(job)
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+
+    jobs._send(Fresh(), submission_id="a")
+    assert sent == [{"submission_id": "a"}] * 2
+    with pytest.raises(RuntimeError, match="no room"):
+        jobs._send(Fresh(), submission_id="b")
+    assert len(sent) == 3

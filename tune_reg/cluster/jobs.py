@@ -16,6 +16,8 @@ from tune_reg.errors import ClusterError, one_line
 
 #: So often a job that is waited for is looked at.
 _LOOK_S: Final = 2.0
+#: So long a cluster that has just started may need until it takes jobs.
+_PATIENCE_S: Final = 60.0
 _ENDED: Final = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
@@ -75,7 +77,7 @@ def submit(client: Client, inputs: Inputs) -> Job:
         for plugin, content in inputs.plugins.items():
             (Path(folder) / plugin).write_bytes(content)
         try:
-            client.submit_job(entrypoint=entrypoint, submission_id=name, runtime_env={"working_dir": folder})
+            _send(client, entrypoint=entrypoint, submission_id=name, runtime_env={"working_dir": folder})
         except RuntimeError as error:
             if "already exists" in str(error):  # sent from elsewhere in this very moment
                 return Job(name, str(client.get_job_info(name).status), new=False)
@@ -131,3 +133,17 @@ def _asking() -> Iterator[None]:
         raise ClusterError(
             f"the head does not answer ({one_line(error)}); the job goes on by itself, and the same command finds it"
         ) from None
+
+
+def _send(client: Client, **job: Any) -> None:
+    """Send a job; to a cluster that has just started, again until its agent listens."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            client.submit_job(**job)
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(1.0)
+        else:
+            return
