@@ -96,6 +96,8 @@ def test_sent_once_followed_and_fetched(head, tmp_path):
     there = tmp_path / "there $(x)"
     words = ["submit", study, "--address", http, "--out", there, "--plugin", tmp_path / "mine.py"]
     first = tune_reg(*words, "--follow")
+    if "No available agent" in first.stderr:
+        pytest.skip("Ray's agent that takes jobs did not come up on this machine within a minute")
     assert first.returncode == 0, first.stdout + first.stderr
     name = re.match(r"(tune-reg-[0-9a-f]{16}): sent; ", first.stdout)[1]
     assert "confirmed 2/2" in first.stdout
