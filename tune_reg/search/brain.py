@@ -9,7 +9,6 @@ the journal at a time.
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces import Value
 from tune_reg.search import fidelity, pruners, samplers
 from tune_reg.search.journal import open_journal
+from tune_reg.search.standing import Standing
 from tune_reg.study import SearchSettings, Task
 
 State = Literal["complete", "pruned", "diverged", "failed"]
@@ -82,25 +82,26 @@ class Brain:
         self._pruner = pruners.build(settings, epochs=epochs)
         storage = open_journal(journal) if isinstance(journal, Path) else journal
         self._studies = {task.name: self._open(storage, task) for task in tasks}
-        self._live: set[tuple[str, int]] = set()
-        self._interrupted: list[tuple[Task, int]] = []
-        self._asked: dict[str, int] = {}
+        self._storage = storage
+        self._live: dict[tuple[str, int], int] = {}  # to Optuna's identifier of the trial
+        self._interrupted: list[tuple[Task, FrozenTrial]] = []
+        self._standing: dict[str, Standing] = {}
+        self._winners: dict[str, dict[int, Trial]] = {}
         for task in tasks:
-            trials = self._trials(task)
-            self._asked[task.name] = len(trials)
-            self._interrupted += [(task, t.number) for t in trials if t.state == TrialState.RUNNING]
+            trials = self._studies[task.name].get_trials(deepcopy=False)
+            self._standing[task.name] = Standing.of(trials)
+            self._interrupted += [(task, t) for t in trials if t.state == TrialState.RUNNING]
 
     def ask(self) -> Trial | None:
         """The next configuration, or None where every task has used its budget."""
         if self._interrupted:
-            task, number = self._interrupted.pop(0)
-            return self._sample(task, self._studies[task.name].get_trials(deepcopy=False)[number])
-        open_tasks = [task for task in self.tasks if self._asked[task.name] < self._budget(task)]
+            return self._sample(*self._interrupted.pop(0))
+        open_tasks = [task for task in self.tasks if self._standing[task.name].asked < self._budget(task)]
         if not open_tasks:
             return None
-        task = min(open_tasks, key=lambda task: self._asked[task.name])
+        task = min(open_tasks, key=lambda task: self._standing[task.name].asked)
         trial = self._sample(task)
-        self._asked[task.name] += 1
+        self._standing[task.name].begin()
         return trial
 
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
@@ -110,66 +111,60 @@ class Brain:
         not reported meanwhile.
         """
         assert _key(trial) in self._live
-        study, frozen = self._studies[trial.task.name], self._frozen(trial)
+        frozen = self._frozen(trial)
         if epoch not in frozen.intermediate_values:
-            study._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
+            self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
             frozen = self._frozen(trial)
         until_here = copy.copy(frozen)
         until_here.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= epoch}
-        return self._pruner.prune(study, until_here)
+        return self._pruner.prune(self._studies[trial.task.name], until_here)
 
     def tell(self, trial: Trial, state: State, value: float | None = None, reason: str | None = None) -> None:
         """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone."""
-        self._live.remove(_key(trial))
-        study, frozen = self._studies[trial.task.name], self._frozen(trial)
+        frozen = self._frozen(trial)
+        del self._live[_key(trial)]
         # The trial may have been told before the process that told it was killed.
         if frozen.state.is_finished():
             return
         if reason is not None:
-            study._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
+            self._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
         if state == "diverged":
-            study._storage.set_trial_user_attr(frozen._trial_id, fidelity.DIVERGED, True)
-        study.tell(trial.number, value if state == "complete" else None, _STATES[state])
+            self._storage.set_trial_user_attr(frozen._trial_id, fidelity.DIVERGED, True)
+        final = value if state == "complete" else None
+        self._studies[trial.task.name].tell(trial.number, final, _STATES[state])
+        self._standing[trial.task.name].end(trial.number, _STATES[state], final)
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
-        counts = self.counts(task)
-        return counts.running == 0 and counts.complete + counts.pruned + counts.failed >= self._budget(task)
+        standing = self._standing[task.name]
+        return standing.running == 0 and standing.asked >= self._budget(task)
 
     def _budget(self, task: Task) -> int:
         """The trials of the task: those of the study, or those asked for when the search had stagnated."""
-        patience = self._settings.patience
-        trials = self._trials(task)
-        if not patience or len(trials) >= task.trials:
-            return task.trials
-        best, since = -math.inf, 0
-        for trial in trials:
-            if not trial.state.is_finished():
-                break  # it may still be better
-            better = trial.state == TrialState.COMPLETE and _value(trial) > best
-            best, since = (_value(trial), 0) if better else (best, since + 1)
-            if since >= patience:
-                return len(trials)
-        return task.trials
+        patience, standing = self._settings.patience, self._standing[task.name]
+        stagnated = patience and standing.longest_wait >= patience
+        return min(task.trials, standing.asked) if stagnated else task.trials
 
     def winner(self, task: Task) -> Trial | None:
         """The complete trial of the highest value, the first of equals, or None where there is none."""
-        complete = [t for t in self._trials(task) if t.state == TrialState.COMPLETE and t.value is not None]
-        if not complete:
+        number = self._standing[task.name].winner
+        if number is None:
             return None
-        return _trial(task, min(complete, key=lambda t: (-_value(t), t.number)))
+        if number not in self._winners.get(task.name, ()):
+            frozen = self._studies[task.name].get_trials(deepcopy=False)[number]
+            params = task.space.suggest(optuna.trial.FixedTrial(frozen.params))
+            self._winners[task.name] = {number: Trial(task, number, params)}
+        return self._winners[task.name][number]
 
     def counts(self, task: Task) -> Counts:
         """Where the task stands."""
-        trials = self._trials(task)
-        states = [t.state for t in trials]
-        values = [_value(t) for t in trials if t.state == TrialState.COMPLETE]
+        standing = self._standing[task.name]
         return Counts(
-            running=states.count(TrialState.RUNNING),
-            complete=states.count(TrialState.COMPLETE),
-            pruned=states.count(TrialState.PRUNED),
-            failed=states.count(TrialState.FAIL),
-            best=max(values, default=None),
+            running=standing.running,
+            complete=standing.ended[TrialState.COMPLETE],
+            pruned=standing.ended[TrialState.PRUNED],
+            failed=standing.ended[TrialState.FAIL],
+            best=standing.best,
         )
 
     def _open(self, storage: BaseStorage, task: Task) -> optuna.Study:
@@ -190,7 +185,7 @@ class Brain:
     def _sample(self, task: Task, begun: FrozenTrial | None = None) -> Trial:
         """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
         study = self._studies[task.name]
-        number = self._asked[task.name] if begun is None else begun.number
+        number = self._standing[task.name].asked if begun is None else begun.number
         sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
         told = fidelity.ShownStudy(
             study,
@@ -201,26 +196,12 @@ class Brain:
         )
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
         trial = Trial(task, live.number, task.space.suggest(live))
-        self._live.add(_key(trial))
+        self._live[_key(trial)] = live._trial_id
         return trial
 
-    def _trials(self, task: Task) -> list[FrozenTrial]:
-        """The trials asked so far; starting points that wait their turn are none."""
-        trials = self._studies[task.name].get_trials(deepcopy=False)
-        return [t for t in trials if t.state != TrialState.WAITING]
-
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        return self._studies[trial.task.name].get_trials(deepcopy=False)[trial.number]
+        return self._storage.get_trial(self._live[_key(trial)])
 
 
 def _key(trial: Trial) -> tuple[str, int]:
     return trial.task.name, trial.number
-
-
-def _trial(task: Task, frozen: FrozenTrial) -> Trial:
-    return Trial(task, frozen.number, task.space.suggest(optuna.trial.FixedTrial(frozen.params)))
-
-
-def _value(trial: FrozenTrial) -> float:
-    assert trial.value is not None
-    return trial.value

@@ -25,6 +25,8 @@ DIVERGED: Final = "diverged"
 
 #: How far, in a space of three hyperparameters scaled to [0, 1], one trial's gain says something of another's.
 _LENGTH: Final = 0.3
+#: Ended trials that are looked at where a sampler is shown a limited number: an ask must not slow down with the search.
+_READ: Final = 500
 #: Variance of the noise of a gain, over that of the gains of different configurations.
 _NOISE: Final = 0.1
 
@@ -123,6 +125,21 @@ def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int
     return {t.number: t for t in told}
 
 
+def furthest(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
+    """``limit`` of ended trials: the half that was trained longest, the best of equals, and of the others the newest."""
+
+    def rank(trial: FrozenTrial) -> tuple[float, float, int]:
+        last = max(trial.intermediate_values, default=-1)
+        value = trial.value if trial.value is not None else trial.intermediate_values.get(last, -math.inf)
+        return -last, -value, trial.number
+
+    if len(trials) <= limit:
+        return list(trials)
+    ranked = sorted(trials, key=rank)
+    best, others = ranked[: limit // 2], ranked[limit // 2 :]
+    return best + sorted(others, key=lambda t: -t.number)[: limit - len(best)]
+
+
 def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
     """``limit`` of the trials with a value: the best half, and of the others the newest; all where there are fewer."""
     ranked = sorted(trials, key=lambda t: (-_value(t), t.number))
@@ -149,11 +166,13 @@ class ShownStudy(optuna.Study):
     ) -> None:
         # Without a pruner: Optuna hides the trials of other Hyperband brackets from the sampler.
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
-        trials = study.get_trials(deepcopy=False)
-        self._shown = shown(trials, predict) if predict else {}
-        complete = [t for t in (self._shown.get(t.number, t) for t in trials) if t.state == TrialState.COMPLETE]
+        ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
+        read = ended if limit is None else furthest(ended, _READ)
+        self._shown = shown(read, predict) if predict else {}
+        complete = [t for t in (self._shown.get(t.number, t) for t in read) if t.state == TrialState.COMPLETE]
         kept = complete if limit is None else most_useful(complete, limit)
-        self._hidden = {t.number for t in complete} - {t.number for t in kept}
+        self._hidden = {t.number for t in ended} - {t.number for t in read}
+        self._hidden |= {t.number for t in complete} - {t.number for t in kept}
         if again is not None:
             self._hidden.add(again)
 

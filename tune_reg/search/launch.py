@@ -26,6 +26,8 @@ _ENVIRONMENT: Final = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Ctrl-C ends the run at once: what is finished is stored and what is running goes on from its checkpoints.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    # The searcher itself holds back.
+    "TUNE_MAX_PENDING_TRIALS_PG": str(2**20),
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Large activations come and go in every step; handing them back to the system costs page faults.
     "MALLOC_MMAP_MAX_": "0",
@@ -115,8 +117,6 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
     resources = sweep.study.resources
     needed = demand(resources)
     refuse_what_fits_nowhere(_nodes(), needed)
-    # The searcher itself holds back.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(2**20)
     # Tune's own files are read by nobody: DIR holds everything.
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
         tune.Tuner(

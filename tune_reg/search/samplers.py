@@ -20,9 +20,9 @@ from tune_reg.training.seeding import derive
 #: Trials drawn at random before a model is fitted; fewer where the budget is small.
 _STARTUP: Final = 10
 
-#: Complete trials that a sampler is shown at most: the time of a Gaussian process grows with their cube, and an ask
-#: should take no more than a tenth of an epoch.
-LIMITS: Final[dict[SamplerName, int]] = {"gp": 100}
+#: Complete trials that a sampler is shown at most: an ask should take no more than a tenth of an epoch. The time of a
+#: Gaussian process grows with their cube, that of TPE with their number.
+LIMITS: Final[dict[SamplerName, int]] = {"gp": 100, "tpe": 500}
 
 
 def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampler:

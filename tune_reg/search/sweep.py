@@ -6,6 +6,7 @@ before the brain is told, so that a process killed between the two loses nothing
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -28,6 +29,9 @@ Stage = Literal["search", "confirm", "attack"]
 #: The parts of so many trials, and of each search that is over, are put into one file.
 _PACKED: Final = 500
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
+
+#: Ends the key of a confirmed run that is attacked later.
+_ATTACK: Final = "-attack"
 
 #: The seeds of a search stand this far apart, out of reach of those of the confirmed runs.
 _SEED_STEP: Final = 2**20
@@ -58,6 +62,18 @@ class _Scored:
     values: list[float] = field(default_factory=list)
     epochs: int = 0
     wall_s: float = 0.0
+
+    def add(self, rows: Sequence[Mapping[str, Any]], *, valued: bool) -> None:
+        """Count the epochs of one more seed; ``valued``: and its last value."""
+        self.epochs += len(rows)
+        self.wall_s += sum(row["wall_s"] for row in rows)
+        if valued:
+            self.values.append(rows[-1]["val_accuracy"])
+
+    @property
+    def value(self) -> float | None:
+        """The mean over seeds, None without a value."""
+        return sum(self.values) / len(self.values) if self.values else None
 
 
 @dataclass(frozen=True)
@@ -115,11 +131,8 @@ class Sweep:
         self._confirmations = study.confirmations()
         self._attacks = _digest(study.robustness.model_dump())
         self._stored = self.store.keys("final")
-        self._attacked = {
-            key
-            for key in self._stored & self.store.keys("robustness")
-            if self.store.metadata("robustness", key, "tests") == self._attacks
-        }
+        #: Confirmed runs that need no robustness tests any more: they have had them, or cannot.
+        self._attacked = {key for key in self._stored if self._needs_no_attack(key)}
         for task, size, seed in self._confirmations:
             self._drop_superseded(task, size, seed)
         self._begin = time.monotonic()
@@ -198,11 +211,8 @@ class Sweep:
         trial = run.trial
         self._write_epochs(run, rows)
         scored = self._scored.setdefault(_trial_key(trial), _Scored())
-        scored.epochs += len(rows)
-        scored.wall_s += sum(row["wall_s"] for row in rows)
-        if rows and state in ("complete", "pruned"):
-            scored.values.append(rows[-1]["val_accuracy"])
-        value = sum(scored.values) / len(scored.values) if scored.values else None
+        scored.add(rows, valued=bool(rows) and state in ("complete", "pruned"))
+        value = scored.value
         seeds = self.study.search.seeds
         if state == "complete" and run.place + 1 < seeds:
             assert value is not None
@@ -319,15 +329,12 @@ class Sweep:
             rows = self.store.rows("epochs", _seed_key(trial, place))
             if len(rows) < epochs or not math.isfinite(rows[-1]["val_loss"]):
                 break
-            scored.values.append(rows[-1]["val_accuracy"])
-            scored.epochs += len(rows)
-            scored.wall_s += sum(row["wall_s"] for row in rows)
-            mean = sum(scored.values) / len(scored.values)
-            if self.brain.report(trial, (place + 1) * epochs, mean):
+            before = copy.deepcopy(scored)
+            scored.add(rows, valued=True)
+            assert scored.value is not None
+            if self.brain.report(trial, (place + 1) * epochs, scored.value):
                 # It was being stopped here: its last seed is taken from its checkpoint, or trained again, to end so.
-                scored.values.pop()
-                scored.epochs -= len(rows)
-                scored.wall_s -= sum(row["wall_s"] for row in rows)
+                scored = before
                 break
         self._scored[_trial_key(trial)] = scored
         return len(scored.values)
@@ -367,18 +374,17 @@ class Sweep:
         """Confirmed runs whose robustness tests are not those of the study."""
         if self._attacked >= self._stored:
             return
-        for task in self.tasks:
+        for task, size, seed in self._confirmations:
             winner = self.brain.winner(task)
-            if winner is None:
-                continue
-            for of, size, seed in self._confirmations:
-                key = _confirm_key(winner, size, seed)
-                if of.name == task.name and key in self._stored - self._attacked:
-                    (row,) = self.store.rows("final", key)
-                    if row["state"] == "complete":
-                        yield SweepRun(f"{key}{_ATTACK}", "attack", winner, self._run(winner, size, seed))
-                    else:
-                        self._attacked.add(key)
+            if winner is not None and (key := _confirm_key(winner, size, seed)) in self._stored - self._attacked:
+                yield SweepRun(f"{key}{_ATTACK}", "attack", winner, self._run(winner, size, seed))
+
+    def _needs_no_attack(self, key: str) -> bool:
+        """Whether a stored run has had the tests of the study, or did not end well."""
+        if self.store.has("robustness", key) and self.store.metadata("robustness", key, "tests") == self._attacks:
+            return True
+        (row,) = self.store.rows("final", key)
+        return bool(row["state"] != "complete")
 
     def _drop_superseded(self, task: Task, size: TrainingSet, seed: int) -> None:
         """Where a search went on and found another winner, remove what the last one came to, once that is replaced."""
@@ -473,9 +479,6 @@ def _confirm_key(winner: Trial, size: TrainingSet, seed: int) -> str:
     task = winner.task
     head = f"{task.regularizer}-from-{_file_name(task.training_set)}-at-{_file_name(size)}"
     return f"{head}-trial-{winner.number:05d}-seed-{seed}"
-
-
-_ATTACK: Final = "-attack"
 
 
 def _stored_key(key: str) -> str:
