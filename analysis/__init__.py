@@ -20,6 +20,7 @@ from analysis.figures.corruption import CorruptionSeverity, corruption_severity,
 from analysis.figures.fraction import DataFraction, data_fraction, data_gain, draw_data_fraction, generalization_gap
 from analysis.figures.importance import ImportanceFigure, draw_hyperparameter_importance, hyperparameter_importance
 from analysis.figures.learning import LearningCurves, draw_learning_curves, learning_curves
+from analysis.figures.objectives import Objectives, draw_objectives, objectives
 from analysis.figures.pairs import PairMaps, draw_pair_maps, pair_maps
 from analysis.figures.robust_strength import RobustStrength, draw_robust_strength, robust_strength
 from analysis.figures.schedules import Schedules, draw_schedules, schedules
@@ -56,6 +57,7 @@ __all__ = [
     "Importance",
     "ImportanceFigure",
     "LearningCurves",
+    "Objectives",
     "Optimum",
     "PairMaps",
     "PaperRow",
@@ -90,6 +92,7 @@ __all__ = [
     "draw_data_fraction",
     "draw_hyperparameter_importance",
     "draw_learning_curves",
+    "draw_objectives",
     "draw_pair_maps",
     "draw_robust_strength",
     "draw_schedules",
@@ -106,6 +109,7 @@ __all__ = [
     "learning_curves",
     "mean_interval",
     "missing",
+    "objectives",
     "pair_maps",
     "paired_difference",
     "paper_rows",

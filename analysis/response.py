@@ -11,6 +11,7 @@ from analysis.smoother import MINIMUM, MINIMUM_PLACES, Array, Smoother
 from analysis.spaces import Space, edge, number, numeric_space
 from analysis.statistics import percentile_interval
 from analysis.tables import Row, Snapshot, finite, mapping, once
+from tune_reg.store import winner
 
 LINEAR: Final = "linear"
 LOG: Final = "log"
@@ -123,13 +124,10 @@ def winners(data: Snapshot, name: str) -> dict[float, int]:
         if row["regularizer"] == name and row["trial"] is not None
     }
     for fraction in {row["fraction"] for row in rows} - found.keys():
-        ended = [
-            (-row["value"], row["trial"])
-            for row in rows
-            if row["fraction"] == fraction and row["state"] == "complete" and finite([row["value"]])
-        ]
-        if ended:
-            found[fraction] = min(ended)[1]
+        complete = (row for row in rows if row["fraction"] == fraction and row["state"] == "complete")
+        won = winner([row for row in complete if finite([row["value"]])], data.study)
+        if won is not None:
+            found[fraction] = won
     return found
 
 

@@ -11,6 +11,7 @@ from analysis.figures.corruption import corruption_severity, draw_corruption_sev
 from analysis.figures.fraction import data_fraction, data_gain, draw_data_fraction, generalization_gap
 from analysis.figures.importance import draw_hyperparameter_importance, hyperparameter_importance
 from analysis.figures.learning import draw_learning_curves, learning_curves
+from analysis.figures.objectives import draw_objectives, objectives
 from analysis.figures.pairs import draw_pair_maps, pair_maps
 from analysis.figures.robust_strength import draw_robust_strength, robust_strength
 from analysis.figures.schedules import draw_schedules, schedules
@@ -57,6 +58,15 @@ SHEETS: Final[tuple[Sheet, ...]] = (
         "end in classes by rank: the better, the larger the marker.",
         pair_maps,
         draw_pair_maps,
+    ),
+    Sheet(
+        "objectives",
+        "The two objectives of the search",
+        "Every trial trained to the end, at most 300 off the front. Filled and joined: no other trial is as good in "
+        "both and better in one. Ringed: the winner, the best in the second objective among those within one standard "
+        "error of the highest validation accuracy.",
+        objectives,
+        draw_objectives,
     ),
     Sheet(
         "importance",

@@ -18,7 +18,7 @@ Row: TypeAlias = dict[str, Any]
 T = TypeVar("T")
 
 #: Columns that stores of an earlier release lack; there they are null.
-_LATER: Final = ("images_per_class", "seeds", "test_ece", "warning")
+_LATER: Final = ("images_per_class", "seeds", "robust_accuracy", "n_val", "test_ece", "warning")
 
 _KEYS = {
     "trials": ("regularizer", "fraction", "trial", "seed"),

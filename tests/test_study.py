@@ -228,8 +228,34 @@ BAD = {
         "search.sampler: must be 'tpe', 'gp', 'cma-es', 'qmc', 'random' or 'grid', but got 'cma'",
     ),
     "unknown pruner": (
-        {"search": {"pruner": "wilcoxon"}},
-        "search.pruner: must be 'asha', 'hyperband', 'median' or 'none', but got 'wilcoxon'",
+        {"search": {"pruner": "bohb"}},
+        "search.pruner: must be 'predicted', 'asha', 'hyperband', 'median', 'wilcoxon' or 'none', but got 'bohb'",
+    ),
+    "a rank test over too few seeds": (
+        {"search": {"pruner": "wilcoxon", "seeds": 3}},
+        "search.seeds: must be >= 4 for search.pruner wilcoxon, whose test can reach p < 0.1 only then, but got 3",
+    ),
+    "two objectives and stopped trials": (
+        {"search": {"pruner": "asha", "second_objective": {"kind": "epoch_time"}}},
+        'search.pruner: with search.second_objective it must be "none": what a stopped trial would come to in the '
+        "second is not known, but got 'asha'",
+    ),
+    "two objectives and a sampler for one": (
+        {"search": {"pruner": "none", "sampler": "cma-es", "second_objective": {"kind": "epoch_time"}}},
+        "search.sampler: with search.second_objective it must be tpe, qmc, random or grid, but got 'cma-es'",
+    ),
+    "two objectives and patience": (
+        {"search": {"pruner": "none", "patience": 3, "second_objective": {"kind": "epoch_time"}}},
+        "search.patience: with search.second_objective it must be 0: two objectives have no single best, but got 3",
+    ),
+    "robust to nothing": (
+        {"search": {"pruner": "none", "second_objective": {"kind": "robust_accuracy"}}},
+        "search.second_objective.epsilon: must be > 0 for robust_accuracy, and is for nothing else, but got 0 with "
+        "robust_accuracy",
+    ),
+    "an unknown second objective": (
+        {"search": {"pruner": "none", "second_objective": {"kind": "flops"}}},
+        "search.second_objective.kind: must be 'robust_accuracy' or 'epoch_time', but got 'flops'",
     ),
     "a grid over a range": (
         {"search": {"sampler": "grid"}},
@@ -504,6 +530,8 @@ CHANGES = [
     {"search": {"trials": 17}},
     {"search": {"seeds": 2}},
     {"search": {"patience": 8}},
+    {"search": {"pruner": "none", "second_objective": {"kind": "epoch_time"}}},
+    {"search": {"pruner": "none", "second_objective": {"kind": "robust_accuracy", "epsilon": 0.1}}},
     {"search": {"sampler": "random"}},
     {"search": {"pruner": "none"}},
     {"search": {"reduction_factor": 4}},

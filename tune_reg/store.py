@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from tune_reg.errors import StoreError, one_line
 from tune_reg.files import write_atomic
+from tune_reg.picking import Candidate, pick
 
 SCHEMA_VERSION: Final = 1
 
@@ -44,6 +45,8 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
             ("state", pa.string()),  # complete, pruned, diverged, failed
             ("reason", pa.string()),  # why it diverged or failed, else null
             ("value", pa.float64()),  # last validation accuracy; null where diverged or failed
+            ("robust_accuracy", pa.float64()),  # on validation images, where that is a second objective
+            ("n_val", pa.int64()),  # validation images behind ``value``
             ("epochs_trained", pa.int64()),
             ("wall_s", pa.float64()),
         ]
@@ -108,6 +111,9 @@ SCHEMAS: Final[dict[str, pa.Schema]] = {
 }
 
 TABLES: Final = tuple(SCHEMAS)
+
+#: What a second objective is made of.
+_SECOND: Final = ("robust_accuracy", "n_val", "epochs_trained", "wall_s")
 
 #: Begins the name of a file that holds many parts; the name of no part begins so.
 _PACK: Final = "_pack-"
@@ -263,7 +269,8 @@ class Results:
         rows = [row for row in rows if row["fraction"] == fraction]
         if not rows:
             raise StoreError(f"best({regularizer!r}): no complete trial of it in {self.directory}")
-        params: dict[str, Any] = json.loads(rows[0]["params"])
+        won = winner(rows, self.study())
+        params: dict[str, Any] = next(json.loads(row["params"]) for row in rows if row["trial"] == won)
         return params
 
     def best_trials(self, regularizer: str, count: int) -> list[dict[str, Any]]:
@@ -271,8 +278,8 @@ class Results:
         return [json.loads(row["params"]) for row in self._complete(regularizer)[:count]]
 
     def _complete(self, regularizer: str) -> list[dict[str, Any]]:
-        """The complete trials of ``regularizer``, the best first."""
-        columns = ["regularizer", "fraction", "trial", "state", "value", "params"]
+        """The complete trials of ``regularizer``, those of the highest accuracy first."""
+        columns = ["regularizer", "fraction", "trial", "state", "value", "params", *_SECOND]
         rows = [
             row
             for row in self.trials().select(columns).to_pylist()
@@ -296,6 +303,31 @@ class Results:
             return SCHEMAS[table].empty_table()
         joined = pa.concat_tables(_agreed(tables), promote_options="permissive")
         return joined.replace_schema_metadata(None)
+
+
+def second_value(row: Mapping[str, Any], kind: str) -> float | None:
+    """The second objective of a complete trial, from its row: ``kind`` "robust_accuracy" or "epoch_time" (seconds)."""
+    if kind == "robust_accuracy" or not row["epochs_trained"]:
+        value: float | None = row["robust_accuracy"]
+        return value
+    seconds: float = row["wall_s"] / row["epochs_trained"]
+    return seconds
+
+
+def winner(rows: Iterable[Mapping[str, Any]], study: Mapping[str, Any]) -> int | None:
+    """The number of the winning trial among the complete trials of one search; see ``picking.pick``.
+
+    ``rows``: of the table "trials". ``study``: as plain tables, as ``Results.study`` gives it.
+    """
+    kind = study.get("search", {}).get("second_objective", {}).get("kind")
+    sign = -1 if kind == "epoch_time" else 1
+    candidates = []
+    images = 1
+    for row in rows:
+        second = None if kind is None else second_value(row, kind)
+        candidates.append(Candidate(row["trial"], row["value"], None if second is None else sign * second))
+        images = row["n_val"] if kind is not None else 1
+    return pick(candidates, images=images)
 
 
 def _packs(folder: Path) -> list[Path]:

@@ -30,8 +30,12 @@ from tune_reg.training.settings import TrainingSettings
 
 PositiveInt = Annotated[int, Field(ge=1)]
 SamplerName = Literal["tpe", "gp", "cma-es", "qmc", "random", "grid"]
-PrunerName = Literal["asha", "hyperband", "median", "none"]
+PrunerName = Literal["predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+
+#: Over fewer seeds the signed-rank test cannot reach this p, whatever the values.
+WILCOXON_SEEDS = 4
+WILCOXON_P = 0.1
 
 #: The learning rate is no regularizer's own, but can be searched beside every strength.
 LEARNING_RATE = Hyperparameter("learning_rate", 0.1, "step size", low=1e-12)
@@ -39,6 +43,33 @@ LEARNING_RATE = Hyperparameter("learning_rate", 0.1, "step size", low=1e-12)
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class SecondObjective(_Table):
+    """The table ``[search.second_objective]``: what a search looks for beside validation accuracy.
+
+    >>> SecondObjective(kind="robust_accuracy", attack="fgsm", epsilon=0.1).images
+    1000
+    """
+
+    #: "robust_accuracy": accuracy on validation images under an attack; "epoch_time": seconds an epoch, the fewer the
+    #: better.
+    kind: Literal["robust_accuracy", "epoch_time"]
+    #: "fgsm" takes one step, "pgd-linf" 40.
+    attack: Literal["fgsm", "pgd-linf"] = "fgsm"
+    #: Linf radius of the attack on images in [0, 1].
+    epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    #: Validation images attacked; all where there are fewer.
+    images: PositiveInt = 1000
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.kind == "robust_accuracy") != (self.epsilon > 0):
+            raise StudyError(
+                f"search.second_objective.epsilon: must be > 0 for robust_accuracy, and is for nothing else, "
+                f"but got {self.epsilon:g} with {self.kind}"
+            )
+        return self
 
 
 class SearchSettings(_Table):
@@ -51,16 +82,21 @@ class SearchSettings(_Table):
     seeds: Annotated[int, Field(ge=1, le=64)] = 1
     #: "grid" tries every combination of spaces that are choices only, and no more trials than there are.
     sampler: SamplerName = "tpe"
-    #: "asha" is asynchronous successive halving, "hyperband" several of it; "median" stops what is worse than the
-    #: median of the finished trials at the same epoch; "none" trains every trial to the end.
-    pruner: PrunerName = "asha"
-    #: At each rung of ASHA and Hyperband one trial in so many goes on.
+    #: "predicted" is asynchronous successive halving by predicted final values, with every fifth trial trained to the
+    #: end; "asha" the same by the values at hand, "hyperband" several of it; "median" stops what is worse than the
+    #: median of the finished trials at the same epoch; "wilcoxon" stops what its seeds so far show to be worse than
+    #: the best; "none" trains every trial to the end.
+    pruner: PrunerName = "predicted"
+    #: At each rung one trial in so many goes on.
     reduction_factor: Annotated[int, Field(ge=2)] = 3
     #: The first rung.
     min_epochs: Annotated[int, Field(ge=1)] = 1
     #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
     #: one; 0 is never.
     patience: Annotated[int, Field(ge=0)] = 0
+    #: Looked for beside validation accuracy. The winner is then the best in it among the trials within one standard
+    #: error of the highest accuracy.
+    second_objective: SecondObjective | None = None
     #: A range, searched with every strength; without it ``training.learning_rate`` holds.
     learning_rate: Any = None
     #: Fractions at which strengths are searched; the largest of the study's alone where not given.
@@ -83,6 +119,34 @@ class SearchSettings(_Table):
             raise SpaceError(f"a range or a list of choices is wanted, but got {value!r}; fix it in [training] instead")
         check_bounds(LEARNING_RATE, entry)
         return entry
+
+    @property
+    def attack(self) -> dict[str, Any] | None:
+        """What a trial's network is attacked with on validation images, where that is the second objective."""
+        second = self.second_objective
+        if second is None or second.kind != "robust_accuracy":
+            return None
+        return second.model_dump(include={"attack", "epsilon", "images"})
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.pruner == "wilcoxon" and self.seeds < WILCOXON_SEEDS:
+            raise StudyError(
+                f"search.seeds: must be >= {WILCOXON_SEEDS} for search.pruner wilcoxon, whose test can reach "
+                f"p < {WILCOXON_P} only then, but got {self.seeds}"
+            )
+        if self.second_objective is None:
+            return self
+        for key, rule, held in (
+            ("pruner", '"none": what a stopped trial would come to in the second is not known', self.pruner == "none"),
+            ("sampler", "tpe, qmc, random or grid", self.sampler in ("tpe", "qmc", "random", "grid")),
+            ("patience", "0: two objectives have no single best", self.patience == 0),
+        ):
+            if not held:
+                raise StudyError(
+                    f"search.{key}: with search.second_objective it must be {rule}, but got {getattr(self, key)!r}"
+                )
+        return self
 
 
 class ConfirmSettings(_Table):
@@ -361,7 +425,7 @@ class Study(_Table):
     def to_plain(self) -> dict[str, Any]:
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
         plain = self.model_dump(exclude={"regularizers", "search"})
-        search = self.search.model_dump(exclude={"learning_rate"})
+        search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         if self.search.learning_rate is not None:
             search["learning_rate"] = entry_to_plain(self.search.learning_rate)
         return {
@@ -403,6 +467,11 @@ class Study(_Table):
     def _per_class(self, count: int) -> TrainingSet:
         info = data.describe(self.dataset)
         return TrainingSet(count * info.classes / (info.n_train - self._held_out()), count)
+
+    @property
+    def validation_images(self) -> int:
+        """Images that a trial is scored on; in protocol "paper" these are the test images."""
+        return self._held_out() or data.describe(self.dataset).n_test
 
     def _held_out(self) -> int:
         n = data.describe(self.dataset).n_train

@@ -38,7 +38,7 @@ def trained(tiny):
 def net(trained):
     """A net in float64, its images and labels."""
     engine = trained(epochs=8, dtype=torch.float64)
-    images, labels = engine.test_batch(torch.arange(90))
+    images, labels = engine.batch("test", torch.arange(90))
     return engine.model, images.double(), labels
 
 

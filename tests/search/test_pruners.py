@@ -1,24 +1,35 @@
 from typing import get_args
 
+import numpy as np
+import optuna
 import pytest
+import scipy.stats
+from optuna.distributions import FloatDistribution
+from optuna.trial import TrialState
 
 from search_spaces import SearchSpace, uniform
 from tune_reg.search import pruners
 from tune_reg.search.brain import Brain
+from tune_reg.search.halving import PredictedHalving, SuccessiveHalving
+from tune_reg.search.seed_race import SeedRace
 from tune_reg.study import PrunerName, SearchSettings, Task
 
 NAMES = get_args(PrunerName)
+
+
+def settings(name, **keys):
+    return SearchSettings(pruner=name, seeds=4 if name == "wilcoxon" else 1, **keys)
 
 
 def search(path, name, *, new_brain_each_trial):
     """The epochs that each trial was trained for."""
     path.mkdir()
     task = Task("a", 1.0, SearchSpace({"x": uniform(0, 1)}), 40)
-    settings = SearchSettings(pruner=name, sampler="random", reduction_factor=2)
     lengths, mind = [], None
     for _ in range(40):
         if mind is None or new_brain_each_trial:
-            mind = Brain(path / "journal", [task], settings, epochs=8, seed=5)
+            own = settings(name, sampler="random", reduction_factor=2)
+            mind = Brain(path / "journal", [task], own, epochs=8, seed=5)
         trial = mind.ask()
         for epoch in range(1, 9):
             if mind.report(trial, epoch, trial.params["x"] - 1 / epoch) and epoch < 8:
@@ -34,7 +45,7 @@ def search(path, name, *, new_brain_each_trial):
 def test_an_interrupted_search_stops_what_the_uninterrupted_one_stops(tmp_path, name):
     through = search(tmp_path / "a", name, new_brain_each_trial=False)
     assert through == search(tmp_path / "b", name, new_brain_each_trial=True)
-    assert (min(through) < 8) == (name != "none")
+    assert (min(through) < 8) == (name not in ("none", "wilcoxon"))  # which stops between seeds, not epochs
     assert max(through) == 8
 
 
@@ -46,9 +57,69 @@ def test_hyperband_trains_some_trials_longer_than_asha_before_it_stops_them(tmp_
 
 
 def test_names():
-    assert {name: type(pruners.build(SearchSettings(pruner=name), epochs=8)).__name__ for name in NAMES} == {
+    assert {name: type(pruners.build(settings(name), epochs=8)).__name__ for name in NAMES} == {
+        "predicted": "PredictedHalving",
         "asha": "SuccessiveHalving",
         "hyperband": "SuccessiveHalving",
         "median": "MedianPruner",
+        "wilcoxon": "SeedRace",
         "none": "NopPruner",
     }
+
+
+def trial(number, curve, x, value=None):
+    return optuna.create_trial(
+        state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+        values=None if value is None else [value],
+        params={"x": x},
+        distributions={"x": FloatDistribution(0, 1)},
+        intermediate_values=curve,
+    )
+
+
+def race(*trials):
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(trials)
+    return study, study.get_trials()
+
+
+def test_a_slow_starter_goes_on_where_its_like_ended_well():
+    slow = [trial(i, {1: 0.1, 3: 0.9}, x=0.9, value=0.9) for i in range(3)]
+    fast = [trial(i, {1: 0.5, 3: 0.6}, x=0.1, value=0.6) for i in range(3)]
+    study, trials = race(*slow, *fast, trial(6, {1: 0.12}, x=0.88), trial(7, {1: 0.45}, x=0.12))
+    by_prediction, as_it_stands = PredictedHalving(1, 3), SuccessiveHalving(1, 3)
+    assert [by_prediction.prune(study, t) for t in trials[6:]] == [False, True]
+    assert as_it_stands.prune(study, trials[6])
+
+
+def test_every_fifth_trial_is_trained_to_the_end():
+    worst = [trial(i, {1: 1.0 - i / 20}, x=0.5) for i in range(14)]
+    study, trials = race(*worst)
+    assert [t.number for t in trials if not PredictedHalving(1, 3).prune(study, t)] == [0, 1, 2, 3, 8, 13]
+
+
+def test_without_finished_trials_values_are_compared_as_they_are():
+    study, trials = race(*[trial(i, {1: (7 * i % 10) / 10}, x=0.5) for i in range(10)])
+    kept = [t.number for t in trials if not PredictedHalving(1, 2).prune(study, t) and t.number % 5 != 3]
+    others = [t for t in trials if t.number % 5 != 3]
+    best = sorted(others, key=lambda t: -t.intermediate_values[1])[:4]
+    assert kept == sorted(t.number for t in best)
+
+
+@pytest.mark.parametrize(("seeds", "lower", "stops"), [(3, 3, False), (4, 4, True), (4, 3, False), (6, 5, True)])
+def test_a_race_over_seeds_stops_what_its_seeds_show_to_be_worse(seeds, lower, stops):
+    best = [0.8, 0.7, 0.9, 0.85, 0.75, 0.8]
+    own = [b - 0.1 - 0.01 * i if i < lower else b + 0.005 for i, b in enumerate(best[:seeds])]
+
+    def means(values):
+        return {5 * (i + 1): sum(values[: i + 1]) / (i + 1) for i in range(len(values))}
+
+    study, trials = race(trial(0, means(best), x=0.1, value=0.8), trial(1, means(own), x=0.2))
+    assert SeedRace(5).prune(study, trials[1]) == stops
+    p = scipy.stats.wilcoxon(np.array(own) - best[:seeds], alternative="less").pvalue
+    assert stops == (seeds >= 4 and p < 0.1)
+
+
+def test_single_epochs_stop_nothing_in_a_race_over_seeds():
+    study, trials = race(trial(0, {5: 0.9}, x=0.1, value=0.9), trial(1, {1: 0.0, 5: 0.1, 7: 0.0}, x=0.2))
+    assert not SeedRace(5).prune(study, trials[1])

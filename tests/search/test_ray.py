@@ -201,3 +201,29 @@ def wait_for_parts(folder: Path, count: int, process: subprocess.Popen) -> list[
             pytest.fail(process.stdout.read().decode())
         time.sleep(0.05)
     pytest.fail(f"fewer than {count} trials ended in two minutes")
+
+
+def test_a_search_for_robust_accuracy_too(tmp_path, ray_cluster):
+    import json
+
+    from tune_reg.evaluation import validation_robustness
+    from tune_reg.training import Run, SerialEngine, TrainingSettings
+
+    objective = {"kind": "robust_accuracy", "attack": "fgsm", "epsilon": 0.05, "images": 100}
+    search = {"trials": 4, "pruner": "none", "second_objective": objective}
+    plain = {**PLAIN, "fractions": [1.0], "regularizers": ["weight-decay"], "search": search}
+    results = run_study(Study(**plain), tmp_path)
+    rows = results.trials().to_pylist()
+    assert len(rows) == 4
+    for row in rows[:2]:
+        training = TrainingSettings(**PLAIN["training"])
+        engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", json.loads(row["params"]), training))
+        while not engine.finished:
+            engine.train_epoch()
+        assert row["robust_accuracy"] == validation_robustness(engine, attack="fgsm", epsilon=0.05, images=100)
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(tmp_path / "search.journal"))
+    )
+    trials = optuna.load_study(study_name="weight-decay at 1", storage=storage).trials
+    assert {t.number: t.values for t in trials} == {r["trial"]: [r["value"], r["robust_accuracy"]] for r in rows}
+    assert {json.dumps(results.best("weight-decay"), sort_keys=True)} == set(results.final()["params"].to_pylist())

@@ -137,7 +137,7 @@ def test_a_run_stored_but_not_told_is_told_and_not_run_again(tmp_path, monkeypat
     sweep = Sweep(study(), tmp_path)
     run = sweep.next()
 
-    def killed(*_):
+    def killed(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sweep.brain, "tell", killed)
@@ -309,3 +309,71 @@ def test_a_decision_to_stop_that_was_lost_is_made_again(tmp_path):
     assert again.on_epochs(second.key, [row(1, 0.1), row(2, 0.95)])
     stopped = next(row for row in Results(tmp_path).trials().to_pylist() if row["trial"] == 1)
     assert (stopped["state"], stopped["value"], stopped["epochs_trained"]) == ("pruned", 0.1, 1)
+
+
+# Two objectives
+
+
+def two(kind, **keys):
+    objective = {"kind": kind, **({"epsilon": 0.1} if kind == "robust_accuracy" else {})}
+    search = {"trials": 3, "pruner": "none", "second_objective": objective, **keys}
+    return study(regularizers=["weight-decay"], search=search)
+
+
+def test_the_winner_is_the_most_robust_of_those_that_validation_cannot_tell_apart(tmp_path):
+    found = {0: (0.92, 0.1), 1: (0.91, 0.5), 2: (0.5, 0.9)}
+    sweep = Sweep(two("robust_accuracy"), tmp_path)
+    (tmp_path / "study.toml").write_text(sweep.study.to_toml())
+    for number, (accuracy, robust) in found.items():
+        run = sweep.next()
+        assert not sweep.on_epochs(run.key, [row(1, accuracy), row(2, accuracy)])
+        sweep.end(run.key, "complete", robust_accuracy=robust)
+        (stored,) = sweep.store.rows("trials", run.key)
+        assert (stored["trial"], stored["robust_accuracy"], stored["n_val"]) == (
+            number,
+            robust,
+            sweep.study.validation_images,
+        )
+    confirmed = sweep.next()
+    assert (confirmed.stage, confirmed.trial.number) == ("confirm", 1)
+    assert Results(tmp_path).best("weight-decay") == confirmed.trial.params
+    again = Sweep(sweep.study, tmp_path)
+    assert again.brain.winner(again.tasks[0]).number == 1
+
+
+def test_the_winner_is_the_quickest_of_those_that_validation_cannot_tell_apart(tmp_path):
+    sweep = Sweep(two("epoch_time"), tmp_path)
+    (tmp_path / "study.toml").write_text(sweep.study.to_toml())
+    for wall_s in (2.0, 1.0, 0.5):
+        run = sweep.next()
+        accuracy = 0.4 if wall_s == 0.5 else 0.9
+        sweep.on_epochs(run.key, [{**row(epoch, accuracy), "wall_s": wall_s} for epoch in (1, 2)])
+        sweep.end(run.key, "complete")
+    assert sweep.brain.winner(sweep.tasks[0]).number == 1
+    assert Results(tmp_path).best("weight-decay") == sweep.brain.winner(sweep.tasks[0]).params
+
+
+def test_over_several_seeds_the_second_objective_is_a_mean_too_also_after_a_restart(tmp_path):
+    own = two("robust_accuracy", seeds=2, trials=1)
+    sweep = Sweep(own, tmp_path)
+    first = sweep.next()
+    sweep.on_epochs(first.key, [row(1), row(2)])
+    sweep.end(first.key, "complete", robust_accuracy=0.25)
+    sweep = Sweep(own, tmp_path)
+    second = sweep.next()
+    assert second.place == 1
+    sweep.on_epochs(second.key, [row(1), row(2)])
+    sweep.end(second.key, "complete", robust_accuracy=0.75)
+    (stored,) = sweep.store.rows("trials", first.key)
+    assert stored["robust_accuracy"] == 0.5
+
+
+def test_a_diverged_trial_has_no_second_value(tmp_path):
+    sweep = Sweep(two("robust_accuracy"), tmp_path)
+    good, bad = sweep.next(), sweep.next()
+    sweep.on_epochs(good.key, [row(1), row(2)])
+    sweep.end(good.key, "complete", robust_accuracy=0.25)
+    sweep.on_epochs(bad.key, [row(1, math.nan)])
+    sweep.end(bad.key, "diverged", reason="the loss is not finite")
+    assert sweep.store.rows("trials", bad.key)[0]["robust_accuracy"] is None
+    assert sweep.next() is not None  # the sampler takes it

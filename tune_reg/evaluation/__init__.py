@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tune_reg.evaluation.attacks import carlini_wagner, deepfool, fast_gradient, pgd
     from tune_reg.evaluation.battery import robustness
     from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
-    from tune_reg.evaluation.confirmed import final_row, robustness_rows
+    from tune_reg.evaluation.confirmed import final_row, robustness_rows, validation_robustness
     from tune_reg.evaluation.corruptions import CORRUPTIONS, corrupt
     from tune_reg.evaluation.noise import gaussian_noise, salt_and_pepper, uniform_noise
     from tune_reg.evaluation.settings import LINF_RADII, RobustnessSettings
@@ -34,13 +34,14 @@ __all__ = [
     "robustness_rows",
     "salt_and_pepper",
     "uniform_noise",
+    "validation_robustness",
 ]
 
 _HOMES: Final = {
     "attacks": ("carlini_wagner", "deepfool", "fast_gradient", "pgd"),
     "battery": ("robustness",),
     "calibration": ("expected_calibration_error", "negative_log_likelihood"),
-    "confirmed": ("final_row", "robustness_rows"),
+    "confirmed": ("final_row", "robustness_rows", "validation_robustness"),
     "corruptions": ("CORRUPTIONS", "corrupt"),
     "noise": ("gaussian_noise", "salt_and_pepper", "uniform_noise"),
     "settings": ("LINF_RADII", "RobustnessSettings"),

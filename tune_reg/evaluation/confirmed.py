@@ -70,8 +70,33 @@ def robustness_rows(engine: SerialEngine, **settings: Any) -> list[dict[str, Any
 
     seed = engine.run.split_seed
     index = torch.randperm(len(engine.dataset.test_labels), generator=generator(seed, "robustness"))
-    images, labels = engine.test_batch(index[: asked.images])
+    images, labels = engine.batch("test", index[: asked.images])
     return robustness(engine.model, images, labels, asked, seed=seed)
+
+
+def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, images: int) -> float:
+    """Accuracy on ``images`` validation images under ``attack`` ("fgsm" or "pgd-linf") of Linf radius ``epsilon``.
+
+    The images and random starts are drawn by the study's seed: all trials are attacked on the same ones.
+
+    >>> from tune_reg.evaluation import validation_robustness
+    >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
+    >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
+    >>> _, clean = engine.evaluate("validation")
+    >>> 0 <= validation_robustness(engine, attack="fgsm", epsilon=0.1, images=50) <= clean + 0.1
+    True
+    """
+    from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
+
+    seed = engine.run.split_seed
+    index = torch.randperm(engine.size("validation"), generator=generator(seed, "second objective"))
+    inputs, labels = engine.batch("validation", index[:images])
+    with attackable(engine.model):
+        if attack == "fgsm":
+            withstood = fast_gradient(engine.model, inputs, labels, [epsilon])
+        else:
+            withstood = pgd(engine.model, inputs, labels, [epsilon], seed=seed)
+    return float(withstood.double().mean())
 
 
 def _test_logits(engine: SerialEngine) -> Tensor:
@@ -79,4 +104,4 @@ def _test_logits(engine: SerialEngine) -> Tensor:
     engine.model.eval()
     chunks = torch.split(torch.arange(len(engine.dataset.test_labels)), _BATCH)
     with torch.no_grad():
-        return torch.cat([engine.model(engine.test_batch(chunk)[0]).double().cpu() for chunk in chunks])
+        return torch.cat([engine.model(engine.batch("test", chunk)[0]).double().cpu() for chunk in chunks])

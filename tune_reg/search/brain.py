@@ -16,6 +16,7 @@ from typing import Final, Literal
 
 import optuna
 from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
@@ -61,7 +62,8 @@ class Brain:
     Values are validation accuracies, to be maximized. A brain made anew on the same journal goes on where the
     last one stopped: trials that were running are asked again first, with their configurations. ``journal``: the
     file, or an Optuna storage. ``epochs``: of a trial that is not stopped. ``predict``: what the sampler is told
-    of stopped trials; None: that they were stopped, and their values so far.
+    of stopped trials; None: that they were stopped, and their values so far. ``images``: validation images, which say
+    how far apart two accuracies must be where there is a second objective.
     """
 
     def __init__(
@@ -73,11 +75,18 @@ class Brain:
         epochs: int,
         seed: int = 0,
         predict: fidelity.Predict | None = fidelity.predict,
+        images: int = 1,
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, and the like.
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.tasks = list(tasks)
         self._settings = settings
         self._seed = seed
+        second = settings.second_objective
+        fewer = second is not None and second.kind == "epoch_time"
+        self._directions = [StudyDirection.MAXIMIZE]
+        if second is not None:
+            self._directions.append(StudyDirection.MINIMIZE if fewer else StudyDirection.MAXIMIZE)
         self._predict = predict
         self._pruner = pruners.build(settings, epochs=epochs)
         storage = open_journal(journal) if isinstance(journal, Path) else journal
@@ -89,7 +98,7 @@ class Brain:
         self._winners: dict[str, dict[int, Trial]] = {}
         for task in tasks:
             trials = self._studies[task.name].get_trials(deepcopy=False)
-            self._standing[task.name] = Standing.of(trials)
+            self._standing[task.name] = Standing.of(trials, images=images, sign=-1 if fewer else 1)
             self._interrupted += [(task, t) for t in trials if t.state == TrialState.RUNNING]
 
     def ask(self) -> Trial | None:
@@ -119,8 +128,19 @@ class Brain:
         until_here.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= epoch}
         return self._pruner.prune(self._studies[trial.task.name], until_here)
 
-    def tell(self, trial: Trial, state: State, value: float | None = None, reason: str | None = None) -> None:
-        """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone."""
+    def tell(
+        self,
+        trial: Trial,
+        state: State,
+        value: float | None = None,
+        reason: str | None = None,
+        *,
+        second: float | None = None,
+    ) -> None:
+        """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone.
+
+        ``second``: of its second objective, where there is one.
+        """
         frozen = self._frozen(trial)
         del self._live[_key(trial)]
         # The trial may have been told before the process that told it was killed.
@@ -130,9 +150,9 @@ class Brain:
             self._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
         if state == "diverged":
             self._storage.set_trial_user_attr(frozen._trial_id, fidelity.DIVERGED, True)
-        final = value if state == "complete" else None
-        self._studies[trial.task.name].tell(trial.number, final, _STATES[state])
-        self._standing[trial.task.name].end(trial.number, _STATES[state], final)
+        finals = [v for v in (value, second) if v is not None] if state == "complete" else []
+        self._studies[trial.task.name].tell(trial.number, finals or None, _STATES[state])
+        self._standing[trial.task.name].end(trial.number, _STATES[state], *(finals or (None,)))
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
@@ -146,7 +166,7 @@ class Brain:
         return min(task.trials, standing.asked) if stagnated else task.trials
 
     def winner(self, task: Task) -> Trial | None:
-        """The complete trial of the highest value, the first of equals, or None where there is none."""
+        """The complete trial that ``pick`` picks, or None where there is none."""
         number = self._standing[task.name].winner
         if number is None:
             return None
@@ -171,7 +191,7 @@ class Brain:
         study = optuna.create_study(
             storage=storage,
             study_name=task.name,
-            direction="maximize",
+            directions=self._directions,
             # Never asked: each trial is sampled by a sampler of its own, see ``_sample``.
             sampler=optuna.samplers.RandomSampler(seed=0),
             pruner=self._pruner,

@@ -18,6 +18,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 #: Marks, in the journal, a failed trial as one whose loss was not finite.
@@ -104,11 +105,15 @@ def unit(trial: FrozenTrial, distributions: Mapping[str, BaseDistribution] | Non
     return np.array(place)
 
 
-def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int, FrozenTrial]:
+def shown(
+    trials: Sequence[FrozenTrial],
+    predict: Predict = predict,
+    directions: Sequence[StudyDirection] = (StudyDirection.MAXIMIZE,),
+) -> dict[int, FrozenTrial]:
     """By number, the trials that a sampler sees otherwise than they are, as it sees them.
 
     Stopped ones are complete with their predicted value. So are diverged ones, with the worst value among the
-    others: a sampler that hears nothing of them asks there again.
+    others, in each objective: a sampler that hears nothing of them asks there again.
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
     stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
@@ -118,19 +123,23 @@ def shown(trials: Sequence[FrozenTrial], predict: Predict = predict) -> dict[int
         [Observed(unit(t, asked), t.intermediate_values) for t in some] for some in (stopped, reported)
     )
     values = predict(stopped_curves, finished_curves)
-    told = [_complete(t, value) for t, value in zip(stopped, values, strict=True)]
-    worst = min((t.value for t in [*finished, *told] if t.value is not None), default=None)
-    if worst is not None:
+    told = [_complete(t, [value]) for t, value in zip(stopped, values, strict=True)]
+    ended = [t.values for t in [*finished, *told]]
+    if ended:
+        worst = [
+            max(column) if direction == StudyDirection.MINIMIZE else min(column)
+            for direction, column in zip(directions, zip(*ended, strict=True), strict=True)
+        ]
         told += [_complete(t, worst) for t in trials if DIVERGED in t.user_attrs]
     return {t.number: t for t in told}
 
 
 def furthest(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
-    """``limit`` of ended trials: the half that was trained longest, the best of equals, and of the others the newest."""
+    """``limit`` of ended trials: the half trained longest, the best of equals, and of the others the newest."""
 
     def rank(trial: FrozenTrial) -> tuple[float, float, int]:
         last = max(trial.intermediate_values, default=-1)
-        value = trial.value if trial.value is not None else trial.intermediate_values.get(last, -math.inf)
+        value = trial.values[0] if trial.values else trial.intermediate_values.get(last, -math.inf)
         return -last, -value, trial.number
 
     if len(trials) <= limit:
@@ -168,7 +177,7 @@ class ShownStudy(optuna.Study):
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
         ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
         read = ended if limit is None else furthest(ended, _READ)
-        self._shown = shown(read, predict) if predict else {}
+        self._shown = shown(read, predict, study.directions) if predict else {}
         complete = [t for t in (self._shown.get(t.number, t) for t in read) if t.state == TrialState.COMPLETE]
         kept = complete if limit is None else most_useful(complete, limit)
         self._hidden = {t.number for t in ended} - {t.number for t in read}
@@ -186,11 +195,12 @@ class ShownStudy(optuna.Study):
 
 
 def _value(trial: FrozenTrial) -> float:
-    assert trial.value is not None
-    return trial.value
+    """Of the first objective."""
+    value: float = trial.values[0]
+    return value
 
 
-def _complete(trial: FrozenTrial, value: float) -> FrozenTrial:
+def _complete(trial: FrozenTrial, values: Sequence[float]) -> FrozenTrial:
     told = copy.copy(trial)
-    told.state, told.value = TrialState.COMPLETE, value
+    told.state, told.values = TrialState.COMPLETE, values
     return told

@@ -7,6 +7,8 @@ from typing import Final
 
 from optuna.trial import FrozenTrial, TrialState
 
+from tune_reg.picking import Candidate, pick
+
 _ENDED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -24,9 +26,13 @@ class Standing:
 
     asked: int = 0
     ended: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(_ENDED, 0))
-    #: The number of the trial of the highest value, the first of equals; None while none is complete.
-    winner: int | None = None
+    complete: dict[int, Candidate] = field(default_factory=dict)
+    #: The highest value; None while none is complete.
     best: float | None = None
+    #: Validation images: what is within one standard error, where there is a second objective.
+    images: int = 1
+    #: 1, or -1 where less of the second objective is better.
+    sign: int = 1
     #: The most trials in a row that were no better than one before, in the order in which they were asked for, up to
     #: the first that has not ended: it may still be better.
     longest_wait: int = 0
@@ -35,17 +41,27 @@ class Standing:
     _best_in_order: float | None = None
     _out_of_order: dict[int, float | None] = field(default_factory=dict)
 
+    _winner: int | None = None  # None: to be found anew
+
     @classmethod
-    def of(cls, trials: list[FrozenTrial]) -> Standing:
+    def of(cls, trials: list[FrozenTrial], *, images: int = 1, sign: int = 1) -> Standing:
         """That of the trials of a journal."""
-        standing = cls()
+        standing = cls(images=images, sign=sign)
         for trial in trials:
             if trial.state == TrialState.WAITING:
                 continue
             standing.begin()
             if trial.state in _ENDED:
-                standing.end(trial.number, trial.state, trial.value if trial.state == TrialState.COMPLETE else None)
+                done = trial.state == TrialState.COMPLETE
+                standing.end(trial.number, trial.state, *(trial.values if done else (None,)))
         return standing
+
+    @property
+    def winner(self) -> int | None:
+        """The number of the winner so far; None while none is complete."""
+        if self._winner is None:
+            self._winner = pick(self.complete.values(), images=self.images)
+        return self._winner
 
     @property
     def running(self) -> int:
@@ -56,11 +72,13 @@ class Standing:
         """A trial was asked for."""
         self.asked += 1
 
-    def end(self, number: int, state: TrialState, value: float | None) -> None:
-        """A trial has ended; ``value`` of a complete one."""
+    def end(self, number: int, state: TrialState, value: float | None, second: float | None = None) -> None:
+        """A trial has ended; ``value`` of a complete one, and of its second objective where there is one."""
         self.ended[state] += 1
-        if value is not None and (self.best is None or (-value, number) < (-self.best, self.winner or 0)):
-            self.best, self.winner = value, number
+        if value is not None:
+            self.complete[number] = Candidate(number, value, None if second is None else self.sign * second)
+            self.best = max(value, value if self.best is None else self.best)
+            self._winner = None
         self._out_of_order[number] = value
         while self._in_order in self._out_of_order:
             value = self._out_of_order.pop(self._in_order)

@@ -19,7 +19,7 @@ from typing import Any, Final, Literal
 
 from tune_reg.errors import TuneRegError
 from tune_reg.search.brain import Brain, State, Trial
-from tune_reg.store import Store
+from tune_reg.store import Store, second_value
 from tune_reg.study import Study, Task
 from tune_reg.training import EpochRow, Run, TrainingSet
 from tune_reg.training import checkpoint as checkpoints
@@ -60,6 +60,7 @@ class _Scored:
     """What the seeds of a trial that are done came to."""
 
     values: list[float] = field(default_factory=list)
+    robust: list[float] = field(default_factory=list)
     epochs: int = 0
     wall_s: float = 0.0
 
@@ -73,7 +74,7 @@ class _Scored:
     @property
     def value(self) -> float | None:
         """The mean over seeds, None without a value."""
-        return sum(self.values) / len(self.values) if self.values else None
+        return _mean(self.values)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Sweep:
             study.search,
             epochs=study.training.epochs * study.search.seeds,
             seed=study.seed,
+            images=study.validation_images,
         )
         self._attacks_only = attacks_only
         #: Why the study cannot go on, where the directory cannot be written or Ray has died.
@@ -194,24 +196,33 @@ class Sweep:
         reason: str | None = None,
         final: Mapping[str, Any] | None = None,
         robustness: Sequence[Mapping[str, Any]] = (),
+        robust_accuracy: float | None = None,
     ) -> None:
-        """A run is over: write its rows, then tell the brain. ``final`` and ``robustness``: of a confirmed run."""
+        """A run is over: write its rows, then tell the brain. ``final`` and ``robustness``: of a confirmed run.
+
+        ``robust_accuracy``: of a run of the search, where that is its second objective.
+        """
         live = self._live.pop(key)
         rows = [live.rows[epoch] for epoch in sorted(live.rows)]
         if state == "diverged":
             reason = f"{reason} in epoch {rows[-1]['epoch']}"
         if live.run.stage == "search":
-            self._end_search(live.run, rows, state, reason)
+            self._end_search(live.run, rows, state, reason, robust_accuracy)
         else:
             self._end_confirmed(live.run, rows, state, reason, final, robustness)
         self._progress = self._snapshot()
 
-    def _end_search(self, run: SweepRun, rows: list[EpochRow], state: State, reason: str | None) -> None:
+    def _end_search(
+        self, run: SweepRun, rows: list[EpochRow], state: State, reason: str | None, robust_accuracy: float | None
+    ) -> None:
         """A trial is over, or has ended on one of its seeds and may go on with the next."""
         trial = run.trial
-        self._write_epochs(run, rows)
+        robust = {} if robust_accuracy is None else {"robust_accuracy": repr(robust_accuracy)}
+        self._write_epochs(run, rows, **robust)
         scored = self._scored.setdefault(_trial_key(trial), _Scored())
         scored.add(rows, valued=bool(rows) and state in ("complete", "pruned"))
+        if robust_accuracy is not None:
+            scored.robust.append(robust_accuracy)
         value = scored.value
         seeds = self.study.search.seeds
         if state == "complete" and run.place + 1 < seeds:
@@ -226,22 +237,19 @@ class Sweep:
             self.brain.report(trial, seeds * self.study.training.epochs, value)
         if state not in ("complete", "pruned"):
             value = None
-        self.store.write(
-            "trials",
-            _trial_key(trial),
-            [
-                {
-                    **self._head(run),
-                    "seed": self.study.seed,
-                    "seeds": max(1, len(scored.values)),
-                    **_outcome(run, state, reason),
-                    "value": value,
-                    "epochs_trained": scored.epochs,
-                    "wall_s": scored.wall_s,
-                }
-            ],
-        )
-        self.brain.tell(trial, state, value, reason)
+        row = {
+            **self._head(run),
+            "seed": self.study.seed,
+            "seeds": max(1, len(scored.values)),
+            **_outcome(run, state, reason),
+            "value": value,
+            "robust_accuracy": _mean(scored.robust) if state == "complete" else None,
+            "n_val": self.study.validation_images,
+            "epochs_trained": scored.epochs,
+            "wall_s": scored.wall_s,
+        }
+        self.store.write("trials", _trial_key(trial), [row])
+        self.brain.tell(trial, state, value, reason, second=self._second(row))
         del self._scored[_trial_key(trial)]
         checkpoints.remove(self.checkpoint_directory(run.key))
         self._ended += 1
@@ -289,10 +297,15 @@ class Sweep:
         size = TrainingSet(run.run.fraction, run.run.images_per_class)
         self._drop_superseded(run.trial.task, size, run.run.seed)
 
-    def _write_epochs(self, run: SweepRun, rows: list[EpochRow]) -> None:
+    def _second(self, row: Mapping[str, Any]) -> float | None:
+        """The second objective of a trial, from its row."""
+        objective = self.study.search.second_objective
+        return None if objective is None else second_value(row, objective.kind)
+
+    def _write_epochs(self, run: SweepRun, rows: list[EpochRow], **metadata: str) -> None:
         at = {"search_fraction": run.trial.task.fraction, "seed": run.run.seed}
         head = {**self._head(run), **at, "stage": run.stage, "trial": run.trial.number}
-        self.store.write("epochs", run.key, [{**head, **row} for row in rows])
+        self.store.write("epochs", run.key, [{**head, **row} for row in rows], **metadata)
 
     def checkpoint_directory(self, key: str) -> Path:
         """Where the checkpoints of a run are kept."""
@@ -315,7 +328,7 @@ class Sweep:
             for epoch in self.store.rows("epochs", key) if self.store.has("epochs", key) else ():
                 if math.isfinite(epoch["val_accuracy"]):
                     self.brain.report(trial, epoch["epoch"], epoch["val_accuracy"])
-            self.brain.tell(trial, row["state"], row["value"], row["reason"])
+            self.brain.tell(trial, row["state"], row["value"], row["reason"], second=self._second(row))
             for place in range(self.study.search.seeds):
                 checkpoints.remove(self.checkpoint_directory(_seed_key(trial, place)))
 
@@ -331,6 +344,8 @@ class Sweep:
                 break
             before = copy.deepcopy(scored)
             scored.add(rows, valued=True)
+            robust = self.store.metadata("epochs", _seed_key(trial, place), "robust_accuracy")
+            scored.robust += [] if robust is None else [float(robust)]
             assert scored.value is not None
             if self.brain.report(trial, (place + 1) * epochs, scored.value):
                 # It was being stopped here: its last seed is taken from its checkpoint, or trained again, to end so.
@@ -479,6 +494,10 @@ def _confirm_key(winner: Trial, size: TrainingSet, seed: int) -> str:
     task = winner.task
     head = f"{task.regularizer}-from-{_file_name(task.training_set)}-at-{_file_name(size)}"
     return f"{head}-trial-{winner.number:05d}-seed-{seed}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _stored_key(key: str) -> str:

@@ -11,7 +11,7 @@ import torch
 from ray import tune
 
 from tune_reg.errors import StudyError
-from tune_reg.evaluation import final_row, robustness_rows
+from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
 from tune_reg.regularizers import load_plugin, regularizer
 from tune_reg.study import Study
 from tune_reg.training import Run, SerialEngine, TrainingSettings
@@ -104,6 +104,7 @@ class StudyTrainable(RegularizerTrainable):
         self._directory = Path(config["checkpoints"])
         self._stage: str = config["stage"]
         self._robustness: dict[str, Any] = config["robustness"]
+        self._attack: dict[str, Any] | None = config["attack"]
         state = checkpoints.load_newest(self._directory)
         if state is not None:
             self.engine.load_state(state)
@@ -126,6 +127,8 @@ class StudyTrainable(RegularizerTrainable):
                 # In a list, because Tune flattens tables within a result.
                 result["final"] = [final_row(engine)]
             result["robustness"] = robustness_rows(engine, **self._robustness)
+        if engine.finished and not engine.diverged and self._stage == "search" and self._attack is not None:
+            result["robust_accuracy"] = validation_robustness(engine, **self._attack)
         return {**result, tune.result.DONE: engine.finished}
 
 

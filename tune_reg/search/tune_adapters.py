@@ -76,6 +76,7 @@ class SweepSearcher(_NotPickled, Searcher):
             "checkpoints": str(self._sweep.checkpoint_directory(run.key).absolute()),
             "stage": run.stage,
             "robustness": study.robustness.model_dump(),
+            "attack": study.search.attack,
         }
 
     def save(self, checkpoint_path: str) -> None:
@@ -120,7 +121,13 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
                 self._sweep.end(key, "diverged", reason="the loss is not finite")
             else:
                 (final,) = result.get("final", [None])
-                self._sweep.end(key, "complete", final=final, robustness=result.get("robustness", ()))
+                self._sweep.end(
+                    key,
+                    "complete",
+                    final=final,
+                    robustness=result.get("robustness", ()),
+                    robust_accuracy=result.get("robust_accuracy"),
+                )
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A run that failed more often than it may is given up, with its reason."""

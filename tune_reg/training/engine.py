@@ -107,10 +107,14 @@ class SerialEngine:
                 correct += int((outputs.argmax(1) == targets).sum())
         return float(loss) / len(index), correct / len(index)
 
-    def test_batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Test images [N, C, H, W] in [0, 1] and labels [N] at ``index``."""
-        images, labels, _ = self._part("test")
-        index = index.to(self.device)
+    def size(self, part: str) -> int:
+        """Images of "train", "validation" or "test"."""
+        return len(self._part(part)[2])
+
+    def batch(self, part: str, places: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, C, H, W] in [0, 1] and labels [N] of a part, at ``places`` below ``size(part)``."""
+        images, labels, index = self._part(part)
+        index = index[places.to(self.device)]
         return self._batch(images, index), labels[index]
 
     def state(self) -> dict[str, Any]:
