@@ -45,6 +45,20 @@ _TUNE: Final = Citation(
         year="2018",
     ),
 )
+_HALVING: Final = Citation(
+    "Asynchronous successive halving (stopping trials early)",
+    _entry(
+        "inproceedings",
+        "li2020system",
+        title="A System for Massively Parallel Hyperparameter Tuning",
+        author="Li, Liam and Jamieson, Kevin and Rostamizadeh, Afshin and Gonina, Ekaterina and Ben-tzur, Jonathan "
+        "and Hardt, Moritz and Recht, Benjamin and Talwalkar, Ameet",
+        booktitle="Proceedings of Machine Learning and Systems",
+        volume="2",
+        pages="230--246",
+        year="2020",
+    ),
+)
 _SEARCH: Final = {
     ("sampler", "tpe"): Citation(
         "TPE (the sampler)",
@@ -72,18 +86,20 @@ _SEARCH: Final = {
             year="2012",
         ),
     ),
-    ("pruner", "asha"): Citation(
-        "ASHA (stopping trials early)",
+    ("pruner", "asha"): _HALVING,
+    ("pruner", "predicted"): _HALVING,
+    ("pruner", "hyperband"): Citation(
+        "Hyperband (stopping trials early)",
         _entry(
-            "inproceedings",
-            "li2020system",
-            title="A System for Massively Parallel Hyperparameter Tuning",
-            author="Li, Liam and Jamieson, Kevin and Rostamizadeh, Afshin and Gonina, Ekaterina and Ben-tzur, Jonathan "
-            "and Hardt, Moritz and Recht, Benjamin and Talwalkar, Ameet",
-            booktitle="Proceedings of Machine Learning and Systems",
-            volume="2",
-            pages="230--246",
-            year="2020",
+            "article",
+            "li2018hyperband",
+            title="Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
+            author="Li, Lisha and Jamieson, Kevin and DeSalvo, Giulia and Rostamizadeh, Afshin and Talwalkar, Ameet",
+            journal="Journal of Machine Learning Research",
+            volume="18",
+            number="185",
+            pages="1--52",
+            year="2018",
         ),
     ),
 }

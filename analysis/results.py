@@ -9,7 +9,7 @@ from typing import Any
 from analysis.comparisons import ACCURACY, compared
 from analysis.robustness import Setting
 from analysis.spaces import edges
-from analysis.statistics import Comparison, Estimate, mean_interval
+from analysis.statistics import Comparison, Estimate, mean_interval, share_interval
 from analysis.tables import Row, Snapshot, finite, once
 
 
@@ -77,11 +77,11 @@ def _row(data: Snapshot, key: tuple[float, float], name: str, group: dict[str, l
         runs=len(ended),
         diverged=sum(row["state"] == "diverged" for row in runs),
         failed=sum(row["state"] not in ("complete", "diverged") for row in runs),
-        test_accuracy=_mean(ended, "test_accuracy"),
+        test_accuracy=_share(ended, "test_accuracy"),
         difference=found.difference if found is not None else None,
         generalization_gap=_mean(ended, "generalization_gap"),
-        max_over_epochs=_mean(ended, "max_over_epochs"),
-        mean_last_10pct=_mean(ended, "mean_last_10pct"),
+        max_over_epochs=_share(ended, "max_over_epochs"),
+        mean_last_10pct=_share(ended, "mean_last_10pct"),
         params=tuple(params[text] for text in sorted(params)),
         edges=on_edge,
     )
@@ -97,3 +97,7 @@ def _edges(data: Snapshot, name: str, params: dict[str, Any]) -> dict[str, str]:
 
 def _mean(rows: list[Row], column: str) -> Estimate | None:
     return mean_interval(finite(row[column] for row in rows))
+
+
+def _share(rows: list[Row], column: str) -> Estimate | None:
+    return share_interval(finite(row[column] for row in rows))

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from analysis.statistics import Estimate, mean_interval
+from analysis.statistics import Estimate, mean_interval, share_interval
 from analysis.tables import Row, Snapshot, finite, once
 
 CLEAN: Final = "clean"
@@ -149,7 +149,7 @@ def corruption_cells(data: Snapshot) -> tuple[CorruptionCell, ...]:
                     if who == name and mine:
                         values.append(float(np.mean(list(mine.values()))))
                         severities |= mine.keys()
-                mean = mean_interval(values)
+                mean = share_interval(values)
                 if mean is not None:
                     head = (*setting, test, name, len(severities))
                     cells.append(CorruptionCell(*head, *mean))
@@ -178,7 +178,7 @@ def corruption_rows(data: Snapshot) -> tuple[CorruptionRow, ...]:
                 for seed in seeds
                 if (setting, name, seed) in clean and (setting, data.baseline, seed) in clean
             ]
-            accuracy = mean_interval(list(means.get(setting, {}).get(name, {}).values()))
+            accuracy = share_interval(list(means.get(setting, {}).get(name, {}).values()))
             if mine:
                 kinds = {test for run in mine.values() for test, _ in run}
                 rows.append(

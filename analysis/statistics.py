@@ -72,6 +72,18 @@ def mean_interval(values: Sequence[float]) -> Estimate | None:
     return _interval(tuple(sorted(map(float, values)))) if values else None
 
 
+def share_interval(values: Sequence[float]) -> Estimate | None:
+    """``mean_interval`` of shares in [0, 1]: what lies beyond cannot be, and is cut off.
+
+    >>> share_interval([0.97, 0.99]).high
+    1.0
+    """
+    mean = mean_interval(values)
+    if mean is None or mean.low is None or mean.high is None:
+        return mean
+    return mean._replace(low=max(mean.low, min(0.0, mean.mean)), high=min(mean.high, max(1.0, mean.mean)))
+
+
 # The same runs stand in several tables and figures.
 @lru_cache(maxsize=65_536)
 def _interval(values: tuple[float, ...]) -> Estimate:

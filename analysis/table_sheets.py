@@ -13,7 +13,7 @@ from analysis.effects import Effect
 from analysis.equivalence import BELOW, BEYOND, equivalences
 from analysis.importance import importances
 from analysis.response import CATEGORY, Optimum, responses
-from analysis.statistics import Comparison, Estimate, mean_interval, wilson
+from analysis.statistics import Comparison, Estimate, mean_interval, share_interval, wilson
 from analysis.tables import Snapshot, finite
 from analysis.tradeoff import TradePoint, trades
 
@@ -54,7 +54,7 @@ def accuracy_table(data: Snapshot) -> Table:
     numbers, rows = [], []
     for setting, runs in accuracies(data).items():
         for name in data.regularizers:
-            mean = mean_interval(list(runs.get(name, {}).values()))
+            mean = share_interval(list(runs.get(name, {}).values()))
             if mean is None:
                 continue
             mine = [
@@ -203,7 +203,7 @@ def robustness_table(data: Snapshot) -> Table:
             if row[:2] == setting and (row.test, row.norm) == attack:
                 warned[row.regularizer] = max(row.runs, warned.get(row.regularizer, 0))
         for name in data.regularizers:
-            area = mean_interval(list(areas.get((setting, attack), {}).get(name, {}).values()))
+            area = share_interval(list(areas.get((setting, attack), {}).get(name, {}).values()))
             distance = mean_interval(list(distances.get((setting, attack), {}).get(name, {}).values()))
             if area is None and distance is None:
                 continue
@@ -369,8 +369,10 @@ def equal_budget_table(data: Snapshot) -> Table:
         )
         for fraction, point in found
     )
+    # In protocol "paper" trials are scored on the test set.
+    best = f"Best {'test' if data.picked_on_test else 'validation'} accuracy so far, %"
     headings = (
-        *("Training data", "Epochs spent", "Regularizer", "Trials finished", "Best validation accuracy so far, %"),
+        *("Training data", "Epochs spent", "Regularizer", "Trials finished", best),
         "Trials in random order, % [95 %]",
     )
     return Table(headings, rows, _flat(found, point=tuning.TuningPoint))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.comparisons import accuracies
 from analysis.robustness import Attack, BySeed, Setting, areas
-from analysis.statistics import mean_interval
+from analysis.statistics import share_interval
 from analysis.tables import Snapshot, once
 
 Array: TypeAlias = NDArray[np.float64]
@@ -69,7 +69,7 @@ def _points(data: Snapshot, clean: BySeed, robust: BySeed) -> tuple[TradePoint, 
         return ()
     seeds = {name: sorted(clean[name].keys() & robust[name].keys()) for name in names}
     means = [
-        tuple(mean_interval([values[name][seed] for seed in seeds[name]]) for values in (clean, robust))
+        tuple(share_interval([values[name][seed] for seed in seeds[name]]) for values in (clean, robust))
         for name in names
     ]
     known = [(own, other) for own, other in means if own is not None and other is not None]  # all: seeds are not empty

@@ -9,9 +9,10 @@ this project's own Brain: "pruned" tells the sampler that a trial was stopped, a
 predicted final value. "3 seeds" scores a trial on up to three trainings, one after the other, as ``search.seeds`` does.
 
 "promise" stops trials by their predicted final values, as the pruner "predicted" does; it was chosen among seven
-variants on seeds 100 to 109, which are not among those measured. The form of the prediction was chosen on seeds 0 to 5 of "strength with a cliff", and Hyperband was tried on seeds 0 to
-7 of the first three problems before; these seeds are among those measured here. The arms with GP take most of the
-time; --more adds them to results that lack them. Writes results/search_efficiency.json and .png.
+variants on seeds 100 to 109, which are not among those measured. The form of the prediction was chosen on seeds 0 to 5
+of "strength with a cliff", and Hyperband was tried on seeds 0 to 7 of the first three problems before; these seeds are
+among those measured here. The arms with GP take most of the time; --more adds them to results that lack them. Writes
+results/search_efficiency.json and .png.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from analysis.figures.curves import draw_intervals
 from analysis.figures.style import INK, grid, legend, styled
 from analysis.robustness import CLEAN
-from analysis.statistics import mean_interval
+from analysis.statistics import share_interval
 from analysis.tables import Row, Source, finite, snapshot
 from analysis.text import where
 
@@ -82,7 +82,7 @@ def _points(order: tuple[str, ...], rows: list[Row]) -> tuple[AttackPoint, ...]:
         groups.setdefault((order.index(row["regularizer"]), row["epsilon"]), []).append(row)
     points = []
     for (place, epsilon), group in sorted(groups.items()):
-        mean = mean_interval(finite(row["accuracy"] for row in group))
+        mean = share_interval(finite(row["accuracy"] for row in group))
         if mean is not None:
             points.append(AttackPoint(order[place], epsilon, *mean, warned=sum(bool(row["warning"]) for row in group)))
     return tuple(points)

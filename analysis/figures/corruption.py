@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from analysis.figures.curves import CurvePoint, draw_intervals
 from analysis.figures.style import grid, legend, styled
 from analysis.robustness import CLEAN
-from analysis.statistics import mean_interval
+from analysis.statistics import share_interval
 from analysis.tables import Source, finite, snapshot
 from analysis.text import where
 
@@ -53,7 +53,7 @@ def corruption_severity(source: Source) -> CorruptionSeverity:
             CurvePoint(data.regularizers[place], float(severity), *mean)
             for (kind, place, severity), values in sorted(groups.items())
             if kind == test
-            for mean in [mean_interval(values)]
+            for mean in [share_interval(values)]
             if mean is not None
         ]
         panels.append(SeverityPanel(test, setting[0], where(data, *setting), tuple(points)))

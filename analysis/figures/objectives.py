@@ -43,6 +43,7 @@ class Objectives(NamedTuple):
     """Validation accuracy against the second objective of the search."""
 
     regularizers: tuple[str, ...]
+    picked_on_test: bool
     panels: tuple[ObjectivePanel, ...]
 
 
@@ -51,14 +52,14 @@ def objectives(source: Source) -> Objectives:
     data = snapshot(source)
     kind = mapping(mapping(data.study.get("search")).get("second_objective")).get("kind")
     if kind not in _NAMES:
-        return Objectives(data.regularizers, ())
+        return Objectives(data.regularizers, data.picked_on_test, ())
     searches = [
         (name, fraction)
         for name in data.regularizers
         for fraction in sorted({row["fraction"] for row in data.trials if row["regularizer"] == name})
     ]
     panels = [_panel(data, str(kind), *search) for search in searches]
-    return Objectives(data.regularizers, tuple(panel for panel in panels if panel.points))
+    return Objectives(data.regularizers, data.picked_on_test, tuple(panel for panel in panels if panel.points))
 
 
 def _panel(data: Snapshot, kind: str, name: str, fraction: float) -> ObjectivePanel:
@@ -108,7 +109,7 @@ def draw_objectives(data: Objectives) -> Figure:
             label="winner",
         )
         own.set_title(f"{panel.regularizer}, {panel.data}")
-        own.set_xlabel("validation accuracy, %")
+        own.set_xlabel(("test" if data.picked_on_test else "validation") + " accuracy, %")
         own.set_ylabel(_NAMES[panel.kind])
         legend(own)
     return figure

@@ -9,7 +9,7 @@ from analysis.figures.style import COLOURS, INK, grid, legend, scale_axis, style
 from analysis.response import LINEAR, LOG, SYMLOG, strength_parameter
 from analysis.robustness import Attack, BySeed, Setting, areas
 from analysis.spaces import number
-from analysis.statistics import mean_interval
+from analysis.statistics import share_interval
 from analysis.tables import Snapshot, Source, mapping, snapshot
 from analysis.text import where
 
@@ -86,7 +86,7 @@ def _panel(
     points = []
     for measure, values in ((CLEAN, accuracies(data).get(setting, {})), (ROBUST, robust)):
         for name, strength in sorted(strengths.items(), key=lambda item: (item[1], item[0])):
-            mean = mean_interval(list(values.get(name, {}).values()))
+            mean = share_interval(list(values.get(name, {}).values()))
             if mean is not None:
                 points.append(StrengthMean(measure, name, strength, *mean))
     found = sorted(set(strengths.values()))

@@ -39,7 +39,9 @@ def test_front_and_winner(tmp_path, lab, kind, seconds, front, winner):
     assert {point.trial: (point.value, point.second) for point in panel.points} == seconds
     assert {point.trial for point in panel.points if point.front} == front
     assert [point.trial for point in panel.points if point.winner] == [winner]
-    ET.fromstring(style.svg(analysis.draw_objectives(analysis.objectives(results)), "objectives"))
+    svg = style.svg(analysis.draw_objectives(analysis.objectives(results)), "objectives")
+    ET.fromstring(svg)
+    assert style.INK not in svg
 
 
 def test_a_search_for_accuracy_alone_has_no_such_figure(directory):

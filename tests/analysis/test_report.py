@@ -409,7 +409,12 @@ def test_answer_is_never_yes_on_the_test_set(tmp_path, lab):
 
 def test_citations_are_of_what_was_used(data_of, lab):
     found = {citation.method for citation in citations(data_of(lab.parts_of([lab.baseline], [1.0])))}
-    assert {"weight-decay", "TPE (the sampler)", "ASHA (stopping trials early)", "FGSM"} <= found
+    assert {
+        "weight-decay",
+        "TPE (the sampler)",
+        "Asynchronous successive halving (stopping trials early)",
+        "FGSM",
+    } <= found
     assert not {"PGD", "DeepFool", "Common corruptions", "Random search (the sampler)"} & found
 
 
