@@ -79,6 +79,7 @@ def run(
     """
     from tune_reg.plan import plan
     from tune_reg.search.display import shown
+    from tune_reg.search.lane_keys import lanes_note
     from tune_reg.search.launch import run_study
     from tune_reg.study import Study
 
@@ -87,6 +88,8 @@ def run(
     if prior is not None:
         declared = declared.with_prior(tune_reg.load(prior))
     console.print(_plan_table(declared, plan(declared)))
+    if (note := lanes_note(declared)) is not None:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
 
     def watch(sweep: Sweep) -> AbstractContextManager[None]:
         return shown(sweep, console)
@@ -133,11 +136,14 @@ def check(
 ) -> None:
     """Validate a study and print what it will cost, in epochs."""
     from tune_reg.plan import plan
+    from tune_reg.search.lane_keys import lanes_note
     from tune_reg.study import Study
 
     _load(plugin)
     declared = Study.from_toml(study)
     console.print(_plan_table(declared, plan(declared)))
+    if (note := lanes_note(declared)) is not None:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True, highlight=False)
 
 

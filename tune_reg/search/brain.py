@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -90,18 +90,24 @@ class Brain:
             self._asked[task.name] = len(trials)
             self._interrupted += [(task, t.number) for t in trials if t.state == TrialState.RUNNING]
 
-    def ask(self) -> Trial | None:
-        """The next configuration, or None where every task has used its budget."""
-        if self._interrupted:
-            task, number = self._interrupted.pop(0)
-            return self._sample(task, self._studies[task.name].get_trials(deepcopy=False)[number])
-        open_tasks = [task for task in self.tasks if self._asked[task.name] < self._budget(task)]
+    def ask(self, fits: Callable[[Task], bool] = lambda _: True) -> Trial | None:
+        """The next configuration of a task that ``fits``, or None where every such task has used its budget."""
+        for i, (task, number) in enumerate(self._interrupted):
+            if fits(task):
+                del self._interrupted[i]
+                return self._sample(task, self._studies[task.name].get_trials(deepcopy=False)[number])
+        open_tasks = [task for task in self.tasks if fits(task) and self._asked[task.name] < self._budget(task)]
         if not open_tasks:
             return None
         task = min(open_tasks, key=lambda task: self._asked[task.name])
         trial = self._sample(task)
         self._asked[task.name] += 1
         return trial
+
+    def left(self) -> int:
+        """How many more trials can be asked for, as far as is known."""
+        unasked = sum(max(0, self._budget(task) - self._asked[task.name]) for task in self.tasks)
+        return len(self._interrupted) + unasked
 
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
         """Take the validation accuracy after ``epoch`` (from 1); whether the trial should stop here.

@@ -81,11 +81,16 @@ class RegularizerTrainable(tune.Trainable):
         return True
 
     def _start(self, run: Run, data_root: str | None) -> None:
+        device, _ = self._device()
+        self.engine = SerialEngine(run, data_root=Path(data_root) if data_root else None, device=device)
+
+    def _device(self) -> tuple[torch.device, float]:
+        """Where Tune wants the trial to train, one thread a CPU, and the share of the device that is the trial's."""
         resources = self.trial_resources
         required = resources.required_resources if resources is not None else {}
         torch.set_num_threads(max(1, int(required.get("CPU", 1))))
-        device = "cuda" if required.get("GPU", 0) > 0 else "cpu"
-        self.engine = SerialEngine(run, data_root=Path(data_root) if data_root else None, device=device)
+        gpus = required.get("GPU", 0)
+        return torch.device("cuda" if gpus > 0 else "cpu"), min(1.0, gpus or 1.0)
 
 
 class StudyTrainable(RegularizerTrainable):
@@ -99,8 +104,7 @@ class StudyTrainable(RegularizerTrainable):
         """Build the run, and go on from its newest checkpoint where there is one."""
         for plugin in config["plugins"]:
             load_plugin(Path(plugin))
-        run = Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
-        self._start(run, config["data"])
+        self._start(run_of(config), config["data"])
         self._directory = Path(config["checkpoints"])
         self._stage: str = config["stage"]
         self._robustness: dict[str, Any] = config["robustness"]
@@ -127,6 +131,11 @@ class StudyTrainable(RegularizerTrainable):
                 result["final"] = [final_row(engine)]
             result["robustness"] = robustness_rows(engine, **self._robustness)
         return {**result, tune.result.DONE: engine.finished}
+
+
+def run_of(config: Mapping[str, Any]) -> Run:
+    """The run that the config of a run of a study gives."""
+    return Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
 
 
 @functools.cache
