@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tune_reg.cluster import Inputs
     from tune_reg.search.sweep import Sweep
+    from tune_reg.study import Study
 
 app = typer.Typer(
     name="tune-reg",
@@ -79,7 +80,6 @@ def run(
     """
     from tune_reg.plan import plan
     from tune_reg.search.display import shown
-    from tune_reg.search.lane_keys import lanes_note
     from tune_reg.search.launch import run_study
     from tune_reg.study import Study
 
@@ -88,8 +88,7 @@ def run(
     if prior is not None:
         declared = declared.with_prior(tune_reg.load(prior))
     console.print(_plan_table(declared, plan(declared)))
-    if (note := lanes_note(declared)) is not None:
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
+    _print_lanes_note(declared)
 
     def watch(sweep: Sweep) -> AbstractContextManager[None]:
         return shown(sweep, console)
@@ -136,14 +135,12 @@ def check(
 ) -> None:
     """Validate a study and print what it will cost, in epochs."""
     from tune_reg.plan import plan
-    from tune_reg.search.lane_keys import lanes_note
     from tune_reg.study import Study
 
     _load(plugin)
     declared = Study.from_toml(study)
     console.print(_plan_table(declared, plan(declared)))
-    if (note := lanes_note(declared)) is not None:
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
+    _print_lanes_note(declared)
     console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True, highlight=False)
 
 
@@ -348,6 +345,17 @@ def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
     console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
     if status != "SUCCEEDED":
         raise typer.Exit(1)
+
+
+def _print_lanes_note(study: Study) -> None:
+    """Say so where lanes are asked for and nothing can be one."""
+    if study.resources.lanes == 1:
+        return  # without the second that loading the search takes
+    from tune_reg.search.lane_keys import lanes_note
+
+    note = lanes_note(study)
+    if note is not None:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_pairs(pairs: dict[str, str]) -> None:

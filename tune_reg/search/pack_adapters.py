@@ -131,10 +131,12 @@ class PackScheduler(SweepScheduler):
             pass
 
     def _tell(self, trial: TuneTrial, pack: Pack, change: Change) -> None:
+        if not (change.ended or change.started or trial.config["measure"]):
+            return
         # Should its process be lost, the next one begins with these runs.
         trial.set_config(self._searcher.pack_config(pack))  # type: ignore[no-untyped-call]
         actor = trial.temporary_state.ray_actor
-        if actor is not None and (change.ended or change.started):
+        if actor is not None:
             actor.change.remote(change.ended, [self._searcher.config(run) for run in change.started])
 
     def _give_up(self, trial: TuneTrial) -> None:

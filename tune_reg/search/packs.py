@@ -115,9 +115,12 @@ class Packs:
 
     def _fill(self, pack: Pack) -> list[SweepRun]:
         """Put runs into the free lanes of a pack, up to its share."""
+        lanes = pack.lanes or 1
+        if len(pack.runs) >= lanes:
+            return []
         share = math.ceil(self._sweep.open_runs() / max(1, self.slots))
         started: list[SweepRun] = []
-        while len(pack.runs) < min(pack.lanes or 1, max(1, share)):
+        while len(pack.runs) < min(lanes, max(1, share)):
             run = self._sweep.next(lambda task, size: self._keys(task, size) == pack.key)
             if run is None:
                 break

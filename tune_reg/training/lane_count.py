@@ -30,11 +30,9 @@ def lanes_that_pay(measure: Callable[[int], Measured], *, most: int, gain: float
     8
     """
     lanes, now = 1, measure(1)
-    before = Measured(0.0, 0.0)  # of half the lanes; of none, for one
+    before = now  # of half the lanes; what more lanes need is not known of one alone
     while 2 * lanes <= most:
-        # From half the lanes to these, and then the same again for each half more.
-        step = (now.memory - before.memory) * (1 if lanes == 1 else 2)
-        if now.memory + step > memory:
+        if now.memory + 2 * (now.memory - before.memory) > memory:
             break
         twice = measure(2 * lanes)
         if twice.memory > memory or twice.rate < (1 + gain) * now.rate:
