@@ -80,6 +80,17 @@ def test_the_order_in_which_lanes_end_changes_no_run(tmp_path):
             assert ours[:2] == pytest.approx(theirs[:2], rel=1e-3)
 
 
+def test_a_run_that_is_dropped_trains_no_further(tmp_path):
+    pack = LanePack([config(n, tmp_path) for n in range(2)], CPU)
+    pack.step()
+    checkpoints.remove(tmp_path / "run-0")  # as the driver does with those of a pruned run
+    pack.change(["run-0"], [])
+    assert [report["key"] for report in pack.step()] == ["run-1"]
+    assert not (tmp_path / "run-0").exists()
+    pack.change([], [config(2, tmp_path)])
+    assert [(report["key"], len(report["rows"])) for report in pack.step()] == [("run-1", 1), ("run-2", 1)]
+
+
 def test_more_runs_than_lanes_make_more_lanes_and_those_under_way_stay(tmp_path):
     pack = LanePack([config(0, tmp_path)], CPU)
     (first,) = pack.step()
