@@ -129,6 +129,12 @@ def test_packs_and_single_runs_go_on_from_each_others_checkpoints(tmp_path):
     said = {report["key"]: report["rows"] for report in again.step()}
     assert {key: len(rows) for key, rows in said.items()} == {"run-0": 3, "run-1": 2}
     assert_as_alone(said["run-0"], 0)
+    # In a lane that is free, too.
+    again.change(["run-1"], [])
+    again.change([], [config(1, tmp_path)])
+    said = {report["key"]: report["rows"] for report in again.step()}
+    assert {key: len(rows) for key, rows in said.items()} == {"run-0": 1, "run-1": 3}
+    assert_as_alone(said["run-1"], 1)
 
 
 def test_a_confirmed_run_is_tested_as_a_single_run_one_a_step(tmp_path):
