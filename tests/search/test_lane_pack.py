@@ -88,7 +88,7 @@ def test_a_run_that_is_dropped_trains_no_further(tmp_path):
     assert [report["key"] for report in pack.step()] == ["run-1"]
     assert not (tmp_path / "run-0").exists()
     pack.change([], [config(2, tmp_path)])
-    assert [(report["key"], len(report["rows"])) for report in pack.step()] == [("run-2", 1), ("run-1", 1)]
+    assert [(report["key"], len(report["rows"])) for report in pack.step()] == [("run-1", 1), ("run-2", 1)]
 
 
 def test_more_runs_than_lanes_make_more_lanes_and_those_under_way_stay(tmp_path):

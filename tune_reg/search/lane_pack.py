@@ -48,46 +48,36 @@ class LanePack:
 
     def __init__(self, configs: Sequence[Mapping[str, Any]], device: torch.device) -> None:
         self.device = device
-        self._lanes: list[_Member | None] = []
-        self._engine: LaneEngine | None = None
-        self.change((), configs)
+        self._members: dict[int, _Member] = {}  # by lane
+        self._build([(_Member(config, run_of(config)), None) for config in configs])
 
     def change(self, ended: Collection[str], started: Sequence[Mapping[str, Any]]) -> None:
         """Drop the runs with the keys ``ended``, and take up those of the configs ``started``, in their lanes first."""
-        for lane, member in enumerate(self._lanes):
-            if member is not None and member.key in ended:
-                self._lanes[lane] = None
-                if self._engine is not None:
-                    self._engine.rest(lane)
+        for lane in [lane for lane, member in self._members.items() if member.key in ended]:
+            del self._members[lane]
+            self._engine.rest(lane)
         members = [_Member(config, run_of(config)) for config in started]
-        free = [lane for lane, member in enumerate(self._lanes) if member is None]
-        if self._engine is None or len(members) > len(free):
-            self._rebuild(members)
+        free = [lane for lane in range(len(self._engine.lanes)) if lane not in self._members]
+        if len(members) > len(free):
+            under_way = [(member, self._engine.state(lane)) for lane, member in self._members.items()]
+            del self._engine  # its memory is free before the new one is made
+            self._build([*under_way, *((member, None) for member in members)])
             return
         for lane, member in zip(free, members, strict=False):
             self._engine.replace(lane, member.run, checkpoints.load_newest(member.checkpoints))
-            self._lanes[lane] = member
+            self._members[lane] = member
 
-    def _rebuild(self, members: Sequence[_Member]) -> None:
-        """An engine with more lanes, for the runs that are under way and these."""
-        held: list[tuple[_Member, dict[str, Any] | None]] = [
-            (member, self._state(lane)) for lane, member in enumerate(self._lanes) if member is not None
-        ]
-        held += [(member, checkpoints.load_newest(member.checkpoints)) for member in members]
-        if not held:
-            return
-        root = held[0][0].config["data"]
-        dataset = data.load(held[0][0].run.dataset, Path(root) if root else None)
-        self._engine = None  # its memory is free before the new one is made
-        engine = LaneEngine([member.run for member, _ in held], device=self.device, dataset=dataset)
-        for lane, (_, state) in enumerate(held):
+    def _build(self, members: Sequence[tuple[_Member, dict[str, Any] | None]]) -> None:
+        """An engine of as many lanes; each run at its state, or where there is none, at its newest checkpoint."""
+        first = members[0][0]
+        root = first.config["data"]
+        dataset = data.load(first.run.dataset, Path(root) if root else None)
+        self._engine = LaneEngine([member.run for member, _ in members], device=self.device, dataset=dataset)
+        self._members = {lane: member for lane, (member, _) in enumerate(members)}
+        for lane, (member, now) in enumerate(members):
+            state = now or checkpoints.load_newest(member.checkpoints)
             if state is not None:
-                engine.load_state(lane, state)
-        self._engine, self._lanes = engine, [member for member, _ in held]
-
-    def _state(self, lane: int) -> dict[str, Any]:
-        assert self._engine is not None
-        return self._engine.state(lane)
+                self._engine.load_state(lane, state)
 
     def step(self) -> list[dict[str, Any]]:
         """Train an epoch of every run that is not at its end; or test one confirmed run that is.
@@ -95,36 +85,31 @@ class LanePack:
         What is new of each run: its ``key``, ``rows``, ``diverged``, and ``done``, once nothing is left to do; then
         also ``final`` and ``robustness`` where it was tested. Raises ``DiskError``.
         """
-        for lane, member in enumerate(self._lanes):
+        for lane, member in self._members.items():
             # One a step: a pack is alive that reports each of them.
-            if member is not None and member.reported and self._untested(lane, member):
+            if member.reported and self._untested(lane, member):
                 return [self._tested(lane, member)]
-        engine = self._engine
-        trained = engine.train_epoch() if engine is not None else {}
-        for lane in trained:
-            self._save(lane)
-        said = [self._said(lane, member) for lane, member in enumerate(self._lanes) if member is not None]
-        return [report for report in said if report is not None]
+        for lane in self._engine.train_epoch():
+            self._save(lane, self._members[lane])
+        return [self._news(lane, member) for lane, member in self._members.items() if self._has_news(lane, member)]
 
     def _untested(self, lane: int, member: _Member) -> bool:
         """Whether a confirmed run has trained to its end, and its tests are still to be made."""
-        assert self._engine is not None
         own = self._engine.lanes[lane]
         return member.config["stage"] != "search" and own.finished and not own.diverged
 
-    def _said(self, lane: int, member: _Member) -> dict[str, Any] | None:
-        assert self._engine is not None
+    def _has_news(self, lane: int, member: _Member) -> bool:
+        return len(self._engine.lanes[lane].history) > member.reported
+
+    def _news(self, lane: int, member: _Member) -> dict[str, Any]:
         own = self._engine.lanes[lane]
         rows = own.history[member.reported :]
-        if not rows:
-            return None
         member.reported = len(own.history)
         done = own.finished and not self._untested(lane, member)
         return {"key": member.key, "rows": rows, "diverged": own.diverged, "done": done}
 
     def _tested(self, lane: int, member: _Member) -> dict[str, Any]:
         """The end of a confirmed run, as a single run makes it."""
-        assert self._engine is not None
         engine = SerialEngine(member.run, device=self.device, dataset=self._engine.dataset)
         engine.load_state(self._engine.state(lane))
         return {
@@ -136,10 +121,7 @@ class LanePack:
             "robustness": robustness_rows(engine, **member.config["robustness"]),
         }
 
-    def _save(self, lane: int) -> None:
-        assert self._engine is not None
-        member = self._lanes[lane]
-        assert member is not None
+    def _save(self, lane: int, member: _Member) -> None:
         state = self._engine.state(lane)
         try:
             checkpoints.save(member.checkpoints, state["epoch"], state)

@@ -123,11 +123,12 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
         return slots(_nodes(), needed)
 
     lanes = lanes_of(resources)
-    trainable = StudyTrainable if lanes == 1 else PackTrainable
     if lanes == 1:
+        trainable = StudyTrainable
         searcher = SweepSearcher(sweep, slots=count, data_root=data_root, plugins=plugins)
         scheduler = SweepScheduler(sweep)
     else:
+        trainable = PackTrainable
         packs = Packs(sweep, LaneKeys(sweep.study), lanes=lanes)
         searcher = PackSearcher(packs, sweep, slots=count, data_root=data_root, plugins=plugins)
         scheduler = PackScheduler(packs, sweep, searcher)
