@@ -20,7 +20,7 @@ from tune_reg.search.packs import Packs
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
 
 PLAIN = {
     "name": "lanes",
@@ -231,7 +231,12 @@ def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tm
 def test_a_killed_driver_goes_on_without_lanes(tmp_path):
     """The whole command, killed while packs train, then run again with single runs."""
     path, out = tmp_path / "study.toml", tmp_path / "out"
-    keys = {"training": {"epochs": 12, "batch_size": 16}, "search": {"trials": 6, "pruner": "none"}}
+    keys = {
+        "training": {"epochs": 8, "batch_size": 16},
+        "search": {"trials": 6, "pruner": "none"},
+        "confirm": {"seeds": 1},
+        "robustness": {},
+    }
     path.write_text(study(**keys).to_toml())
     command = [sys.executable, "-m", "tune_reg.cli", "run", str(path), "--out", str(out)]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -249,7 +254,7 @@ def test_a_killed_driver_goes_on_without_lanes(tmp_path):
     results = load(out)
     trials = {(r["regularizer"], r["trial"]): r for r in results.trials().to_pylist()}
     assert sorted(trials) == sorted((name, n) for name in PLAIN["regularizers"] for n in range(6))
-    assert {(r["state"], r["epochs_trained"]) for r in trials.values()} == {("complete", 12)}
+    assert {(r["state"], r["epochs_trained"]) for r in trials.values()} == {("complete", 8)}
     assert {key: trials[key]["wall_s"] for key in before} == before, "a finished trial was run again"
-    assert results.final().num_rows == 4
+    assert results.final().num_rows == 2
     assert "report: " in second.stdout
