@@ -222,6 +222,7 @@ def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tm
     }
     keys = {"training": {"epochs": 2, "batch_size": 64}, "search": {"trials": 3}, "regularizers": regularizers}
     results = run_study(study(**keys), tmp_path)
+    # No kind has more runs at a time than its three trials.
     assert {count for count in counts if count is not None} <= {1, 2}
     assert counts[0] is not None
     assert Counter(row["regularizer"] for row in results.trials().to_pylist()) == dict.fromkeys(regularizers, 3)

@@ -194,6 +194,16 @@ def test_a_pack_whose_lanes_are_measured_begins_with_one(packs_of):
     assert (change.ended, len(change.started), len(pack.runs)) == ([], 3, 4)
 
 
+def test_where_one_lane_is_measured_to_be_best_runs_train_alone(packs_of):
+    _, packs = packs_of(lanes=None, regularizers=["weight-decay"])
+    pack = packs.next()
+    (run,) = pack.runs.values()
+    packs.take(pack, [], lanes=1)
+    assert (pack.runs, packs.find(pack.name)) == ({}, None)
+    assert packs.next() == run
+    assert [packs.next().trial.number for _ in range(5)] == [1, 2, 3, 4, 5]
+
+
 def test_interrupted_runs_of_its_kind_come_into_a_pack_first(packs_of, tmp_path):
     sweep, _ = packs_of()
     begun = [sweep.next() for _ in range(4)]  # two of each kind, and the driver is killed

@@ -67,6 +67,22 @@ def test_the_rate_of_lanes_is_measured_whatever_the_run(regularizer, keys):
     assert torch.random.get_rng_state().equal(state)
 
 
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_a_run_that_diverges_at_once_is_measured_like_any_other(lanes):
+    """Nothing left to train would look quick."""
+    training = TrainingSettings(epochs=1, batch_size=16)
+    rates = [
+        measured(
+            Run("digits", "nn-2", "l1", {"learning_rate": rate}, training),
+            lanes,
+            data.load("digits"),
+            torch.device("cpu"),
+        ).rate
+        for rate in (0.01, 1e30)
+    ]
+    assert rates[1] < 20 * rates[0]
+
+
 def test_twice_the_lanes_of_a_small_net_have_a_rate_of_the_same_size():
     """A unit mixed up, or lanes not counted, would be off by more."""
     run = Run("digits", "nn-2", "l1", training=TrainingSettings(epochs=1, batch_size=32))

@@ -78,9 +78,13 @@ class Packs:
     def take(self, pack: Pack, reports: Sequence[Mapping[str, Any]], *, lanes: int | None = None) -> Change:
         """Hand over what a pack reports, run by run, and fill it up. A pack without runs is over.
 
-        ``lanes``: as its worker has measured them.
+        ``lanes``: as its worker has measured them. Where one is best, runs of this kind train alone from here on.
         """
         pack.lanes = lanes or pack.lanes
+        if lanes == 1:
+            self._refused.add(pack.key)
+            self._alone += pack.runs.values()
+            pack.runs.clear()
         ended = []
         for report in reports:
             key = report["key"]
@@ -88,7 +92,7 @@ class Packs:
             if key in pack.runs and self._over(report):
                 del pack.runs[key]
                 ended.append(key)
-        started = self._fill(pack)
+        started = [] if lanes == 1 else self._fill(pack)
         if not pack.runs:
             del self._packs[pack.name]
         return Change(ended, started)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import torch
 
 from tune_reg.data import Dataset
+from tune_reg.training.engine import SerialEngine
 from tune_reg.training.lane_count import Measured
-from tune_reg.training.lanes import LaneEngine
+from tune_reg.training.lanes import Lane, LaneEngine
 from tune_reg.training.run import Run
 
 #: So many steps make the epochs that are timed.
@@ -21,9 +23,9 @@ _REPEATS: Final = 2
 def measured(run: Run, lanes: int, dataset: Dataset, device: torch.device, *, share: float = 1.0) -> Measured:
     """Rate and memory of ``lanes`` runs like ``run`` on a part of ``dataset``, training and validation together.
 
-    A first epoch is not timed; of those that follow, the quickest counts. ``share``: of the device, which is the
-    worker's. What does not fit into memory has the rate 0. Memory is that of a GPU, and 0 on a CPU. Tried on a CPU
-    alone: no GPU was at hand.
+    One is a single run, without lanes. A first epoch is not timed; of those that follow, the quickest counts.
+    ``share``: of the device, which is the worker's. What does not fit into memory has the rate 0. Memory is that of a
+    GPU, and 0 on a CPU. Tried on a CPU alone: no GPU was at hand.
     """
     part = _part(dataset, run)
     whole = dataclasses.replace(run, fraction=1.0, images_per_class=None)
@@ -32,8 +34,12 @@ def measured(run: Run, lanes: int, dataset: Dataset, device: torch.device, *, sh
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     try:
-        engine = LaneEngine([whole] * lanes, dataset=part, device=device)
-        rate = _epochs_a_second(engine)
+        if lanes == 1:
+            single = SerialEngine(whole, dataset=part, device=device)
+            rate = _epochs_a_second(single, [single])
+        else:
+            engine = LaneEngine([whole] * lanes, dataset=part, device=device)
+            rate = _epochs_a_second(engine, engine.lanes)
     except torch.cuda.OutOfMemoryError:
         return Measured(0.0, float("inf"))
     if not on_gpu:
@@ -44,18 +50,18 @@ def measured(run: Run, lanes: int, dataset: Dataset, device: torch.device, *, sh
     return Measured(rate, needed / (share * torch.cuda.get_device_properties(device).total_memory))
 
 
-def _epochs_a_second(engine: LaneEngine) -> float:
+def _epochs_a_second(engine: LaneEngine | SerialEngine, runs: Sequence[Lane | SerialEngine]) -> float:
     quickest = float("inf")
     for repeat in range(1 + _REPEATS):
-        for lane in range(len(engine.lanes)):
-            engine.replace(lane, engine.lanes[lane].run)  # at its first epoch again, whatever became of it
+        for run in runs:
+            run.epoch, run.diverged = 0, False  # there is something to train, whatever became of it
         begin = time.perf_counter()
         engine.train_epoch()
         if engine.device.type == "cuda":
             torch.cuda.synchronize(engine.device)
         if repeat:
             quickest = min(quickest, time.perf_counter() - begin)
-    return len(engine.lanes) / quickest
+    return len(runs) / quickest
 
 
 def _part(dataset: Dataset, run: Run) -> Dataset:
