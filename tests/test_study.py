@@ -483,16 +483,22 @@ def test_defaults_written_out_and_lists_of_names_say_the_same():
         ({"accelerator_type": "A100"}, "resources.accelerator_type: 'A100' is a kind of GPU, but resources.gpus is 0"),
         ({"gpus": 1.0, "accelerator_type": "A 100"}, "resources.accelerator_type: string must match pattern"),
         ({"memory_gb": -1.0}, "resources.memory_gb: must be greater than or equal to 0, but got -1.0"),
+        ({"lanes": 0}, 'resources.lanes: must be a whole number of at least 1, or "auto", but got 0'),
+        ({"lanes": -1}, 'resources.lanes: must be a whole number of at least 1, or "auto", but got -1'),
+        ({"lanes": 1.5}, 'resources.lanes: must be a whole number of at least 1, or "auto", but got 1.5'),
+        ({"lanes": True}, 'resources.lanes: must be a whole number of at least 1, or "auto", but got True'),
+        ({"lanes": "many"}, "resources.lanes: must be a whole number of at least 1, or \"auto\", but got 'many'"),
     ],
 )
 def test_resources_that_cannot_be_had(resources, said):
     with pytest.raises(StudyError) as error:
         made(resources=resources)
     assert str(error.value).startswith(said)
+    assert "\n" not in str(error.value)
 
 
 def test_resources_and_the_order_of_keys_do_not_matter():
-    assert made(resources={"cpus": 8, "gpus": 1.0}).hash == made().hash
+    assert made(resources={"cpus": 8, "gpus": 1.0, "lanes": "auto"}).hash == made().hash
     assert Study(**dict(reversed(BASE.items())), training={"epochs": 3, "batch_size": 5}).hash == (
         made(training={"batch_size": 5, "epochs": 3}).hash
     )

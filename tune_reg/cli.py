@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from tune_reg.cluster import Inputs
     from tune_reg.search.sweep import Sweep
+    from tune_reg.study import Study
 
 app = typer.Typer(
     name="tune-reg",
@@ -87,6 +88,7 @@ def run(
     if prior is not None:
         declared = declared.with_prior(tune_reg.load(prior))
     console.print(_plan_table(declared, plan(declared)))
+    _print_lanes_note(declared)
 
     def watch(sweep: Sweep) -> AbstractContextManager[None]:
         return shown(sweep, console)
@@ -138,6 +140,7 @@ def check(
     _load(plugin)
     declared = Study.from_toml(study)
     console.print(_plan_table(declared, plan(declared)))
+    _print_lanes_note(declared)
     console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True, highlight=False)
 
 
@@ -342,6 +345,17 @@ def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
     console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
     if status != "SUCCEEDED":
         raise typer.Exit(1)
+
+
+def _print_lanes_note(study: Study) -> None:
+    """Say so where lanes are asked for and nothing can be one."""
+    if study.resources.lanes == 1:
+        return  # without the second that loading the search takes
+    from tune_reg.search.lane_keys import lanes_note
+
+    note = lanes_note(study)
+    if note is not None:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 
 def _print_pairs(pairs: dict[str, str]) -> None:

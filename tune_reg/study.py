@@ -166,10 +166,21 @@ class ResourceSettings(_Table):
     accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
     memory_gb: Annotated[float, Field(ge=0)] = 0.0
-    #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed.
+    #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
+    #: is 1 on a CPU and what pays on a GPU.
+    lanes: int | Literal["auto"] = 1
+    #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed. Where several train
+    #: side by side, they have so many times as long.
     epoch_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
     #: A run that failed goes on from its newest checkpoint, so many times.
     max_failures: Annotated[int, Field(ge=0)] = 3
+
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _a_number_of_lanes(cls, value: Any) -> Any:
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f'must be a whole number of at least 1, or "auto", but got {value!r}')
+        return value
 
     @model_validator(mode="after")
     def _can_be_had(self) -> Self:

@@ -42,6 +42,23 @@ def test_check_prints_the_plan(tune_reg, study):
     assert ["total", "32", "320", "10", "100", "502,740"] in rows
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("lanes = 4", None),
+        ("lanes = 'auto'", None),
+        ("lanes = 4\n[training]\noptimizer = 'adam'", "they train one at a time; lanes: optimizer must be 'sgd'"),
+    ],
+)
+def test_check_says_where_lanes_mean_nothing(tune_reg, study, keys, said):
+    study.write_text(f"{STUDY}[resources]\n{keys}\n")
+    code, out, err = tune_reg("check", study)
+    assert (code, err) == (0, "")
+    lines = [line for line in out.splitlines() if line.startswith("resources.lanes")]
+    assert len(lines) == (said is not None)
+    assert said is None or said in lines[0]
+
+
 def test_check_says_loudly_where_the_test_set_picks(tune_reg, study):
     study.write_text('protocol = "paper"\n' + STUDY)
     assert "picked on the TEST set" in tune_reg("check", study)[1]

@@ -40,6 +40,24 @@ def test_asks_no_more_than_the_budget_and_takes_the_tasks_in_turn(tmp_path):
     ]
 
 
+def test_asks_for_tasks_that_fit_alone_and_those_interrupted_first(tmp_path):
+    tasks = [task("a", 2), task("b", 3)]
+    mind = brain(tmp_path, tasks)
+    assert [mind.ask(lambda task: task.regularizer == "b").number for _ in range(2)] == [0, 1]
+    assert mind.left() == 3
+    again = brain(tmp_path, tasks)
+    assert again.left() == 5
+    # Nothing of "a" was begun: what was of "b" waits for its turn.
+    asked = [again.ask(lambda task: task.regularizer == "a") for _ in range(3)]
+    assert [trial and (trial.task.name, trial.number) for trial in asked] == [("a at 1", 0), ("a at 1", 1), None]
+    assert [(trial.task.name, trial.number) for trial in (again.ask(), again.ask(), again.ask())] == [
+        ("b at 1", 0),
+        ("b at 1", 1),
+        ("b at 1", 2),
+    ]
+    assert (again.left(), again.ask()) == (0, None)
+
+
 def test_the_journal_tells_the_truth(tmp_path):
     mind = brain(tmp_path, [task()])
     first, second, third, fourth = (mind.ask() for _ in range(4))

@@ -388,12 +388,29 @@ def test_runs_that_cannot_be_lanes_are_refused(tiny, training, message):
         side_by_side(tiny, [run_of("l1", 0, training=training)])
 
 
+def test_a_lane_that_rests_stays_as_it_is_until_another_run_takes_it(tiny):
+    runs = [run_of("l1", lane) for lane in (0, 1)]
+    engine = train(side_by_side(tiny, runs), 1)
+    engine.rest(0)
+    before = engine.state(0)
+    assert list(engine.train_epoch()) == [1]
+    assert_same(engine.state(0), before)
+    assert_same(engine.state(1), serial(runs[1], tiny, 2).state())
+    engine.replace(0, runs[0], before)
+    assert list(engine.train_epoch()) == [0, 1]
+    assert_same(engine.state(0), serial(runs[0], tiny, 2).state())
+    for lane in (0, 1):
+        engine.rest(lane)
+    assert engine.finished
+    assert engine.train_epoch() == {}
+
+
 def test_no_runs_and_no_such_lane_are_refused(tiny):
     with pytest.raises(StudyError, match="runs must not be empty"):
         side_by_side(tiny, [])
     engine = side_by_side(tiny, [run_of("l1", 0)])
     for wrong in (-1, 1):
-        for call in (engine.state, lambda lane: engine.replace(lane, run_of("l1", 0))):
+        for call in (engine.state, engine.rest, lambda lane: engine.replace(lane, run_of("l1", 0))):
             with pytest.raises(StudyError, match=rf"lane must lie in 0 \.\. 0, but got {wrong}"):
                 call(wrong)
 

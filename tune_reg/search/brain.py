@@ -9,7 +9,7 @@ the journal at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -101,17 +101,24 @@ class Brain:
             self._standing[task.name] = Standing.of(trials, images=images, sign=-1 if fewer else 1)
             self._interrupted += [(task, t) for t in trials if t.state == TrialState.RUNNING]
 
-    def ask(self) -> Trial | None:
-        """The next configuration, or None where every task has used its budget."""
-        if self._interrupted:
-            return self._sample(*self._interrupted.pop(0))
-        open_tasks = [task for task in self.tasks if self._standing[task.name].asked < self._budget(task)]
+    def ask(self, fits: Callable[[Task], bool] = lambda _: True) -> Trial | None:
+        """The next configuration of a task that ``fits``, or None where every such task has used its budget."""
+        for i, (task, begun) in enumerate(self._interrupted):
+            if fits(task):
+                del self._interrupted[i]
+                return self._sample(task, begun)
+        open_tasks = [t for t in self.tasks if fits(t) and self._standing[t.name].asked < self._budget(t)]
         if not open_tasks:
             return None
         task = min(open_tasks, key=lambda task: self._standing[task.name].asked)
         trial = self._sample(task)
         self._standing[task.name].begin()
         return trial
+
+    def left(self) -> int:
+        """How many more trials can be asked for, as far as is known."""
+        unasked = sum(max(0, self._budget(task) - self._standing[task.name].asked) for task in self.tasks)
+        return len(self._interrupted) + unasked
 
     def report(self, trial: Trial, epoch: int, value: float) -> bool:
         """Take the validation accuracy after ``epoch`` (from 1); whether the trial should stop here.

@@ -110,6 +110,9 @@ def ray_running(address: str | None) -> Iterator[None]:
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
     from ray import tune
 
+    from tune_reg.search.lane_keys import LaneKeys, lanes_of
+    from tune_reg.search.pack_adapters import PackScheduler, PackSearcher, PackTrainable
+    from tune_reg.search.packs import Packs
     from tune_reg.search.trainables import StudyTrainable
     from tune_reg.search.tune_adapters import FaultStopper, HangWatch, SweepScheduler, SweepSearcher
 
@@ -117,15 +120,27 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
     resources = sweep.study.resources
     needed = demand(resources)
     refuse_what_fits_nowhere(_nodes(), needed)
+
+    def count() -> int:
+        return slots(_nodes(), needed)
+
+    lanes = lanes_of(resources)
+    if lanes == 1:
+        trainable = StudyTrainable
+        searcher = SweepSearcher(sweep, slots=count, data_root=data_root, plugins=plugins)
+        scheduler = SweepScheduler(sweep)
+    else:
+        trainable = PackTrainable
+        packs = Packs(sweep, LaneKeys(sweep.study), lanes=lanes)
+        searcher = PackSearcher(packs, sweep, slots=count, data_root=data_root, plugins=plugins)
+        scheduler = PackScheduler(packs, sweep, searcher)
     # Tune's own files are read by nobody: DIR holds everything.
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
         tune.Tuner(
-            tune.with_resources(StudyTrainable, tune.PlacementGroupFactory([needed])),
+            tune.with_resources(trainable, tune.PlacementGroupFactory([needed])),
             tune_config=tune.TuneConfig(
-                search_alg=SweepSearcher(
-                    sweep, slots=lambda: slots(_nodes(), needed), data_root=data_root, plugins=plugins
-                ),
-                scheduler=SweepScheduler(sweep),
+                search_alg=searcher,
+                scheduler=scheduler,
                 num_samples=-1,
                 reuse_actors=True,
                 trial_name_creator=_key,

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -25,6 +25,9 @@ from tune_reg.training import EpochRow, Run, TrainingSet
 from tune_reg.training import checkpoint as checkpoints
 
 Stage = Literal["search", "confirm", "attack"]
+
+#: Whether the runs of a task on a training set are wanted.
+Fits = Callable[[Task, TrainingSet], bool]
 
 #: The parts of so many trials, and of each search that is over, are put into one file.
 _PACKED: Final = 500
@@ -142,12 +145,17 @@ class Sweep:
         self._first_epoch: float | None = None  # when it was reported: the time before is Ray's start
         self._progress = self._snapshot()
 
-    def next(self) -> SweepRun | None:
-        """The next run to start, or None where none can start until a running one ends."""
+    def next(self, fits: Fits | None = None) -> SweepRun | None:
+        """The next run to start, or None where none can start until a running one ends.
+
+        ``fits``: only runs that train, and of which it is true.
+        """
         run = None
         if not self._attacks_only:
-            run = self._next_seeds.pop(0) if self._next_seeds else self._next_trial() or self._next_confirmation()
-        run = run or self._next_attack()
+            wanted = fits or (lambda *_: True)
+            run = self._next_seed(wanted) or self._next_trial(wanted) or self._next_confirmation(wanted)
+        if fits is None:
+            run = run or self._next_attack()
         if run is not None:
             self._live[run.key] = _Live(run)
             self._progress = self._snapshot()
@@ -161,6 +169,15 @@ class Sweep:
         if self._attacks_only:
             return True
         return all(self.brain.finished(task) for task in self.tasks) and not any(self._open_confirmations())
+
+    def open_runs(self) -> int:
+        """How many runs are under way or could be started now."""
+        ahead = 0
+        if not self._attacks_only:
+            confirmations = list(self._startable_confirmations())
+            ahead = len(self._next_seeds) + self.brain.left() + len(confirmations)
+        attacks = sum(run.key not in self._live for run in self._open_attacks())
+        return len(self._live) + ahead + attacks
 
     def is_live(self, key: str) -> bool:
         """Whether the run was started and has not ended."""
@@ -315,9 +332,15 @@ class Sweep:
         """Where the sweep stands, as of the last event."""
         return self._progress
 
-    def _next_trial(self) -> SweepRun | None:
+    def _next_seed(self, fits: Fits) -> SweepRun | None:
+        for i, run in enumerate(self._next_seeds):
+            if fits(run.trial.task, run.trial.task.training_set):
+                return self._next_seeds.pop(i)
+        return None
+
+    def _next_trial(self, fits: Fits) -> SweepRun | None:
         while True:
-            trial = self.brain.ask()
+            trial = self.brain.ask(lambda task: fits(task, task.training_set))
             if trial is None:
                 return None
             key = _trial_key(trial)
@@ -359,16 +382,21 @@ class Sweep:
         run = self._run(trial, trial.task.training_set, seed)
         return SweepRun(_seed_key(trial, place), "search", trial, run, place)
 
-    def _next_confirmation(self) -> SweepRun | None:
+    def _next_confirmation(self, fits: Fits) -> SweepRun | None:
+        for winner, size, seed in self._startable_confirmations():
+            if fits(winner.task, size):
+                return SweepRun(_confirm_key(winner, size, seed), "confirm", winner, self._run(winner, size, seed))
+        return None
+
+    def _startable_confirmations(self) -> Iterator[tuple[Trial, TrainingSet, int]]:
+        """Those of searches that are over, which neither are stored nor run."""
         for task, size, seed in self._open_confirmations():
             if not self.brain.finished(task):
                 continue
             winner = self.brain.winner(task)
             assert winner is not None
-            key = _confirm_key(winner, size, seed)
-            if key not in self._live:
-                return SweepRun(key, "confirm", winner, self._run(winner, size, seed))
-        return None
+            if _confirm_key(winner, size, seed) not in self._live:
+                yield winner, size, seed
 
     def _open_confirmations(self) -> Iterator[tuple[Task, TrainingSet, int]]:
         """Those not yet stored, less those of a task that ended without a winner."""

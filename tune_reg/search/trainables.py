@@ -81,11 +81,16 @@ class RegularizerTrainable(tune.Trainable):
         return True
 
     def _start(self, run: Run, data_root: str | None) -> None:
+        device, _ = self._device()
+        self.engine = SerialEngine(run, data_root=Path(data_root) if data_root else None, device=device)
+
+    def _device(self) -> tuple[torch.device, float]:
+        """Where Tune wants the trial to train, one thread a CPU, and the share of the device that is the trial's."""
         resources = self.trial_resources
         required = resources.required_resources if resources is not None else {}
         torch.set_num_threads(max(1, int(required.get("CPU", 1))))
-        device = "cuda" if required.get("GPU", 0) > 0 else "cpu"
-        self.engine = SerialEngine(run, data_root=Path(data_root) if data_root else None, device=device)
+        gpus = required.get("GPU", 0)
+        return torch.device("cuda" if gpus > 0 else "cpu"), min(1.0, gpus or 1.0)
 
 
 class StudyTrainable(RegularizerTrainable):
@@ -99,19 +104,15 @@ class StudyTrainable(RegularizerTrainable):
         """Build the run, and go on from its newest checkpoint where there is one."""
         for plugin in config["plugins"]:
             load_plugin(Path(plugin))
-        run = Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
-        self._start(run, config["data"])
+        self._start(run_of(config), config["data"])
         self._directory = Path(config["checkpoints"])
-        self._stage: str = config["stage"]
-        self._robustness: dict[str, Any] = config["robustness"]
-        self._attack: dict[str, Any] | None = config["attack"]
         state = checkpoints.load_newest(self._directory)
         if state is not None:
             self.engine.load_state(state)
         self._reported = 0
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch and keep it; after the last one of a confirmed run, test and attack it."""
+        """Train one epoch and keep it; after the last one, make the tests that the run is to have."""
         engine = self.engine
         if not engine.finished:
             engine.train_epoch()
@@ -122,14 +123,28 @@ class StudyTrainable(RegularizerTrainable):
                 return {"disk": f"{self._directory}: {error.strerror}", tune.result.DONE: True}
         result: dict[str, Any] = {"rows": engine.history[self._reported :], "diverged": engine.diverged}
         self._reported = len(engine.history)
-        if engine.finished and not engine.diverged and self._stage != "search":
-            if self._stage == "confirm":
-                # In a list, because Tune flattens tables within a result.
-                result["final"] = [final_row(engine)]
-            result["robustness"] = robustness_rows(engine, **self._robustness)
-        if engine.finished and not engine.diverged and self._stage == "search" and self._attack is not None:
-            result["robust_accuracy"] = validation_robustness(engine, **self._attack)
+        if engine.finished and not engine.diverged and is_tested(self.config):
+            result |= tested(engine, self.config)
         return {**result, tune.result.DONE: engine.finished}
+
+
+def is_tested(config: Mapping[str, Any]) -> bool:
+    """Whether a run of a study has tests to make when it is trained."""
+    return config["stage"] != "search" or config["attack"] is not None
+
+
+def tested(engine: SerialEngine, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tests of a trained run say: on validation images in the search, on the test set afterwards."""
+    if config["stage"] == "search":
+        return {"robust_accuracy": validation_robustness(engine, **config["attack"])}
+    robustness = {"robustness": robustness_rows(engine, **config["robustness"])}
+    # In a list, because Tune flattens tables within a result.
+    return {"final": [final_row(engine)], **robustness} if config["stage"] == "confirm" else robustness
+
+
+def run_of(config: Mapping[str, Any]) -> Run:
+    """The run that the config of a run of a study gives."""
+    return Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -54,18 +54,23 @@ class SweepSearcher(_NotPickled, Searcher):
         # A run asked for long before it can start knows less of its predecessors: ask for one a free slot.
         if len(self._keys) >= self._slots or self._sweep.fatal is not None:
             return None
-        run = self._sweep.next()
-        if run is None:
+        config = self._next()
+        if config is None:
             return Searcher.FINISHED if self._sweep.finished else None
-        self._keys[trial_id] = run.key
-        return self._config(run)
+        self._keys[trial_id] = config["key"]
+        return config
+
+    def _next(self) -> dict[str, Any] | None:
+        run = self._sweep.next()
+        return None if run is None else self.config(run)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free; what became of the run is the scheduler's to tell."""
         del result, error
         self._keys.pop(trial_id, None)
 
-    def _config(self, run: SweepRun) -> dict[str, Any]:
+    def config(self, run: SweepRun) -> dict[str, Any]:
+        """What the process that trains ``run`` must know."""
         study = self._sweep.study
         plain = {**dataclasses.asdict(run.run), "training": study.training.model_dump()}
         return {
@@ -103,7 +108,7 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write down the epoch; go on or stop."""
         del tune_controller
-        with _writing(self._sweep, result) as able:
+        with writing(self._sweep, result) as able:
             if able and self._sweep.on_epochs(trial.config["key"], result["rows"]):
                 return TrialScheduler.STOP
         return TrialScheduler.CONTINUE
@@ -114,20 +119,9 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
         key = trial.config["key"]
         if not self._sweep.is_live(key):
             return
-        with _writing(self._sweep, result) as able:
-            if not able or self._sweep.on_epochs(key, result["rows"]):
-                return
-            if result["diverged"]:
-                self._sweep.end(key, "diverged", reason="the loss is not finite")
-            else:
-                (final,) = result.get("final", [None])
-                self._sweep.end(
-                    key,
-                    "complete",
-                    final=final,
-                    robustness=result.get("robustness", ()),
-                    robust_accuracy=result.get("robust_accuracy"),
-                )
+        with writing(self._sweep, result) as able:
+            if able and not self._sweep.on_epochs(key, result["rows"]):
+                end_trained(self._sweep, key, result)
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         """A run that failed more often than it may is given up, with its reason."""
@@ -136,15 +130,27 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
             self._sweep.fatal = TuneRegError("Ray has died on this machine; give the command again, and it goes on")
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
+        with writing(self._sweep, {}) as able:
+            if able:
+                self._give_up(trial)
+
+    def _give_up(self, trial: TuneTrial) -> None:
         key = trial.config["key"]
-        with _writing(self._sweep, {}) as able:
-            if not able:
-                return
-            self._sweep.end(key, "failed", reason=self._sweep.hung.pop(key, None) or failure_reason(trial))
+        self._sweep.end(key, "failed", reason=self._sweep.hung.pop(key, None) or failure_reason(trial))
+
+
+def end_trained(sweep: Sweep, key: str, result: Mapping[str, Any]) -> None:
+    """End a run that has nothing left to train, by the last that it reported."""
+    if result["diverged"]:
+        sweep.end(key, "diverged", reason="the loss is not finite")
+    else:
+        (final,) = result.get("final", [None])
+        robust = {"robustness": result.get("robustness", ()), "robust_accuracy": result.get("robust_accuracy")}
+        sweep.end(key, "complete", final=final, **robust)
 
 
 @contextmanager
-def _writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[bool]:
+def writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[bool]:
     """Note a fault of the disk, here or in the run's own process. Gives whether there was none so far.
 
     Tune would take an exception for a fault of the run.
@@ -185,14 +191,17 @@ class HangWatch(_NotPickled, Callback):
     def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Look at every run that is under way."""
         del iteration, info
-        now, limit = self._clock(), self._sweep.study.resources.epoch_timeout_s
+        now = self._clock()
         for trial in trials:
+            runs = trial.config.get("lanes", [trial.config])
+            # An epoch of runs side by side takes no longer than theirs one after the other.
+            limit = self._sweep.study.resources.epoch_timeout_s * len(runs)
             if trial.status != TuneTrial.RUNNING:
                 self._heard.pop(trial.trial_id, None)
             elif now - self._heard.setdefault(trial.trial_id, now) > limit:
                 actor = trial.temporary_state.ray_actor
                 if actor is not None:
-                    self._sweep.hung[trial.config["key"]] = f"no epoch within {limit:g} s"
+                    self._sweep.hung |= {run["key"]: f"no epoch within {limit:g} s" for run in runs}
                     ray.kill(actor)
                     self._heard.pop(trial.trial_id)
 

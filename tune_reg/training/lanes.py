@@ -34,6 +34,7 @@ class Lane:
     epoch: int = 0
     diverged: bool = False
     history: list[EpochRow] = field(default_factory=list)
+    resting: bool = False
 
     @property
     def run(self) -> Run:
@@ -43,7 +44,7 @@ class Lane:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.diverged or self.epoch >= self.course.settings.epochs
+        return self.resting or self.diverged or self.epoch >= self.course.settings.epochs
 
 
 class LaneEngine:
@@ -142,6 +143,11 @@ class LaneEngine:
         self._networks.write(lane, weights)
         if state is not None:
             self.load_state(lane, state)
+
+    def rest(self, lane: int) -> None:
+        """Train the run of a lane no further: the lane costs nothing until ``replace`` gives it another run."""
+        self._check(lane)
+        self.lanes[lane].resting = True
 
     def state(self, lane: int) -> dict[str, Any]:
         """What a checkpoint of the lane's run holds, as ``SerialEngine.state`` has it; a copy."""
