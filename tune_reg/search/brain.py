@@ -12,7 +12,6 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import optuna
@@ -20,6 +19,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
+from tune_reg.places import Place
 from tune_reg.search import fidelity, pruners, samplers
 from tune_reg.search.journal import open_journal
 from tune_reg.study import SearchSettings, Task
@@ -66,7 +66,7 @@ class Brain:
 
     def __init__(
         self,
-        journal: Path | BaseStorage,
+        journal: Place | BaseStorage,
         tasks: Sequence[Task],
         settings: SearchSettings,
         *,
@@ -80,7 +80,7 @@ class Brain:
         self._seed = seed
         self._predict = predict
         self._pruner = pruners.build(settings, epochs=epochs)
-        storage = open_journal(journal) if isinstance(journal, Path) else journal
+        storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
         self._studies = {task.name: self._open(storage, task) for task in tasks}
         self._live: set[tuple[str, int]] = set()
         self._interrupted: list[tuple[Task, int]] = []

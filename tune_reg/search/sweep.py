@@ -13,10 +13,10 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from tune_reg.errors import TuneRegError
+from tune_reg.places import Place
 from tune_reg.search.brain import Brain, State, Trial
 from tune_reg.store import Store
 from tune_reg.study import Study, Task
@@ -91,7 +91,7 @@ class Sweep:
     ``attacks_only``: nothing is searched or confirmed; confirmed runs get the robustness tests that they lack.
     """
 
-    def __init__(self, study: Study, directory: Path, *, attacks_only: bool = False) -> None:
+    def __init__(self, study: Study, directory: Place, *, attacks_only: bool = False) -> None:
         self.study = study
         self.directory = directory
         self.store = Store(directory, study_hash=study.hash)
@@ -146,6 +146,10 @@ class Sweep:
         if self._attacks_only:
             return True
         return all(self.brain.finished(task) for task in self.tasks) and not any(self._open_confirmations())
+
+    def fail(self, error: TuneRegError) -> None:
+        """Take a fault for which the study cannot go on; the first one is told."""
+        self.fatal = self.fatal or error
 
     def is_live(self, key: str) -> bool:
         """Whether the run was started and has not ended."""
@@ -284,7 +288,7 @@ class Sweep:
         head = {**self._head(run), **at, "stage": run.stage, "trial": run.trial.number}
         self.store.write("epochs", run.key, [{**head, **row} for row in rows])
 
-    def checkpoint_directory(self, key: str) -> Path:
+    def checkpoint_directory(self, key: str) -> Place:
         """Where the checkpoints of a run are kept."""
         return self.directory / "checkpoints" / _stored_key(key)
 

@@ -12,6 +12,7 @@ from ray import tune
 
 from tune_reg.errors import StudyError
 from tune_reg.evaluation import final_row, robustness_rows
+from tune_reg.places import located
 from tune_reg.regularizers import load_plugin, regularizer
 from tune_reg.study import Study
 from tune_reg.training import Run, SerialEngine, TrainingSettings
@@ -101,7 +102,7 @@ class StudyTrainable(RegularizerTrainable):
             load_plugin(Path(plugin))
         run = Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
         self._start(run, config["data"])
-        self._directory = Path(config["checkpoints"])
+        self._directory = located(config["checkpoints"], answered=True)
         self._stage: str = config["stage"]
         self._robustness: dict[str, Any] = config["robustness"]
         state = checkpoints.load_newest(self._directory)

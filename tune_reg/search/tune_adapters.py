@@ -15,7 +15,8 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune_reg.errors import StoreError, TuneRegError
+from tune_reg.errors import TuneRegError
+from tune_reg.search.directory import cannot_be_written
 from tune_reg.search.sweep import Sweep, SweepRun
 
 #: How old the number of slots may be.
@@ -54,11 +55,15 @@ class SweepSearcher(_NotPickled, Searcher):
         # A run asked for long before it can start knows less of its predecessors: ask for one a free slot.
         if len(self._keys) >= self._slots or self._sweep.fatal is not None:
             return None
-        run = self._sweep.next()
-        if run is None:
-            return Searcher.FINISHED if self._sweep.finished else None
-        self._keys[trial_id] = run.key
-        return self._config(run)
+        answer: Any = None
+        with _writing(self._sweep, {}):
+            run = self._sweep.next()
+            if run is not None:
+                self._keys[trial_id] = run.key
+                answer = self._config(run)
+            elif self._sweep.finished:
+                answer = Searcher.FINISHED
+        return answer
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free; what became of the run is the scheduler's to tell."""
@@ -148,7 +153,7 @@ def _writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[bool]:
     except OSError as error:
         said = error.strerror or str(error)
     if said is not None and sweep.fatal is None:
-        sweep.fatal = StoreError(f"{sweep.directory} cannot be written ({said}); make room and give the command again")
+        sweep.fatal = cannot_be_written(sweep.directory, said)
 
 
 class FaultStopper(_NotPickled, Stopper):
