@@ -86,8 +86,8 @@ class Lease:
     def release(self) -> None:
         """Let go."""
         self._over.set()
+        self._thread.join()
         if self._lost is None:
-            self._thread.join()
             with suppress(OSError):  # the store is down: the object is found dead later
                 self._own.unlink(missing_ok=True)
 
