@@ -291,10 +291,11 @@ class Results:
 
     def _read(self, table: str) -> pa.Table:
         folder = self.directory / "tables" / table
-        packed = {key for pack in _packs(folder) for key in _keys_of(pack)}
         found: list[Place] = [*folder.glob("*.parquet")]
-        parts = [part for part in sorted(found, key=lambda part: part.name) if part.stem not in packed]
-        tables = _read_parts(parts)
+        found.sort(key=lambda part: part.name)
+        read = dict(zip(found, _read_parts(found), strict=True))
+        packed = {key for part, rows in read.items() if part.name.startswith(_PACK) for key in _counts(rows)}
+        tables = [rows for part, rows in read.items() if part.stem not in packed]
         if not tables:
             return SCHEMAS[table].empty_table()
         joined = pa.concat_tables(_agreed(tables), promote_options="permissive")
@@ -305,20 +306,22 @@ def _packs(folder: Place) -> list[Place]:
     return sorted(folder.glob(f"{_PACK}*.parquet"))
 
 
-def _counts(pack: Place) -> dict[str, int]:
-    counts: dict[str, int] = json.loads(_read_part(pack).schema.metadata[_PARTS.encode()])
+def _counts(pack: pa.Table) -> dict[str, int]:
+    """How many rows each part of a pack has."""
+    counts: dict[str, int] = json.loads(pack.schema.metadata[_PARTS.encode()])
     return counts
 
 
 def _keys_of(pack: Place) -> list[str]:
-    return list(_counts(pack))
+    return list(_counts(_read_part(pack)))
 
 
 def _part_of(pack: Place, key: str) -> pa.Table:
     """The rows of one part of a pack, which stand in the order of its keys."""
-    counts = _counts(pack)
+    rows = _read_part(pack)
+    counts = _counts(rows)
     before = list(counts)[: list(counts).index(key)]
-    return _read_part(pack).slice(sum(counts[other] for other in before), counts[key])
+    return rows.slice(sum(counts[other] for other in before), counts[key])
 
 
 def _agreed(tables: Sequence[pa.Table]) -> list[pa.Table]:

@@ -142,7 +142,8 @@ def test_killed_with_a_server_that_errs_it_goes_on_elsewhere_and_finds_the_same(
     assert load(place).best("l1") == load(local).best("l1")
     states = [row["state"] for row in load(place).trials().to_pylist()]
     assert "pruned" in states
-    assert [file.path for file in place.files() if "checkpoints/" in file.path or ".locks/" in file.path] == []
+    assert (place / ".locks").glob("*") == []
+    assert all(len(kept.glob("*")) <= 2 for kept in (place / "checkpoints").glob("*"))
     pages = [(at / "report" / "report.md").read_bytes() for at in (place, local)]
     assert [len(page) > 1000 for page in pages] == [True, True]
     for file in place.files():

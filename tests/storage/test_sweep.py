@@ -105,7 +105,7 @@ def goes_on_until_it_ends(directory, tmp_path):
         driver = start(directory, tmp_path / f"machine-{turn}")
         assert driver.stdout.readline() == "begins\n", driver.communicate()[0]
         try:
-            driver.wait(timeout=dice.uniform(0.5, 3) + turn)
+            driver.wait(timeout=dice.uniform(2, 4) + 2 * turn)
         except subprocess.TimeoutExpired:
             driver.send_signal(signal.SIGKILL)
             driver.communicate()
