@@ -1,8 +1,8 @@
 """The one schema: what a study leaves behind, as Parquet tables and JSON beside them.
 
 A directory DIR, or a folder of an object store, holds ``study.toml``, ``provenance.json``, ``search.journal``,
-``checkpoints/``, ``report/`` and ``tables/{trials,epochs,final,robustness}/*.parquet``. A part is one finished run, named by its key, so
-that writing it twice leaves it once. Every file is whole or absent.
+``checkpoints/``, ``report/`` and ``tables/{trials,epochs,final,robustness}/*.parquet``. A part is one finished run,
+named by its key, so that writing it twice leaves it once. Every file is whole or absent.
 """
 
 from __future__ import annotations
