@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from ray.tune.search import Searcher
 
 from tune_reg import Study, cli
 from tune_reg.errors import UnreachableError
@@ -53,13 +54,13 @@ def test_a_result_that_cannot_be_written_ends_the_study(store, lost):
     trial = SimpleNamespace(config={"key": run.key})
     SweepScheduler(sweep).on_trial_result(None, trial, {"rows": [row(1)]})
     assert told(sweep)
-    assert SweepSearcher(sweep, slots=lambda: 4, data_root=None).suggest("next") is None
+    assert SweepSearcher(sweep, slots=lambda: 4, data_root=None).suggest("next") == Searcher.FINISHED
 
 
 def test_a_run_that_cannot_be_asked_for_ends_the_study(store, lost):
     sweep = Sweep(STUDY, store)
     lost()
-    assert SweepSearcher(sweep, slots=lambda: 4, data_root=None).suggest("first") is None
+    assert SweepSearcher(sweep, slots=lambda: 4, data_root=None).suggest("first") == Searcher.FINISHED
     assert told(sweep)
 
 

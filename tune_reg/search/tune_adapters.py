@@ -53,17 +53,18 @@ class SweepSearcher(_NotPickled, Searcher):
         if time.monotonic() - self._counted > _COUNT_S:
             self._slots, self._counted = self._count_slots(), time.monotonic()
         # A run asked for long before it can start knows less of its predecessors: ask for one a free slot.
-        if len(self._keys) >= self._slots or self._sweep.fatal is not None:
+        if len(self._keys) >= self._slots:
             return None
         answer: Any = None
-        with _writing(self._sweep, {}):
-            run = self._sweep.next()
+        with _writing(self._sweep, {}) as able:
+            run = self._sweep.next() if able else None
             if run is not None:
                 self._keys[trial_id] = run.key
                 answer = self._config(run)
             elif self._sweep.finished:
                 answer = Searcher.FINISHED
-        return answer
+        # Tune asks ``FaultStopper`` at a result only, and where nothing runs there is none.
+        return Searcher.FINISHED if self._sweep.fatal is not None else answer
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """A slot is free; what became of the run is the scheduler's to tell."""
