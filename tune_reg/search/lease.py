@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def leased(directory: RemotePath) -> Iterator[Lease]:
     """Hold a folder of an object store. ``StoreError`` where it cannot be written or another run is alive in it."""
+    # A connection that breaks leaves tasks of the client's own behind, whose tracebacks asyncio would print although
+    # the call itself is tried again and told.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     lease = Lease(directory)
     lease.take()
     try:
