@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from analysis import described, text
@@ -21,6 +20,7 @@ from analysis.results import result_table
 from analysis.sheets import SHEETS
 from analysis.table_sheets import TABLE_SHEETS
 from analysis.tables import Snapshot
+from tune_reg.places import Place, located
 from tune_reg.store import load
 
 STATISTICS: Final = (
@@ -67,7 +67,7 @@ class Content(NamedTuple):
     provenance: tuple[tuple[str, str], ...]
 
 
-def report(directory: str | Path) -> Path:
+def report(directory: str | Place) -> Place:
     """Write ``directory/report/index.html`` and return its path.
 
     Beside it lie ``report.md``, ``references.bib``, every table as ``tables/NAME.csv`` and ``.tex``, and every
@@ -81,7 +81,7 @@ def report(directory: str | Path) -> Path:
     tune_reg.errors.StoreError: no-such-directory holds no study: study.toml is missing; run `tune-reg run ...
     """
     files = render(Snapshot(load(directory)))
-    target = Path(directory) / "report"
+    target = located(directory) / "report"
     folder.write(target, files, [*(sheet.name for sheet in SHEETS), *(sheet.name for sheet in TABLE_SHEETS)])
     return target / "index.html"
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tune_reg
-from tune_reg.errors import TuneRegError
+from tune_reg.errors import TuneRegError, UnreachableError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -58,14 +58,16 @@ def _version(
 @app.command()
 def run(
     study: StudyFile,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results go.")],
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Where the results go: a path, s3://... or gs://...")
+    ],
     address: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="A running Ray cluster; 'auto' finds one.")
     ] = None,
     data: DataRoot = None,
     plugin: Plugins = [],  # noqa: B006 - typer reads the default and never changes it
     prior: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="Results of another study, whose best trials are tried first."),
     ] = None,
     only: Annotated[
@@ -105,7 +107,9 @@ def run(
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="The results of a study.")],
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="The results of a study: a path, s3://... or gs://...")
+    ],
 ) -> None:
     """Print the result table of DIR and write its report: HTML, Markdown, LaTeX, CSV and figures."""
     import analysis
@@ -118,8 +122,8 @@ def report(
 
 @app.command()
 def compare(
-    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="The results of two or more studies.")],
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the comparison goes.")],
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="The results of two or more studies.")],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the comparison goes.")],
 ) -> None:
     """Write one report about several studies: the same regularizers on several data sets or models."""
     import analysis
@@ -266,16 +270,31 @@ def submit(
 
 @app.command()
 def fetch(
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="The results, as the cluster's head names them.")],
-    address: Annotated[str, typer.Option(metavar="ray://HEAD:10001", help="The cluster; 'auto' on its head.")],
+    directory: Annotated[
+        str,
+        typer.Argument(metavar="DIR", help="The results, as the cluster's head names them, or s3://... or gs://..."),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="HERE", help="A new or empty folder on this machine.")],
+    address: Annotated[
+        str | None, typer.Option(metavar="ray://HEAD:10001", help="The cluster; 'auto' on its head.")
+    ] = None,
 ) -> None:
-    """Bring the results of a study home from a cluster, each file checked by its SHA-256."""
+    """Bring the results of a study home from a cluster or an object store, each file checked by its SHA-256."""
+    from tune_reg.cluster.fetch import StoreFolder, folder_on
     from tune_reg.cluster.fetch import fetch as copy
-    from tune_reg.cluster.fetch import folder_on
+    from tune_reg.errors import ClusterError
+    from tune_reg.places import RemotePath, located
 
-    with folder_on(address, directory) as folder:
-        entries = copy(folder, out)
+    place = located(directory)
+    if isinstance(place, RemotePath):
+        if address is not None:
+            raise ClusterError(f"--address: means nothing with {place}, which is read from here; drop it")
+        entries = copy(StoreFolder(place), out)
+    elif address is None:
+        raise ClusterError(f"--address: is required, as {directory} lies on a cluster; give ray://HEAD:10001")
+    else:
+        with folder_on(address, directory) as folder:
+            entries = copy(folder, out)
     size = sum(entry.size for entry in entries) / 1e6
     console.print(f"{out}: {len(entries)} files, {size:.1f} MB, as they are there", soft_wrap=True, highlight=False)
 
@@ -299,13 +318,13 @@ def data_fetch(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line on standard error and exit code 2."""
+    """Run the command; a user's mistake is one line on standard error and exit code 2, a lost store 1."""
     try:
         app()
     except TuneRegError as error:
         for line in str(error).splitlines():
             print(f"tune-reg: {line}", file=sys.stderr)  # noqa: T201 - rich would wrap the line
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, UnreachableError) else 2)
 
 
 def _load(plugins: list[Path]) -> None:

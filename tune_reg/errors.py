@@ -1,6 +1,7 @@
 """What a user did wrong, said in one line."""
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -45,3 +46,17 @@ class StoreError(TuneRegError):
 
 class ClusterError(TuneRegError):
     """A cluster cannot be reached, lacks what a study needs, or has lost a job."""
+
+
+class UnreachableError(StoreError, OSError):
+    """An object store does not answer, or not as it should: nothing may be wrong with the command.
+
+    The command line exits with code 1.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(errno.EIO, reason)
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.place}: cannot be reached or used ({self.strerror}); mend that and give the command again"

@@ -1,8 +1,8 @@
 """The one schema: what a study leaves behind, as Parquet tables and JSON beside them.
 
-A directory DIR holds ``study.toml``, ``provenance.json``, ``search.journal``, ``checkpoints/``, ``report/``
-and ``tables/{trials,epochs,final,robustness}/*.parquet``. A part is one finished run, named by its key, so
-that writing it twice leaves it once. Every file is written beside its place and renamed into it.
+A directory DIR, or a folder of an object store, holds ``study.toml``, ``provenance.json``, ``search.journal``,
+``checkpoints/``, ``report/`` and ``tables/{trials,epochs,final,robustness}/*.parquet``. A part is one finished run,
+named by its key, so that writing it twice leaves it once. Every file is whole or absent.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import json
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tune_reg.errors import StoreError, one_line
-from tune_reg.files import write_atomic
+from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.picking import Candidate, pick
+from tune_reg.places import Place, located, read_all, write_whole
 
 SCHEMA_VERSION: Final = 1
 
@@ -123,15 +122,15 @@ _PARTS: Final = "tune_reg.parts"
 class Store:
     """Writes the tables of one results directory. Only one process writes at a time."""
 
-    def __init__(self, directory: Path, *, study_hash: str) -> None:
+    def __init__(self, directory: Place, *, study_hash: str) -> None:
         self.directory = directory
         self._metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": study_hash}
-        self._packed: dict[str, dict[str, Path]] = {}
+        self._packed: dict[str, dict[str, Place]] = {}
         for table in TABLES:
             folder = directory / "tables" / table
             folder.mkdir(parents=True, exist_ok=True)
             self._packed[table] = {key: pack for pack in _packs(folder) for key in _keys_of(pack)}
-            for key in self._packed[table]:
+            for key in self.unpacked(table) & set(self._packed[table]):
                 # Packed, but the process was killed before it removed the part itself.
                 self._part(table, key).unlink(missing_ok=True)
 
@@ -141,7 +140,8 @@ class Store:
         Packed parts are there as before, but are not written or dropped any more.
         """
         folder = self.directory / "tables" / table
-        parts = {key: _read_part(self._part(table, key)) for key in sorted(keys) if self._part(table, key).exists()}
+        there = sorted(self.unpacked(table) & set(keys))
+        parts = dict(zip(there, _read_parts([self._part(table, key) for key in there]), strict=True))
         if not parts:
             return
         joined = pa.concat_tables(_agreed(list(parts.values())), promote_options="permissive")
@@ -149,7 +149,7 @@ class Store:
         sink = pa.BufferOutputStream()
         pq.write_table(joined.replace_schema_metadata({**self._metadata, _PARTS: counts}), sink)
         path = folder / f"{_PACK}{len(_packs(folder)) + 1:05d}.parquet"
-        write_atomic(path, sink.getvalue().to_pybytes())
+        write_whole(path, sink.getvalue().to_pybytes())
         for key in parts:
             self._part(table, key).unlink()
             self._packed[table][key] = path
@@ -171,7 +171,7 @@ class Store:
             raise KeyError(f"table {table} has no column {sorted(unknown)}")
         sink = pa.BufferOutputStream()
         pq.write_table(pa.Table.from_pylist(flat, schema=schema), sink)
-        write_atomic(self._part(table, key), sink.getvalue().to_pybytes())
+        write_whole(self._part(table, key), sink.getvalue().to_pybytes())
 
     def has(self, table: str, key: str) -> bool:
         """Whether the part ``key`` of ``table`` is stored."""
@@ -202,7 +202,7 @@ class Store:
         """Remove a part, if it is there."""
         self._part(table, key).unlink(missing_ok=True)
 
-    def _part(self, table: str, key: str) -> Path:
+    def _part(self, table: str, key: str) -> Place:
         return self.directory / "tables" / table / f"{key}.parquet"
 
 
@@ -226,7 +226,7 @@ def _type(values: Sequence[object]) -> pa.DataType:
 class Results:
     """The results of one study, read from its directory. Each table is a ``pyarrow.Table``."""
 
-    directory: Path
+    directory: Place
 
     def trials(self) -> pa.Table:
         """One row a configuration tried."""
@@ -291,14 +291,18 @@ class Results:
         path = self.directory / name
         try:
             return parse(path.read_text(encoding="utf-8"))
+        except UnreachableError:
+            raise
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read ({one_line(error)}); bring it back from a copy") from None
 
     def _read(self, table: str) -> pa.Table:
         folder = self.directory / "tables" / table
-        packed = {key for pack in _packs(folder) for key in _keys_of(pack)}
-        parts = [part for part in sorted(folder.glob("*.parquet")) if part.stem not in packed]
-        tables = [_read_part(part) for part in parts]
+        found: list[Place] = [*folder.glob("*.parquet")]
+        found.sort(key=lambda part: part.name)
+        read = dict(zip(found, _read_parts(found), strict=True))
+        packed = {key for part, rows in read.items() if part.name.startswith(_PACK) for key in _counts(rows)}
+        tables = [rows for part, rows in read.items() if part.stem not in packed]
         if not tables:
             return SCHEMAS[table].empty_table()
         joined = pa.concat_tables(_agreed(tables), promote_options="permissive")
@@ -330,24 +334,26 @@ def winner(rows: Iterable[Mapping[str, Any]], study: Mapping[str, Any]) -> int |
     return pick(candidates, images=images)
 
 
-def _packs(folder: Path) -> list[Path]:
+def _packs(folder: Place) -> list[Place]:
     return sorted(folder.glob(f"{_PACK}*.parquet"))
 
 
-def _counts(pack: Path) -> dict[str, int]:
-    counts: dict[str, int] = json.loads(_read_part(pack).schema.metadata[_PARTS.encode()])
+def _counts(pack: pa.Table) -> dict[str, int]:
+    """How many rows each part of a pack has."""
+    counts: dict[str, int] = json.loads(pack.schema.metadata[_PARTS.encode()])
     return counts
 
 
-def _keys_of(pack: Path) -> list[str]:
-    return list(_counts(pack))
+def _keys_of(pack: Place) -> list[str]:
+    return list(_counts(_read_part(pack)))
 
 
-def _part_of(pack: Path, key: str) -> pa.Table:
+def _part_of(pack: Place, key: str) -> pa.Table:
     """The rows of one part of a pack, which stand in the order of its keys."""
-    counts = _counts(pack)
+    rows = _read_part(pack)
+    counts = _counts(rows)
     before = list(counts)[: list(counts).index(key)]
-    return _read_part(pack).slice(sum(counts[other] for other in before), counts[key])
+    return rows.slice(sum(counts[other] for other in before), counts[key])
 
 
 def _agreed(tables: Sequence[pa.Table]) -> list[pa.Table]:
@@ -363,14 +369,32 @@ def _agreed(tables: Sequence[pa.Table]) -> list[pa.Table]:
     ]
 
 
-def _read_part(part: Path) -> pa.Table:
+def _read_part(part: Place) -> pa.Table:
+    return _read_parts([part])[0]
+
+
+def _read_parts(parts: Sequence[Place]) -> list[pa.Table]:
     try:
-        table = pq.read_table(part)
+        contents = read_all(parts)
+    except UnreachableError:
+        raise
+    except OSError as error:
+        raise _unreadable(error.filename, error) from None
+    return [_parquet(part, content) for part, content in zip(parts, contents, strict=True)]
+
+
+def _unreadable(part: Place | str, error: Exception) -> StoreError:
+    return StoreError(
+        f"{part} cannot be read as Parquet ({one_line(error)}); bring it back from a copy, "
+        "or move it away to go on without"
+    )
+
+
+def _parquet(part: Place, content: bytes) -> pa.Table:
+    try:
+        table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(
-            f"{part} cannot be read as Parquet ({one_line(error)}); bring it back from a copy, "
-            "or move it away to go on without"
-        ) from None
+        raise _unreadable(part, error) from None
     version = int((table.schema.metadata or {}).get(b"tune_reg.schema", b"0"))
     if version != SCHEMA_VERSION:
         rule = f"this tune-reg reads version {SCHEMA_VERSION}: use the release that wrote it"
@@ -378,13 +402,15 @@ def _read_part(part: Path) -> pa.Table:
     return table
 
 
-def load(directory: str | Path) -> Results:
+def load(directory: str | Place) -> Results:
     """Open the results of a study; ``StoreError`` where the directory holds none.
+
+    ``directory``: a path or the URL of an object store, as ``tune-reg run --out`` takes it.
 
     >>> import tune_reg
     >>> best = tune_reg.load("out/digits").best("adadecay")  # doctest: +SKIP
     """
-    path = Path(directory)
+    path = located(directory)
     if not (path / "study.toml").is_file():
         raise StoreError(f"{path} holds no study: study.toml is missing; run `tune-reg run STUDY --out {path}` first")
     return Results(path)

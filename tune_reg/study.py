@@ -23,6 +23,7 @@ from tune_reg import data, models
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.methods import Method, check_bounds, method
+from tune_reg.places import Place
 from tune_reg.regularizers import Hyperparameter
 from tune_reg.store import Results
 from tune_reg.training.run import Protocol, TrainingSet
@@ -400,7 +401,7 @@ class Study(_Table):
 
     def run(
         self,
-        directory: str | Path,
+        directory: str | Place,
         *,
         address: str | None = None,
         data: str | Path | None = None,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Final
 
-from tune_reg.errors import StoreError
-from tune_reg.files import write_atomic
+from tune_reg.errors import StoreError, UnreachableError
+from tune_reg.places import Place, write_whole
 
 _FORMS: Final = {"figures": ("csv", "svg", "pdf", "png"), "tables": ("csv", "tex")}
 
 
-def write(target: Path, files: Mapping[str, bytes], names: Iterable[str]) -> None:
+def write(target: Place, files: Mapping[str, bytes], names: Iterable[str]) -> None:
     """Write ``files`` below ``target`` and delete files of the figures and tables ``names`` that are not among them.
 
     Nothing else in the folder is touched. Raises ``StoreError`` where it cannot be written.
@@ -21,12 +20,14 @@ def write(target: Path, files: Mapping[str, bytes], names: Iterable[str]) -> Non
         for folder in _FORMS:
             (target / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
-            write_atomic(target / name, content)
+            write_whole(target / name, content)
         # A figure of an earlier report that has no data now would contradict this one.
         for name in names:
             for folder, forms in _FORMS.items():
                 for form in forms:
                     if f"{folder}/{name}.{form}" not in files:
                         (target / folder / f"{name}.{form}").unlink(missing_ok=True)
+    except UnreachableError:
+        raise
     except OSError as error:
         raise StoreError(f"{target} cannot be written ({error.strerror}); make it writable and ask again") from None

@@ -1,4 +1,4 @@
-"""Results brought home from a cluster: file by file, each checked by its SHA-256."""
+"""Results brought home from a cluster or an object store: file by file, each checked by its SHA-256."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
-from tune_reg.errors import ClusterError, StoreError, one_line
+from tune_reg.errors import ClusterError, StoreError, UnreachableError, one_line
+from tune_reg.places import RemotePath
 
 #: Bytes that travel at once: far below what Ray takes as one object, far above what a call costs.
 CHUNK: Final = 16 * 2**20
@@ -74,6 +75,36 @@ class LocalFolder:
             return b""
 
 
+class StoreFolder:
+    """A results folder in an object store. Its files are read twice: to list them and to copy them."""
+
+    def __init__(self, root: RemotePath) -> None:
+        self._root = root
+
+    def listing(self) -> list[Entry]:
+        """Every file, sorted, but for locks. ``StoreError`` where it holds no study."""
+        if not (self._root / "study.toml").is_file():
+            raise StoreError(f"{self._root}: holds no study; give the folder that the study ran into")
+        entries = []
+        for place in self._root.files():
+            path = place.path.removeprefix(f"{self._root.path}/")
+            if any(part.startswith(".") for part in PurePosixPath(path).parts):
+                continue
+            try:
+                content = place.read_bytes()
+            except FileNotFoundError:
+                continue  # a checkpoint that was replaced
+            entries.append(Entry(path, len(content), hashlib.sha256(content).hexdigest()))
+        return entries
+
+    def read(self, path: str, offset: int, size: int) -> bytes:
+        """Part of a file; nothing where it is gone."""
+        try:
+            return (self._root / path).read_bytes(offset, offset + size)
+        except FileNotFoundError:
+            return b""
+
+
 def fetch(folder: Folder, out: Path) -> list[Entry]:
     """Copy a results folder to ``out``, which must be new or empty: it is there whole, or not at all.
 
@@ -93,6 +124,8 @@ def fetch(folder: Folder, out: Path) -> list[Entry]:
                     out.rmdir()
                 beside.rename(out)
                 return entries
+    except UnreachableError:
+        raise
     except OSError as error:
         raise StoreError(f"--out {out}: cannot be written ({error.strerror}); choose another") from None
     finally:

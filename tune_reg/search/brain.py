@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import optuna
@@ -20,6 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
+from tune_reg.places import Place
 from tune_reg.search import fidelity, pruners, samplers
 from tune_reg.search.journal import open_journal
 from tune_reg.search.standing import Standing
@@ -68,7 +68,7 @@ class Brain:
 
     def __init__(
         self,
-        journal: Path | BaseStorage,
+        journal: Place | BaseStorage,
         tasks: Sequence[Task],
         settings: SearchSettings,
         *,
@@ -89,7 +89,7 @@ class Brain:
             self._directions.append(StudyDirection.MINIMIZE if fewer else StudyDirection.MAXIMIZE)
         self._predict = predict
         self._pruner = pruners.build(settings, epochs=epochs)
-        storage = open_journal(journal) if isinstance(journal, Path) else journal
+        storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
         self._studies = {task.name: self._open(storage, task) for task in tasks}
         self._storage = storage
         self._live: dict[tuple[str, int], int] = {}  # to Optuna's identifier of the trial

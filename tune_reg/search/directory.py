@@ -21,9 +21,10 @@ from filelock import FileLock, Timeout
 import tune_reg
 from search_spaces import entry_to_plain
 from tune_reg.data import Dataset
-from tune_reg.errors import StoreError
-from tune_reg.files import write_atomic
+from tune_reg.errors import StoreError, UnreachableError
+from tune_reg.places import Place, RemotePath, write_whole
 from tune_reg.regularizers import regularizer
+from tune_reg.search.lease import Lease, leased
 from tune_reg.store import Results
 from tune_reg.study import Study
 
@@ -31,8 +32,22 @@ _PACKAGES: Final = ("ray", "optuna", "torch", "torchvision", "numpy", "scipy", "
 
 
 @contextmanager
-def owned(directory: Path) -> Iterator[None]:
-    """Hold a results directory: one run at a time. ``StoreError`` where it cannot be written or is held."""
+def owned(directory: Place) -> Iterator[Lease | None]:
+    """Hold a results directory: one run at a time. ``StoreError`` where it cannot be written or is held.
+
+    A folder of this machine is locked by the system, which ends the lock with the process; an object store by a
+    ``Lease``, which is given.
+    """
+    if isinstance(directory, RemotePath):
+        with leased(directory) as lease:
+            yield lease
+        return
+    with _locked(directory):
+        yield None
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         probe = directory / f".write-test.{os.getpid()}"
@@ -55,7 +70,14 @@ def owned(directory: Path) -> Iterator[None]:
         lock.release()
 
 
-def refuse_another_study(directory: Path, study: Study) -> None:
+def cannot_be_written(directory: Place, reason: str) -> StoreError:
+    """What is told where a study under way cannot be written down any more."""
+    if isinstance(directory, RemotePath):
+        return UnreachableError(str(directory), reason)
+    return StoreError(f"{directory} cannot be written ({reason}); make room and give the command again")
+
+
+def refuse_another_study(directory: Place, study: Study) -> None:
     """``StoreError`` where the directory belongs to another study, other than one that this one grows from."""
     if not (directory / "study.toml").exists():
         return
@@ -64,15 +86,15 @@ def refuse_another_study(directory: Path, study: Study) -> None:
         raise StoreError(f"--out {directory}: belongs to another study ({'; '.join(differences)}); choose another")
 
 
-def claim(directory: Path, study: Study) -> None:
+def claim(directory: Place, study: Study) -> None:
     """Write the study into a directory that is not yet anybody's, or in place of the one that it grows from."""
     path = directory / "study.toml"
     text = study.to_toml().encode()
     if not path.exists() or path.read_bytes() != text:
-        write_atomic(path, text)
+        write_whole(path, text)
 
 
-def write_provenance(directory: Path, study: Study, dataset: Dataset, plugins: Sequence[Path] = ()) -> None:
+def write_provenance(directory: Place, study: Study, dataset: Dataset, plugins: Sequence[Path] = ()) -> None:
     """Write where the results come from, when a study first runs and when it has grown.
 
     ``grown_from`` names what the directory held before: the hash, the command and the commit of each.
@@ -106,7 +128,7 @@ def write_provenance(directory: Path, study: Study, dataset: Dataset, plugins: S
     }
     if grown_from:
         provenance["grown_from"] = grown_from
-    write_atomic(path, json.dumps(provenance, indent=2, sort_keys=True).encode())
+    write_whole(path, json.dumps(provenance, indent=2, sort_keys=True).encode())
 
 
 def _method(name: str, space: Mapping[str, Any]) -> dict[str, Any]:

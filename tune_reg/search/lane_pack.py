@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from tune_reg import data
+from tune_reg.places import Place, located
 from tune_reg.search.trainables import is_tested, run_of, tested
 from tune_reg.training import LaneEngine, Run, SerialEngine
 from tune_reg.training import checkpoint as checkpoints
@@ -34,8 +35,8 @@ class _Member:
         return key
 
     @property
-    def checkpoints(self) -> Path:
-        return Path(self.config["checkpoints"])
+    def checkpoints(self) -> Place:
+        return located(self.config["checkpoints"], answered=True)
 
 
 class LanePack:

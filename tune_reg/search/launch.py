@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from tune_reg import data
 from tune_reg.errors import StoreError
+from tune_reg.places import Place, located
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.directory import claim, owned, refuse_another_study, write_provenance
 from tune_reg.search.slots import demand, refuse_what_fits_nowhere, slots
@@ -39,7 +40,7 @@ Watch = Callable[[Any], AbstractContextManager[None]]
 
 def run_study(
     study: Study,
-    directory: str | Path,
+    directory: str | Place,
     *,
     address: str | None = None,
     data_root: Path | None = None,
@@ -57,10 +58,10 @@ def run_study(
     process that trains must run, too. ``watch``: given the ``Sweep``, a context that shows its progress.
     Raises ``TuneRegError`` before any work starts where something is wrong.
     """
-    directory = Path(directory)
+    directory = located(directory)
     for plugin in plugins:
         load_plugin(plugin)
-    with owned(directory):
+    with owned(directory) as lease:
         refuse_another_study(directory, study)
         if attacks_only and not (directory / "study.toml").exists():
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
@@ -70,6 +71,8 @@ def run_study(
         from tune_reg.search.sweep import Sweep
 
         sweep = Sweep(study, directory, attacks_only=attacks_only)
+        if lease is not None:
+            lease.tell_loss(sweep.fail)
         if not sweep.finished:
             with ray_running(address), watch(sweep) if watch else nullcontext():
                 _fit(sweep, data_root, plugins)

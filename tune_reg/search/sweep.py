@@ -14,10 +14,10 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from tune_reg.errors import TuneRegError
+from tune_reg.places import Place
 from tune_reg.search.brain import Brain, State, Trial
 from tune_reg.store import Store, second_value
 from tune_reg.study import Study, Task
@@ -111,7 +111,7 @@ class Sweep:
     ``attacks_only``: nothing is searched or confirmed; confirmed runs get the robustness tests that they lack.
     """
 
-    def __init__(self, study: Study, directory: Path, *, attacks_only: bool = False) -> None:
+    def __init__(self, study: Study, directory: Place, *, attacks_only: bool = False) -> None:
         self.study = study
         self.directory = directory
         self.store = Store(directory, study_hash=study.hash)
@@ -178,6 +178,10 @@ class Sweep:
             ahead = len(self._next_seeds) + self.brain.left() + len(confirmations)
         attacks = sum(run.key not in self._live for run in self._open_attacks())
         return len(self._live) + ahead + attacks
+
+    def fail(self, error: TuneRegError) -> None:
+        """Take a fault for which the study cannot go on; the first one is told."""
+        self.fatal = self.fatal or error
 
     def is_live(self, key: str) -> bool:
         """Whether the run was started and has not ended."""
@@ -324,7 +328,7 @@ class Sweep:
         head = {**self._head(run), **at, "stage": run.stage, "trial": run.trial.number}
         self.store.write("epochs", run.key, [{**head, **row} for row in rows], **metadata)
 
-    def checkpoint_directory(self, key: str) -> Path:
+    def checkpoint_directory(self, key: str) -> Place:
         """Where the checkpoints of a run are kept."""
         return self.directory / "checkpoints" / _stored_key(key)
 

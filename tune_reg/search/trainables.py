@@ -12,6 +12,7 @@ from ray import tune
 
 from tune_reg.errors import StudyError
 from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
+from tune_reg.places import located
 from tune_reg.regularizers import load_plugin, regularizer
 from tune_reg.study import Study
 from tune_reg.training import Run, SerialEngine, TrainingSettings
@@ -105,7 +106,7 @@ class StudyTrainable(RegularizerTrainable):
         for plugin in config["plugins"]:
             load_plugin(Path(plugin))
         self._start(run_of(config), config["data"])
-        self._directory = Path(config["checkpoints"])
+        self._directory = located(config["checkpoints"], answered=True)
         state = checkpoints.load_newest(self._directory)
         if state is not None:
             self.engine.load_state(state)

@@ -15,7 +15,8 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune_reg.errors import StoreError, TuneRegError
+from tune_reg.errors import TuneRegError
+from tune_reg.search.directory import cannot_be_written
 from tune_reg.search.sweep import Sweep, SweepRun
 
 #: How old the number of slots may be.
@@ -52,13 +53,18 @@ class SweepSearcher(_NotPickled, Searcher):
         if time.monotonic() - self._counted > _COUNT_S:
             self._slots, self._counted = self._count_slots(), time.monotonic()
         # A run asked for long before it can start knows less of its predecessors: ask for one a free slot.
-        if len(self._keys) >= self._slots or self._sweep.fatal is not None:
+        if len(self._keys) >= self._slots:
             return None
-        config = self._next()
-        if config is None:
-            return Searcher.FINISHED if self._sweep.finished else None
-        self._keys[trial_id] = config["key"]
-        return config
+        answer: Any = None
+        with writing(self._sweep, {}) as able:
+            config = self._next() if able else None
+            if config is not None:
+                self._keys[trial_id] = config["key"]
+                answer = config
+            elif self._sweep.finished:
+                answer = Searcher.FINISHED
+        # Tune asks ``FaultStopper`` at a result only, and where nothing runs there is none.
+        return Searcher.FINISHED if self._sweep.fatal is not None else answer
 
     def _next(self) -> dict[str, Any] | None:
         run = self._sweep.next()
@@ -161,7 +167,7 @@ def writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[bool]:
     except OSError as error:
         said = error.strerror or str(error)
     if said is not None and sweep.fatal is None:
-        sweep.fatal = StoreError(f"{sweep.directory} cannot be written ({said}); make room and give the command again")
+        sweep.fatal = cannot_be_written(sweep.directory, said)
 
 
 class FaultStopper(_NotPickled, Stopper):

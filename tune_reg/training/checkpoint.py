@@ -9,32 +9,30 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import shutil
-from pathlib import Path
 from typing import Any, Final
 
 import torch
 
-from tune_reg.files import write_atomic
+from tune_reg.places import Place, remove_folder, write_whole
 
 _NAME: Final = re.compile(r"epoch-(\d+)-([0-9a-f]{16})\.pt")
 _KEPT: Final = 2
 
 
-def save(directory: Path, epoch: int, state: dict[str, Any]) -> Path:
+def save(directory: Place, epoch: int, state: dict[str, Any]) -> Place:
     """Write ``state`` (tensors and plain values) as the checkpoint of ``epoch``; older ones beyond two go."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"epoch-{epoch:06d}-{_digest(data)}.pt"
-    write_atomic(path, data)
+    write_whole(path, data)
     for old in _newest_first(directory)[_KEPT:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def load_newest(directory: Path) -> dict[str, Any] | None:
+def load_newest(directory: Place) -> dict[str, Any] | None:
     """The state of the newest checkpoint that is whole, or None. Broken files are passed over."""
     for path in _newest_first(directory):
         data = path.read_bytes()
@@ -45,12 +43,12 @@ def load_newest(directory: Path) -> dict[str, Any] | None:
     return None
 
 
-def remove(directory: Path) -> None:
+def remove(directory: Place) -> None:
     """Drop the checkpoints of a run that needs them no more."""
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_folder(directory)
 
 
-def _newest_first(directory: Path) -> list[Path]:
+def _newest_first(directory: Place) -> list[Place]:
     return sorted((path for path in directory.glob("epoch-*.pt") if _NAME.fullmatch(path.name)), reverse=True)
 
 
