@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.tables import Row, Source, finite, snapshot
+from analysis.tables import Row, Source, finite, mapping, snapshot
 
 
 class BudgetRow(NamedTuple):
@@ -21,11 +21,15 @@ class BudgetRow(NamedTuple):
     confirmed: int  # runs on fresh seeds, whatever their end
     confirm_epochs: int
     confirm_wall_s: float
+    device_s: float  # of both: seconds of a CPU core, or of a GPU where trials had one or a share of one
+    device: str  # "core" or "GPU"
 
 
 def budget(source: Source) -> tuple[BudgetRow, ...]:
     """Trials by state, epochs and seconds of every regularizer."""
     data = snapshot(source)
+    resources = mapping(data.study.get("resources"))
+    device, each = ("GPU", resources["gpus"]) if resources.get("gpus") else ("core", resources.get("cpus", 1))
     rows = []
     for name in data.regularizers:
         trials = [row for row in data.trials if row["regularizer"] == name]
@@ -44,6 +48,8 @@ def budget(source: Source) -> tuple[BudgetRow, ...]:
                 confirmed=len(runs),
                 confirm_epochs=_epochs(runs, "epochs"),
                 confirm_wall_s=_seconds(runs),
+                device_s=each * (_seconds(trials) + _seconds(runs)),
+                device=device,
             )
         )
     return tuple(rows)

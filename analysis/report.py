@@ -31,11 +31,12 @@ STATISTICS: Final = (
     "its interval leaves out zero."
 )
 _SPENT: Final = (
-    "Trials of the search by state, and confirmed runs. Seconds are summed over runs, which may have run side by side."
+    "Trials of the search by state, and confirmed runs. Seconds are summed over runs, which may have run side by side; "
+    "device time is that sum times the cores, or the share of a GPU, that each run had."
 )
 _BUDGET_HEADINGS: Final = (
     *("Regularizer", "Trials", "Complete", "Pruned", "Diverged", "Failed", "Search epochs", "Search time"),
-    *("Confirmed runs", "Confirm epochs", "Confirm time"),
+    *("Confirmed runs", "Confirm epochs", "Confirm time", "Device time", "Device"),
 )
 _KINDS: Final = (
     ("measured", "Measured"),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tune_reg.errors import StudyError
 from tune_reg.evaluation import expected_calibration_error, fast_gradient, final_row, robustness_rows
 
 
@@ -71,7 +72,6 @@ def test_robustness_is_measured_on_the_same_images_in_all_runs_of_a_study(traine
 def test_testing_does_not_disturb_the_training(trained):
     engine, other = trained(until=2), trained(until=2)
     robustness_rows(other, pgd_linf=[0.1], images=20)
-    final_row(other)
     engine.train_epoch()
     other.train_epoch()
     for one, two in zip(engine.model.parameters(), other.model.parameters(), strict=True):
@@ -80,3 +80,11 @@ def test_testing_does_not_disturb_the_training(trained):
 
 def test_nothing_asked_no_rows(trained):
     assert robustness_rows(trained(epochs=1), fgsm=[], images=10) == []
+
+
+def test_the_test_set_is_not_read_before_the_end(trained):
+    engine = trained(epochs=2, until=1)
+    with pytest.raises(StudyError, match="read once, when training is over, but epoch 1 of 2 is trained"):
+        final_row(engine)
+    engine.train_epoch()
+    assert final_row(engine)["n_test"] == 90

@@ -8,6 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from tune_reg.errors import StudyError
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.training import SerialEngine
@@ -20,7 +21,8 @@ def final_row(engine: SerialEngine) -> dict[str, Any]:
     """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
 
     This is where the test set is read, once, when training is over. ``test_loss`` is its mean cross-entropy, which is
-    the negative log-likelihood.
+    the negative log-likelihood. Raises StudyError before: a test accuracy in the middle of a run could only serve to
+    pick an epoch.
 
     >>> from tune_reg.evaluation import final_row
     >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
@@ -30,6 +32,11 @@ def final_row(engine: SerialEngine) -> dict[str, Any]:
     >>> row["n_test"], 0 < row["test_accuracy"] < 1, 0 < row["test_ece"] < 1
     (360, True, True)
     """
+    if not engine.finished:
+        raise StudyError(
+            f"final_row: the test set is read once, when training is over, but epoch {engine.epoch} of "
+            f"{engine.course.settings.epochs} is trained; train on, or look at validation accuracy"
+        )
     labels = engine.dataset.test_labels
     logits = _test_logits(engine)
     test_accuracy = float((logits.argmax(1) == labels).double().mean())
