@@ -15,6 +15,7 @@ from tune_reg.data.digits import load_digits
 from tune_reg.data.mnist import FASHION_MNIST, MNIST, Family, find, load_mnist
 from tune_reg.data.own import load_own
 from tune_reg.data.root import given_root
+from tune_reg.data.shared import load_shared
 from tune_reg.data.svhn import find_svhn, load_svhn
 from tune_reg.errors import StudyError, did_you_mean
 
@@ -137,7 +138,12 @@ def at_hand(name: str, root: Path | None = None) -> Path | None:
 
 @cache
 def _load(name: str, root: Path | None) -> Dataset:
-    return _CATALOG[name].load(root) if name in _CATALOG else load_own(name)
+    if name not in _CATALOG:
+        return load_own(name)
+    entry = _CATALOG[name]
+    if name == "digits":  # a small file of a package that is installed
+        return entry.load(root)
+    return load_shared(name, lambda: entry.find(root), lambda: entry.load(root))
 
 
 def _check_name(name: str) -> None:
