@@ -17,8 +17,11 @@ def blocks(language):
 
 
 def test_the_study_is_valid():
-    study, methods = blocks("toml")
-    assert Study(**tomllib.loads(study)).baseline == "weight-decay"
+    study, two, methods = blocks("toml")
+    plain = tomllib.loads(study)
+    assert Study(**plain).baseline == "weight-decay"
+    search = {**plain["search"], **tomllib.loads(two)["search"]}
+    assert Study(**{**plain, "search": search}).search.second_objective.epsilon == 0.1
     keys = {**tomllib.loads(study), **tomllib.loads(methods), "baseline": "plain"}
     assert len(Study(**keys).regularizers) == 7
 

@@ -81,8 +81,10 @@ def test_a_sample_does_not_depend_on_its_neighbours(kind):
     torch.testing.assert_close(whole[:3], half, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("kind", ["jac", "fob", "hsfob", "hsfob-db1", "hsfob-db2"])
-@pytest.mark.parametrize("scale", [1.0, 10.0])
+@pytest.mark.parametrize(
+    ("kind", "scale"),
+    [("fob", 1.0), ("hsfob", 1.0), *((kind, 10.0) for kind in ("jac", "fob", "hsfob", "hsfob-db1", "hsfob-db2"))],
+)
 def test_probes_are_unbiased_in_value_and_in_gradient(kind, scale):
     """Many probes come near the exact form; labels drawn from the model would miss the gradient by far."""
     model, (inputs, targets) = network(scale=scale), batch(size=3)
