@@ -22,7 +22,7 @@ arrows: $(INSTALLED)
 	$(BIN)/lint-imports
 
 unit: $(INSTALLED)
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The built wheel, in an environment and a folder of its own: what users get, not what lies here.
 wheel: $(INSTALLED)

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.search.launch import run_study
+from tune_reg.search.launch import _interrupt_noted, run_study
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -138,3 +139,18 @@ def raylets_of(pid):
     # Commands may have several lines.
     rows = [found.groups() for line in listed.splitlines() if (found := re.fullmatch(r" *(\d+) +(\d+) (.*)", line))]
     return [int(own) for own, parent, args in rows if parent == str(pid) and "raylet/raylet" in args]
+
+
+def test_an_interrupt_that_is_lost_ends_the_study_all_the_same():
+    noted = []
+
+    class Lost:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)  # Python prints what is raised here, and drops it
+
+    with pytest.MonkeyPatch.context() as patch, _interrupt_noted(SimpleNamespace(fail=noted.append)):
+        patch.setattr(sys, "unraisablehook", lambda _: None)
+        it = Lost()
+        del it
+    assert [type(error) for error in noted] == [KeyboardInterrupt]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -3,15 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 
 import optuna
 import pytest
 
-from tune_reg import Study, load
+from tune_reg import Study
 from tune_reg.regularizers import load_plugin
 from tune_reg.search import lane_keys
 from tune_reg.search.launch import run_study
@@ -103,31 +100,6 @@ def test_the_directory_looks_as_in_the_ordinary_mode(finished):
     before = sorted((p.name, p.stat().st_mtime_ns) for p in finished.directory.glob("tables/*/*"))
     run_study(study(resources={}), finished.directory)
     assert sorted((p.name, p.stat().st_mtime_ns) for p in finished.directory.glob("tables/*/*")) == before
-
-
-def test_four_lanes_are_the_four_first_runs_of_one(tmp_path, ray_cluster):
-    import ray
-
-    results = []
-    for lanes in (1, 4):
-        # One trial takes all that there is, so that runs are asked for one after the other.
-        resources = {"cpus": int(ray.cluster_resources()["CPU"]), "lanes": lanes}
-        search = {"trials": 12, "patience": 4, "pruner": "none"}
-        keys = {"training": {"epochs": 3, "batch_size": 64}, "regularizers": ["weight-decay"], "search": search}
-        results.append(run_study(study(**keys, resources=resources), tmp_path / str(lanes)))
-    first = [{r["trial"]: r["params"] for r in own.trials().to_pylist() if r["trial"] < 4} for own in results]
-    assert first[0] == first[1]
-    assert len(first[0]) == 4
-    rows = [
-        {(r["trial"], r["epoch"]): r for r in own.epochs().to_pylist() if r["stage"] == "search" and r["trial"] < 4}
-        for own in results
-    ]
-    assert rows[0].keys() == rows[1].keys()
-    assert len(rows[0]) == 12
-    for at, alone in rows[0].items():
-        for name in ("train_loss", "val_loss", "strength", "learning_rate"):
-            assert rows[1][at][name] == pytest.approx(alone[name], rel=1e-3), (at, name)
-        assert rows[1][at]["val_accuracy"] == pytest.approx(alone["val_accuracy"], abs=2.01 / 240)
 
 
 def test_a_killed_pack_goes_on_and_nothing_is_lost_or_done_twice(tmp_path, ray_cluster, monkeypatch):
@@ -227,35 +199,3 @@ def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tm
     assert counts[0] is not None
     assert Counter(row["regularizer"] for row in results.trials().to_pylist()) == dict.fromkeys(regularizers, 3)
     assert Counter(row["regularizer"] for row in results.final().to_pylist()) == dict.fromkeys(regularizers, 2)
-
-
-def test_a_killed_driver_goes_on_without_lanes(tmp_path):
-    """The whole command, killed while packs train, then run again with single runs."""
-    path, out = tmp_path / "study.toml", tmp_path / "out"
-    keys = {
-        "training": {"epochs": 8, "batch_size": 16},
-        "search": {"trials": 6, "pruner": "none"},
-        "confirm": {"seeds": 1},
-        "robustness": {},
-    }
-    path.write_text(study(**keys).to_toml())
-    command = [sys.executable, "-m", "tune_reg.cli", "run", str(path), "--out", str(out)]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while len(list(out.glob("tables/trials/*.parquet"))) < 3 and time.monotonic() < deadline:
-        assert first.poll() is None, first.stdout.read().decode()
-        time.sleep(0.02)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
-    before = {(r["regularizer"], r["trial"]): r["wall_s"] for r in load(out).trials().to_pylist()}
-    assert 3 <= len(before) < 12
-    path.write_text(study(**keys, resources={}).to_toml())
-    second = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert second.returncode == 0, second.stdout + second.stderr
-    results = load(out)
-    trials = {(r["regularizer"], r["trial"]): r for r in results.trials().to_pylist()}
-    assert sorted(trials) == sorted((name, n) for name in PLAIN["regularizers"] for n in range(6))
-    assert {(r["state"], r["epochs_trained"]) for r in trials.values()} == {("complete", 8)}
-    assert {key: trials[key]["wall_s"] for key in before} == before, "a finished trial was run again"
-    assert results.final().num_rows == 2
-    assert "report: " in second.stdout

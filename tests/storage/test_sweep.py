@@ -116,13 +116,6 @@ def goes_on_until_it_ends(directory, tmp_path):
     raise AssertionError("it did not end")
 
 
-def test_killed_again_and_again_in_a_directory_store(store, undisturbed, tmp_path):
-    claim(store, STUDY)
-    kills = goes_on_until_it_ends(store, tmp_path)
-    assert kills >= 2
-    assert told(store) == undisturbed
-
-
 def test_killed_again_and_again_on_s3(s3, undisturbed, tmp_path):
     place = located("s3://results/killed")
     claim(place, STUDY)

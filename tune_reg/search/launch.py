@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -74,7 +76,7 @@ def run_study(
         if lease is not None:
             lease.tell_loss(sweep.fail)
         if not sweep.finished:
-            with ray_running(address), watch(sweep) if watch else nullcontext():
+            with ray_running(address), watch(sweep) if watch else nullcontext(), _interrupt_noted(sweep):
                 _fit(sweep, data_root, plugins)
                 if sweep.fatal is not None:
                     raise sweep.fatal
@@ -108,6 +110,27 @@ def ray_running(address: str | None) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _interrupt_noted(sweep: Any) -> Iterator[None]:
+    """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer."""
+
+    def interrupt(*_: object) -> None:
+        sweep.fail(KeyboardInterrupt())
+        raise KeyboardInterrupt
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:

@@ -126,7 +126,7 @@ class Sweep:
         )
         self._attacks_only = attacks_only
         #: Why the study cannot go on, where the directory cannot be written or Ray has died.
-        self.fatal: TuneRegError | None = None
+        self.fatal: TuneRegError | KeyboardInterrupt | None = None
         #: Of runs whose process was ended, why.
         self.hung: dict[str, str] = {}
         self._live: dict[str, _Live] = {}
@@ -179,7 +179,7 @@ class Sweep:
         attacks = sum(run.key not in self._live for run in self._open_attacks())
         return len(self._live) + ahead + attacks
 
-    def fail(self, error: TuneRegError) -> None:
+    def fail(self, error: TuneRegError | KeyboardInterrupt) -> None:
         """Take a fault for which the study cannot go on; the first one is told."""
         self.fatal = self.fatal or error
 
