@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types arrows unit wheel format lock bench clean
+.PHONY: demo test lint types arrows unit slow wheel format lock bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/tune-reg run studies/digits.toml --out out/digits
@@ -23,6 +23,10 @@ arrows: $(INSTALLED)
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+# What `unit` leaves out: more ways to kill a study, more examples, faults put in on purpose.
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 # The built wheel, in an environment and a folder of its own: what users get, not what lies here.
 wheel: $(INSTALLED)

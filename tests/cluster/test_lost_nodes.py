@@ -124,6 +124,7 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     assert elsewhere[: epochs - first] == list(range(first, epochs))
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_process_again_and_again_is_given_up(tmp_path, ray_cluster):
     plugin, log = traced(tmp_path, name="deadly", strengths=[0.0, 1.0], deadly=0.5, pause=0, last=1)
     from tune_reg.regularizers import load_plugin

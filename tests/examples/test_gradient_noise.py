@@ -49,6 +49,7 @@ def test_a_plugin_that_fails_or_is_missing_is_one_line(tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_it_runs_in_a_study_and_stands_in_the_report(tmp_path):
     out = tmp_path / "out"
     done = command("run", EXAMPLES / "gradient_noise.toml", "--out", out, "--plugin", EXAMPLES / "gradient_noise.py")

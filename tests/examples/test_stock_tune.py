@@ -76,6 +76,7 @@ class TestUnderRay:
         by_hand = trained(engine_of("adadecay", best.config), best.metrics["epoch"])
         assert by_hand.history[-1]["val_loss"] == best.metrics["val_loss"]
 
+    @pytest.mark.slow
     def test_hyperband_goes_on_from_its_checkpoints(self, run):
         grid = run("hyperband")
         assert not grid.errors
@@ -109,11 +110,13 @@ class TestUnderRay:
         assert first["epoch"] > 1
         assert by_hand.train_epoch()["val_loss"] == first["val_loss"] != parent.train_epoch()["val_loss"]
 
+    @pytest.mark.slow
     def test_every_configuration_has_every_seed(self, run):
         scores = run("several_seeds")
         assert [len(values) for values in scores.values()] == [3] * 4
         assert all(len(set(values)) > 1 for values in scores.values()), "the seed changes nothing"
 
+    @pytest.mark.slow
     def test_tensorboard_has_the_strength_of_each_epoch(self, run):
         grid = run("tensorboard_curves")
         assert not grid.errors

@@ -129,6 +129,7 @@ def test_a_full_disk_ends_the_study_in_one_line_and_it_goes_on_when_there_is_roo
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_full_disk_in_the_store_ends_the_study_in_one_line(tmp_path, ray_cluster, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")

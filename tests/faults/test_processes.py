@@ -113,6 +113,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_after_its_raylet_was_killed_the_same_command_goes_on(tmp_path):
     command, environment, process = begun(tmp_path)
     found = subprocess.run(

@@ -53,6 +53,7 @@ L1.gradient = lambda self, g, w, strengths, progress, noise: g
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.slow
 def test_a_fault_turns_the_suite_red(fault, tmp_path):
     suite, plugin = FAULTS[fault]
     (tmp_path / "fault.py").write_text(plugin)

@@ -153,6 +153,7 @@ class Poison(Regularizer):
 """
 
 
+@pytest.mark.slow
 def test_runs_that_kill_or_block_their_pack_are_given_up_alone(tmp_path, ray_cluster):
     plugin = tmp_path / "poison.py"
     plugin.write_text(POISON)
@@ -177,6 +178,7 @@ def test_runs_that_kill_or_block_their_pack_are_given_up_alone(tmp_path, ray_clu
     assert results.final()["state"].to_pylist() == ["complete"]
 
 
+@pytest.mark.slow
 def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tmp_path, ray_cluster, monkeypatch):
     # As on a GPU; the figures are this CPU's.
     monkeypatch.setattr(lane_keys, "lanes_of", lambda _: None)

@@ -129,6 +129,7 @@ def parts(place, table):
 
 @pytest.mark.ray
 @pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_killed_with_a_server_that_errs_it_goes_on_elsewhere_and_finds_the_same(s3, local, tmp_path):
     place = located("s3://results/killed-ray")
     s3.faults.every = 17
@@ -165,6 +166,7 @@ def test_killed_with_a_server_that_errs_it_goes_on_elsewhere_and_finds_the_same(
 
 @pytest.mark.ray
 @pytest.mark.timeout(900)
+@pytest.mark.slow
 def test_a_server_that_goes_down_ends_the_study_in_one_line_and_it_goes_on(s3, local, tmp_path):
     place = located("s3://results/down")
     driver = start(tmp_path, "run", "study.toml", "--out", str(place))
