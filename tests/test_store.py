@@ -207,3 +207,10 @@ def test_a_part_that_was_packed_and_not_yet_removed_counts_once(tmp_path):
     Store(tmp_path, study_hash="0" * 16)
     assert not left.exists()
     assert load(tmp_path).trials().num_rows == 2
+
+
+def test_best_of_a_store_of_an_earlier_release(store):
+    store.write("trials", "a", [trial(0, value=0.5), trial(1, value=0.75, params={"alpha": 2})])
+    (part,) = (store.directory / "tables" / "trials").glob("*.parquet")
+    pq.write_table(pq.read_table(part).drop_columns(["robust_accuracy", "n_val"]), part)
+    assert load(store.directory).best("adadecay") == {"alpha": 2}

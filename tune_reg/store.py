@@ -279,10 +279,13 @@ class Results:
 
     def _complete(self, regularizer: str) -> list[dict[str, Any]]:
         """The complete trials of ``regularizer``, those of the highest accuracy first."""
-        columns = ["regularizer", "fraction", "trial", "state", "value", "params", *_SECOND]
+        trials = self.trials()
+        # A store of an earlier release lacks some, which its study does not ask for.
+        columns = ["regularizer", "fraction", "trial", "state", "value", "params"]
+        columns += [name for name in _SECOND if name in trials.column_names]
         rows = [
             row
-            for row in self.trials().select(columns).to_pylist()
+            for row in trials.select(columns).to_pylist()
             if row["regularizer"] == regularizer and row["state"] == "complete"
         ]
         return sorted(rows, key=lambda row: (-row["value"], row["trial"]))
