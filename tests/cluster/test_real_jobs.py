@@ -78,6 +78,7 @@ def tune_reg(*words):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
 
+@pytest.mark.slow
 def test_sent_once_followed_and_fetched(head, tmp_path):
     http, ray = head
     (tmp_path / "mine.py").write_text(PLUGIN)

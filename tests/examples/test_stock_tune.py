@@ -87,6 +87,7 @@ class TestUnderRay:
             by_hand = trained(engine_of("residual-smoothing", result.config), result.metrics["epoch"])
             assert by_hand.history[-1]["val_loss"] == result.metrics["val_loss"]
 
+    @pytest.mark.slow
     def test_a_population_changes_its_strengths_mid_run_and_keeps_the_weights(self, run, tmp_path):
         grid, rows = run("population_based_training")
         assert not grid.errors

@@ -133,6 +133,7 @@ def test_a_trainable_runs_under_a_stock_tuner(tmp_path, ray_cluster):
     assert set(best.config) >= {"weight_decay", "alpha"}
 
 
+@pytest.mark.slow
 def test_a_killed_driver_goes_on(tmp_path):
     """The whole command, killed once trials have ended, then run again."""
     study, out = tmp_path / "study.toml", tmp_path / "out"
