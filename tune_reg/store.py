@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -321,7 +321,7 @@ def second_value(row: Mapping[str, Any], kind: str) -> float | None:
     return seconds
 
 
-def winner(rows: Iterable[Mapping[str, Any]], study: Mapping[str, Any]) -> int | None:
+def winner(rows: Sequence[Mapping[str, Any]], study: Mapping[str, Any]) -> int | None:
     """The number of the winning trial among the complete trials of one search; see ``picking.pick``.
 
     ``rows``: of the table "trials". ``study``: as plain tables, as ``Results.study`` gives it.
@@ -329,12 +329,10 @@ def winner(rows: Iterable[Mapping[str, Any]], study: Mapping[str, Any]) -> int |
     kind = study.get("search", {}).get("second_objective", {}).get("kind")
     sign = -1 if kind == "epoch_time" else 1
     candidates = []
-    images = 1
     for row in rows:
         second = None if kind is None else second_value(row, kind)
         candidates.append(Candidate(row["trial"], row["value"], None if second is None else sign * second))
-        images = row["n_val"] if kind is not None else 1
-    return pick(candidates, images=images)
+    return pick(candidates, images=rows[0]["n_val"] if rows and kind is not None else 1)
 
 
 def _packs(folder: Place) -> list[Place]:

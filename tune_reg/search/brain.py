@@ -95,7 +95,7 @@ class Brain:
         self._live: dict[tuple[str, int], int] = {}  # to Optuna's identifier of the trial
         self._interrupted: list[tuple[Task, FrozenTrial]] = []
         self._standing: dict[str, Standing] = {}
-        self._winners: dict[str, dict[int, Trial]] = {}
+        self._winners: dict[str, Trial] = {}
         for task in tasks:
             trials = self._studies[task.name].get_trials(deepcopy=False)
             self._standing[task.name] = Standing.of(trials, images=images, sign=-1 if fewer else 1)
@@ -177,11 +177,12 @@ class Brain:
         number = self._standing[task.name].winner
         if number is None:
             return None
-        if number not in self._winners.get(task.name, ()):
+        known = self._winners.get(task.name)
+        if known is None or known.number != number:
             frozen = self._studies[task.name].get_trials(deepcopy=False)[number]
-            params = task.space.suggest(optuna.trial.FixedTrial(frozen.params))
-            self._winners[task.name] = {number: Trial(task, number, params)}
-        return self._winners[task.name][number]
+            known = Trial(task, number, task.space.suggest(optuna.trial.FixedTrial(frozen.params)))
+            self._winners[task.name] = known
+        return known
 
     def counts(self, task: Task) -> Counts:
         """Where the task stands."""

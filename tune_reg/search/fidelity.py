@@ -142,16 +142,18 @@ def furthest(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
         value = trial.values[0] if trial.values else trial.intermediate_values.get(last, -math.inf)
         return -last, -value, trial.number
 
-    if len(trials) <= limit:
-        return list(trials)
-    ranked = sorted(trials, key=rank)
-    best, others = ranked[: limit // 2], ranked[limit // 2 :]
-    return best + sorted(others, key=lambda t: -t.number)[: limit - len(best)]
+    return list(trials) if len(trials) <= limit else _best_and_newest(trials, limit, rank)
 
 
 def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
     """``limit`` of the trials with a value: the best half, and of the others the newest; all where there are fewer."""
-    ranked = sorted(trials, key=lambda t: (-_value(t), t.number))
+    return _best_and_newest(trials, limit, lambda t: (-_value(t), t.number))
+
+
+def _best_and_newest(
+    trials: Sequence[FrozenTrial], limit: int, rank: Callable[[FrozenTrial], tuple[float, ...]]
+) -> list[FrozenTrial]:
+    ranked = sorted(trials, key=rank)
     best, others = ranked[: limit // 2], ranked[limit // 2 :]
     return best + sorted(others, key=lambda t: -t.number)[: limit - len(best)]
 

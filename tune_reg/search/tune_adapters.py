@@ -133,7 +133,7 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
         """A run that failed more often than it may is given up, with its reason."""
         del tune_controller
         if self._sweep.fatal is None and own_node_lost(trial):
-            self._sweep.fatal = TuneRegError("Ray has died on this machine; give the command again, and it goes on")
+            self._sweep.fail(TuneRegError("Ray has died on this machine; give the command again, and it goes on"))
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         with writing(self._sweep, {}) as able:
@@ -166,8 +166,8 @@ def writing(sweep: Sweep, result: dict[str, Any]) -> Iterator[bool]:
         yield sweep.fatal is None and said is None
     except OSError as error:
         said = error.strerror or str(error)
-    if said is not None and sweep.fatal is None:
-        sweep.fatal = cannot_be_written(sweep.directory, said)
+    if said is not None:
+        sweep.fail(cannot_be_written(sweep.directory, said))
 
 
 class FaultStopper(_NotPickled, Stopper):
