@@ -78,33 +78,12 @@ def memory() -> float:
 
 def ours(cpus: int, trials: int) -> Curve:
     """This project's own machinery."""
+    import idle
     import ray
 
-    from search_spaces import loguniform
-    from tune_reg import Study
-    from tune_reg.search import launch, trainables
+    from tune_reg.search import launch
 
-    class Nothing(trainables.StudyTrainable):
-        def setup(self, config: dict[str, Any]) -> None:
-            self.x = config["run"]["params"]["weight_decay"]
-
-        def step(self) -> dict[str, Any]:
-            row = {"epoch": 1, "learning_rate": 0.1, "strength": self.x, "val_accuracy": self.x, "wall_s": 0.0}
-            return {"rows": [{**row, "train_loss": 0.0, "val_loss": 0.0}], "diverged": False, "done": True}
-
-        def save_checkpoint(self, checkpoint_dir: str) -> None:  # Tune may ask for one at the end
-            pass
-
-    trainables.StudyTrainable = Nothing  # type: ignore[misc]  # the class that a study's runs are made of
-    study = Study(
-        name="scale",
-        dataset="digits",
-        model="nn-2-small",
-        regularizers={"weight-decay": {"weight_decay": loguniform(1e-6, 1e-1)}},
-        training={"epochs": 1},
-        search={"trials": trials, "pruner": "none"},
-        confirm={"seeds": 1},
-    )
+    study = idle.study(trials)
     with tempfile.TemporaryDirectory() as folder, launch._environment():
         journal = Path(folder, "search.journal")
         curve = Curve(trials, lambda: journal.stat().st_size / 2**20)
