@@ -59,47 +59,67 @@ _HALVING: Final = Citation(
         year="2020",
     ),
 )
+_TPE: Final = Citation(
+    "TPE (the sampler)",
+    _entry(
+        "inproceedings",
+        "bergstra2011algorithms",
+        title="Algorithms for Hyper-Parameter Optimization",
+        author="Bergstra, James and Bardenet, R{\\'e}mi and Bengio, Yoshua and K{\\'e}gl, Bal{\\'a}zs",
+        booktitle="Advances in Neural Information Processing Systems",
+        volume="24",
+        pages="2546--2554",
+        year="2011",
+    ),
+)
+_GP: Final = Citation(
+    "Log expected improvement of a Gaussian process (the sampler)",
+    _entry(
+        "inproceedings",
+        "ament2023unexpected",
+        title="Unexpected Improvements to Expected Improvement for {B}ayesian Optimization",
+        author="Ament, Sebastian and Daulton, Samuel and Eriksson, David and Balandat, Maximilian and Bakshy, Eytan",
+        booktitle="Advances in Neural Information Processing Systems",
+        volume="36",
+        year="2023",
+    ),
+)
 _SEARCH: Final = {
-    ("sampler", "tpe"): Citation(
-        "TPE (the sampler)",
-        _entry(
-            "inproceedings",
-            "bergstra2011algorithms",
-            title="Algorithms for Hyper-Parameter Optimization",
-            author="Bergstra, James and Bardenet, R{\\'e}mi and Bengio, Yoshua and K{\\'e}gl, Bal{\\'a}zs",
-            booktitle="Advances in Neural Information Processing Systems",
-            volume="24",
-            pages="2546--2554",
-            year="2011",
+    ("sampler", "tpe"): (_TPE,),
+    ("sampler", "gp"): (_GP,),
+    ("sampler", "tpe-gp"): (_TPE, _GP),
+    ("sampler", "random"): (
+        Citation(
+            "Random search (the sampler)",
+            _entry(
+                "article",
+                "bergstra2012random",
+                title="Random Search for Hyper-Parameter Optimization",
+                author="Bergstra, James and Bengio, Yoshua",
+                journal="Journal of Machine Learning Research",
+                volume="13",
+                pages="281--305",
+                year="2012",
+            ),
         ),
     ),
-    ("sampler", "random"): Citation(
-        "Random search (the sampler)",
-        _entry(
-            "article",
-            "bergstra2012random",
-            title="Random Search for Hyper-Parameter Optimization",
-            author="Bergstra, James and Bengio, Yoshua",
-            journal="Journal of Machine Learning Research",
-            volume="13",
-            pages="281--305",
-            year="2012",
-        ),
-    ),
-    ("pruner", "asha"): _HALVING,
-    ("pruner", "predicted"): _HALVING,
-    ("pruner", "hyperband"): Citation(
-        "Hyperband (stopping trials early)",
-        _entry(
-            "article",
-            "li2018hyperband",
-            title="Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
-            author="Li, Lisha and Jamieson, Kevin and DeSalvo, Giulia and Rostamizadeh, Afshin and Talwalkar, Ameet",
-            journal="Journal of Machine Learning Research",
-            volume="18",
-            number="185",
-            pages="1--52",
-            year="2018",
+    ("pruner", "asha"): (_HALVING,),
+    ("pruner", "predicted"): (_HALVING,),
+    ("pruner", "hyperband"): (
+        Citation(
+            "Hyperband (stopping trials early)",
+            _entry(
+                "article",
+                "li2018hyperband",
+                title="Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization",
+                author="Li, Lisha and Jamieson, Kevin and DeSalvo, Giulia and Rostamizadeh, Afshin "
+                "and Talwalkar, Ameet",
+                journal="Journal of Machine Learning Research",
+                volume="18",
+                number="185",
+                pages="1--52",
+                year="2018",
+            ),
         ),
     ),
 }
@@ -265,4 +285,4 @@ def _reference(data: Snapshot, name: str) -> bool:
 
 
 def _searched(search: Mapping[str, Any]) -> list[Citation]:
-    return [citation for (key, value), citation in _SEARCH.items() if search.get(key) == value]
+    return [citation for (key, value), own in _SEARCH.items() if search.get(key) == value for citation in own]

@@ -225,7 +225,7 @@ BAD = {
     ),
     "unknown sampler": (
         {"search": {"sampler": "cma"}},
-        "search.sampler: must be 'tpe', 'gp', 'cma-es', 'qmc', 'random' or 'grid', but got 'cma'",
+        "search.sampler: must be 'tpe-gp', 'tpe', 'gp', 'cma-es', 'qmc', 'random' or 'grid', but got 'cma'",
     ),
     "unknown pruner": (
         {"search": {"pruner": "bohb"}},
@@ -242,7 +242,7 @@ BAD = {
     ),
     "two objectives and a sampler for one": (
         {"search": {"pruner": "none", "sampler": "cma-es", "second_objective": {"kind": "epoch_time"}}},
-        "search.sampler: with search.second_objective it must be tpe, qmc, random or grid, but got 'cma-es'",
+        "search.sampler: with search.second_objective it must be tpe-gp, tpe, qmc, random or grid, but got 'cma-es'",
     ),
     "two objectives and patience": (
         {"search": {"pruner": "none", "patience": 3, "second_objective": {"kind": "epoch_time"}}},

@@ -30,7 +30,7 @@ from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 
 PositiveInt = Annotated[int, Field(ge=1)]
-SamplerName = Literal["tpe", "gp", "cma-es", "qmc", "random", "grid"]
+SamplerName = Literal["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
 PrunerName = Literal["predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -81,10 +81,11 @@ class SearchSettings(_Table):
     #: Seeds that a configuration is scored on, one after the other, the same for all; the value is the mean. The
     #: pruner stops a configuration after any of them, as it does after an epoch.
     seeds: Annotated[int, Field(ge=1, le=64)] = 1
-    #: "grid" tries every combination of spaces that are choices only, and no more trials than there are.
-    sampler: SamplerName = "tpe"
-    #: "predicted" is asynchronous successive halving by predicted final values, with every fifth trial trained to the
-    #: end; "asha" the same by the values at hand, "hyperband" several of it; "median" stops what is worse than the
+    #: "tpe-gp": TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. "grid"
+    #: tries every combination of spaces that are choices only, and no more trials than there are.
+    sampler: SamplerName = "tpe-gp"
+    #: "predicted" is asynchronous successive halving by predicted final values, doubtful ones in the trial's favour;
+    #: "asha" the same by the values at hand, "hyperband" several of it; "median" stops what is worse than the
     #: median of the finished trials at the same epoch; "wilcoxon" stops what its seeds so far show to be worse than
     #: the best; "none" trains every trial to the end.
     pruner: PrunerName = "predicted"
@@ -140,7 +141,7 @@ class SearchSettings(_Table):
             return self
         for key, rule, held in (
             ("pruner", '"none": what a stopped trial would come to in the second is not known', self.pruner == "none"),
-            ("sampler", "tpe, qmc, random or grid", self.sampler in ("tpe", "qmc", "random", "grid")),
+            ("sampler", "tpe-gp, tpe, qmc, random or grid", self.sampler not in ("gp", "cma-es")),
             ("patience", "0: two objectives have no single best", self.patience == 0),
         ):
             if not held:

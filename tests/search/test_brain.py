@@ -78,7 +78,7 @@ def test_the_journal_tells_the_truth(tmp_path):
 
 
 def test_successive_halving_keeps_one_in_reduction_factor(tmp_path):
-    mind = brain(tmp_path, [task()], reduction_factor=2)
+    mind = brain(tmp_path, [task()], pruner="asha", reduction_factor=2)
     good, bad = mind.ask(), mind.ask()
     assert not mind.report(good, 1, 0.9)
     assert mind.report(bad, 1, 0.1)
@@ -92,7 +92,7 @@ def test_without_a_pruner_nothing_is_stopped(tmp_path):
 
 
 def test_tasks_do_not_prune_each_other(tmp_path):
-    mind = brain(tmp_path, [task("a"), task("b")], reduction_factor=2)
+    mind = brain(tmp_path, [task("a"), task("b")], pruner="asha", reduction_factor=2)
     strong, weak = mind.ask(), mind.ask()
     assert strong.task.name != weak.task.name
     mind.report(strong, 1, 0.9)
@@ -113,11 +113,11 @@ def test_a_new_brain_asks_interrupted_trials_again_first_and_none_twice(tmp_path
 
 
 def test_rungs_survive_a_new_brain(tmp_path):
-    mind = brain(tmp_path, [task()], reduction_factor=2)
+    mind = brain(tmp_path, [task()], pruner="asha", reduction_factor=2)
     good = mind.ask()
     mind.report(good, 1, 0.9)
     mind.tell(good, "complete", 0.9)
-    again = brain(tmp_path, [task()], reduction_factor=2)
+    again = brain(tmp_path, [task()], pruner="asha", reduction_factor=2)
     assert again.report(again.ask(), 1, 0.1)
 
 
@@ -196,7 +196,7 @@ def test_a_search_waits_for_those_that_may_still_be_better(tmp_path):
     assert mind.ask() is None
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cma-es", "qmc", "random"])
+@pytest.mark.parametrize("sampler", ["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random"])
 def test_every_sampler_takes_conditions(tmp_path, sampler):
     entries = {
         "annealing": choice(["laplace", "constant"]),

@@ -1,4 +1,5 @@
 import math
+import statistics
 
 import numpy as np
 import optuna
@@ -28,38 +29,56 @@ def test_prediction_is_kriging_of_the_gain_around_its_median():
     rng = np.random.default_rng(0)
     at, curves = rng.random((5, 3)), rng.random((5, 8))
     new, begun = rng.random((4, 3)), rng.random((4, 8))
+    begun[3, 6] = 9.0  # far ahead: counts as two standard deviations
     ends = [1, 2, 2, 7]
 
-    def kernel(x, y):
-        return math.exp(-sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) / (2 * 0.3**2))
+    def kernel(x, y, z, w):
+        return math.exp(-sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) / (2 * 0.3**2)) + 0.3 * z * w
 
-    expected = []
     for x, curve, end in zip(new, begun, ends, strict=True):
-        gains = [row[-1] - row[end - 1] for row in curves]
-        median = sorted(gains)[2]
-        gram = [[kernel(x, y) + 0.1 * (i == j) for j, y in enumerate(at)] for i, x in enumerate(at)]
-        near = [kernel(x, y) for y in at]
+        there = [row[end - 1] for row in curves]
+        gains = [row[-1] - value for row, value in zip(curves, there, strict=True)]
+        middle, spread = sorted(there)[2], statistics.pstdev(there)
+        z = [max(-2, min(2, (value - middle) / spread)) for value in there]
+        own = max(-2, min(2, (curve[end - 1] - middle) / spread))
+        rest = np.array(gains) - sorted(gains)[2]
+        gram = [[kernel(x, y, z[i], z[j]) + 0.1 * (i == j) for j, y in enumerate(at)] for i, x in enumerate(at)]
+        near = np.array([kernel(x, y, own, w) for y, w in zip(at, z, strict=True)])
         inverse = np.linalg.inv(np.array(gram))
-        expected.append(curve[end - 1] + median + np.array(near) @ inverse @ (np.array(gains) - median))
+        value = curve[end - 1] + sorted(gains)[2] + near @ inverse @ rest
+        variance = (1 + 0.3 * own**2 - near @ inverse @ near) * (rest @ inverse @ rest) / 5
+        (made,) = predict(
+            [observed(x, *curve[:end])], [observed(x, *curve) for x, curve in zip(at, curves, strict=True)]
+        )
+        assert made == pytest.approx((value, math.sqrt(variance)), abs=1e-7)
     stopped = [observed(x, *curve[:end]) for x, curve, end in zip(new, begun, ends, strict=True)]
     finished = [observed(x, *curve) for x, curve in zip(at, curves, strict=True)]
-    assert predict(stopped, finished) == pytest.approx(expected, abs=1e-12)
+    together = predict(stopped, finished)
+    assert together == [pytest.approx(predict([one], finished)[0]) for one in stopped]
 
 
 def test_near_a_finished_trial_its_gain_counts_and_far_from_all_the_median():
-    finished = [observed([0.0], 0.0, 0.1), observed([0.5], 0.0, 0.3), observed([1.0], 0.0, 0.5)]
+    finished = [observed([0.0], 0.2, 0.3), observed([0.5], 0.2, 0.5), observed([1.0], 0.2, 0.7)]
     low, high = predict([observed([0.0], 0.2), observed([1.0], 0.2)], finished)
-    assert 0.3 <= low < 0.4 < 0.6 < high <= 0.7
-    assert predict([observed([9.0], 0.2)], finished) == [pytest.approx(0.5)]
+    assert 0.3 <= low.value < 0.4 < 0.6 < high.value <= 0.7
+    (far,) = predict([observed([9.0], 0.2)], finished)
+    assert far.value == pytest.approx(0.5)
+    assert far.deviation > 2 * low.deviation > 0
+
+
+def test_who_is_behind_has_more_to_gain_where_those_who_were_did():
+    finished = [observed([i / 4], 0.1 * i, 0.5) for i in range(5)]  # all end at 0.5
+    behind, ahead = predict([observed([9.0], 0.0), observed([9.0], 0.4)], finished)
+    assert behind.value - 0.0 > 0.4 > 0.3 > 0.2 > ahead.value - 0.4  # the median gain is 0.3
 
 
 def test_only_finished_trials_that_have_a_value_there_count():
     finished = [Observed(np.zeros(1), {1: 0.0, 3: 0.9}), Observed(np.zeros(1), {2: 0.5, 3: 0.6})]
-    assert predict([Observed(np.ones(1), {2: 0.5})], finished) == [pytest.approx(0.6)]
+    assert [p.value for p in predict([Observed(np.ones(1), {2: 0.5})], finished)] == [pytest.approx(0.6)]
 
 
-def test_without_finished_trials_the_gain_is_zero():
-    assert predict([observed([0.5], 0.25, 0.5)], []) == [0.5]
+def test_without_finished_trials_the_gain_is_zero_and_anything_may_come():
+    assert predict([observed([0.5], 0.25, 0.5)], []) == [(0.5, math.inf)]
     assert predict([], [observed([0.5], 0.5)]) == []
 
 
@@ -107,6 +126,22 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING", "PRUNED"]
     assert len(told.get_trials(states=(TrialState.COMPLETE,))) == 3
     assert [t.value for t in ShownStudy(study, study.sampler, None).get_trials()] == [t.value for t in study.trials]
+
+
+def test_how_bad_the_bad_ones_are_is_not_told():
+    values = [0.1, 0.5, 0.6, 0.7, 0.3]
+    trials = [frozen(TrialState.COMPLETE, {1: v}, v) for v in values]
+    trials.append(frozen(TrialState.FAIL, {}, **{DIVERGED: True}))
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(trials)
+    # Of 0.1, 0.1, 0.3, 0.5, 0.6, 0.7 the median is 0.4 and the best 0.3 above it.
+    told = [t.value for t in ShownStudy(study, study.sampler, predict).get_trials()]
+    assert told == pytest.approx([0.1, 0.5, 0.6, 0.7, 0.3, 0.1])
+    study.add_trials([frozen(TrialState.COMPLETE, {1: v}, v) for v in (0.65, 0.68)])
+    # Now the median is 0.55.
+    told = [t.value for t in ShownStudy(study, study.sampler, predict).get_trials()]
+    assert told == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.4, 0.4, 0.65, 0.68])
+    assert study.trials[0].value == 0.1
 
 
 def test_nothing_is_said_of_divergence_before_there_is_a_value():

@@ -92,18 +92,30 @@ def test_a_slow_starter_goes_on_where_its_like_ended_well():
     assert as_it_stands.prune(study, trials[6])
 
 
-def test_every_fifth_trial_is_trained_to_the_end():
-    worst = [trial(i, {1: 1.0 - i / 20}, x=0.5) for i in range(14)]
-    study, trials = race(*worst)
-    assert [t.number for t in trials if not PredictedHalving(1, 3).prune(study, t)] == [0, 1, 2, 3, 8, 13]
+def test_one_unlike_all_that_have_finished_gets_the_benefit_of_the_doubt():
+    starts = [0.2, 0.3, 0.25, 0.35, 0.2, 0.3, 0.25]
+    ends = [start + 0.3 + i / 40 for i, start in enumerate(starts)]
+    known = [trial(i, {1: a, 3: b}, x=i / 20, value=b) for i, (a, b) in enumerate(zip(starts, ends, strict=True))]
+    study, trials = race(*known, trial(7, {1: 0.24}, x=0.12), trial(8, {1: 0.24}, x=0.95))
+    assert [PredictedHalving(1, 2).prune(study, t) for t in trials[7:]] == [True, False]
+
+
+def test_the_first_two_that_come_to_an_end_are_never_stopped():
+    worst = [trial(i, {1: 1.0 - i / 20}, x=0.5) for i in range(6)]
+    study, trials = race(*worst)  # all running
+    assert [t.number for t in trials if not PredictedHalving(1, 3).prune(study, t)] == [0, 1]
+    diverged = optuna.create_trial(state=TrialState.FAIL)
+    study, trials = race(diverged, trial(1, {1: 0.9, 3: 1.0}, x=0.5, value=1.0), diverged, trial(3, {1: 0.1}, x=0.5))
+    assert not PredictedHalving(1, 3).prune(study, trials[3])
+    study, trials = race(*worst[:3], trial(3, {1: 0.9, 3: 1.0}, x=0.5, value=1.0))
+    assert [t.number for t in trials if not PredictedHalving(1, 3).prune(study, t)] == [0, 1, 3]
 
 
 def test_without_finished_trials_values_are_compared_as_they_are():
     study, trials = race(*[trial(i, {1: (7 * i % 10) / 10}, x=0.5) for i in range(10)])
-    kept = [t.number for t in trials if not PredictedHalving(1, 2).prune(study, t) and t.number % 5 != 3]
-    others = [t for t in trials if t.number % 5 != 3]
-    best = sorted(others, key=lambda t: -t.intermediate_values[1])[:4]
-    assert kept == sorted(t.number for t in best)
+    kept = [t.number for t in trials[2:] if not PredictedHalving(1, 2).prune(study, t)]
+    best = sorted(trials, key=lambda t: -t.intermediate_values[1])[:5]
+    assert kept == sorted(t.number for t in best if t.number >= 2)
 
 
 @pytest.mark.parametrize(("seeds", "lower", "stops"), [(3, 3, False), (4, 4, True), (4, 3, False), (6, 5, True)])

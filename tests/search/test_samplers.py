@@ -1,8 +1,9 @@
 from typing import get_args
 
+import optuna
 import pytest
 
-from search_spaces import SearchSpace, choice, integer, loguniform, uniform
+from search_spaces import SearchSpace, choice, integer, loguniform, uniform, when
 from tune_reg.search import fidelity, samplers
 from tune_reg.search.brain import Brain
 from tune_reg.study import SamplerName, SearchSettings, Task
@@ -12,6 +13,7 @@ CHOICES = SearchSpace({"weight_decay": choice([1e-4, 1e-3, 1e-2]), "alpha": choi
 KINDS = SearchSpace({"x": uniform(0, 1), "kind": choice(["good", "bad"])})
 NAMES = get_args(SamplerName)
 TRIALS = 24
+EPOCH_S = 5.0  # long enough for a Gaussian process
 
 
 def space_of(name):
@@ -34,14 +36,14 @@ def search(path, name, *, new_brain_each_trial, space=None, trials=TRIALS):
         trial = mind.ask()
         asked.append(trial.params)
         if len(asked) == 7:
-            mind.tell(trial, "diverged", reason="the loss is not finite")
+            mind.tell(trial, "diverged", reason="the loss is not finite", epoch_s=EPOCH_S)
             continue
         for epoch in range(1, 5):
             stop = mind.report(trial, epoch, value_of(trial.params, epoch))
             if epoch == 4:
-                mind.tell(trial, "complete", value_of(trial.params, 4))
+                mind.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
             elif stop:
-                mind.tell(trial, "pruned")
+                mind.tell(trial, "pruned", epoch_s=EPOCH_S)
                 break
     return asked, mind
 
@@ -74,7 +76,7 @@ def test_a_trial_that_was_running_is_asked_again_as_it_was_and_changes_nothing_a
                 mind = new_brain(path)
                 assert mind.ask() == trial
             params.append(trial.params)
-            mind.tell(trial, "complete", value_of(trial.params, 4))
+            mind.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
         return params
 
     assert asked(tmp_path / "a", {0, 3, 9}) == asked(tmp_path / "b", set())
@@ -91,7 +93,7 @@ def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_
     mind = new_brain()
     for _ in range(6):
         trial = mind.ask()
-        mind.tell(trial, "complete", value_of(trial.params, 4))
+        mind.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
     before = path.read_bytes()
     whole = mind.ask()
     new = path.read_bytes()[len(before) :].splitlines(keepends=True)
@@ -101,11 +103,11 @@ def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_
     first = next(iter(whole.params))
     assert (again.number, again.params[first]) == (whole.number, whole.params[first])
     assert all(domain.contains(again.params[key]) for key, domain in task.space.domains.items())
-    if name in ("tpe", "gp", "cma-es", "grid"):  # random numbers drawn one by one are drawn anew
+    if name in ("tpe-gp", "tpe", "gp", "cma-es", "grid"):  # random numbers drawn one by one are drawn anew
         assert again == whole
 
 
-@pytest.mark.parametrize("name", ["tpe", "gp", "cma-es", "qmc", "random"])
+@pytest.mark.parametrize("name", ["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random"])
 def test_choices_and_a_single_number_are_searched_by_every_sampler(tmp_path, name):
     for path, space in (("a", KINDS), ("b", SearchSpace({"x": uniform(0, 1)}))):
         mind = Brain(tmp_path / path, [Task("a", 1.0, space, 8)], SearchSettings(sampler=name), epochs=4)
@@ -143,11 +145,46 @@ def test_a_model_based_sampler_reads_the_shown_trials(tmp_path, name):
     assert as_predicted != as_they_are
 
 
+def test_a_gaussian_process_has_every_second_turn_where_an_epoch_takes_long_enough(tmp_path, monkeypatch):
+    conditional = SearchSpace({"kind": choice(["a", "b"]), "x": when(uniform(0, 1), kind="a")})
+    two = {"pruner": "none", "second_objective": {"kind": "epoch_time"}}
+
+    def turns(space, epoch_s, **keys):
+        names = []
+        build = samplers.build
+
+        def noted(name, *arguments, **others):
+            names.append(name)
+            return build(name, *arguments, **others)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(samplers, "build", noted)
+            settings = SearchSettings(**keys)
+            storage = optuna.storages.InMemoryStorage()
+            mind = Brain(storage, [Task("a", 1.0, space, 6)], settings, epochs=4)
+            for _ in range(6):
+                second = {"second": 1.0} if settings.second_objective else {}
+                mind.tell(mind.ask(), "complete", 0.5, epoch_s=epoch_s, **second)
+        return names
+
+    assert turns(KINDS, 1.0) == ["tpe", "gp"] * 3
+    for space, epoch_s, keys in (
+        (KINDS, 0.99, {}),
+        (KINDS, None, {}),
+        (conditional, 5.0, {}),
+        (KINDS, 5.0, two),
+        (KINDS, 5.0, {"sampler": "tpe"}),
+    ):
+        assert turns(space, epoch_s, **keys) == ["tpe"] * 6
+    assert turns(KINDS, None, sampler="gp") == ["gp"] * 6
+
+
 def test_names():
     names = {
         name: type(samplers.build(name, Task("a", 1.0, space_of(name), 8), seed=0, number=0)).__name__ for name in NAMES
     }
     assert names == {
+        "tpe-gp": "TPESampler",  # at its turns
         "tpe": "TPESampler",
         "gp": "GPSampler",
         "cma-es": "CmaEsSampler",

@@ -34,6 +34,7 @@ _STATES: Final[dict[State, TrialState]] = {
     "failed": TrialState.FAIL,
 }
 _REASON: Final = "reason"
+_EPOCH_S: Final = "epoch_s"
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,12 @@ class Brain:
         reason: str | None = None,
         *,
         second: float | None = None,
+        epoch_s: float | None = None,
     ) -> None:
         """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone.
 
-        ``second``: of its second objective, where there is one.
+        ``second``: of its second objective, where there is one. ``epoch_s``: the seconds that an epoch of it took,
+        which decide whether a slow sampler is asked.
         """
         frozen = self._frozen(trial)
         del self._live[_key(trial)]
@@ -155,6 +158,8 @@ class Brain:
             return
         if reason is not None:
             self._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
+        if epoch_s is not None:
+            self._storage.set_trial_user_attr(frozen._trial_id, _EPOCH_S, epoch_s)
         if state == "diverged":
             self._storage.set_trial_user_attr(frozen._trial_id, fidelity.DIVERGED, True)
         finals = [v for v in (value, second) if v is not None] if state == "complete" else []
@@ -214,12 +219,13 @@ class Brain:
         """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
         study = self._studies[task.name]
         number = self._standing[task.name].asked if begun is None else begun.number
-        sampler = samplers.build(self._settings.sampler, task, seed=self._seed, number=number)
+        name = samplers.turn(self._settings, task, number, _epoch_s(study))
+        sampler = samplers.build(name, task, seed=self._seed, number=number)
         told = fidelity.ShownStudy(
             study,
             sampler,
             self._predict,
-            limit=samplers.LIMITS.get(self._settings.sampler),
+            limit=samplers.LIMITS.get(name),
             again=begun.number if begun else None,
         )
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
@@ -229,6 +235,12 @@ class Brain:
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self._storage.get_trial(self._live[_key(trial)])
+
+
+def _epoch_s(study: optuna.Study) -> float | None:
+    """The seconds that an epoch took in the first trial that says so. One trial's: a mean would go on changing."""
+    said = (t.user_attrs[_EPOCH_S] for t in study.get_trials(deepcopy=False) if _EPOCH_S in t.user_attrs)
+    return next(said, None)
 
 
 def _key(trial: Trial) -> tuple[str, int]:

@@ -11,7 +11,7 @@ import copy
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import optuna
@@ -26,10 +26,12 @@ DIVERGED: Final = "diverged"
 
 #: How far, in a space of three hyperparameters scaled to [0, 1], one trial's gain says something of another's.
 _LENGTH: Final = 0.3
-#: Ended trials that are looked at where a sampler is shown a limited number: an ask must not slow down with the search.
-_READ: Final = 500
+#: Variance of the gains that the value so far explains, over that of the gains of different configurations.
+_SO_FAR: Final = 0.3
 #: Variance of the noise of a gain, over that of the gains of different configurations.
 _NOISE: Final = 0.1
+#: Ended trials that are looked at where a sampler is shown a limited number: an ask must not slow down with the search.
+_READ: Final = 500
 
 Vector = NDArray[np.float64]
 
@@ -47,36 +49,63 @@ class Observed:
         return max(self.curve)
 
 
+class Prediction(NamedTuple):
+    """A final value that a trial would have had, and its standard deviation; infinite where nothing is known."""
+
+    value: float
+    deviation: float
+
+
 #: The final values of stopped trials, by what the finished ones did. Another function of this form can stand in.
-Predict = Callable[[Sequence[Observed], Sequence[Observed]], list[float]]
+Predict = Callable[[Sequence[Observed], Sequence[Observed]], list[Prediction]]
 
 
-def predict(stopped: Sequence[Observed], finished: Sequence[Observed]) -> list[float]:
+def predict(stopped: Sequence[Observed], finished: Sequence[Observed]) -> list[Prediction]:
     """The final values that stopped trials would have had: last value + the gain that finished ones let expect.
 
-    ``v(s) + m + k(x, X) (k(X, X) + 0.1 I)^-1 (g - m)`` for a trial at x stopped after epoch s. ``g`` are the gains
-    from epoch s to the end of the finished trials at X that have a value at s, ``m`` is their median and
-    ``k(x, y) = exp(-|x - y|^2 / (2 l^2))`` with ``l^2 = 0.09 d / 3`` in d dimensions: kriging of the gain. A trial far
-    from all finished ones gets the median gain; where none is finished, none. Values in the units of the curves.
+    Kriging of the gain. For a trial at x that had v after epoch s the value is ``v + m + k' K^-1 (g - m)`` and its
+    variance ``(k0 - k' K^-1 k) (g - m)' K^-1 (g - m) / n``. ``g`` are the gains from epoch s to the end of the n
+    finished trials that have a value at s, ``m`` is their median, ``K`` the covariances of the finished trials with
+    0.1 more on the diagonal, ``k`` those with the trial, ``k0`` its own. The covariance of two trials is
+    ``exp(-|x - y|^2 / (2 l^2)) + 0.3 z w`` with ``l^2 = 0.09 d / 3`` in d dimensions, and z and w their values at s in
+    standard deviations from the median of the finished ones, cut at 2: who is behind has more to gain. A trial far from
+    all finished ones gets about the median gain; where none is finished, none. Values in the units of the curves.
 
     >>> here, there = np.array([0.0]), np.array([1.0])
     >>> predict([Observed(here, {1: 0.5})], finished=[Observed(there, {1: 0.25, 2: 0.75})])
-    [1.0]
+    [Prediction(value=1.0, deviation=0.0)]
     """
-    values = [trial.curve[trial.last] for trial in stopped]
+    predictions = [Prediction(trial.curve[trial.last], math.inf) for trial in stopped]
     for epoch in {trial.last for trial in stopped}:
         known = [trial for trial in finished if epoch in trial.curve]
-        if not known:
-            continue
-        gains = np.array([trial.curve[trial.last] - trial.curve[epoch] for trial in known])
-        median = float(np.median(gains))
-        at = np.stack([trial.unit for trial in known])
-        weights = np.linalg.solve(_kernel(at, at) + _NOISE * np.eye(len(at)), gains - median)
         index = [i for i, trial in enumerate(stopped) if trial.last == epoch]
-        expected = median + _kernel(np.stack([stopped[i].unit for i in index]), at) @ weights
-        for i, gain in zip(index, expected, strict=True):
-            values[i] += float(gain)
-    return values
+        if known:
+            for i, gain in zip(index, _gains([stopped[i] for i in index], known, epoch), strict=True):
+                predictions[i] = Prediction(predictions[i].value + gain.value, gain.deviation)
+    return predictions
+
+
+def _gains(stopped: Sequence[Observed], known: Sequence[Observed], epoch: int) -> list[Prediction]:
+    """What trials stopped after ``epoch`` would have gained, by the gains of ``known`` from there."""
+    gains = np.array([trial.curve[trial.last] - trial.curve[epoch] for trial in known])
+    median = float(np.median(gains))
+    at, new = np.stack([trial.unit for trial in known]), np.stack([trial.unit for trial in stopped])
+    values, own = (np.array([trial.curve[epoch] for trial in some]) for some in (known, stopped))
+    behind, own_behind = (_standard(some, values) for some in (values, own))
+    covariance = _kernel(at, at) + _SO_FAR * np.outer(behind, behind) + _NOISE * np.eye(len(at))
+    across = _kernel(new, at) + _SO_FAR * np.outer(own_behind, behind)
+    solved = np.linalg.solve(covariance, np.column_stack([gains - median, across.T]))
+    scale = float((gains - median) @ solved[:, 0]) / len(gains)
+    left = 1 + _SO_FAR * own_behind**2 - np.sum(across * solved[:, 1:].T, axis=1)
+    expected = median + across @ solved[:, 0]
+    deviations = np.sqrt(np.maximum(left, 0) * scale)
+    return [Prediction(float(value), float(deviation)) for value, deviation in zip(expected, deviations, strict=True)]
+
+
+def _standard(values: Vector, among: Vector) -> Vector:
+    """In standard deviations from the median of ``among``, cut at 2."""
+    cut: Vector = np.clip((values - np.median(among)) / (np.std(among) + 1e-9), -2, 2)
+    return cut
 
 
 def _kernel(first: Vector, second: Vector) -> Vector:
@@ -113,7 +142,9 @@ def shown(
     """By number, the trials that a sampler sees otherwise than they are, as it sees them.
 
     Stopped ones are complete with their predicted value. So are diverged ones, with the worst value among the
-    others, in each objective: a sampler that hears nothing of them asks there again.
+    others, in each objective: a sampler that hears nothing of them asks there again. Where there is one objective,
+    values as far below the median as the best is above, or further, are told to be just so far below: how bad the bad
+    ones are is of no use, and would take up most of what a Gaussian process can fit.
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
     stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
@@ -122,16 +153,27 @@ def shown(
     stopped_curves, finished_curves = (
         [Observed(unit(t, asked), t.intermediate_values) for t in some] for some in (stopped, reported)
     )
-    values = predict(stopped_curves, finished_curves)
-    told = [_complete(t, [value]) for t, value in zip(stopped, values, strict=True)]
-    ended = [t.values for t in [*finished, *told]]
-    if ended:
-        worst = [
-            max(column) if direction == StudyDirection.MINIMIZE else min(column)
-            for direction, column in zip(directions, zip(*ended, strict=True), strict=True)
-        ]
-        told += [_complete(t, worst) for t in trials if DIVERGED in t.user_attrs]
-    return {t.number: t for t in told}
+    predictions = predict(stopped_curves, finished_curves)
+    told = {t.number: [prediction.value] for t, prediction in zip(stopped, predictions, strict=True)}
+    ended = [*(t.values for t in finished), *told.values()]
+    if not ended:
+        return {}
+    worst = [
+        max(column) if direction == StudyDirection.MINIMIZE else min(column)
+        for direction, column in zip(directions, zip(*ended, strict=True), strict=True)
+    ]
+    told |= {t.number: worst for t in trials if DIVERGED in t.user_attrs}
+    if len(directions) == 1:
+        told = _cut_off({t.number: t.values for t in finished} | told)
+    return {t.number: _complete(t, told[t.number]) for t in trials if t.number in told}
+
+
+def _cut_off(told: Mapping[int, Sequence[float]]) -> dict[int, list[float]]:
+    """Values, by number, none further below the median than the best is above."""
+    values = [value for (value,) in told.values()]
+    median = float(np.median(values))
+    lowest = 2 * median - max(values)
+    return {number: [max(value, lowest)] for number, (value,) in told.items()}
 
 
 def furthest(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:

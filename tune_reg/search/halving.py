@@ -11,10 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_reg.search import fidelity
 
-#: One trial in so many is trained to the end, whatever it is worth, so that there is something to predict from.
-_FREE: Final = 5
-#: Finished trials from which a prediction is made; before, values are compared as they are.
-_ENOUGH: Final = 4
+#: Finished trials that a prediction is made from at least; so many are trained to the end, whatever they are worth.
+_TEACHERS: Final = 2
 #: Trials that are looked at, the newest: a decision must not slow down with the search.
 _READ: Final = 500
 
@@ -61,8 +59,10 @@ class PredictedHalving(BasePruner):
 
     Some regularizers learn slowly and end well, so that what is ahead at a rung says little. Rungs stand as in
     ``SuccessiveHalving``, but the trials there are compared by ``fidelity.predict``: the value at the rung and the gain
-    that finished trials of like hyperparameters had from there. Every fifth trial is never stopped and teaches the
-    gain; while fewer than four have finished, values are compared as they are.
+    that finished trials of like hyperparameters had from there. A trial gets the benefit of the doubt: it stops where
+    its predicted value and one standard deviation more are not among the best, so that one unlike all that have
+    finished goes on, and teaches what its like gain. The first two trials that come to an end are never stopped; while
+    they train, values are compared as they are.
     """
 
     def __init__(self, min_resource: int, reduction_factor: int) -> None:
@@ -71,26 +71,35 @@ class PredictedHalving(BasePruner):
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether the trial stops at the step that it reported last."""
-        if _free(trial):
-            return False
-        return any(self._stops(study, trial, rung) for rung in _passed(trial, self._first, self._factor))
-
-    def _stops(self, study: optuna.Study, trial: FrozenTrial, rung: int) -> bool:
         trials = study.get_trials(deepcopy=False)
-        there = [t for t in trials if t.number != trial.number and not _free(t) and _at(t, rung) is not None]
-        own, *others = self._promised([trial, *there[-_READ:]], rung, trials)
-        return _behind(own, others, self._factor)
+        if _teaches(trial, trials):
+            return False
+        return any(_stops(trial, rung, trials, self._factor) for rung in _passed(trial, self._first, self._factor))
 
-    def _promised(self, there: Sequence[FrozenTrial], rung: int, trials: Sequence[FrozenTrial]) -> list[float]:
-        """The final values of trials from what they had at the rung."""
-        values = [value for trial in there if (value := _at(trial, rung)) is not None]
-        finished = [t for t in trials if t.state == TrialState.COMPLETE and t.intermediate_values][-_READ:]
-        if len(finished) < _ENOUGH:
-            return values
-        asked = {name: domain for trial in [*there, *finished] for name, domain in trial.distributions.items()}
-        known = [fidelity.Observed(fidelity.unit(t, asked), t.intermediate_values) for t in finished]
-        cut = [fidelity.Observed(fidelity.unit(t, asked), {rung: v}) for t, v in zip(there, values, strict=True)]
-        return fidelity.predict(cut, known)
+
+def _teaches(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether fewer trials than are wanted to predict from have finished, or were asked for before it and may yet."""
+    states = TrialState.COMPLETE, TrialState.RUNNING
+    before = sum(t.number < trial.number and t.state in states for t in trials[: trial.number])
+    return before < _TEACHERS and sum(t.state == TrialState.COMPLETE for t in trials) < _TEACHERS
+
+
+def _stops(trial: FrozenTrial, rung: int, trials: Sequence[FrozenTrial], factor: int) -> bool:
+    there = [t for t in trials if t.number != trial.number and _at(t, rung) is not None]
+    own, *others = _promised([trial, *there[-_READ:]], rung, trials)
+    return _behind(own.value + own.deviation, [other.value for other in others], factor)
+
+
+def _promised(there: Sequence[FrozenTrial], rung: int, trials: Sequence[FrozenTrial]) -> list[fidelity.Prediction]:
+    """The final values of trials from what they had at the rung."""
+    values = [value for trial in there if (value := _at(trial, rung)) is not None]
+    finished = [t for t in trials if t.state == TrialState.COMPLETE and t.intermediate_values][-_READ:]
+    if len(finished) < _TEACHERS:
+        return [fidelity.Prediction(value, 0.0) for value in values]
+    asked = {name: domain for trial in [*there, *finished] for name, domain in trial.distributions.items()}
+    known = [fidelity.Observed(fidelity.unit(t, asked), t.intermediate_values) for t in finished]
+    cut = [fidelity.Observed(fidelity.unit(t, asked), {rung: v}) for t, v in zip(there, values, strict=True)]
+    return fidelity.predict(cut, known)
 
 
 def _passed(trial: FrozenTrial, first: int, factor: int) -> list[int]:
@@ -108,10 +117,6 @@ def _behind(own: float, others: Sequence[float], factor: int) -> bool:
     """Whether a value is not among the best ``1 / factor``, nor the best."""
     go_on = max(1, (len(others) + 1) // factor)
     return sum(value > own for value in others) >= go_on
-
-
-def _free(trial: FrozenTrial) -> bool:
-    return trial.number % _FREE == _FREE - 2
 
 
 def _at(trial: FrozenTrial, rung: int) -> float | None:

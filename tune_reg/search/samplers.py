@@ -1,5 +1,8 @@
 """Samplers by name, made anew for every trial.
 
+"tpe-gp" is two that take turns. A Gaussian process is far ahead where the response is smooth, and lost where it is not;
+a density estimate (TPE) takes cliffs and choices as they come. Each reads what the other found.
+
 A sampler is seeded by the number of the trial that it is made for, and keeps nothing in memory: a resumed search
 asks what the uninterrupted one would have asked. CMA-ES keeps its distribution, and QMC its place in the sequence,
 in the journal; the grid's place is the number of the trial.
@@ -13,8 +16,8 @@ from typing import Final
 import optuna
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, TPESampler
 
-from search_spaces import Choice
-from tune_reg.study import SamplerName, Task
+from search_spaces import Choice, DefinedByRun
+from tune_reg.study import SamplerName, SearchSettings, Task
 from tune_reg.training.seeding import derive
 
 #: Trials drawn at random before a model is fitted; fewer where the budget is small.
@@ -23,6 +26,28 @@ _STARTUP: Final = 10
 #: Complete trials that a sampler is shown at most: an ask should take no more than a tenth of an epoch. The time of a
 #: Gaussian process grows with their cube, that of TPE with their number.
 LIMITS: Final[dict[SamplerName, int]] = {"gp": 100, "tpe": 500}
+
+#: Seconds an epoch takes at least for a Gaussian process to have its turns: an ask of it takes up to a tenth of that.
+#: Not measured anew in each search, which would then not repeat.
+_GP_EPOCH_S: Final = 1.0
+
+
+def turn(settings: SearchSettings, task: Task, number: int, epoch_s: float | None) -> SamplerName:
+    """The sampler of trial ``number``: that of the settings or, of "tpe-gp", the one whose turn it is.
+
+    TPE has all turns where an epoch takes less than a second or is not known to take longer (``epoch_s``), and where
+    the space has conditions or there are two objectives, which Optuna's Gaussian process does not model together.
+
+    >>> from search_spaces import SearchSpace, uniform
+    >>> task = Task("weight-decay", 1.0, SearchSpace({"weight_decay": uniform(0, 1)}), trials=8)
+    >>> [turn(SearchSettings(sampler="tpe-gp"), task, number, epoch_s=5.0) for number in (4, 5, 6)]
+    ['tpe', 'gp', 'tpe']
+    """
+    if settings.sampler != "tpe-gp":
+        return settings.sampler
+    flat = not isinstance(task.space, DefinedByRun) and not task.space.conditions
+    able = flat and settings.second_objective is None and epoch_s is not None and epoch_s >= _GP_EPOCH_S
+    return "gp" if able and number % 2 else "tpe"
 
 
 def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampler:
@@ -41,7 +66,7 @@ def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampl
         match name:
             case "random":
                 return RandomSampler(seed=own)
-            case "tpe":
+            case "tpe" | "tpe-gp":
                 return TPESampler(seed=own, n_startup_trials=startup, multivariate=True, group=True, constant_liar=True)
             case "gp":
                 return GPSampler(seed=own, n_startup_trials=startup, warn_independent_sampling=False)

@@ -270,7 +270,7 @@ class Sweep:
             "wall_s": scored.wall_s,
         }
         self.store.write("trials", _trial_key(trial), [row])
-        self.brain.tell(trial, state, value, reason, second=self._second(row))
+        self._tell(trial, row)
         del self._scored[_trial_key(trial)]
         checkpoints.remove(self.checkpoint_directory(run.key))
         self._ended += 1
@@ -318,10 +318,12 @@ class Sweep:
         size = TrainingSet(run.run.fraction, run.run.images_per_class)
         self._drop_superseded(run.trial.task, size, run.run.seed)
 
-    def _second(self, row: Mapping[str, Any]) -> float | None:
-        """The second objective of a trial, from its row."""
+    def _tell(self, trial: Trial, row: Mapping[str, Any]) -> None:
+        """Tell the brain what became of a trial, from its row."""
         objective = self.study.search.second_objective
-        return None if objective is None else second_value(row, objective.kind)
+        second = None if objective is None else second_value(row, objective.kind)
+        epoch_s = row["wall_s"] / row["epochs_trained"] if row["epochs_trained"] else None
+        self.brain.tell(trial, row["state"], row["value"], row["reason"], second=second, epoch_s=epoch_s)
 
     def _write_epochs(self, run: SweepRun, rows: list[EpochRow], **metadata: str) -> None:
         at = {"search_fraction": run.trial.task.fraction, "seed": run.run.seed}
@@ -355,7 +357,7 @@ class Sweep:
             for epoch in self.store.rows("epochs", key) if self.store.has("epochs", key) else ():
                 if math.isfinite(epoch["val_accuracy"]):
                     self.brain.report(trial, epoch["epoch"], epoch["val_accuracy"])
-            self.brain.tell(trial, row["state"], row["value"], row["reason"], second=self._second(row))
+            self._tell(trial, row)
             for place in range(self.study.search.seeds):
                 checkpoints.remove(self.checkpoint_directory(_seed_key(trial, place)))
 
