@@ -87,7 +87,7 @@ def test_a_pack_is_filled_with_runs_of_one_kind_and_refilled_in_place(packs_of):
 
 
 def test_a_lane_that_is_pruned_or_diverges_ends_alone(packs_of, tmp_path):
-    _, packs = packs_of(search={"trials": 6, "reduction_factor": 2}, regularizers=["weight-decay"])
+    _, packs = packs_of(search={"trials": 6, "pruner": "asha", "reduction_factor": 2}, regularizers=["weight-decay"])
     pack = packs.next()
     good, bad, lost = pack.runs.values()
     change = packs.take(pack, [said(good, accuracy=0.9), said(bad, accuracy=0.1), said(lost, accuracy=math.nan)])
