@@ -105,7 +105,7 @@ def grid(panels: int) -> tuple[Figure, list[Axes]]:
     rows = max(1, math.ceil(panels / columns))
     figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
     # A panel is a figure in the figure: laid out by itself, it can stand alone (see ``parts``).
-    cells = figure.subfigures(rows, columns, squeeze=False).flat
+    cells = figure.subfigures(rows, columns, squeeze=False, wspace=0, hspace=0).flat
     axes = [cell.add_subplot() for cell, _ in zip(cells, range(panels), strict=False)]
     for own in axes:
         own.locator_params(nbins=TICKS)
