@@ -131,7 +131,7 @@ def test_after_its_raylet_was_killed_the_same_command_goes_on(tmp_path):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     # Runs that were under way need no raylet; only where a new process was needed does the study end here.
-    assert process.returncode in (0, 2)
+    assert process.returncode in (0, 1)
     goes_on(command, environment, tmp_path / "out")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tune_reg import data
-from tune_reg.errors import StoreError
+from tune_reg.errors import ClusterError, LostClusterError, StoreError, one_line
 from tune_reg.places import Place, located
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.directory import claim, owned, refuse_another_study, write_provenance
@@ -36,6 +37,11 @@ _ENVIRONMENT: Final = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
+
+#: So long the head of a cluster may take to answer; so often it is looked for, and so often in a row it may be missed.
+_ANSWER_S: Final = 10.0
+_KNOCK_S: Final = 2.0
+_MISSED: Final = 5
 
 Watch = Callable[[Any], AbstractContextManager[None]]
 
@@ -61,6 +67,8 @@ def run_study(
     Raises ``TuneRegError`` before any work starts where something is wrong.
     """
     directory = located(directory)
+    if address is not None:
+        _refuse_unreachable(address)
     for plugin in plugins:
         load_plugin(plugin)
     with owned(directory) as lease:
@@ -76,8 +84,16 @@ def run_study(
         if lease is not None:
             lease.tell_loss(sweep.fail)
         if not sweep.finished:
-            with ray_running(address), watch(sweep) if watch else nullcontext(), _interrupt_noted(sweep):
-                _fit(sweep, data_root, plugins)
+            with ray_running(address), watch(sweep) if watch else nullcontext():
+                try:
+                    with (
+                        _interrupt_noted(sweep) as interruptible,
+                        _head_watched(sweep, interruptible=interruptible),
+                    ):
+                        _fit(sweep, data_root, plugins)
+                except KeyboardInterrupt:
+                    if sweep.fatal is None:
+                        raise
                 if sweep.fatal is not None:
                     raise sweep.fatal
     return Results(directory)
@@ -105,32 +121,99 @@ def ray_running(address: str | None) -> Iterator[None]:
             yield
             return
         here: dict[str, Any] = {} if address else {"include_dashboard": False}
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(f"--address {address}: cannot be used ({one_line(error)})") from None
         try:
             yield
         finally:
             ray.shutdown()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+
+
+def _refuse_unreachable(address: str) -> None:
+    """``ClusterError`` where no head listens at ``address``: Ray would try for minutes, and say so in many lines."""
+    from ray._private.services import canonicalize_bootstrap_address
+
+    try:
+        at = canonicalize_bootstrap_address(address)  # "auto" also names a cluster that has died
+        if at is None:
+            raise ClusterError(f"--address {address}: no Ray runs here; start one (`ray start`) or name its head")
+        _knock(at)
+    except (OSError, ValueError) as error:
+        said = f"{one_line(error)}; is the head up? Its address is HOST:PORT"
+        raise ClusterError(f"--address {address}: cannot be reached ({said})") from None
+
+
+def _knock(address: str) -> None:
+    """``OSError`` where nobody answers at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
 
 
 @contextmanager
-def _interrupt_noted(sweep: Any) -> Iterator[None]:
-    """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer."""
+def _head_watched(sweep: Any, *, interruptible: bool) -> Iterator[None]:
+    """Ends the study where the head of the cluster is lost. Ray would wait for a minute and then end the process."""
+    import ray
 
-    def interrupt(*_: object) -> None:
-        sweep.fail(KeyboardInterrupt())
-        raise KeyboardInterrupt
+    head = ray.get_runtime_context().gcs_address
+    over = threading.Event()
+
+    def watch() -> None:
+        missed = 0
+        while missed < _MISSED and not over.wait(_KNOCK_S):
+            try:
+                _knock(head)
+                missed = 0
+            except OSError:
+                missed += 1
+        if missed == _MISSED:
+            sweep.fail(
+                LostClusterError(
+                    f"the head of the cluster, {head}, is lost; give the command again, with the address of one that "
+                    "is up, and it goes on"
+                )
+            )
+            if interruptible:
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=watch, name="tune-reg-head", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _interrupt_noted(sweep: Any) -> Iterator[bool]:
+    """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer.
+
+    So does SIGTERM, which a queue, Kubernetes and ``ray job stop`` send before they end a process. The
+    ``KeyboardInterrupt`` holds the signal's number. Gives whether that is so: a program may have its own handlers.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        error = KeyboardInterrupt(number)
+        sweep.fail(error)
+        raise error
 
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     ):
-        yield
+        yield False
         return
-    signal.signal(signal.SIGINT, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield True
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
@@ -186,10 +269,14 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
 
 
 def _nodes() -> list[dict[str, float]]:
-    """What each node of the cluster has, now: nodes are lost, and an autoscaler adds some."""
+    """What each node of the cluster has, now: nodes are lost or about to go, and an autoscaler adds some."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    from tune_reg.search.notice import draining_nodes
+
+    leaving = draining_nodes()
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in leaving]
 
 
 def _key(trial: Any) -> str:
