@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tune_reg import data
-from tune_reg.errors import ClusterError, LostClusterError, StoreError, one_line
+from tune_reg.errors import ClusterError, StoreError, one_line
 from tune_reg.places import Place, located
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.directory import claim, owned, refuse_another_study, write_provenance
+from tune_reg.search.head import head_watched, refuse_unreachable
 from tune_reg.search.slots import demand, refuse_what_fits_nowhere, slots
 from tune_reg.store import Results
 from tune_reg.study import Study
@@ -37,11 +37,6 @@ _ENVIRONMENT: Final = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
-
-#: So long the head of a cluster may take to answer; so often it is looked for, and so often in a row it may be missed.
-_ANSWER_S: Final = 10.0
-_KNOCK_S: Final = 2.0
-_MISSED: Final = 5
 
 Watch = Callable[[Any], AbstractContextManager[None]]
 
@@ -68,7 +63,7 @@ def run_study(
     """
     directory = located(directory)
     if address is not None:
-        _refuse_unreachable(address)
+        refuse_unreachable(address)
     for plugin in plugins:
         load_plugin(plugin)
     with owned(directory) as lease:
@@ -85,15 +80,8 @@ def run_study(
             lease.tell_loss(sweep.fail)
         if not sweep.finished:
             with ray_running(address), watch(sweep) if watch else nullcontext():
-                try:
-                    with (
-                        _interrupt_noted(sweep) as interruptible,
-                        _head_watched(sweep, interruptible=interruptible),
-                    ):
-                        _fit(sweep, data_root, plugins)
-                except KeyboardInterrupt:
-                    if sweep.fatal is None:
-                        raise
+                with _interrupt_noted(sweep), head_watched():
+                    _fit(sweep, data_root, plugins)
                 if sweep.fatal is not None:
                     raise sweep.fatal
     return Results(directory)
@@ -134,67 +122,12 @@ def ray_running(address: str | None) -> Iterator[None]:
                 signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
 
 
-def _refuse_unreachable(address: str) -> None:
-    """``ClusterError`` where no head listens at ``address``: Ray would try for minutes, and say so in many lines."""
-    from ray._private.services import canonicalize_bootstrap_address
-
-    try:
-        at = canonicalize_bootstrap_address(address)  # "auto" also names a cluster that has died
-        if at is None:
-            raise ClusterError(f"--address {address}: no Ray runs here; start one (`ray start`) or name its head")
-        _knock(at)
-    except (OSError, ValueError) as error:
-        said = f"{one_line(error)}; is the head up? Its address is HOST:PORT"
-        raise ClusterError(f"--address {address}: cannot be reached ({said})") from None
-
-
-def _knock(address: str) -> None:
-    """``OSError`` where nobody answers at HOST:PORT."""
-    host, _, port = address.rpartition(":")
-    socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
-
-
 @contextmanager
-def _head_watched(sweep: Any, *, interruptible: bool) -> Iterator[None]:
-    """Ends the study where the head of the cluster is lost. Ray would wait for a minute and then end the process."""
-    import ray
-
-    head = ray.get_runtime_context().gcs_address
-    over = threading.Event()
-
-    def watch() -> None:
-        missed = 0
-        while missed < _MISSED and not over.wait(_KNOCK_S):
-            try:
-                _knock(head)
-                missed = 0
-            except OSError:
-                missed += 1
-        if missed == _MISSED:
-            sweep.fail(
-                LostClusterError(
-                    f"the head of the cluster, {head}, is lost; give the command again, with the address of one that "
-                    "is up, and it goes on"
-                )
-            )
-            if interruptible:
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    thread = threading.Thread(target=watch, name="tune-reg-head", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-@contextmanager
-def _interrupt_noted(sweep: Any) -> Iterator[bool]:
+def _interrupt_noted(sweep: Any) -> Iterator[None]:
     """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer.
 
     So does SIGTERM, which a queue, Kubernetes and ``ray job stop`` send before they end a process. The
-    ``KeyboardInterrupt`` holds the signal's number. Gives whether that is so: a program may have its own handlers.
+    ``KeyboardInterrupt`` holds the signal's number.
     """
 
     def interrupt(number: int, _: object) -> None:
@@ -206,11 +139,11 @@ def _interrupt_noted(sweep: Any) -> Iterator[bool]:
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     ):
-        yield False
+        yield
         return
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield True
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
