@@ -2,15 +2,22 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from tune_reg import Study
+from tune_reg import Study, load
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.launch import run_study
 from tune_reg.search.notice import heeded
+
+ROOT = Path(__file__).parents[2]
+#: Only a test that fails waits for so long.
+PATIENCE_S = 300
 
 #: Writes down which process trains which step of which trial, and takes its time.
 SLOW = """
@@ -90,6 +97,121 @@ def test_a_process_that_gets_a_sigterm_keeps_its_steps_and_another_one_goes_on(t
     assert first == told[0]
     left_at = sum(pid == first for _, _, pid, _ in search)
     assert left_at % (STEPS // EPOCHS) != 0, "in the middle of an epoch"
+
+
+#: Starts a head and two nodes that train, says where they are, drains a node where it reads its number, and ends when
+#: its input does. In a process of its own: the tests' has a Ray.
+CLUSTER = """
+import sys, time
+import ray
+from ray._raylet import GcsClient
+from ray.core.generated.autoscaler_pb2 import DrainNodeReason
+from ray.cluster_utils import Cluster
+head = {"num_cpus": 0, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args=head)
+nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+pids = [node.all_processes["raylet"][0].process.pid for node in nodes]
+print(cluster.address, *pids, flush=True)
+for line in sys.stdin:
+    if line == "lose the head\\n":
+        cluster.remove_node(cluster.head_node, allow_graceful=False)
+        print("lost", flush=True)
+        continue
+    node = nodes[pids.index(int(line))]
+    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    deadline = int(1000 * (time.time() + 600))
+    print(GcsClient(address=cluster.address).drain_node(node.node_id, reason, "a notice", deadline), flush=True)
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def start_cluster():
+    started = []
+
+    def start():
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        address, *raylets = process.stdout.readline().split()
+        return process, address, [int(pid) for pid in raylets]
+
+    yield start
+    for process in started:
+        process.communicate("", timeout=60)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(2.5 * PATIENCE_S)
+def test_a_node_that_drains_is_left_and_after_its_head_is_lost_the_same_command_goes_on(tmp_path, start_cluster):
+    strengths = [0.0, 0.001, 0.002]
+    study = study_of(tmp_path, strengths, pause=0.2)
+    (tmp_path / "study.toml").write_text(study.to_toml())
+    out = tmp_path / "out"
+
+    def command(address):
+        words = ["run", tmp_path / "study.toml", "--out", out, "--address", address, "--plugin", tmp_path / "slow.py"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "tune_reg.cli", *map(str, words)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def until(sight):
+        deadline = time.monotonic() + PATIENCE_S
+        while (seen := sight(trained(tmp_path))) is None:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(f"{process.communicate()[0]}\ntrained: {trained(tmp_path)}")
+            time.sleep(0.05)
+        return seen
+
+    cluster, address, raylets = start_cluster()
+    process = command(address)
+    try:
+        told = until(lambda rows: next((row for row in rows if row[1] == 16), None))
+        trial, _, pid, raylet = told
+        assert raylet in raylets
+        cluster.stdin.write(f"{raylet}\n")
+        cluster.stdin.flush()
+        assert cluster.stdout.readline() == "(True, '')\n"
+        # Elsewhere: there alone anything is trained from now on.
+        until(lambda rows: next((row for row in rows if row[0] == trial and row[2] != pid), None))
+        rows = trained(tmp_path)
+        steps = [step for of, step, _, _ in rows if of == trial]
+        assert steps == list(range(len(steps))), "each step once, in order, in two processes"
+        assert {row[3] for row in rows[-1:]} == set(raylets) - {raylet}
+        cluster.stdin.write("lose the head\n")
+        cluster.stdin.flush()
+        said, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 1, said
+        assert said.splitlines()[-1].startswith(f"tune-reg: the head of the cluster, {address}, is lost; give the co")
+        before = len(trained(tmp_path))
+        _, address, _ = start_cluster()
+        process = command(address)
+        said, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, said
+    finally:
+        process.kill()
+    results = load(out)
+    assert results.trials()["state"].to_pylist() == ["complete"] * 3
+    epochs = [(row["trial"], row["epoch"]) for row in results.epochs().to_pylist() if row["stage"] == "search"]
+    assert sorted(epochs) == [(number, epoch) for number in range(3) for epoch in range(1, EPOCHS + 1)]
+    assert results.final()["state"].to_pylist() == ["complete"]
+    # What the new cluster began with: no run was begun anew, and none was trained that had ended.
+    again = trained(tmp_path)[before:]
+    begun = {strength: [step for of, step, _, _ in again if of == strength] for strength in strengths}
+    first = {strength: steps[0] for strength, steps in begun.items() if steps}
+    assert first[trial] >= STEPS // EPOCHS, "from a checkpoint"
+    assert all(step % (STEPS // EPOCHS) == 0 for step in first.values()), "the loss of a head is no notice"
 
 
 def test_draining_is_looked_for_every_two_seconds():
