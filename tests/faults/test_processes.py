@@ -102,11 +102,16 @@ def goes_on(command, environment, out):
 
 
 @pytest.mark.ray
-def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(tmp_path):
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_ctrl_c_and_sigterm_say_how_to_go_on_and_the_same_command_does(tmp_path, sent, code):
     command, environment, process = begun(tmp_path)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
     assert "goes on from here" in said
     assert "Traceback" not in said
     goes_on(command, environment, tmp_path / "out")
@@ -155,3 +160,12 @@ def test_an_interrupt_that_is_lost_ends_the_study_all_the_same():
         del it
     assert [type(error) for error in noted] == [KeyboardInterrupt]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_sigterm_ends_a_study_as_ctrl_c_does_and_is_what_it_was_afterwards():
+    noted, before = [], signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt) as ended, _interrupt_noted(SimpleNamespace(fail=noted.append)):
+        signal.raise_signal(signal.SIGTERM)
+    assert ended.value.args == (signal.SIGTERM,)
+    assert noted == [ended.value]
+    assert signal.getsignal(signal.SIGTERM) is before

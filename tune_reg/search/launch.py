@@ -111,7 +111,8 @@ def ray_running(address: str | None) -> Iterator[None]:
         here: dict[str, Any] = {} if address else {"include_dashboard": False}
         on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+            with nullcontext() if address else _on_loopback():
+                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, ValueError) as error:
             raise ClusterError(f"--address {address}: cannot be used ({one_line(error)})") from None
         try:
@@ -120,6 +121,28 @@ def ray_running(address: str | None) -> Iterator[None]:
             ray.shutdown()
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """A Ray that is started meanwhile listens on 127.0.0.1 alone: on one machine nobody else has to reach it.
+
+    On Linux it would listen on every interface. It does not where it is told that there are no clusters, as it is on
+    other systems; who has set that variable decides.
+    """
+    from ray._private import ray_constants
+
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    if name in os.environ:
+        yield
+        return
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
