@@ -49,7 +49,7 @@ def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
     assert out.startswith("#!/bin/bash\n")
     assert "#SBATCH --gpus-per-node=2\n" in out
     assert "#SBATCH --time=2-12\n" in out
-    assert " --out out/small-one --address auto\n" in out
+    assert " --out out/small-one --address auto &\n" in out
 
 
 @pytest.mark.parametrize(

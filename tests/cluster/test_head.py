@@ -76,6 +76,7 @@ def watcher(port, seconds):
 def test_a_head_that_is_lost_ends_the_command_with_one_line(listener):
     port = listener.getsockname()[1]
     process = watcher(port, 100)
+    listener.accept()[0].close()  # it was there
     listener.close()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
@@ -83,6 +84,13 @@ def test_a_head_that_is_lost_ends_the_command_with_one_line(listener):
         f"tune-reg: the head of the cluster, 127.0.0.1:{port}, is lost; give the command again, with the address of "
         "one that is up, and it goes on\n"
     )
+
+
+def test_a_head_that_was_never_reached_from_here_is_not_watched(listener):
+    port = listener.getsockname()[1]
+    listener.close()
+    out, err = watcher(port, 3).communicate(timeout=60)
+    assert (out, err) == ("ended by itself\n", "")
 
 
 def test_a_head_that_answers_is_left_alone(listener):

@@ -52,7 +52,7 @@ def test_who_follows_in_a_pipe_reads_a_line_every_ten_seconds_and_the_last_one(c
     clock = [0.0]
     with display.followed(Console(force_terminal=False, width=60), clock=lambda: clock[0]) as show:
         for clock[0], epochs in ((0.0, 1), (2.0, 2), (9.0, 3), (10.0, 3), (12.0, 3), (21.0, 3), (22.0, 4)):
-            show(replace(PROGRESS, epochs=epochs))
+            show(replace(PROGRESS, epochs=epochs, elapsed_s=clock[0]))
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition("epochs")[0].split()[-1] for line in lines] == ["1", "3", "4"]
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group
@@ -46,15 +47,17 @@ def followed(
         with Live(console=console, auto_refresh=False) as live:
             yield lambda progress: live.update(table(progress), refresh=True)
         return
-    last: SweepProgress | None = None
-    shown_at, shown_last = -_LINES_S, ""
+    last = shown = None
+    shown_at = -_LINES_S
 
     def show(progress: SweepProgress, *, always: bool = False) -> None:
-        nonlocal last, shown_at, shown_last
-        last, text = progress, line(progress)
-        if text != shown_last and (always or clock() - shown_at >= _LINES_S):
-            console.print(text, soft_wrap=True, highlight=False)
-            shown_at, shown_last = clock(), text
+        nonlocal last, shown, shown_at
+        last = progress
+        # That time goes by is no news.
+        timeless = replace(progress, elapsed_s=0.0, left_s=None)
+        if timeless != shown and (always or clock() - shown_at >= _LINES_S):
+            console.print(line(progress), soft_wrap=True, highlight=False)
+            shown, shown_at = timeless, clock()
 
     try:
         yield show

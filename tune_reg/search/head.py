@@ -58,13 +58,13 @@ def head_watched(head: str | None = None) -> Iterator[None]:
 
 
 def _watch(head: str, over: threading.Event) -> None:
-    missed = 0
+    answered, missed = False, 0  # one that was never reached from here, through Ray's client, say, is not watched
     while not over.wait(_LOOK_S):
         try:
             _knock(head, _PATIENCE_S)
-            missed = 0
+            answered, missed = True, 0
         except OSError:
-            missed += 1
+            missed += answered
         if missed == _MISSED:
             sys.stdout.flush()
             sys.stderr.write(

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayError
 
 #: So often Ray is asked, which takes a millisecond.
 _LOOK_S: Final = 2.0
@@ -71,4 +71,7 @@ def heeded(
 def _own_node_drains() -> bool:
     if not ray.is_initialized():
         return False
-    return ray.get_runtime_context().get_node_id() in draining_nodes()
+    try:
+        return ray.get_runtime_context().get_node_id() in draining_nodes()
+    except RayError:  # a head that does not answer gives no notice
+        return False

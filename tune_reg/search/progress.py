@@ -66,14 +66,20 @@ class Follower:
         self._begin = time.monotonic()
         self._before: int | None = None
         self._last: SweepProgress | None = None
+        self._next = self._begin  # when it is read again: a large study takes seconds
 
     def __call__(self) -> SweepProgress | None:
         """Where the study stands now; None where the directory does not hold it, or cannot be seen from here."""
+        begin = time.monotonic()
+        if begin < self._next:
+            return self._last
         try:
             if (self._directory / "study.toml").read_bytes() == self._text:
                 self._last = self._timed(progress(self._study, self._directory))
         except (OSError, StoreError):
             pass  # what is written at this moment, or a store that does not answer, is read at the next look
+        end = time.monotonic()
+        self._next = end + 5 * (end - begin)
         return self._last
 
     def _timed(self, now: SweepProgress) -> SweepProgress:
