@@ -167,6 +167,10 @@ def _interrupt_noted(sweep: Any) -> Iterator[None]:
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt:
+        if isinstance(sweep.fatal, KeyboardInterrupt):
+            raise sweep.fatal from None  # Ray's calls raise one of their own, without the number
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
