@@ -180,13 +180,16 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     }
     figure, axes = plt.subplots(1, len(kinds), figsize=(15, 3.6), layout="constrained")
     for axis, (kind, name) in zip(axes, kinds.items(), strict=True):
-        for i, run in enumerate(runs):
+        colours = dict.fromkeys(run["cpus"] for run in runs)
+        for run in runs:
             x = [row["trials"] for row in run["rows"]]
+            style = "o-" if run["arm"] == "ours" else "s--"
+            colour = f"C{list(colours).index(run['cpus'])}"
             label = f"{run['arm']}, {run['cpus']} CPUs"
-            axis.plot(x, [row[kind] for row in run["rows"]], "osDv"[i % 4] + "-", markersize=4, label=label)
+            axis.plot(x, [row[kind] for row in run["rows"]], style, color=colour, markersize=4, label=label)
         axis.set(xlabel="trials", ylabel=name, xscale="log")
-        axis.set_ylim(bottom=0)
-    axes[0].legend(frameon=False)
+        axis.set_ylim(0, 1.05 * max(row[kind] for run in runs for row in run["rows"]))
+    axes[-1].legend(frameon=False, loc="lower right")  # there the curves leave room
     figure.savefig(path, dpi=110)
 
 
