@@ -41,8 +41,7 @@ def claims(source: Source) -> tuple[Claim, ...]:
     data = snapshot(source)
     rows = result_table(data)
     compared = [row for row in rows if row.difference is not None]
-    found = [_compare(data, row, row.difference) for row in rows if row.difference is not None]
-    found += _robust(data)
+    found = [*_accuracies(data, rows), *_robust(data)]
     found.sort(key=lambda claim: claim.kind != MAY)
     found = [*_highest(rows), *_measured_worth(data), *found]
     if len(compared) > 1:
@@ -56,27 +55,47 @@ def claims(source: Source) -> tuple[Claim, ...]:
     return tuple(found)
 
 
-def _compare(data: Snapshot, row: ResultRow, difference: Comparison) -> Claim:
-    where = f"On {text.data_words(row)}"
-    pair = f"{row.regularizer} and {data.baseline}"
-    if difference.low is None or difference.high is None or difference.p_holm is None:
-        return Claim(
-            MAY_NOT,
-            f"{where}, that {pair} differ: one seed has no spread to judge by ({_points(difference.mean)} points).",
+def _accuracies(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
+    """What may be claimed of test accuracy, one by one; what was not shown in one sentence a training set."""
+    found: list[Claim] = []
+    chance: dict[str, list[tuple[str, Comparison]]] = {}
+    for row in rows:
+        own, where = row.difference, f"On {text.data_words(row)}"
+        if own is None:
+            continue
+        pair = f"{row.regularizer} and {data.baseline}"
+        if own.low is None or own.high is None or own.p_holm is None:
+            alone = f"one seed has no spread to judge by ({_points(own.mean)} points)"
+            found.append(Claim(MAY_NOT, f"{where}, that {pair} differ: {alone}."))
+            continue
+        numbers = (
+            f"{_points(own.mean)} points of test accuracy, 95 % interval {_points(own.low)} to {_points(own.high)}, "
+            f"{text.count(own.n, 'pair')} of runs, corrected p {_p(own.p_holm)}"
         )
-    interval = f"{_points(difference.low)} to {_points(difference.high)}"
-    numbers = (
-        f"{_points(difference.mean)} points of test accuracy, 95 % interval {interval}, "
-        f"{text.count(difference.n, 'pair')} of runs, corrected p {_p(difference.p_holm)}"
+        if own.p_holm > LEVEL or own.low <= 0 <= own.high:
+            chance.setdefault(where, []).append((row.regularizer, own))
+        elif data.picked_on_test:
+            doubt = "but the strengths were picked on this very test set"
+            found.append(Claim(MAY_NOT, f"{where}, that {pair} differ: {numbers}, {doubt}."))
+        else:
+            better = "more" if own.mean > 0 else "less"
+            found.append(
+                Claim(MAY, f"{where}, {row.regularizer} is {better} accurate than {data.baseline}: {numbers}.")
+            )
+    return found + [Claim(MAY_NOT, _unshown(data, where, of)) for where, of in chance.items()]
+
+
+def _unshown(data: Snapshot, where: str, of: list[tuple[str, Comparison]]) -> str:
+    each = []
+    for name, own in of:
+        interval = f"{_points(own.low or 0.0)} to {_points(own.high or 0.0)}"
+        each.append(f"{name} {_points(own.mean)} ({interval}), p {_p(own.p_holm or 0.0)}")
+    pairs = sorted({own.n for _, own in of})
+    runs = text.count(pairs[-1], "pair") if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
+    return (
+        f"{where}, that any of these differs from {data.baseline} (points of test accuracy, 95 % interval, corrected "
+        f"p; {runs} of runs): {'; '.join(each)}."
     )
-    if difference.p_holm > LEVEL or difference.low <= 0 <= difference.high:
-        return Claim(MAY_NOT, f"{where}, that {pair} differ: {numbers}.")
-    if data.picked_on_test:
-        return Claim(
-            MAY_NOT, f"{where}, that {pair} differ: {numbers}, but the strengths were picked on this very test set."
-        )
-    better = "more" if difference.mean > 0 else "less"
-    return Claim(MAY, f"{where}, {row.regularizer} is {better} accurate than {data.baseline}: {numbers}.")
 
 
 def _highest(rows: tuple[ResultRow, ...]) -> list[Claim]:
@@ -87,22 +106,23 @@ def _highest(rows: tuple[ResultRow, ...]) -> list[Claim]:
         if not measured:
             continue
         best, mean = max(measured, key=lambda pair: pair[1].mean)
-        others = "; ".join(_measured(row, other) for row, other in measured if row is not best)
-        against = f" Against it: {others}." if others else ""
+        setting = f" with {text.params(best.params[0])}" if best.params and best.params[0] else ""
+        base = [
+            f"; {row.regularizer}, the baseline, has {_measured(other)}" for row, other in measured if row.is_baseline
+        ]
         found.append(
             Claim(
                 MEASURED,
                 f"On {text.data_words(best)} the highest mean test accuracy, over {text.count(mean.n, 'run')}, is that "
-                f"of {_measured(best, mean)}.{against}",
+                f"of {best.regularizer}{setting}: {_measured(mean)}{'' if best.is_baseline else ''.join(base)}.",
             )
         )
     return found
 
 
-def _measured(row: ResultRow, mean: Estimate) -> str:
-    setting = f" with {text.params(row.params[0])}" if row.params and row.params[0] else ""
+def _measured(mean: Estimate) -> str:
     interval = "" if mean.low is None or mean.high is None else f" ({100 * mean.low:.2f} to {100 * mean.high:.2f})"
-    return f"{row.regularizer}{setting}: {100 * mean.mean:.2f} %{interval}"
+    return f"{100 * mean.mean:.2f} %{interval}"
 
 
 def _robust(data: Snapshot) -> list[Claim]:
@@ -198,7 +218,7 @@ def _cautions(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
             )
         if row.runs == 1:
             found.append(f"{where}: one run only, so there is no interval.")
-    found += _edges(rows)
+    found += _edges(data, rows)
     found += _moves(data)
     found += _attacks(data)
     spent = budget(data)
@@ -217,14 +237,15 @@ def _cautions(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
     return [Claim(CAUTION, sentence) for sentence in found]
 
 
-def _edges(rows: tuple[ResultRow, ...]) -> list[str]:
-    places: dict[tuple[str, str, str], list[str]] = {}
+def _edges(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[str]:
+    places: dict[tuple[str, str, str], dict[str, None]] = {}  # of the searches, which several training sets may share
     for row in rows:
         for name, side in sorted(row.edges.items()):
-            places.setdefault((row.regularizer, name, side), []).append(text.data_words(row))
+            where = text.where(data, row.search_fraction)
+            places.setdefault((row.regularizer, name, side), {})[where] = None
     return [
-        f"{regularizer} on {' and on '.join(where)}: the best {name} lies on the {side} edge of its search space; a "
-        "better one may lie outside."
+        f"{regularizer}, searched on {' and on '.join(where)}: the best {name} lies on the {side} edge of its search "
+        "space; a better one may lie outside."
         for (regularizer, name, side), where in places.items()
     ]
 

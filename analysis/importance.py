@@ -137,10 +137,13 @@ def _parzen(counts: NDArray[np.intp]) -> Array:
     first = seen[np.searchsorted(sums, total // 4, side="left")]
     third = seen[min(len(seen) - 1, int(np.searchsorted(sums, total * 3 // 4, side="right")))]
     width = max(1.059 * min(float(third - first) / 1.34, spread) * total**-0.2, 0.5 / 1.64)
-    centres = np.append(seen, (len(counts) - 1) / 2)
-    widths = np.append(np.full(len(seen), width), float(len(counts)))
-    ends = (np.arange(len(counts) + 1) - 0.5 - centres[:, None]) / widths[:, None]
-    below = ndtr(ends)
-    kernels = np.diff(below, axis=1) / (below[:, -1:] - below[:, :1])
-    mixed: Array = np.append(weights, 1.0) / (total + 1) @ kernels
+    # A kernel is the normal distribution cut off at the ends. Those of trials differ in their place alone, so that
+    # one row of the distribution serves them all.
+    count = len(counts)
+    below = ndtr((np.arange(-count, count) + 0.5) / width)
+    starts = count - 1 - seen
+    inside = below[starts + count] - below[starts]
+    kernels = np.diff(below)[starts[:, None] + np.arange(count)]
+    prior = np.diff(ndtr((np.arange(count + 1) - count / 2) / count))
+    mixed: Array = (weights / inside @ kernels + prior / prior.sum()) / (total + 1)
     return mixed

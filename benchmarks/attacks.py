@@ -74,7 +74,7 @@ def distances() -> None:
     )
     while not engine.finished:
         engine.train_epoch()
-    images, labels = engine.test_batch(torch.arange(100))
+    images, labels = engine.batch("test", torch.arange(100))
     model = engine.model
     usual = L2CarliniWagnerAttack(binary_search_steps=9, steps=1000, abort_early=False)
     ways = {
@@ -123,7 +123,7 @@ def trained(name: str, n: int) -> tuple[torch.nn.Module, torch.Tensor, torch.Ten
     engine = SerialEngine(Run("synthetic", name, "weight-decay", {}, training), dataset=dataset)
     while not engine.finished:
         engine.train_epoch()
-    return engine.model, *engine.test_batch(torch.arange(n))
+    return engine.model, *engine.batch("test", torch.arange(n))
 
 
 if __name__ == "__main__":

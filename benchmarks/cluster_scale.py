@@ -1,19 +1,22 @@
 """What the driver does with a cluster of many CPUs: trials that do nothing, on simulated CPUs of this machine.
 
-    .venv/bin/python benchmarks/cluster_scale.py --arm ours --cpus 64 --trials 10000
-    .venv/bin/python benchmarks/cluster_scale.py --arm stock --cpus 64 --trials 2000
+    .venv/bin/python benchmarks/cluster_scale.py --arm stock --cpus 64 --trials 2000 --minutes 4
+    .venv/bin/python benchmarks/cluster_scale.py --arm ours --cpus 64 --trials 10000 --minutes 12
     .venv/bin/python benchmarks/cluster_scale.py --draw
 
-Ray is told of more CPUs than there are, so that as many trials run at once; their processes share the real cores, which
-the driver has to share too. Arms, each in a process of its own:
+Ray is told of more CPUs than there are, so that as many trials run at once; their processes (some 115 MB each) share
+the real cores, which the driver has to share too. Arms, each in a process of its own:
 
 - ``ours``: brain, store, searcher, scheduler; TPE; one task, no pruning.
 - ``stock``: OptunaSearch and ``reuse_actors=True``, without which a trial costs more than a second.
 - ``stock-default``: the same without it.
 
-At each tenth of the trials: seconds a trial since the last tenth, milliseconds an ask, the driver's memory and the size
-of the journal. Appends to results/cluster_scale.json; ``--draw`` makes results/cluster_scale.png of it. The time until
-the first trial ends, which is that of starting the processes, is left out.
+At each of ``MARKS`` trials, since the one before: seconds a trial, the driver's processor time a trial, milliseconds an
+ask; and now: the driver's memory and the size of the journal. Processor time is what the driver needs; the seconds are
+also those of the trials' processes and of whatever else the machine does. Each mark is written at once to
+results/cluster_scale.json, where a run of the same arm and CPUs is replaced; ``--draw`` makes
+results/cluster_scale.png of it. The time until the first trial ends, which is that of starting the processes, is left
+out.
 """
 
 from __future__ import annotations
@@ -21,25 +24,26 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-TENTHS = 10
+MARKS = (50, 100, 200, 500, *range(1000, 20_001, 500))
 
 
 class Curve:
-    """Measures the driver at each tenth of the trials."""
+    """Measures the driver at each of ``MARKS``; ``show`` is called with the rows so far."""
 
-    def __init__(self, trials: int, journal: Callable[[], float]) -> None:
-        self._step = max(1, trials // TENTHS)
-        self._journal = journal
+    def __init__(self, show: Callable[[list[dict[str, float]]], None]) -> None:
+        self._show = show
+        self.journal: Callable[[], float] = lambda: 0.0
         self._ended = 0
-        self._since = 0.0
+        self._last = (0, 0.0, 0.0)
         self.asks: list[float] = []
         self.rows: list[dict[str, float]] = []
 
@@ -53,21 +57,23 @@ class Curve:
     def end(self) -> None:
         """A trial has ended."""
         self._ended += 1
+        now = (self._ended, time.perf_counter(), time.process_time())
         if self._ended == 1:
-            self._since = time.perf_counter()
-        elif self._ended % self._step == 0:
-            now = time.perf_counter()
+            self._last = now
+        elif self._ended in MARKS:
+            trials = now[0] - self._last[0]
             row = {
                 "trials": self._ended,
-                "seconds_a_trial": (now - self._since) / self._step,
+                "seconds_a_trial": (now[1] - self._last[1]) / trials,
+                "driver_s_a_trial": (now[2] - self._last[2]) / trials,
                 "ask_ms": 1000 * sum(self.asks) / max(1, len(self.asks)),
                 "driver_MiB": memory(),
-                "journal_MiB": self._journal(),
+                "journal_MiB": self.journal(),
             }
             self.rows.append(row)
-            self._since = now
+            self._last = now
             self.asks.clear()
-            print("  ".join(f"{name} {value:.4g}" for name, value in row.items()), flush=True)
+            self._show(self.rows)
 
 
 def memory() -> float:
@@ -76,7 +82,7 @@ def memory() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def ours(cpus: int, trials: int) -> Curve:
+def ours(cpus: int, trials: int, curve: Curve) -> None:
     """This project's own machinery."""
     import idle
     import ray
@@ -86,7 +92,7 @@ def ours(cpus: int, trials: int) -> Curve:
     study = idle.study(trials)
     with tempfile.TemporaryDirectory() as folder, launch._environment():
         journal = Path(folder, "search.journal")
-        curve = Curve(trials, lambda: journal.stat().st_size / 2**20)
+        curve.journal = lambda: journal.stat().st_size / 2**20
 
         @contextmanager
         def watch(sweep: Any) -> Iterator[None]:
@@ -103,18 +109,15 @@ def ours(cpus: int, trials: int) -> Curve:
             sweep.brain.ask, sweep.end = timed, counted
             yield
 
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         launch.run_study(study, folder, watch=watch)
-    return curve
 
 
-def stock(cpus: int, trials: int, *, reuse: bool) -> Curve:
+def stock(cpus: int, trials: int, curve: Curve, *, reuse: bool) -> None:
     """Ray Tune with its own searcher."""
     import ray
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
-
-    curve = Curve(trials, lambda: 0.0)
 
     class Nothing(tune.Trainable):
         def setup(self, config: dict[str, float]) -> None:
@@ -126,6 +129,9 @@ def stock(cpus: int, trials: int, *, reuse: bool) -> Curve:
 
         def step(self) -> dict[str, Any]:
             return {"score": self.x, "done": True}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:  # Tune asks for one at the end of each trial
+            pass
 
     class Search(OptunaSearch):
         def suggest(self, trial_id: str) -> Any:
@@ -139,7 +145,7 @@ def stock(cpus: int, trials: int, *, reuse: bool) -> Curve:
         def __reduce__(self) -> Any:  # Tune pickles its searcher into its snapshots; ``curve`` cannot be
             return dict, ()
 
-    ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     with tempfile.TemporaryDirectory() as folder:
         tune.Tuner(
             Nothing,
@@ -154,28 +160,36 @@ def stock(cpus: int, trials: int, *, reuse: bool) -> Curve:
             ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),
         ).fit()
-    return curve
 
 
-ARMS: dict[str, Callable[[int, int], Curve]] = {
+ARMS: dict[str, Callable[[int, int, Curve], None]] = {
     "ours": ours,
-    "stock": lambda cpus, trials: stock(cpus, trials, reuse=True),
-    "stock-default": lambda cpus, trials: stock(cpus, trials, reuse=False),
+    "stock": lambda cpus, trials, curve: stock(cpus, trials, curve, reuse=True),
+    "stock-default": lambda cpus, trials, curve: stock(cpus, trials, curve, reuse=False),
 }
 
 
 def draw(runs: list[dict[str, Any]], path: Path) -> None:
     import matplotlib.pyplot as plt
 
-    kinds = {"seconds_a_trial": "seconds a trial", "ask_ms": "ms an ask", "driver_MiB": "driver, MiB"}
-    figure, axes = plt.subplots(1, len(kinds), figsize=(12, 3.6), layout="constrained")
+    kinds = {
+        "seconds_a_trial": "seconds a trial",
+        "driver_s_a_trial": "driver's processor time a trial, s",
+        "ask_ms": "ms an ask",
+        "driver_MiB": "driver, MiB",
+    }
+    figure, axes = plt.subplots(1, len(kinds), figsize=(15, 3.6), layout="constrained")
     for axis, (kind, name) in zip(axes, kinds.items(), strict=True):
-        for i, run in enumerate(runs):
+        colours = dict.fromkeys(run["cpus"] for run in runs)
+        for run in runs:
             x = [row["trials"] for row in run["rows"]]
+            style = "o-" if run["arm"] == "ours" else "s--"
+            colour = f"C{list(colours).index(run['cpus'])}"
             label = f"{run['arm']}, {run['cpus']} CPUs"
-            axis.plot(x, [row[kind] for row in run["rows"]], "osDv"[i % 4] + "-", markersize=4, label=label)
-        axis.set(xlabel="trials", ylabel=name, yscale="log")
-    axes[0].legend(frameon=False)
+            axis.plot(x, [row[kind] for row in run["rows"]], style, color=colour, markersize=4, label=label)
+        axis.set(xlabel="trials", ylabel=name, xscale="log")
+        axis.set_ylim(0, 1.05 * max(row[kind] for run in runs for row in run["rows"]))
+    axes[-1].legend(frameon=False, loc="lower right")  # there the curves leave room
     figure.savefig(path, dpi=110)
 
 
@@ -184,6 +198,7 @@ def main() -> None:
     parser.add_argument("--arm", choices=list(ARMS), default="ours")
     parser.add_argument("--cpus", type=int, default=64)
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=60.0, help="end after so long, with the marks so far")
     parser.add_argument("--draw", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS / "cluster_scale.json")
     options = parser.parse_args()
@@ -191,12 +206,20 @@ def main() -> None:
     if options.draw:
         draw(runs, options.out.with_suffix(".png"))
         return
+    kept = [run for run in runs if (run["arm"], run["cpus"]) != (options.arm, options.cpus)]
     begin = time.perf_counter()
-    curve = ARMS[options.arm](options.cpus, options.trials)
-    seconds = time.perf_counter() - begin
-    print(f"{options.arm}: {options.trials} trials on {options.cpus} simulated CPUs in {seconds:.0f} s, start included")
-    run = {"arm": options.arm, "cpus": options.cpus, "trials": options.trials, "seconds": seconds, "rows": curve.rows}
-    options.out.write_text(json.dumps([*runs, run], indent=1) + "\n", encoding="utf-8")
+
+    def show(rows: list[dict[str, float]]) -> None:
+        print("  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items()), flush=True)
+        seconds = time.perf_counter() - begin
+        run = {"arm": options.arm, "cpus": options.cpus, "seconds": seconds, "rows": rows}
+        options.out.write_text(json.dumps([*kept, run], indent=1) + "\n", encoding="utf-8")
+
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(round(60 * options.minutes))
+    with suppress(KeyboardInterrupt):
+        ARMS[options.arm](options.cpus, options.trials, Curve(show))
+    print(f"{options.arm}: {time.perf_counter() - begin:.0f} s, start included", flush=True)
 
 
 if __name__ == "__main__":

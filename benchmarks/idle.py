@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from search_spaces import loguniform
-from tune_reg import Study
-from tune_reg.search import trainables
+from ray import tune
+
+if TYPE_CHECKING:
+    from tune_reg import Study
 
 
-class Nothing(trainables.StudyTrainable):
-    """Reports one epoch, whose accuracy is its weight decay."""
+class Nothing(tune.Trainable):
+    """Reports one epoch, whose accuracy is its weight decay. Its processes are small: they load no torch."""
 
     def setup(self, config: dict[str, Any]) -> None:
         self.x = config["run"]["params"]["weight_decay"]
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.setup(new_config)
+        return True
 
     def step(self) -> dict[str, Any]:
         row = {"epoch": 1, "learning_rate": 0.1, "strength": self.x, "val_accuracy": self.x, "wall_s": 0.0}
@@ -25,7 +30,11 @@ class Nothing(trainables.StudyTrainable):
 
 def study(trials: int) -> Study:
     """A search of so many trials; from now on, the runs of every study in this process do nothing."""
-    trainables.StudyTrainable = Nothing  # type: ignore[misc]  # the class that a study's runs are made of
+    from search_spaces import loguniform
+    from tune_reg import Study
+    from tune_reg.search import trainables
+
+    trainables.StudyTrainable = Nothing  # type: ignore[misc, assignment]  # what a study's runs are made of
     return Study(
         name="idle",
         dataset="digits",

@@ -4,7 +4,7 @@
 
 8 regularizers, two searched fractions among three, attacks and corruptions. ``few`` writes one Parquet file a table
 and regularizer; ``each`` one file a trial, as a search does. The measuring runs in a process of its own, so that peak
-memory is its own. Figures are drawn as the report does: each panel as an SVG, and the whole figure once more.
+memory is its own. Figures are drawn as the report does, in all their forms.
 Seconds are those of the processor, which other work on the machine does not stretch; the last line adds the clock's.
 """
 
@@ -31,6 +31,7 @@ SPACE = {
     "learning_rate": {"low": 0.01, "high": 0.5, "log": True},
 }
 FRACTIONS = {1.0: (1.0,), 0.25: (0.25, 1.0)}  # fraction: where its strengths come from
+FORMS = ("csv", "svg", "pdf", "png")
 ATTACKS = ("fgsm", "pgd-linf", "gaussian-noise")
 CORRUPTIONS = ("blur", "contrast", "jpeg", "rotation")
 
@@ -165,8 +166,7 @@ def measure(directory, answers):
     """Seconds and peak memory, step by step."""
     started = time.perf_counter()
     from analysis import claims
-    from analysis.csv_table import panels_csv
-    from analysis.figures import style
+    from analysis.exports.drawn import draw
     from analysis.results import result_table
     from analysis.sheets import SHEETS
     from analysis.table_sheets import TABLE_SHEETS
@@ -201,13 +201,9 @@ def measure(directory, answers):
         if not numbers.panels:
             continue
         done(f"numbers {sheet.name}")
-        text = panels_csv(numbers.panels)
-        size = 0
-        for panel in numbers.panels:
-            size += len(style.svg(sheet.draw(numbers._replace(panels=(panel,))), "a"))
-        if len(numbers.panels) > 1:
-            style.svg(sheet.draw(numbers), "b")
-        done(f"draw {sheet.name} ({len(numbers.panels)} panels, {size / 1e6:.1f} MB SVG, {len(text) / 1e6:.1f} MB CSV)")
+        _, files = draw(sheet, numbers)
+        sizes = ", ".join(f"{len(files[f'figures/{sheet.name}.{form}']) / 1e6:.1f} MB {form}" for form in FORMS)
+        done(f"draw {sheet.name} ({len(numbers.panels)} panels, {sizes})")
     answers.put((time.perf_counter() - started, time.process_time(), steps))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tune_reg
-from tune_reg.errors import TuneRegError, UnreachableError
+from tune_reg.errors import LostClusterError, TuneRegError, UnreachableError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -99,9 +100,10 @@ def run(
         run_study(
             declared, out, address=address, data_root=data, plugins=plugin, attacks_only=only is not None, watch=watch
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
-        raise typer.Exit(130) from None
+        # As a shell has it: 130 after Ctrl-C, 143 after SIGTERM.
+        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
     report(out)
 
 
@@ -318,13 +320,13 @@ def data_fetch(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line on standard error and exit code 2, a lost store 1."""
+    """Run the command; a user's mistake is one line on standard error and exit code 2, a lost store or cluster 1."""
     try:
         app()
     except TuneRegError as error:
         for line in str(error).splitlines():
             print(f"tune-reg: {line}", file=sys.stderr)  # noqa: T201 - rich would wrap the line
-        sys.exit(1 if isinstance(error, UnreachableError) else 2)
+        sys.exit(1 if isinstance(error, UnreachableError | LostClusterError) else 2)
 
 
 def _load(plugins: list[Path]) -> None:
@@ -354,16 +356,41 @@ def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
     job = jobs.submit(client, inputs)
     said = "sent" if job.new else f"was sent before, {job.status.lower()}"
     console.print(f"{job.name}: {said}; results in {inputs.out} there", soft_wrap=True, highlight=False)
-    if follow:
-        status = jobs.follow(client, job.name, lambda text: print(text, end="", flush=True))  # noqa: T201 - as it is
-    elif wait:
-        status = jobs.wait(client, job.name)
-    else:
+    if not (wait or follow):
         return
+    try:
+        status = _followed(client, job.name, inputs) if follow else jobs.wait(client, job.name)
+    except KeyboardInterrupt:
+        command = shlex.join(["tune-reg", *sys.argv[1:]])
+        console.print(f"{job.name} goes on by itself; `{command}` finds it", soft_wrap=True, highlight=False)
+        raise typer.Exit(128 + signal.SIGINT) from None
     reason = "" if status == "SUCCEEDED" else f"; {jobs.why(client, job.name)}"
     console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
     if status != "SUCCEEDED":
         raise typer.Exit(1)
+
+
+def _followed(client: Any, name: str, inputs: Inputs) -> str:
+    """Show how far the job is until it has ended: from its results, or where these cannot be seen here, by its log."""
+    from tune_reg.cluster import jobs
+    from tune_reg.places import located
+    from tune_reg.search.display import followed
+    from tune_reg.search.progress import Follower
+
+    # A relative path is one of the job's own.
+    there = inputs.out if "://" in inputs.out or Path(inputs.out).is_absolute() else None
+    follower = Follower(inputs.study, inputs.study_text, located(there)) if there is not None else lambda: None
+    log = jobs.Log(client, name)
+    with followed(console) as show:
+
+        def look() -> None:
+            progress = follower()
+            if progress is not None:
+                show(progress)
+            elif text := log.new():
+                console.print(text, end="", soft_wrap=True, highlight=False, markup=False)
+
+        return jobs.wait(client, name, look=look)
 
 
 def _print_lanes_note(study: Study) -> None:

@@ -48,6 +48,13 @@ class ClusterError(TuneRegError):
     """A cluster cannot be reached, lacks what a study needs, or has lost a job."""
 
 
+class LostClusterError(ClusterError):
+    """A cluster was lost while a study ran on it: nothing is wrong with the command.
+
+    The command line exits with code 1.
+    """
+
+
 class UnreachableError(StoreError, OSError):
     """An object store does not answer, or not as it should: nothing may be wrong with the command.
 

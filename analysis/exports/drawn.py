@@ -13,7 +13,7 @@ from analysis.figures import style
 from analysis.sheets import Sheet
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 
 _BOX: Final = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
@@ -38,20 +38,18 @@ class Drawn(NamedTuple):
 
 def draw(sheet: Sheet, numbers: Any) -> tuple[Drawn, dict[str, bytes]]:
     """The figure for the page, and its files by their path in the report's folder."""
-    panels = []
-    for place, panel in enumerate(numbers.panels, start=1):
-        figure = sheet.draw(numbers._replace(panels=(panel,)))
-        panels.append(_panel(sheet, place, figure, panel))
-    whole = figure if len(panels) == 1 else sheet.draw(numbers)
+    figure = sheet.draw(numbers)
+    style.lay_out(figure)
+    panels = [
+        _panel(sheet, f"{sheet.name}-{place + 1}", figure, part, panel)
+        for place, (part, panel) in enumerate(zip(style.parts(figure), numbers.panels, strict=True))
+    ]
     path = f"figures/{sheet.name}"
-    pdf = pictures.pdf(whole)
-    # Laid out once: the layout takes most of the time of a drawing, and is the same for the next form.
-    whole.set_layout_engine("none")
     files = {
         f"{path}.csv": panels_csv(numbers.panels),
         f"{path}.svg": _together(panels).encode(),
-        f"{path}.pdf": pdf,
-        f"{path}.png": pictures.png(whole),
+        f"{path}.pdf": pictures.pdf(figure),
+        f"{path}.png": pictures.png(figure),
     }
     return Drawn(sheet.name, sheet.title, sheet.caption, tuple(panels)), files
 
@@ -77,15 +75,12 @@ def _size(size: Sequence[float]) -> str:
     return f'width="{size[0]:g}" height="{size[1]:g}"'
 
 
-def _panel(sheet: Sheet, place: int, figure: Figure, panel: Any) -> Panel:
+def _panel(sheet: Sheet, name: str, figure: Figure, part: Figure | SubFigure, panel: Any) -> Panel:
     from markupsafe import Markup
 
-    name = f"{sheet.name}-{place}"
-    axes = figure.axes[0]
-    # Where the axes carry no title of their own, the figure may.
-    title = axes.get_title() or figure.get_suptitle()
-    alt = f"{sheet.title}: {title}. {axes.get_ylabel()} against {axes.get_xlabel()}, {_extent(panel)}."
-    return Panel(name, alt, Markup(style.svg(figure, name)))
+    (axes,) = part.get_axes()
+    alt = f"{sheet.title}: {axes.get_title()}. {axes.get_ylabel()} against {axes.get_xlabel()}, {_extent(panel)}."
+    return Panel(name, alt, Markup(style.svg(figure, name, part)))
 
 
 def _extent(panel: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from analysis.figures.curves import CurvePoint, draw_intervals
-from analysis.figures.style import grid, legend, styled
+from analysis.figures.style import TICKS, grid, legend, styled
 from analysis.robustness import CLEAN
 from analysis.statistics import share_interval
 from analysis.tables import Source, finite, snapshot
@@ -70,7 +70,7 @@ def draw_corruption_severity(data: CorruptionSeverity) -> Figure:
         draw_intervals(own, panel.points, data.regularizers, spread=0.05)
         own.set_title(f"{panel.test}\n{panel.data}")
         own.set_xlabel("severity (0: clean)")
-        own.xaxis.set_major_locator(MaxNLocator(integer=True))
+        own.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
         own.set_ylabel("accuracy, %")
         legend(own)
     return figure

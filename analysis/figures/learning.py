@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from analysis.figures.style import grid, label, legend, look, marks, styled
+from analysis.figures.style import TICKS, grid, label, legend, look, marks, styled
 from analysis.tables import Snapshot, Source, finite, snapshot
 from analysis.text import where
 
@@ -109,7 +109,7 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
             )
         own.set_title(panel.data)
         own.set_xlabel("epoch")
-        own.xaxis.set_major_locator(MaxNLocator(integer=True))
+        own.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
         own.set_ylabel(("test" if data.picked_on_test else "validation") + " accuracy, %")
         legend(own)
     return figure

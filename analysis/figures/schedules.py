@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow.compute as pc
 
-from analysis.figures.style import grid, label, legend, look, marks, plain_log_ticks, styled
+from analysis.figures.style import TICKS, grid, label, legend, look, marks, plain_log_ticks, styled
 from analysis.tables import Snapshot, Source, finite, snapshot
 from analysis.text import where
 
@@ -110,7 +110,7 @@ def draw_schedules(data: Schedules) -> Figure:
             plain_log_ticks(own, vertical=True)
         own.set_title(f"{panel.quantity}, {panel.data}")
         own.set_xlabel("epoch")
-        own.xaxis.set_major_locator(MaxNLocator(integer=True))
+        own.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
         own.set_ylabel("strength, % of its largest" if relative else panel.quantity)
         legend(own)
     return figure

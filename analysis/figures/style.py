@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,10 +29,13 @@ MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: Final = ("-", "--", "-.", ":")
 
 _PANEL: Final = (4.1, 3.4)  # inches: at 375 px the text is still 10 px high
+#: Most marks of a linear axis: each is a line, a grid line and a text, which take most of the time to draw.
+TICKS: Final = 6
 _RC: Final = {
     "font.family": "DejaVu Sans",  # inside matplotlib, so that the layout is the same on every machine
     "font.size": 9,
     "axes.titlesize": 10,
+    "axes.titley": 1.0,  # matplotlib would look for ticks above the axes at each drawing
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -101,7 +104,11 @@ def grid(panels: int) -> tuple[Figure, list[Axes]]:
     columns = min(2, max(1, panels))
     rows = max(1, math.ceil(panels / columns))
     figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
-    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(panels)]
+    # A panel is a figure in the figure: laid out by itself, it can stand alone (see ``parts``).
+    cells = figure.subfigures(rows, columns, squeeze=False, wspace=0, hspace=0).flat
+    axes = [cell.add_subplot() for cell, _ in zip(cells, range(panels), strict=False)]
+    for own in axes:
+        own.locator_params(nbins=TICKS)
     return figure, axes
 
 
@@ -179,18 +186,38 @@ def marks(points: int, offset: int = 0) -> list[int]:
 
 
 @styled
-def svg(figure: Figure, name: str) -> str:
-    """``figure`` as an SVG element of its own, without size, prolog or metadata; its ids start with ``name``.
+def lay_out(figure: Figure) -> None:
+    """Place everything in ``figure`` for good: a layout takes longer than a drawing, and each form would repeat it."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)  # with "none" each form would be drawn twice, once to lay it out
+    for axes in figure.axes:
+        to_axes = axes.transAxes.inverted()
+        for axis in (axes.xaxis, axes.yaxis):
+            # Left to itself, an axis measures its ticks again at each drawing to find the place of its label.
+            axis.set_label_coords(*to_axes.transform(axis.label.get_transform().transform(axis.label.get_position())))
 
-    The same figure gives the same text. Colours are CSS variables with the light palette as their default, and
-    the ink is the colour of the surrounding text.
+
+def parts(figure: Figure) -> list[Figure | SubFigure]:
+    """The panels of ``figure``, each of which ``svg`` can write by itself; the figure where it has no panels."""
+    return [cell for cell in figure.subfigs if cell.axes] or [figure]
+
+
+@styled
+def svg(figure: Figure, name: str, part: Figure | SubFigure | None = None) -> str:
+    """``figure``, or one of its ``parts``, as an SVG element of its own, without size, prolog or metadata.
+
+    Its ids start with ``name``. The same figure gives the same text. Colours are CSS variables with the light
+    palette as their default, and the ink is the colour of the surrounding text.
     """
     import matplotlib
 
     sink = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": name}):
+    area = None if part is None or part is figure else part.bbox.transformed(figure.dpi_scale_trans.inverted())
+    with matplotlib.rc_context({"svg.hashsalt": name}), _alone(figure, part):
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(sink, format="svg", transparent=True, metadata=metadata)
+        figure.savefig(sink, format="svg", transparent=True, metadata=metadata, bbox_inches=area)
     text = sink.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
@@ -199,3 +226,13 @@ def svg(figure: Figure, name: str) -> str:
     for place, color in enumerate(COLOURS, start=1):
         text = text.replace(color, f"var(--series-{place}, {color})")
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+@contextmanager
+def _alone(figure: Figure, part: Figure | SubFigure | None) -> Iterator[None]:
+    others = [cell for cell in figure.subfigs if part is not None and cell is not part and part is not figure]
+    for cell in others:
+        cell.set_visible(False)
+    yield
+    for cell in others:
+        cell.set_visible(True)

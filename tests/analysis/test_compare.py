@@ -105,6 +105,25 @@ def test_few_studies_are_no_test_and_it_is_said():
     assert average_ranks(rows_of([(0.9, 0.8, 0.7)] * 3)).p <= 0.05
 
 
+def test_ranks_and_critical_difference_are_autoranks():
+    # autorank 1.3.0: autorank(DataFrame of these, one column a regularizer, force_mode="nonparametric"), .rankdf, .cd
+    studies = [
+        (0.91, 0.92, 0.93, 0.90),
+        (0.81, 0.82, 0.83, 0.815),
+        (0.71, 0.73, 0.72, 0.70),
+        (0.95, 0.96, 0.97, 0.94),
+        (0.65, 0.66, 0.68, 0.64),
+        (0.88, 0.89, 0.90, 0.87),
+    ]
+    ranks = average_ranks(rows_of(studies))
+    assert [row.regularizer for row in ranks.rows] == ["r2", "r1", "r0", "r3"]
+    expected = [1.1666666667, 1.8333333333, 3.1666666667, 3.8333333333]
+    assert [row.average_rank for row in ranks.rows] == pytest.approx(expected)
+    assert ranks.critical_difference == pytest.approx(1.91483, rel=1e-4)
+    # Its p of Friedman's test is 0.00113, by the chi-square, which is too high with six studies.
+    assert 0 < ranks.p < 0.00113
+
+
 def test_critical_difference_only_where_the_test_rejects():
     agreed, mixed = rows_of([(0.9, 0.8, 0.7)] * 6), rows_of([(0.9, 0.8, 0.7), (0.7, 0.9, 0.8), (0.8, 0.7, 0.9)] * 2)
     assert average_ranks(agreed).critical_difference == pytest.approx(2.343 * math.sqrt(12 / 36), rel=1e-3)

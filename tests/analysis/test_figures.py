@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 import xml.etree.ElementTree as ET
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ import pytest
 
 import analysis
 from analysis.csv_table import panels_csv
+from analysis.exports.drawn import draw
 from analysis.figures import style
 from analysis.sheets import SHEETS
 from tune_reg.store import load
@@ -168,6 +170,32 @@ def test_svg_is_well_formed_themed_and_the_same_twice(rich_data, sheet):
     ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
     assert len(ids) == len(set(ids))
     assert all(name.startswith("a-") for name in ids)
+
+
+def test_a_panel_stands_alone_and_nothing_is_drawn_twice(data, monkeypatch):
+    from matplotlib.axes import Axes
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    (sheet,) = (sheet for sheet in SHEETS if sheet.name == "learning-curves")
+    numbers = sheet.compute(data)
+    done = []
+    for owner, name in ((Axes, "draw"), (ConstrainedLayoutEngine, "execute")):
+        real = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, name=name, real=real, **k: (done.append(name), real(*a, **k))[1])
+    drawn, files = draw(sheet, numbers)
+    assert len(drawn.panels) == len(numbers.panels) > 1
+    assert done.count("execute") == 1
+    assert done.count("draw") == 3 * len(numbers.panels)  # SVG, PDF and PNG
+    titles = [panel.data for panel in numbers.panels]
+    for place, panel in enumerate(drawn.panels):
+        root = ET.fromstring(panel.svg)
+        assert [title for title in titles if title in set(root.itertext())] == [titles[place]]
+        width, height = (float(side) for side in root.attrib["viewBox"].split()[2:])
+        texts = [float(x) for x in re.findall(r'<text[^>]* x="([\d.-]+)"', panel.svg)]
+        assert texts
+        assert all(0 <= x <= width for x in texts)
+        assert (width, height) == pytest.approx((72 * 4.1, 72 * 3.4), abs=0.01)
+    assert set(titles) <= set(ET.fromstring(files["figures/learning-curves.svg"]).itertext())
 
 
 def test_users_matplotlib_settings_change_nothing(data):

@@ -49,7 +49,7 @@ def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
     assert out.startswith("#!/bin/bash\n")
     assert "#SBATCH --gpus-per-node=2\n" in out
     assert "#SBATCH --time=2-12\n" in out
-    assert " --out out/small-one --address auto\n" in out
+    assert " --out out/small-one --address auto &\n" in out
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,57 @@ def test_the_exit_code_is_the_jobs(tune_reg, study, monkeypatch, status, code):
     assert "trials 1/1 [done]\n" in out
     reason = "" if status == "SUCCEEDED" else "; out of [memory]"
     assert out.endswith(f"{head.sent[0]}: {status.lower()}{reason}\n")
+
+
+def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(tune_reg, study, monkeypatch, tmp_path):
+    """The job's folder comes to be while it is followed; until then its log is shown."""
+    from tune_reg import Study
+    from tune_reg.cluster import jobs
+    from tune_reg.search.directory import claim
+    from tune_reg.search.sweep import Sweep
+
+    out = tmp_path / "out"
+    declared = Study.from_toml(study)
+
+    class Running(Head):
+        looks = 0
+
+        def get_job_info(self, job_id):
+            self.looks += 1
+            if self.looks == 2:
+                out.mkdir()
+                claim(out, declared)
+                Sweep(declared, out).next()
+            self.status = "RUNNING" if self.looks < 4 else "SUCCEEDED"
+            return super().get_job_info(job_id)
+
+    head = Running("PENDING")
+    monkeypatch.setattr(jobs, "connect", lambda _: head)
+    monkeypatch.setattr(jobs.time, "sleep", lambda _: None)
+    code, said, _ = tune_reg("submit", study, "--address", "http://h:1", "--out", out, "--follow")
+    assert code == 0
+    first, log, progress, last = said.splitlines()
+    assert first.startswith(f"{head.sent[0]}: sent; results in {out}")
+    assert log == "trials 1/1 [done]"
+    assert progress.startswith("trials 0/16 (0 done, 0 pruned, 0 failed); 1 running; confirmed 0/5; 0 epochs")
+    assert last == f"{head.sent[0]}: succeeded"
+
+
+@pytest.mark.parametrize("way", ["--follow", "--wait"])
+def test_ctrl_c_leaves_the_job_running_and_says_so(tune_reg, study, monkeypatch, way):
+    from tune_reg.cluster import jobs
+
+    head = Head("RUNNING")
+    monkeypatch.setattr(jobs, "connect", lambda _: head)
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs.time, "sleep", interrupted)
+    code, out, _ = tune_reg("submit", study, "--address", "http://h:1", "--out", "/shared/x", way)
+    assert code == 130
+    command = f"tune-reg submit {study} --address http://h:1 --out /shared/x {way}"
+    assert out.splitlines()[-1] == f"{head.sent[0]} goes on by itself; `{command}` finds it"
 
 
 def test_without_waiting_it_ends_at_once(tune_reg, study, monkeypatch):

@@ -95,12 +95,23 @@ def test_another_folder_or_study_is_another_job(inputs, made):
     assert len({name for name, *_ in head.sent}) == 3
 
 
-def test_follow_shows_each_part_once_and_the_end():
-    head = Head([("PENDING", ""), ("RUNNING", "one\n"), ("RUNNING", "one\n"), ("FAILED", "one\ntwo\n")])
-    shown = []
-    assert jobs.follow(head, "job", shown.append, look_s=0) == "FAILED"
-    assert shown == ["one\n", "two\n"]
+def test_a_log_is_shown_part_by_part():
+    head = Head([("RUNNING", ""), ("RUNNING", "one\n"), ("RUNNING", "one\n"), ("FAILED", "one\ntwo\n")])
+    log = jobs.Log(head, "job")
+    assert [log.new() for _ in range(4)] == ["", "one\n", "", "two\n"]
     assert jobs.why(head, "job") == "the driver said no"
+
+
+def test_what_waits_looks_each_time_and_once_more_at_the_end():
+    head = Head([("PENDING", ""), ("RUNNING", ""), ("SUCCEEDED", "")])
+    seen = []
+
+    def look():
+        head.get_job_logs("job")  # the head's script goes on
+        seen.append(head.jobs["job"])
+
+    assert jobs.wait(head, "job", look=look, look_s=0) == "SUCCEEDED"
+    assert seen == ["PENDING", "RUNNING", "SUCCEEDED"]
 
 
 def test_wait_ends_when_the_job_does():

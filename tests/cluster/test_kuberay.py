@@ -56,7 +56,11 @@ CRD = {
     },
     "metadata": {"name": (str, True), "annotations": ("strings", False)},
     "pod": {"spec": ("PodSpec", True)},
-    "PodSpec": {"containers": (["Container"], True), "volumes": (["Volume"], False)},
+    "PodSpec": {
+        "containers": (["Container"], True),
+        "volumes": (["Volume"], False),
+        "terminationGracePeriodSeconds": (int, False),
+    },
     "Container": {
         "name": (str, True),
         "image": (str, True),
@@ -121,6 +125,8 @@ def test_the_fields_are_those_of_the_crd(made):
     assert config["metadata"]["name"] == job["metadata"]["name"]
     (workers,) = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     assert workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"] == 3
+    # Longer than Ray waits for a node to be left after a SIGTERM, which is 30 s.
+    assert workers["template"]["spec"]["terminationGracePeriodSeconds"] == 60
     (container,) = workers["template"]["spec"]["containers"]
     assert container["resources"]["limits"] == {"cpu": "4", "memory": "16G", "nvidia.com/gpu": "2"}
 

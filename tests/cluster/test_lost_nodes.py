@@ -15,7 +15,12 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray")]
 
-#: Writes down which process trains which epoch of which trial, and kills its process where it is told to.
+#: Starting three raylets and a process for each trial took 100 s where ten other processes wanted the two cores. Only
+#: a test that fails waits for so long.
+PATIENCE_S = 300
+
+#: Writes down which process trains which epoch of which trial, and kills its process where it is told to. Before epoch
+#: 2 each trial waits until the file ``go`` is there and does not name its process.
 TRACED = """
 import os, signal, time
 from pathlib import Path
@@ -40,7 +45,9 @@ class {kind}(Regularizer):
                 log.write(f"{{said[0]:g}} {{said[1]}} {{os.getpid()}} {{os.getppid()}}\\n")
             if trial > {deadly}:
                 os.kill(os.getpid(), signal.SIGKILL)
-            time.sleep({pause})
+            go = Path({log!r}).with_name("go")
+            while said[1] == 2 and not (go.exists() and str(os.getpid()) not in go.read_text().split()):
+                time.sleep(0.02)
         return strengths["strength"] * 0
 """
 KEYS = {"name": "lost", "dataset": "digits", "model": "nn-2-small", "confirm": {"seeds": 1}}
@@ -59,12 +66,12 @@ def trained(log):
     return [(float(trial), int(epoch), int(pid), int(raylet)) for trial, epoch, pid, raylet in rows]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(2.5 * PATIENCE_S)
 def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(tmp_path):
     from ray.cluster_utils import Cluster
 
     epochs, strengths = 8, [0.0, 0.001, 0.002, 0.003]
-    plugin, log = traced(tmp_path, name="traced", strengths=strengths, deadly=9, pause=0.4, last=epochs - 1)
+    plugin, log = traced(tmp_path, name="traced", strengths=strengths, deadly=9, last=epochs - 1)
     from tune_reg.regularizers import load_plugin
 
     load_plugin(plugin)
@@ -87,19 +94,18 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     )
     try:
         raylets = {node.all_processes["raylet"][0].process.pid: node for node in cluster.worker_nodes}
-        victim, interrupted = None, set()
-        deadline = time.monotonic() + 90
-        while victim is None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (waiting := [row for row in trained(log) if row[1] == 2 and row[3] in raylets]):
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                pytest.fail(process.communicate()[0])
-            for trial, epoch, _, raylet in trained(log):
-                if epoch >= 2 and raylet in raylets:
-                    victim = raylet
-                    interrupted.add(trial)
+                pytest.fail(f"{process.communicate()[0]}\ntrained: {trained(log)}")
             time.sleep(0.05)
+        lost, _, doomed, victim = waiting[0]
         cluster.remove_node(raylets[victim], allow_graceful=False)
-        said, _ = process.communicate(timeout=120)
+        # The processes of the node outlive the raylet by a moment, as orphans. This one goes no further.
+        (tmp_path / "go.new").write_text(str(doomed))
+        (tmp_path / "go.new").rename(tmp_path / "go")
+        said, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         cluster.shutdown()
@@ -111,22 +117,16 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     stored = [(row["trial"], row["epoch"]) for row in results.epochs().to_pylist() if row["stage"] == "search"]
     assert sorted(stored) == [(trial, epoch) for trial in range(4) for epoch in range(1, epochs + 1)]
     assert results.final()["state"].to_pylist() == ["complete"]
-    # The trial that was on the node: begun there, gone on with in another process, from an epoch that was kept.
-    # The node's processes are told by their numbers: they outlive the raylet by a moment, as orphans.
-    (lost,) = interrupted
-    doomed = {pid for _, _, pid, raylet in trained(log) if raylet == victim}
-    there = [epoch for trial, epoch, pid, _ in trained(log) if trial == lost and pid in doomed]
-    elsewhere = [epoch for trial, epoch, pid, _ in trained(log) if trial == lost and pid not in doomed]
-    assert there == list(range(len(there)))
-    first = elsewhere[0]
-    assert 2 <= first <= there[-1] + 1
+    # The trial that was on the node: gone on with in another process, from the two epochs that were kept.
+    assert [epoch for trial, epoch, pid, _ in trained(log) if trial == lost and pid == doomed] == [0, 1, 2]
+    elsewhere = [epoch for trial, epoch, pid, _ in trained(log) if trial == lost and pid != doomed]
     # If it won, its confirmed run follows, from 0.
-    assert elsewhere[: epochs - first] == list(range(first, epochs))
+    assert elsewhere[: epochs - 2] == list(range(2, epochs))
 
 
 @pytest.mark.slow
 def test_a_trial_that_kills_its_process_again_and_again_is_given_up(tmp_path, ray_cluster):
-    plugin, log = traced(tmp_path, name="deadly", strengths=[0.0, 1.0], deadly=0.5, pause=0, last=1)
+    plugin, log = traced(tmp_path, name="deadly", strengths=[0.0, 1.0], deadly=0.5, last=1)
     from tune_reg.regularizers import load_plugin
 
     load_plugin(plugin)

@@ -3,7 +3,9 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -16,9 +18,24 @@ PLAYED = """#!/bin/bash
 printf '%s\\0' {name} "$@" $'\\x1e' >>{log}
 case {name} in
   srun) while [[ $1 == -* ]]; do shift; done; "$@" ;;
-  scontrol) printf 'node-a\\nnode-b\\n' ;;
+  scontrol) [[ $1 != show ]] || printf 'node-a\\nnode-b\\n' ;;
 esac
 """
+
+#: What ``ray symmetric-run`` does with the command behind ``--`` on the first node, and a study that runs until it is
+#: told to end, or has just ended then.
+RUNS = '#!/bin/bash\n[[ $1 == symmetric-run ]] || exit 0\nwhile [[ $1 != -- ]]; do shift; done; shift; exec "$@"\n'
+STUDIES = (
+    "#!/bin/bash\n[[ $* == *fetch* ]] && exit\ntrap 'exit {code}' TERM\ntouch {begun}\nwhile true; do sleep 0.1; done\n"
+)
+
+
+SLURM = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_NODELIST": "node-[a-b]",
+    "SLURM_JOB_NUM_NODES": "2",
+    "SLURM_CPUS_PER_TASK": "4",
+}
 
 
 @pytest.fixture
@@ -33,8 +50,7 @@ def play(tmp_path):
 
     def run(script):
         log.write_text("")
-        slurm = {"SLURM_JOB_NODELIST": "node-[a-b]", "SLURM_JOB_NUM_NODES": "2", "SLURM_CPUS_PER_TASK": "4"}
-        environment = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(tmp_path), **slurm}
+        environment = {"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(tmp_path), **SLURM}
         (tmp_path / "sweep.sbatch").write_text(script)
         done = subprocess.run(
             ["bash", "sweep.sbatch"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
@@ -53,6 +69,7 @@ def test_what_it_starts(made, play, tmp_path):
     fetch = ["python", "-m", "tune_reg.cli", "data", "fetch", "digits", "--data", "/data"]
     run = ["python", "-m", "tune_reg.cli", "run", f"{folder}/study.toml", "--out", "out/a", "--address", "auto"]
     run += ["--plugin", f"{folder}/own.py", "--data", "/data"]
+    run = ["sh", "-c", 'echo "$$" >"$0"; exec "$@"', f"{folder}/process", *run]
     symmetric = ["symmetric-run", "--address", "node-a:6379", "--min-nodes", "2", "--num-cpus", "8", "--num-gpus", "2"]
     assert calls == [
         ["srun", "--ntasks-per-node=1", *fetch],
@@ -64,6 +81,33 @@ def test_what_it_starts(made, play, tmp_path):
     ]
     assert Study.from_toml(tmp_path / folder / "study.toml").hash == inputs.study.hash
     assert (tmp_path / folder / "own.py").read_bytes() == b"\xff no newline"
+
+
+@pytest.mark.parametrize(("code", "requeued"), [(143, True), (0, False)])
+def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_queue(
+    made, play, tmp_path, code, requeued
+):
+    begun, log = tmp_path / "begun", tmp_path / "calls.txt"
+    (tmp_path / "bin" / "python").write_text(STUDIES.format(code=code, begun=shlex.quote(str(begun))))
+    (tmp_path / "bin" / "ray").write_text(RUNS)
+    (tmp_path / "sweep.sbatch").write_text(sbatch(Inputs(made(), "out/it's $(here)"), Nodes(count=2), Slurm()))
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path), **SLURM}
+    process = subprocess.Popen(
+        ["bash", "sweep.sbatch"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not begun.exists():
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGUSR1)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == code, said
+    calls = [call.split("\0")[:-1] for call in log.read_text().split("\x1e\0") if call]
+    assert (["scontrol", "requeue", "7"] in calls) == requeued
 
 
 def test_any_name_and_path_stay_what_they_are(made, play, nasty, tmp_path):
@@ -90,7 +134,7 @@ def test_directives_hold_nothing_of_a_users_text(made, nasty):
         script = sbatch(Inputs(made(name=text), "out"), Nodes(), Slurm(partition="gpu", account="a-b"))
         head = script.partition("set -euo pipefail")[0]
         directives = [line for line in head.splitlines() if line.startswith("#SBATCH")]
-        assert len(directives) == 11
+        assert len(directives) == 12
         assert all(line.startswith("#") or not line for line in head.splitlines())
         (name,) = [line for line in directives if "--job-name" in line]
         assert name.partition("=")[2].replace("-", "").isalnum()

@@ -10,7 +10,7 @@ from search_spaces import Choice, Domain
 from tune_reg import data, models
 from tune_reg.data import Dataset
 from tune_reg.regularizers import Progress, regularizer, regularizers
-from tune_reg.training import Run, SerialEngine, TrainingSettings, checkpoint
+from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings, checkpoint
 
 #: The loss under which plain training is what a regularizer becomes when it is off, where it brings its own.
 LOSS = {"residual-smoothing": "mse"}
@@ -111,6 +111,29 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tiny, name, model, stop, tmp_p
     assert second.epoch == stop
     assert same(end(second), expected)
     assert without_time(second.history) == without_time(whole.history)
+
+
+@every
+@pytest.mark.parametrize("model", ["nn-2-small", "resnet-20"])
+def test_an_epoch_that_was_left_is_gone_on_with_bit_for_bit(tiny, name, model, tmp_path):
+    """Left twice in the second epoch, each time for a new process."""
+    need_dropout_layers(name, model)
+    whole = engine_of(tiny, name, model=model)
+    expected = end(whole)
+    engine = engine_of(tiny, name, model=model)
+    engine.train_epoch()
+    for steps in (1, 2):
+        left = iter([False] * steps + [True])
+        with pytest.raises(Interrupted):
+            engine.train_epoch(leave=lambda left=left: next(left))
+        checkpoint.save(tmp_path, engine.epoch, engine.state(), step=engine.step)
+        torch.manual_seed(12345)
+        engine = engine_of(tiny, name, model=model)
+        engine.load_state(checkpoint.load_newest(tmp_path))
+    assert (engine.epoch, engine.step) == (1, 3)
+    assert same(end(engine), expected)
+    assert without_time(engine.history) == without_time(whole.history)
+    assert engine.state().keys() == whole.state().keys()
 
 
 def other_value(p):

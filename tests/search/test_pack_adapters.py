@@ -1,6 +1,7 @@
 """Packs as Tune calls them, without a Ray."""
 
 import dataclasses
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tune_reg import Study
 from tune_reg.search import pack_adapters
 from tune_reg.search.lane_keys import LaneKeys
+from tune_reg.search.notice import Preempted
 from tune_reg.search.pack_adapters import PackScheduler, PackSearcher, PackTrainable
 from tune_reg.search.packs import Packs
 from tune_reg.search.sweep import Sweep
@@ -167,3 +169,14 @@ def test_the_lanes_that_pay_are_measured_once_a_kind_and_process(made, monkeypat
     assert pack.reset({"key": "another", "lanes": trial.config["lanes"][:1], "measure": 6})
     assert pack.train()["measured"] == 3
     assert asked == [6]
+
+
+def test_a_pack_that_is_told_that_its_machine_goes_reports_its_epoch_and_then_leaves():
+    pack = PackTrainable.__new__(PackTrainable)
+    pack._changes, pack._most, pack._told = [], None, False
+    pack._pack = SimpleNamespace(step=lambda: signal.raise_signal(signal.SIGTERM) or ["an epoch of each"])
+    assert pack.step()["lanes"] == ["an epoch of each"]
+    pack._pack = SimpleNamespace(step=lambda: pytest.fail("it trains on"))
+    with pytest.raises(Preempted) as left:
+        pack.step()
+    assert left.value.preempted  # no failure, for Tune

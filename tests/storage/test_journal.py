@@ -1,5 +1,6 @@
 """The journal in a store that cannot append."""
 
+import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -7,7 +8,7 @@ from optuna.storages.journal import JournalFileBackend
 from tune_reg.errors import StoreError
 from tune_reg.places import RemotePath
 from tune_reg.search import journal
-from tune_reg.search.journal import ObjectJournal, joined, open_journal
+from tune_reg.search.journal import ObjectJournal, joined, open_journal, read_journal
 
 
 def logs(first, last):
@@ -114,3 +115,16 @@ def test_it_is_optunas_own_file_once_it_is_brought_home(path, tmp_path):
     optunas = JournalStorage(JournalFileBackend(str(home / "search.journal")))
     brought = optuna.load_study(storage=optunas, study_name="a")
     assert [t.params for t in brought.trials] == [t.params for t in study.trials]
+
+
+def test_who_only_reads_sees_every_log_and_writes_nothing(path, objects_joined):
+    study = optuna.create_study(storage=JournalStorage(ObjectJournal(path)), study_name="a")
+    for number in range(7):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        if number % 2:
+            study.tell(trial, 0.25)
+        before = {place.name: place.read_bytes() for place in path.parent.files()}
+        read = read_journal(path)["a"]
+        assert [trial.state.name for trial in read] == [trial.state.name for trial in study.trials]
+        assert {place.name: place.read_bytes() for place in path.parent.files()} == before

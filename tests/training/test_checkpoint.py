@@ -52,6 +52,18 @@ def test_newest_is_by_number_and_not_by_time_or_text(tmp_path):
         assert checkpoint.load_newest(tmp_path)["epoch"] == epoch
 
 
+def test_an_epoch_that_was_left_is_newer_than_the_one_before_and_older_than_itself_whole(tmp_path):
+    saved(tmp_path, [1, 2])
+    for step in (7, 30):
+        checkpoint.save(tmp_path, 2, {**state(2), "left": step}, step=step)
+        assert checkpoint.load_newest(tmp_path)["left"] == step
+        assert "left" not in checkpoint.load_newest(tmp_path, whole_epochs=True)
+        assert [path.name[:20] for path in sorted(tmp_path.iterdir())][2:] == [f"epoch-000002-step-{step:06d}"[:20]]
+    saved(tmp_path, [3])
+    assert checkpoint.load_newest(tmp_path)["epoch"] == 3
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("harm", [truncate, zero, empty, flip_a_bit, unlink])
 def test_the_older_one_is_read_where_the_newest_is_broken(tmp_path, harm):
     _, newest = saved(tmp_path, [1, 2])

@@ -1,3 +1,4 @@
+import copy
 import itertools
 import math
 
@@ -8,7 +9,7 @@ from torch.nn import functional
 from tune_reg import data, models, schedules
 from tune_reg.data import Dataset
 from tune_reg.regularizers.adadecay import decay_factor
-from tune_reg.training import Run, SerialEngine, TrainingSettings
+from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
 from tune_reg.training.seeding import derive, generator
 
 REGULARIZERS = ("weight-decay", "adadecay", "residual-smoothing")
@@ -320,6 +321,35 @@ def test_divergence_is_a_status_and_ends_the_run(tiny, regularizer):
     resumed.load_state(engine.state())
     assert resumed.diverged
     assert resumed.finished
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "steps"), [("sgd", 3), ("adam", 3), ("accelerated-sgd", 3), ("entropy-sgd", 1)], ids=str
+)
+def test_an_epoch_that_was_left_ends_as_if_it_had_not_been(tiny, optimizer, steps):
+    """With flipped images and noise on them; of an optimizer that takes several batches a step, between two steps."""
+    keys = {"training": {"batch_size": 8, "optimizer": optimizer, "augment": "crop-flip"}, "params": {"strength": 0.1}}
+    whole = trained(engine_of(tiny, "noise-injection", **keys))
+    first = engine_of(tiny, "noise-injection", **keys)
+    first.train_epoch()
+    left = iter([False] * steps + [True])
+    with pytest.raises(Interrupted):
+        first.train_epoch(leave=lambda: next(left))
+    second = engine_of(tiny, "noise-injection", **keys)
+    second.load_state(copy.deepcopy(first.state()))
+    for engine in (first, second):  # in the same process, and in another one
+        assert 0 < engine.step < engine.steps(1)
+        assert weights(trained(engine)).equal(weights(whole))
+        assert [row["train_loss"] for row in engine.history] == [row["train_loss"] for row in whole.history]
+
+
+def test_an_epoch_that_is_left_before_it_begins_is_a_whole_checkpoint(tiny):
+    engine = engine_of(tiny)
+    engine.train_epoch()
+    with pytest.raises(Interrupted):
+        engine.train_epoch(leave=lambda: True)
+    assert engine.step == 0
+    assert weights(trained(engine)).equal(weights(trained(engine_of(tiny))))
 
 
 def test_a_healthy_run_learns(tiny):

@@ -85,43 +85,39 @@ def submit(client: Client, inputs: Inputs) -> Job:
     return Job(name, "PENDING", new=True)
 
 
-def wait(client: Client, name: str, *, look_s: float = _LOOK_S) -> str:
-    """Wait until the job has ended. Gives SUCCEEDED, FAILED or STOPPED."""
+def wait(client: Client, name: str, *, look: Callable[[], None] = lambda: None, look_s: float = _LOOK_S) -> str:
+    """Wait until the job has ended. Gives SUCCEEDED, FAILED or STOPPED. ``look`` is called at each look at the job."""
     while True:
         with _asking():
+            # The status first: what the job writes before its end is then seen.
             status = str(client.get_job_info(name).status)
+        look()
         if status in _ENDED:
             return status
         time.sleep(look_s)
 
 
-def follow(client: Client, name: str, show: Callable[[str], None], *, look_s: float = _LOOK_S) -> str:
-    """As ``wait``, handing each part of the job's log to ``show`` as it comes."""
-    for text, status in _log(client, name, look_s):
-        if text:
-            show(text)
-        ended = status
-    return ended
+class Log:
+    """What a job writes, part by part."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._shown = 0
+
+    def new(self) -> str:
+        """What it has written since the last call."""
+        with _asking():
+            log = self._client.get_job_logs(self._name)
+        new = log[self._shown :]
+        self._shown = len(log)
+        return new
 
 
 def why(client: Client, name: str) -> str:
     """What the cluster says about how a job ended, in one line."""
     with _asking():
         return " ".join(str(client.get_job_info(name).message or "").split())
-
-
-def _log(client: Client, name: str, look_s: float) -> Iterator[tuple[str, str]]:
-    shown = 0
-    while True:
-        with _asking():
-            # The status first: what is written before the end is then in the log.
-            status = str(client.get_job_info(name).status)
-            log = client.get_job_logs(name)
-        yield log[shown:], status
-        shown = len(log)
-        if status in _ENDED:
-            return
-        time.sleep(look_s)
 
 
 @contextmanager

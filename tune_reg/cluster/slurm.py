@@ -52,6 +52,7 @@ def sbatch(inputs: Inputs, nodes: Nodes, settings: Slurm) -> str:
         study_text=text if text.endswith("\n") else f"{text}\n",
         plugins=[(f"{folder}/{name}", _lines(content)) for name, content in inputs.plugins.items()],
         end=_delimiter(text),
+        pid=f"{folder}/process",
         prefetch=inputs.prefetch(),
         command=inputs.command(folder),
     )

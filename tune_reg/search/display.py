@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,7 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tune_reg.search.sweep import Sweep, SweepProgress
+from tune_reg.search.progress import SweepProgress
+
+if TYPE_CHECKING:
+    from tune_reg.search.sweep import Sweep
 
 _TERMINAL_S: Final = 0.5
 _LINES_S: Final = 10.0
@@ -31,6 +36,34 @@ def shown(sweep: Sweep, console: Console) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
+
+
+@contextmanager
+def followed(
+    console: Console, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[SweepProgress], None]]:
+    """Gives a function that shows the progress it is given, until the context ends; the last one is always shown."""
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda progress: live.update(table(progress), refresh=True)
+        return
+    last = shown = None
+    shown_at = -_LINES_S
+
+    def show(progress: SweepProgress, *, always: bool = False) -> None:
+        nonlocal last, shown, shown_at
+        last = progress
+        # That time goes by is no news.
+        timeless = replace(progress, elapsed_s=0.0, left_s=None)
+        if timeless != shown and (always or clock() - shown_at >= _LINES_S):
+            console.print(line(progress), soft_wrap=True, highlight=False)
+            shown, shown_at = timeless, clock()
+
+    try:
+        yield show
+    finally:
+        if last is not None:
+            show(last, always=True)
 
 
 def table(progress: SweepProgress) -> Group:

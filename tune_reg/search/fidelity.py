@@ -148,7 +148,8 @@ def shown(
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
     stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
-    reported = [t for t in finished if t.intermediate_values]
+    # Where nothing is stopped, nothing is predicted: an ask is the dearest thing that the driver does.
+    reported = [t for t in finished if t.intermediate_values] if stopped else []
     asked = {name: distribution for t in trials for name, distribution in t.distributions.items()}
     stopped_curves, finished_curves = (
         [Observed(unit(t, asked), t.intermediate_values) for t in some] for some in (stopped, reported)

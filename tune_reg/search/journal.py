@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.trial import FrozenTrial
 
 from tune_reg.errors import StoreError
 from tune_reg.places import Place, RemotePath, read_all, unlink_all, write_whole
@@ -40,10 +41,28 @@ def open_journal(path: Place) -> JournalStorage:
     return JournalStorage(JournalFileBackend(str(path)))
 
 
+def read_journal(path: Place) -> dict[str, list[FrozenTrial]]:
+    """The trials of each study in the journal, by its name, as they are now. Another process may be writing it."""
+    storage = JournalStorage(_Lines(_read(path)[0]))
+    return {study.study_name: storage.get_all_trials(study._study_id) for study in storage.get_all_studies()}
+
+
 def joined(path: Place) -> list[bytes]:
     """The lines of the journal, after those in objects beside it have been put into it."""
+    lines, before, objects = _read(path)
+    if len(lines) > before:
+        write_whole(path, b"".join(line + b"\n" for line in lines))
+    unlink_all(objects)
+    return lines
+
+
+def _read(path: Place) -> tuple[list[bytes], int, list[Place]]:
+    """The lines of the journal with those in objects beside it, how many are in itself, and the objects.
+
+    Not the beginning of a line that is being written.
+    """
     objects = {int(place.stem): place for place in path.with_name(f"{path.name}.new").glob("*.jsonl")}
-    lines = path.read_bytes().splitlines() if path.exists() else []
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     before = len(lines)
     numbers = sorted(objects)
     for number, content in zip(numbers, read_all([objects[number] for number in numbers]), strict=True):
@@ -53,10 +72,20 @@ def joined(path: Place) -> list[bytes]:
             )
         if number == len(lines):
             lines += content.splitlines()
-    if len(lines) > before:
-        write_whole(path, b"".join(line + b"\n" for line in lines))
-    unlink_all(objects.values())
-    return lines
+    return lines, before, list(objects.values())
+
+
+class _Lines(BaseJournalBackend):
+    """A journal that is only read."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self._lines[log_number_from:]]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        raise NotImplementedError
 
 
 class ObjectJournal(BaseJournalBackend):

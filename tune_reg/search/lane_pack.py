@@ -64,7 +64,7 @@ class LanePack:
             self._build([*under_way, *((member, None) for member in members)])
             return
         for lane, member in zip(free, members, strict=False):
-            self._engine.replace(lane, member.run, checkpoints.load_newest(member.checkpoints))
+            self._engine.replace(lane, member.run, checkpoints.load_newest(member.checkpoints, whole_epochs=True))
             self._members[lane] = member
 
     def _build(self, members: Sequence[tuple[_Member, dict[str, Any] | None]]) -> None:
@@ -75,7 +75,7 @@ class LanePack:
         self._engine = LaneEngine([member.run for member, _ in members], device=self.device, dataset=dataset)
         self._members = {lane: member for lane, (member, _) in enumerate(members)}
         for lane, (member, now) in enumerate(members):
-            state = now or checkpoints.load_newest(member.checkpoints)
+            state = now or checkpoints.load_newest(member.checkpoints, whole_epochs=True)
             if state is not None:
                 self._engine.load_state(lane, state)
 

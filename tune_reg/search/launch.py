@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tune_reg import data
-from tune_reg.errors import StoreError
+from tune_reg.errors import ClusterError, StoreError, one_line
 from tune_reg.places import Place, located
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.directory import claim, owned, refuse_another_study, write_provenance
+from tune_reg.search.head import head_watched, refuse_unreachable
 from tune_reg.search.slots import demand, refuse_what_fits_nowhere, slots
 from tune_reg.store import Results
 from tune_reg.study import Study
@@ -61,6 +62,8 @@ def run_study(
     Raises ``TuneRegError`` before any work starts where something is wrong.
     """
     directory = located(directory)
+    if address is not None:
+        refuse_unreachable(address)
     for plugin in plugins:
         load_plugin(plugin)
     with owned(directory) as lease:
@@ -76,8 +79,9 @@ def run_study(
         if lease is not None:
             lease.tell_loss(sweep.fail)
         if not sweep.finished:
-            with ray_running(address), watch(sweep) if watch else nullcontext(), _interrupt_noted(sweep):
-                _fit(sweep, data_root, plugins)
+            with ray_running(address), watch(sweep) if watch else nullcontext():
+                with _interrupt_noted(sweep), head_watched():
+                    _fit(sweep, data_root, plugins)
                 if sweep.fatal is not None:
                     raise sweep.fatal
     return Results(directory)
@@ -105,20 +109,54 @@ def ray_running(address: str | None) -> Iterator[None]:
             yield
             return
         here: dict[str, Any] = {} if address else {"include_dashboard": False}
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        on_sigterm = signal.getsignal(signal.SIGTERM)
+        try:
+            with nullcontext() if address else _on_loopback():
+                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(f"--address {address}: cannot be used ({one_line(error)})") from None
         try:
             yield
         finally:
             ray.shutdown()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """A Ray that is started meanwhile listens on 127.0.0.1 alone: on one machine nobody else has to reach it.
+
+    On Linux it would listen on every interface. It does not where it is told that there are no clusters, as it is on
+    other systems; who has set that variable decides.
+    """
+    from ray._private import ray_constants
+
+    name = ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR
+    if name in os.environ:
+        yield
+        return
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    os.environ[name], ray_constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 @contextmanager
 def _interrupt_noted(sweep: Any) -> Iterator[None]:
-    """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer."""
+    """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer.
 
-    def interrupt(*_: object) -> None:
-        sweep.fail(KeyboardInterrupt())
-        raise KeyboardInterrupt
+    So does SIGTERM, which a queue, Kubernetes and ``ray job stop`` send before they end a process. The
+    ``KeyboardInterrupt`` holds the signal's number.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        error = KeyboardInterrupt(number)
+        sweep.fail(error)
+        raise error
 
     if (
         threading.current_thread() is not threading.main_thread()
@@ -126,11 +164,16 @@ def _interrupt_noted(sweep: Any) -> Iterator[None]:
     ):
         yield
         return
-    signal.signal(signal.SIGINT, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except KeyboardInterrupt:
+        if isinstance(sweep.fatal, KeyboardInterrupt):
+            raise sweep.fatal from None  # Ray's calls raise one of their own, without the number
+        raise
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
@@ -186,10 +229,14 @@ def _fit(sweep: Any, data_root: Path | None, plugins: Sequence[Path]) -> None:
 
 
 def _nodes() -> list[dict[str, float]]:
-    """What each node of the cluster has, now: nodes are lost, and an autoscaler adds some."""
+    """What each node of the cluster has, now: nodes are lost or about to go, and an autoscaler adds some."""
     import ray
 
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    from tune_reg.search.notice import draining_nodes
+
+    leaving = draining_nodes()
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in leaving]
 
 
 def _key(trial: Any) -> str:

@@ -16,6 +16,7 @@ from ray.tune.schedulers import TrialScheduler
 from tune_reg import data
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.lane_pack import DiskError, LanePack
+from tune_reg.search.notice import Preempted, heeded
 from tune_reg.search.packs import Change, Pack, Packs
 from tune_reg.search.sweep import Sweep
 from tune_reg.search.trainables import StudyTrainable, run_of
@@ -42,6 +43,7 @@ class PackTrainable(StudyTrainable):
         for plugin in config["lanes"][0]["plugins"]:
             load_plugin(Path(plugin))
         self._changes: list[tuple[list[str], list[dict[str, Any]]]] = []
+        self._told = False
         self._most: int | None = config["measure"]
         self._where, self._share = self._device()
         self._pack = LanePack(config["lanes"], self._where)
@@ -51,16 +53,27 @@ class PackTrainable(StudyTrainable):
         self._changes.append((ended, started))
 
     def step(self) -> dict[str, Any]:
-        """Train an epoch of each run, or test one of them; before the first, measure how many lanes pay."""
+        """Train an epoch of each run, or test one of them; before the first, measure how many lanes pay.
+
+        Raises ``Preempted`` where the machine is about to go, after what was trained before is kept and reported.
+        """
         if self._pack is None:
             return super().step()
+        with heeded() as notice:
+            if self._told or notice():
+                raise Preempted
+            result = self._pack_step(self._pack)
+            self._told = notice()
+        return result
+
+    def _pack_step(self, pack: LanePack) -> dict[str, Any]:
         while self._changes:
-            self._pack.change(*self._changes.pop(0))
+            pack.change(*self._changes.pop(0))
         if self._most is not None:
             most, self._most = self._most, None
             return {"lanes": [], "measured": self._measured(most), DONE: False}
         try:
-            return {"lanes": self._pack.step(), DONE: False}
+            return {"lanes": pack.step(), DONE: False}
         except DiskError as fault:
             # A full disk is not this pack's failure: every other run would meet it, too.
             return {"disk": str(fault), DONE: True}

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 from tune_reg.errors import TuneRegError
 from tune_reg.places import Place
 from tune_reg.search.brain import Brain, State, Trial
+from tune_reg.search.progress import SweepProgress, TaskProgress, epochs_left
 from tune_reg.store import Store, second_value
 from tune_reg.study import Study, Task
 from tune_reg.training import EpochRow, Run, TrainingSet
@@ -78,31 +79,6 @@ class _Scored:
     def value(self) -> float | None:
         """The mean over seeds, None without a value."""
         return _mean(self.values)
-
-
-@dataclass(frozen=True)
-class TaskProgress:
-    """Where one task of the search stands."""
-
-    task: Task
-    running: int
-    done: int
-    pruned: int
-    failed: int
-    best: float | None
-
-
-@dataclass(frozen=True)
-class SweepProgress:
-    """Where the sweep stands. Times are in seconds; ``left_s`` is None until one epoch is known."""
-
-    tasks: tuple[TaskProgress, ...]
-    confirmed: int
-    confirming: int
-    confirmations: int
-    epochs: int
-    elapsed_s: float
-    left_s: float | None
 
 
 class Sweep:
@@ -504,15 +480,16 @@ class Sweep:
         return sum(task.name in lost for task, _, _ in self._confirmations)
 
     def _time_left(self, tasks: Sequence[TaskProgress]) -> float | None:
-        """Epochs left, if trials go on taking as many as so far, times the time an epoch has taken so far."""
+        """Epochs left times the time an epoch has taken so far."""
         if self._first_epoch is None:
             return None
-        epochs, confirmed = self.study.training.epochs, self._confirmed()
-        ended = sum(task.done + task.pruned + task.failed for task in tasks)
-        searched = self._epochs - confirmed * epochs
-        epochs_a_trial = max(1.0, min(float(epochs), searched / max(ended, 1)))
-        left = epochs_a_trial * (sum(task.task.trials for task in tasks) - ended)
-        left += epochs * (len(self._confirmations) - self._lost() - confirmed)
+        left = epochs_left(
+            tasks,
+            epochs=self.study.training.epochs,
+            trained=self._epochs,
+            confirmed=self._confirmed(),
+            confirmations=len(self._confirmations) - self._lost(),
+        )
         return left * (time.monotonic() - self._first_epoch) / self._epochs
 
 

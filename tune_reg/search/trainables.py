@@ -14,8 +14,9 @@ from tune_reg.errors import StudyError
 from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
 from tune_reg.places import located
 from tune_reg.regularizers import load_plugin, regularizer
+from tune_reg.search.notice import Preempted, heeded
 from tune_reg.study import Study
-from tune_reg.training import Run, SerialEngine, TrainingSettings
+from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
 #: Keys of a trainable's config that are neither hyperparameters nor training settings. They hold for a whole run.
@@ -113,15 +114,25 @@ class StudyTrainable(RegularizerTrainable):
         self._reported = 0
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch and keep it; after the last one, make the tests that the run is to have."""
+        """Train one epoch and keep it; after the last one, make the tests that the run is to have.
+
+        Raises ``Preempted`` where the machine is about to go, after the part of the epoch that was trained is kept.
+        """
         engine = self.engine
         if not engine.finished:
-            engine.train_epoch()
-            try:
-                checkpoints.save(self._directory, engine.epoch, engine.state())
-            except OSError as error:
-                # A full disk is not this run's failure: every other run would meet it, too.
-                return {"disk": f"{self._directory}: {error.strerror}", tune.result.DONE: True}
+            left = False
+            with heeded() as notice:
+                try:
+                    engine.train_epoch(leave=notice)
+                except Interrupted:
+                    left = True
+                try:
+                    checkpoints.save(self._directory, engine.epoch, engine.state(), step=engine.step)
+                except OSError as error:
+                    # A full disk is not this run's failure: every other run would meet it, too.
+                    return {"disk": f"{self._directory}: {error.strerror}", tune.result.DONE: True}
+            if left:
+                raise Preempted
         result: dict[str, Any] = {"rows": engine.history[self._reported :], "diverged": engine.diverged}
         self._reported = len(engine.history)
         if engine.finished and not engine.diverged and is_tested(self.config):

@@ -15,7 +15,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune_reg.errors import TuneRegError
+from tune_reg.errors import LostClusterError
 from tune_reg.search.directory import cannot_be_written
 from tune_reg.search.sweep import Sweep, SweepRun
 
@@ -133,7 +133,7 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
         """A run that failed more often than it may is given up, with its reason."""
         del tune_controller
         if self._sweep.fatal is None and own_node_lost(trial):
-            self._sweep.fail(TuneRegError("Ray has died on this machine; give the command again, and it goes on"))
+            self._sweep.fail(LostClusterError("Ray has died on this machine; give the command again, and it goes on"))
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         with writing(self._sweep, {}) as able:

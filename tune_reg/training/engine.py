@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,10 @@ from tune_reg.training.run import Run
 from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
 
 _EVALUATION_BATCH: Final = 1000
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing is wrong
+    """An epoch was left between two of its steps; ``state()`` holds what was trained of it."""
 
 
 class SerialEngine:
@@ -59,6 +63,8 @@ class SerialEngine:
         self.epoch = 0  # epochs done
         self.diverged = False
         self.history: list[EpochRow] = []
+        #: Where the epoch under way was left: steps done, their loss, seconds, and the streams of chance.
+        self._left: dict[str, Any] = {}
         self._masks: dict[int, Tensor] = {}
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
@@ -82,13 +88,27 @@ class SerialEngine:
         """Whether there is nothing left to train."""
         return self.diverged or self.epoch >= self.settings.epochs
 
-    def train_epoch(self) -> EpochRow:
-        """Train one epoch and validate; the row for the table of epochs. A loss that is not finite ends the run."""
-        begin = time.perf_counter()
+    @property
+    def step(self) -> int:
+        """Steps that are done of an epoch that was left; else 0."""
+        return int(self._left.get("step", 0))
+
+    def train_epoch(self, leave: Callable[[], bool] = lambda: False) -> EpochRow:
+        """Train one epoch and validate; the row for the table of epochs. A loss that is not finite ends the run.
+
+        ``leave``: asked before each step; where it is true, raises ``Interrupted``. An epoch that was left is gone on
+        with, and ends as if it had not been.
+        """
+        begin = time.perf_counter() - self._left.get("seconds", 0.0)
         plan = self.course.plan(self.epoch)
         self._set_epoch(plan)
-        train_loss = self._train()
+        try:
+            train_loss = self._train(leave)
+        except Interrupted:
+            self._left["seconds"] = time.perf_counter() - begin
+            raise
         self.epoch += 1
+        self._left = {}
         row = epoch_row(self.epoch, plan, train_loss, self.evaluate("validation"), time.perf_counter() - begin)
         self.diverged = not_finite(row)
         self.history.append(row)
@@ -125,6 +145,7 @@ class SerialEngine:
             "history": self.history,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            **({"left": self._left} if self._left else {}),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -137,6 +158,7 @@ class SerialEngine:
             if momentum is not None:
                 group["momentum"] = momentum
         self.epoch, self.diverged, self.history = state["epoch"], state["diverged"], list(state["history"])
+        self._left = dict(state.get("left", {}))
 
     def _build(self) -> nn.Module:
         model = self.course.network(self.dataset).to(self.device, self.dtype)
@@ -157,8 +179,14 @@ class SerialEngine:
     def _set_epoch(self, plan: EpochPlan) -> None:
         """What holds for a whole epoch: learning rate, weight decay, dropout, and which weights learn."""
         self._weight_decay = plan.weight_decay
+        self._sources = self.course.sources(self.epoch)
         if self.regularizer.fills("dropout"):
-            models.set_dropout(self.model, plan.dropout, self.course.dropout_source(self.epoch))
+            self._sources["dropout"] = self.course.dropout_source(self.epoch)
+            models.set_dropout(self.model, plan.dropout, self._sources["dropout"])
+        self._optimizer_noise.manual_seed(self.course.optimizer_seed(self.epoch))
+        self._sources["optimizer"] = self._optimizer_noise
+        for purpose, stream in self._left.get("streams", {}).items():
+            self._sources[purpose].set_state(stream)
         self._masks = self.course.masks(self.epoch, self.parameters)
         for i, mask in self._masks.items():
             buffer = self.optimizer.state[self.parameters[i]].get("momentum_buffer")
@@ -169,33 +197,38 @@ class SerialEngine:
             # Where weights are masked, decay must be masked with the gradient.
             group["weight_decay"] = 0.0 if self._masks else self._weight_decay
 
-    def _train(self) -> float:
+    def _train(self, leave: Callable[[], bool]) -> float:
         """One pass over the subset in the order of this seed and epoch; the mean training loss."""
         course = self.course
         chunks = torch.split(course.order(self.epoch).to(self.device), course.batch_sizes[self.epoch])
-        self._sources = course.sources(self.epoch)
-        self._optimizer_noise.manual_seed(course.optimizer_seed(self.epoch))
-        self._total = torch.zeros((), dtype=torch.float64, device=self.device)
+        self._total = torch.tensor(self._left.get("total", 0.0), dtype=torch.float64, device=self.device)
         # They change from epoch to epoch alone, and making tensors costs every step.
         self._now = course.strengths(course.moment(self.epoch, 0, self.dtype, self.device))
         self.model.train()
         at_once = optimizers.evaluations_per_step(self.settings.optimizer)
-        if at_once == 1:
-            for i, chunk in enumerate(chunks):
-                self._evaluate(chunk, i)
+        for i in range(self.step, len(chunks), at_once):
+            if leave():
+                self._note(i)
+                raise Interrupted
+            if at_once == 1:
+                self._evaluate(chunks[i], i)
                 self.optimizer.step()
-        else:
-            self._train_with_closure(chunks, at_once)
+            else:
+                self._step_with_closure(chunks, i, at_once)
         return float(self._total) / len(self.train_index)
 
-    def _train_with_closure(self, chunks: Sequence[Tensor], at_once: int) -> None:
+    def _note(self, step: int) -> None:
+        """Where the epoch is left."""
+        streams = {purpose: source.get_state() for purpose, source in self._sources.items()}
+        self._left = {"step": step, "total": float(self._total), "streams": streams}
+
+    def _step_with_closure(self, chunks: Sequence[Tensor], begin: int, at_once: int) -> None:
         """Each of the optimizer's evaluations takes a batch of its own, so that an epoch stays one pass.
 
         The last group of batches, if short, is filled up from its own beginning.
         """
-        for begin in range(0, len(chunks), at_once):
-            group = itertools.cycle(range(begin, min(begin + at_once, len(chunks))))
-            self.optimizer.step(lambda: float(self._evaluate(chunks[i := next(group)], i)))  # noqa: B023
+        group = itertools.cycle(range(begin, min(begin + at_once, len(chunks))))
+        self.optimizer.step(lambda: float(self._evaluate(chunks[i := next(group)], i)))
 
     def _evaluate(self, chunk: Tensor, i: int) -> Tensor:
         """Loss and gradients of one batch, regularized; the loss."""

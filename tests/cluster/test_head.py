@@ -1,0 +1,98 @@
+"""A head that is not there, and one that is lost: what is said, and how the command ends."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tune_reg import cli
+from tune_reg.errors import ClusterError
+from tune_reg.search import head
+from tune_reg.search.head import refuse_unreachable
+
+#: Watches a head at the port that it is given, ten times as fast.
+WATCHER = """
+import sys, time
+from tune_reg.search import head
+head._LOOK_S /= 10
+with head.head_watched(f"127.0.0.1:{sys.argv[1]}"):
+    print("watches", flush=True)
+    time.sleep(float(sys.argv[2]))
+print("ended by itself", flush=True)
+"""
+
+
+def test_a_head_that_is_not_there_is_one_line_at_once_and_nothing_is_begun(tmp_path, monkeypatch, capsys):
+    (tmp_path / "study.toml").write_text(
+        'name = "x"\ndataset = "digits"\nmodel = "nn-2-small"\nregularizers = ["weight-decay"]\n'
+    )
+    words = ["run", tmp_path / "study.toml", "--out", tmp_path / "out", "--address", "127.0.0.1:9"]
+    monkeypatch.setattr(sys, "argv", ["tune-reg", *map(str, words)])
+    begin = time.monotonic()
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert time.monotonic() - begin < 15
+    said = capsys.readouterr().err
+    assert said.startswith("tune-reg: --address 127.0.0.1:9: cannot be reached (")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "host:port", "nowhere.invalid:6379"])
+def test_what_is_no_address_is_one_line(address):
+    with pytest.raises(ClusterError, match=f"^--address {address}: cannot be reached") as error:
+        refuse_unreachable(address)
+    assert "\n" not in str(error.value)
+
+
+def test_where_no_ray_runs_auto_is_refused(monkeypatch):
+    monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", lambda _: None)
+    with pytest.raises(ClusterError, match=r"^--address auto: no Ray runs here; start one \(`ray start`\)"):
+        refuse_unreachable("auto")
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield server
+
+
+def watcher(port, seconds):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WATCHER, str(port), str(seconds)],
+        env={"PYTHONPATH": str(Path(head.__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "watches\n"
+    return process
+
+
+def test_a_head_that_is_lost_ends_the_command_with_one_line(listener):
+    port = listener.getsockname()[1]
+    process = watcher(port, 100)
+    listener.accept()[0].close()  # it was there
+    listener.close()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err == (
+        f"tune-reg: the head of the cluster, 127.0.0.1:{port}, is lost; give the command again, with the address of "
+        "one that is up, and it goes on\n"
+    )
+
+
+def test_a_head_that_was_never_reached_from_here_is_not_watched(listener):
+    port = listener.getsockname()[1]
+    listener.close()
+    out, err = watcher(port, 3).communicate(timeout=60)
+    assert (out, err) == ("ended by itself\n", "")
+
+
+def test_a_head_that_answers_is_left_alone(listener):
+    out, err = watcher(listener.getsockname()[1], 1.5).communicate(timeout=60)
+    assert (out, err) == ("ended by itself\n", "")
