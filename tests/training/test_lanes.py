@@ -8,8 +8,10 @@ from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer, regularizers
-from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key, lanes
+from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key
+from tune_reg.training.lane_inputs import LaneInputs
 from tune_reg.training.lane_networks import LaneNetworks
+from tune_reg.training.lane_step import LaneStep
 
 MODELS = ("nn-2-small", "lenet-4", "small-cnn", "resnet-8-keras")
 
@@ -289,34 +291,35 @@ def test_a_state_is_a_copy(tiny):
 
 
 def broken_learning_rate(monkeypatch):
-    original = lanes._sgd
+    original = LaneStep._sgd
 
-    def broken(epoch, stack, gradient):
-        epoch.learning_rate[1] *= 1 + 1e-6
-        original(epoch, stack, gradient)
+    def broken(self, gradient):
+        self.inputs.learning_rate[1] *= 1 + 1e-6
+        original(self, gradient)
 
-    monkeypatch.setattr(lanes, "_sgd", broken)
+    monkeypatch.setattr(LaneStep, "_sgd", broken)
 
 
 def broken_strength(monkeypatch):
-    original = lanes._Epoch.__init__
+    original = LaneInputs.begin
 
     def broken(self, *arguments):
         original(self, *arguments)
         self.strengths["weight_decay"][1] *= 1 + 1e-4
 
-    monkeypatch.setattr(lanes._Epoch, "__init__", broken)
+    monkeypatch.setattr(LaneInputs, "begin", broken)
 
 
 def broken_dropout(monkeypatch):
-    original = LaneEngine._dropped
+    original = LaneInputs.noise
 
-    def broken(self, epoch, batch):
-        masks = original(self, epoch, batch)
-        masks[0][1] = masks[0][1].roll(1)
-        return masks
+    def broken(self, purpose, batch):
+        noise = original(self, purpose, batch)
+        if purpose == "dropout":
+            noise[0][1] = noise[0][1].roll(1)
+        return noise
 
-    monkeypatch.setattr(LaneEngine, "_dropped", broken)
+    monkeypatch.setattr(LaneInputs, "noise", broken)
 
 
 def broken_momentum(monkeypatch):

@@ -22,18 +22,27 @@ class Stack:
     momenta: Tensor
     buffers: dict[str, Tensor]
 
-    def take(self, lanes: Sequence[int]) -> Stack:
-        """A copy of some lanes."""
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of them."""
+        return [self.weights, self.momenta, *self.buffers.values()]
+
+    def room(self, lanes: int) -> Stack:
+        """A stack for so many such lanes, of zeros."""
+        weights, momenta, *buffers = (tensor.new_zeros(lanes, *tensor.shape[1:]) for tensor in self.tensors)
+        return Stack(weights, momenta, dict(zip(self.buffers, buffers, strict=True)))
+
+    def take(self, lanes: Sequence[int], into: Stack) -> None:
+        """Copy some lanes into another stack, in place."""
         index = torch.tensor(lanes, device=self.weights.device)
-        buffers = {name: buffer[index] for name, buffer in self.buffers.items()}
-        return Stack(self.weights[index], self.momenta[index], buffers)
+        for own, other in zip(self.tensors, into.tensors, strict=True):
+            other.copy_(own.index_select(0, index))
 
     def put(self, lanes: Sequence[int], some: Stack) -> None:
         """Write ``some`` over these lanes."""
         index = torch.tensor(lanes, device=self.weights.device)
-        self.weights[index], self.momenta[index] = some.weights, some.momenta
-        for name, buffer in self.buffers.items():
-            buffer[index] = some.buffers[name]
+        for own, other in zip(self.tensors, some.tensors, strict=True):
+            own.index_copy_(0, index, other)
 
 
 class LaneNetworks:
@@ -66,6 +75,11 @@ class LaneNetworks:
         for lane in range(lanes):
             self.write(lane, network.state_dict())
         self._try(name)
+
+    @property
+    def shapes(self) -> list[torch.Size]:
+        """Of the trained parameters of one network."""
+        return [parameter.shape for parameter in self._trained]
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Rows [K, P] as one tensor [K, *shape] for each parameter, all of them views."""
