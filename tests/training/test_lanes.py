@@ -139,15 +139,27 @@ def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
 @pytest.mark.parametrize("name", list(regularizers()))
 def test_lanes_equal_single_runs(tiny, noise, name, model):
     """10 steps of each lane, at different epochs of trainings of different length."""
-    if name == "dropout" and model not in ("nn-2-small", "lenet-4"):
-        pytest.skip("the model has no dropout layers")
     if name == "l1" and model == "resnet-8-keras":
         # Its biases before batch normalisation stay 0 but for rounding, whose sign l1 makes much of.
         model = "resnet-14"
+    check_regularizer(tiny, noise, name, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["nn-2", "lenet-4", "small-cnn", "resnet-20"])
+@pytest.mark.parametrize("name", list(regularizers()))
+def test_fifty_steps_with_every_regularizer_equal_single_runs(tiny, noise, name, model):
+    check_regularizer(tiny, noise, name, model, epochs=10, training={"epochs": 12})
+
+
+def check_regularizer(tiny, noise, name, model, *, epochs=2, training=None):
+    """Lanes at epochs 0, 1 and 0, 5 steps an epoch."""
+    if name == "dropout" and model not in ("nn-2-small", "nn-2", "lenet-4"):
+        pytest.skip("the model has no dropout layers")
     pools = model in ("lenet-4", "small-cnn")
-    training = {} if pools else {"augment": "crop-flip"}
+    training = {**(training or {}), **({} if pools else {"augment": "crop-flip"})}
     runs = [run_of(name, lane, model=model, training=training) for lane in range(3)]
-    check_against_single_runs(noise if pools else tiny, runs)
+    check_against_single_runs(noise if pools else tiny, runs, epochs)
 
 
 @pytest.mark.parametrize(("name", "choices"), VARIANTS, ids=str)
