@@ -99,7 +99,8 @@ class Lanes:
         engine, active = self.engine, range(len(self.engine.lanes))
         program, plans = engine._program_for(active), [own.course.plan(own.epoch) for own in engine.lanes]
         engine._train(program, active, plans)  # whatever is left to capture
-        program.inputs.begin([(own.course, own.epoch) for own in engine.lanes], plans)
+        lanes = [(own.course, own.epoch) for own in engine.lanes]
+        program.inputs.begin(lanes, plans, [own.order() for own in engine.lanes])
         steps = program.inputs.sizes[: program.inputs.block]
         program.inputs.draw(0)
         return timed(lambda: [program.train(size) for size in steps], self.device) / len(steps)
@@ -109,7 +110,8 @@ def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
     """What a step of so many lanes must do; counted on the CPU, where it is the same."""
     engine = LaneEngine([run_of(case, 0)], dataset=dataset)
     program = engine._program_for([0])
-    program.inputs.begin([(engine.lanes[0].course, 0)], [engine.lanes[0].course.plan(0)])
+    course = engine.lanes[0].course
+    program.inputs.begin([(course, 0)], [course.plan(0)], [course.order(0)])
     program.inputs.draw(0)
     flop = flop_of(lambda: program.step(program.inputs.batch))
     parameters = engine._networks.stack.weights.shape[1]

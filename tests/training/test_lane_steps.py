@@ -51,7 +51,8 @@ def check_steps(engine):
     active, courses = [0, 1], [lane.course for lane in engine.lanes]
     program = engine._program_for(active)
     inputs, scores = program.inputs, program.scores
-    inputs.begin([(course, 0) for course in courses], [course.plan(0) for course in courses])
+    plans, orders = [course.plan(0) for course in courses], [course.order(0) for course in courses]
+    inputs.begin([(course, 0) for course in courses], plans, orders)
     inputs.draw(0)
     assert len(set(inputs.sizes)) == 2
     with OnDevice():

@@ -72,7 +72,8 @@ class LaneInputs:
         if self._regularizer.fills("sparsity"):
             self.masks = zeros(lanes, sum(math.prod(shape) for shape in shapes.parameters))
         self._moments = zeros(len(self.sizes), 4, lanes)
-        self._order = zeros(len(self.sizes), lanes, self.batch, like=torch.int64)
+        self._order = zeros(lanes, n, like=torch.int64)
+        self._across = torch.arange(self.batch, device=device)
         sizes = {purpose: _numel(self.wanted(purpose, self.batch)) for purpose in ("inputs", "penalty", "gradient")}
         if self._regularizer.fills("dropout"):
             sizes["dropout"] = _numel(self.wanted("dropout", self.batch))
@@ -83,8 +84,8 @@ class LaneInputs:
         self._noise = {purpose: zeros(self.block, lanes, size) for purpose, size in drawn.items()}
         self._augmented = zeros(self.block, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
 
-    def begin(self, lanes: Sequence[tuple[Course, int]], plans: Sequence[EpochPlan]) -> None:
-        """Let an epoch begin: the course of each lane, its epoch and what that is to be."""
+    def begin(self, lanes: Sequence[tuple[Course, int]], plans: Sequence[EpochPlan], orders: Sequence[Tensor]) -> None:
+        """Let an epoch begin: the course of each lane, its epoch, what that is to be, and the order of its images."""
         self.at.zero_()
         for column, numbers in (
             (self.learning_rate, [plan.learning_rate for plan in plans]),
@@ -97,7 +98,8 @@ class LaneInputs:
         for name, row in self.strengths.items():
             upload(torch.stack([strengths[name] for strengths in own]), row)
         upload(torch.stack([course.moments(epoch, self._dtype) for course, epoch in lanes], -1), self._moments)
-        upload(chunked(torch.stack([course.order(epoch) for course, epoch in lanes]), self.batch), self._order)
+        for lane, order in enumerate(orders):
+            upload(order, self._order[lane])
         self._sources = [course.sources(epoch) for course, epoch in lanes]
         self._dropout = [plan.dropout for plan in plans]
         self._dropout_sources = [course.dropout_source(epoch) for course, epoch in lanes]
@@ -137,7 +139,7 @@ class LaneInputs:
 
     def index(self, batch: int) -> Tensor:
         """The images of this step's batch, as indices into the training set: int64 [K, B]."""
-        return self._row(self._order)[:, :batch]
+        return self._order.index_select(1, self.at * self.batch + self._across[:batch])
 
     def now(self) -> Progress:
         """Where each lane stands: [K] each."""

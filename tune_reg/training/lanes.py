@@ -32,6 +32,18 @@ class Lane:
     diverged: bool = False
     history: list[EpochRow] = field(default_factory=list)
     resting: bool = False
+    _ahead: tuple[int, Tensor] | None = None
+
+    def order(self) -> Tensor:
+        """The images of the epoch that comes next, in its order."""
+        if self._ahead is None or self._ahead[0] != self.epoch:
+            self._ahead = self.epoch, self.course.order(self.epoch)
+        return self._ahead[1]
+
+    def look_ahead(self) -> None:
+        """Draw the order of the epoch after the next one: a shuffle is the dearest that an epoch asks of the host."""
+        if self.epoch + 1 < self.course.settings.epochs:
+            self._ahead = self.epoch + 1, self.course.order(self.epoch + 1)
 
     @property
     def run(self) -> Run:
@@ -114,7 +126,9 @@ class LaneEngine:
         program = self._program_for(active)
         self._train(program, active, plans)
         self._validate(program, lanes)
-        # Nothing was read before: all of it was only started.
+        for own in lanes:
+            own.look_ahead()
+        # Nothing was read before: on a GPU all of it was only started.
         losses, validation = program.step.read(), program.scores.read()
         if program.stack is not self._networks.stack:
             self._networks.stack.put(active, program.stack)
@@ -223,7 +237,7 @@ class LaneEngine:
     def _train(self, program: _Program, active: Sequence[int], plans: Sequence[EpochPlan]) -> None:
         """One pass of each active lane over its own subset."""
         lanes, inputs = [self.lanes[lane] for lane in active], program.inputs
-        inputs.begin([(lane.course, lane.epoch) for lane in lanes], plans)
+        inputs.begin([(lane.course, lane.epoch) for lane in lanes], plans, [lane.order() for lane in lanes])
         program.step.loss.zero_()
         if inputs.masks is not None:
             self._rest(active, inputs.masks)
