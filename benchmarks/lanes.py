@@ -169,7 +169,7 @@ def draw(written: dict[str, Any], path: Path) -> None:
 
     models = list(dict.fromkeys(row["model"] for row in written["measured"]))
     figure, axes = plt.subplots(
-        1, len(models), figsize=(3.6 * len(models) + 1.4, 3.8), layout="constrained", squeeze=False
+        1, len(models), figsize=(3.6 * len(models) + 1.4, 4.2), layout="constrained", squeeze=False
     )
     dashes = {"CUDA graph": ":", "4 processes": "--", "4 processes, graphs": "-."}
     colours = dict(zip(REGULARIZERS, ("#0072b2", "#d55e00", "#009e73"), strict=True))
