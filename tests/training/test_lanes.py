@@ -146,6 +146,7 @@ def test_lanes_equal_single_runs(tiny, noise, name, model):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("model", ["nn-2", "lenet-4", "small-cnn", "resnet-20"])
 @pytest.mark.parametrize("name", list(regularizers()))
 def test_fifty_steps_with_every_regularizer_equal_single_runs(tiny, noise, name, model):
