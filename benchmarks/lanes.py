@@ -1,241 +1,210 @@
 """Trial-epochs a second of K lanes, beside what else one could do with the same runs on the same device.
 
-    .venv/bin/python benchmarks/lanes.py [--model nn-2 resnet-20] [--lanes 1 4 16] [--small] [--json FILE]
+    .venv/bin/python benchmarks/lanes.py [--small] [--json FILE] [--figure FILE.png]
 
-The rivals: one eager run after the other; on CUDA, one run after the other whose step is a CUDA graph; four processes
-with one run each. An epoch is one pass over the training images and a validation, for each of them. All take turns,
-several times over, and the least times are compared; synthetic images, since only their shape matters. Memory is the
-peak while training, in a process of its own on a CPU. Nothing here fails on a time.
+The rivals: one eager run after the other; on CUDA, one run after the other whose steps are a CUDA graph; four processes
+with one run each, eager and with graphs. An epoch is one pass over the training images and a validation, for each of
+them; synthetic images, since only their shape matters. A step's time stands beside the least that the device could
+need for it: its bytes over the measured bandwidth of a copy, its FLOP over the measured peak of a product of float32
+matrices. Memory is the peak while training, in a process of its own on a CPU. Then a whole sweep of 64 trials by
+asynchronous successive halving, in lanes and one at a time.
+
+It stops after --minutes with what it has. Neither Ray nor Optuna is needed. Nothing here fails on a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import multiprocessing
 import os
 import platform
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from floors import Speed, floor, measured_speed
+from lane_sweep import sweep
+from lane_ways import REGULARIZERS, Case, Eager, Graphed, Lanes, Processes, Way, begun, synthetic, timed, work_of
 
-from tune_reg import data
-from tune_reg.data import Dataset
-from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
-from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
-
-REGULARIZERS = {
-    "plain SGD": ("weight-decay", "weight_decay"),
-    "adadecay": ("adadecay", "weight_decay"),
-    "hsfob, one probe": ("hsfob", "strength"),
-}
+#: Training images in an epoch: fewer where a step is dear.
+IMAGES = {"nn-2": 12800, "lenet-4": 12800, "small-cnn": 6400, "resnet-20": 2560}
 PROCESSES = 4
 MIB = 2**20
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", nargs="+", default=["nn-2", "lenet-4", "small-cnn", "resnet-20"])
+    parser.add_argument("--model", nargs="+", default=list(IMAGES))
     parser.add_argument("--regularizer", nargs="+", default=list(REGULARIZERS), choices=list(REGULARIZERS))
     parser.add_argument("--lanes", nargs="+", type=int, default=[1, 4, 16, 64, 256])
-    parser.add_argument("--images", type=int, default=12800, help="for training; a fifth of them more for validation")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each way to train, at least an epoch")
+    parser.add_argument("--trials", type=int, default=64, help="of the sweep; 0: no sweep")
+    parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--small", action="store_true", help="few images and lanes, once: for a CPU")
+    parser.add_argument("--small", action="store_true", help="few images, lanes and trials: for a CPU")
     parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument("--figure", type=Path, help="where to draw them")
     options = parser.parse_args()
+    options.images = dict(IMAGES)
     if options.small:
-        options.lanes = [k for k in options.lanes if k <= 16]
-        options.images, options.batch, options.repeats = 256, 64, 1
+        options.lanes = [k for k in options.lanes if k <= 4]
+        options.images, options.batch, options.seconds = dict.fromkeys(IMAGES, 128), 32, 0.1
+        options.trials = min(options.trials, 9)
+    options.until = time.monotonic() + 60 * options.minutes
     torch.set_num_threads(1)
     device = torch.device(options.device)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{os.cpu_count()} x {platform.machine()}"
-    print(f"{name}, torch {torch.__version__}, {options.images} images, batch {options.batch}, float32, one thread")
-    written = []
-    for model in options.model:
-        for title in options.regularizer:
-            rows = measure(model, title, options, device)
-            eager = rows["eager"]["rate"]
-            print(f"\n{model}, {title}\n  {'':14}{'trial-epochs/s':>16}{'beside eager':>14}{'MiB a trial':>13}")
-            for way, row in rows.items():
-                row["beside_eager"] = row["rate"] / eager
-                mib = f"{row['mib']:.1f}" if "mib" in row else "-"
-                print(f"  {way:14}{row['rate']:16.2f}{row['beside_eager']:14.2f}{mib:>13}", flush=True)
-            written.append({"model": model, "regularizer": title, "ways": rows})
+    speed = measured_speed(device)
+    print(f"{name}, torch {torch.__version__}, batch {options.batch}, {options.precision}, one thread a process")
+    print(f"a copy moves {speed.bandwidth / 1e9:.1f} GB/s, float32 products reach {speed.peak / 1e12:.3f} TFLOP/s")
+    host = {"device": name, "torch": torch.__version__, "threads": 1, **speed._asdict()}
+    written: dict[str, Any] = {"host": host, "batch": options.batch, "precision": options.precision, "measured": []}
+    if options.trials:
+        written["sweep"] = sweep("nn-2", options.trials, 9, options.images["nn-2"], options.batch, device)
+        show_sweep(written["sweep"])
+    others = Processes(PROCESSES, device)
+    for model, title in itertools.product(options.model, options.regularizer):
+        case = Case(model, title, options.images.get(model, 2560), options.batch, options.precision)
+        ways = measure(case, options, device, speed, others)
+        show(case, ways)
+        written["measured"].append({**case._asdict(), "ways": ways})
+        save(written, options)
+        if time.monotonic() > options.until:
+            print(f"  no time left after {model}, {title}")
+            break
+    others.stop()
+
+
+def save(written: dict[str, Any], options: argparse.Namespace) -> None:
     if options.json:
-        host = {"device": name, "torch": torch.__version__, "threads": 1}
-        settings = {"images": options.images, "batch": options.batch, "repeats": options.repeats}
-        options.json.write_text(json.dumps({"host": host, **settings, "measured": written}, indent=1) + "\n")
+        options.json.write_text(json.dumps(written, indent=1) + "\n")
+    if options.figure:
+        draw(written, options.figure)
 
 
-def measure(model: str, title: str, options: argparse.Namespace, device: torch.device) -> dict[str, dict[str, float]]:
-    """Rate and memory of each way; what does not fit into the device's memory is left out."""
-    dataset = synthetic(options.images)
-    runs = [run_of(model, title, lane, options.batch) for lane in range(max(options.lanes))]
-    ways: dict[str, tuple[int, Callable[[], Callable[[], object]]]] = {
-        "eager": (1, lambda: SerialEngine(runs[0], dataset=dataset, device=device).train_epoch)
-    }
+def measure(
+    case: Case, options: argparse.Namespace, device: torch.device, speed: Speed, others: Processes
+) -> dict[str, dict[str, float]]:
+    """Rate, memory and time of a step of each way; one that does not fit, or would take too long, is left out."""
+    dataset = synthetic(case.images)
+    ways: dict[str, tuple[int, Callable[[], Way]]] = {"eager": (1, lambda: Eager(case, dataset, device))}
     if device.type == "cuda":
-        ways["CUDA graph"] = (1, lambda: Graphed(runs[0], dataset, device).train_epoch)
+        ways["CUDA graph"] = (1, lambda: Graphed(case, dataset, device))
     for k in options.lanes:
-        ways[f"{k} lanes"] = (k, lambda k=k: LaneEngine(runs[:k], dataset=dataset, device=device).train_epoch)
-    ways["eager"][1]()()  # what a first epoch loads is nobody's memory
-    rows, epochs = {}, {}
+        ways[f"{k} lanes"] = (k, lambda k=k: Lanes(case, k, dataset, device))
+    Eager(case, dataset, device).epoch()  # what a first epoch loads is nobody's memory
+    rows: dict[str, dict[str, float]] = {}
+    longest = 0.0
     for way, (trials, make) in ways.items():
-        try:
-            mib = peak(make, device) / MIB / trials
-            epochs[way] = make()
-            epochs[way]()
-        except torch.cuda.OutOfMemoryError:
-            print(f"  {model}, {title}: {way} do not fit into memory")
-            epochs.pop(way, None)
+        left = options.until - time.monotonic()
+        if left < 16 * longest:  # the next has four times the lanes, and some epochs to train
+            print(f"  {case.model}, {case.title}: no time left for {way}")
             continue
-        rows[way] = {"rate": 0.0, "mib": mib}
-    for _ in range(options.repeats):
-        for way, epoch in epochs.items():
-            begin = time.perf_counter()
-            epoch()
-            wait(device)
-            rows[way]["rate"] = max(rows[way]["rate"], ways[way][0] / (time.perf_counter() - begin))
-    del epochs
-    rate = processes(model, title, options, device)
-    return {"eager": rows.pop("eager"), f"{PROCESSES} processes": {"rate": rate}, **rows}
+        try:
+            trained, needed = begun(make, device)
+            rows[way] = rate(trained, trials, options.seconds, device)
+        except torch.cuda.OutOfMemoryError:
+            print(f"  {case.model}, {case.title}: {way} do not fit into memory")
+            continue
+        longest = rows[way].pop("epoch")
+        rows[way]["mib"] = needed / MIB / trials
+        if "step" in rows[way]:
+            rows[way]["floor"] = floor(work_of(case, trials, dataset), speed)
+        del trained
+    for graphed in [False, True] if device.type == "cuda" else [False]:
+        epochs = max(1, min(20, round(options.seconds * rows["eager"]["rate"] / PROCESSES)))
+        seconds = others.seconds(case, epochs, graphed=graphed)
+        rows[f"{PROCESSES} processes" + ", graphs" * graphed] = {"rate": PROCESSES * epochs / seconds}
+    for row in rows.values():
+        row["beside_eager"] = row["rate"] / rows["eager"]["rate"]
+    return rows
 
 
-def synthetic(images: int) -> Dataset:
-    """So many 28 x 28 images to train on, and a fifth of them more, which the split holds out."""
-    n = images * 6 // 5
-    drawn = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (n + 100, 28, 28, 1), dtype=torch.uint8, generator=drawn)
-    labels = torch.arange(n + 100) % 10
-    return Dataset("synthetic", pixels[:n], labels[:n], pixels[n:], labels[n:], classes=10)
+def rate(way: Way, trials: int, seconds: float, device: torch.device) -> dict[str, float]:
+    """Trial-epochs a second by the quickest of the epochs that fit into ``seconds``, and the time of a step."""
+    spent, best = 0.0, float("inf")
+    while spent < seconds:
+        took = timed(way.epoch, device)
+        spent, best = spent + took, min(best, took)
+    step = way.step_seconds()
+    return {"rate": trials / best, "epoch": best, **({} if step is None else {"step": step})}
 
 
-def run_of(model: str, title: str, lane: int, batch: int) -> Run:
-    """Runs that differ in strength, learning rate and seed."""
-    name, strength = REGULARIZERS[title]
-    value = 0.0 if title == "plain SGD" else 1e-4 * (lane + 1)
-    training = TrainingSettings(epochs=100_000, batch_size=batch, learning_rate=1e-4 * (lane + 1))
-    return Run("synthetic", model, name, {strength: value}, training, seed=lane)
+def show(case: Case, ways: dict[str, dict[str, float]]) -> None:
+    heads = (
+        ("trial-epochs/s", 15),
+        ("beside eager", 14),
+        ("MiB a trial", 13),
+        ("us a step", 12),
+        ("floor", 11),
+        ("times", 8),
+    )
+    print(f"\n{case.model}, {case.title}, {case.images} images")
+    print(f"  {'':20}" + "".join(f"{head:>{width}}" for head, width in heads))
+    for way, row in ways.items():
+        step, least = row.get("step"), row.get("floor")
+        cells = [f"{row['rate']:.2f}", f"{row['beside_eager']:.2f}", f"{row['mib']:.1f}" if "mib" in row else "-"]
+        cells += ["-"] * 3 if step is None else [f"{1e6 * step:.1f}", f"{1e6 * least:.2f}", f"{step / least:.1f}"]
+        print(f"  {way:20}" + "".join(f"{c:>{width}}" for c, (_, width) in zip(cells, heads, strict=True)), flush=True)
 
 
-def wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+def show_sweep(swept: dict[str, dict[str, float]]) -> None:
+    print("\na sweep of nn-2 trials of up to 9 epochs, eta 3")
+    for way, took in swept.items():
+        quicker = swept["one at a time"]["seconds"] / took["seconds"]
+        print(f"  {way:16}{took['seconds']:9.2f} s{took['epochs']:6} epochs{quicker:9.2f} times as fast")
 
 
-class Graphed:
-    """A single run whose step is one CUDA graph: data, noise and weights stay on the device."""
+def draw(written: dict[str, Any], path: Path) -> None:
+    """The rates beside the eager one, a panel for each model: lanes as lines, rivals as dashes."""
+    import matplotlib as mpl
 
-    def __init__(self, run: Run, dataset: Dataset, device: torch.device) -> None:
-        self.engine = SerialEngine(run, dataset=dataset, device=device)
-        self.momenta = [torch.zeros_like(parameter) for parameter in self.engine.parameters]
-        course = self.engine.course
-        self.now = course.moment(0, 0, torch.float32, device)
-        self.strengths = course.strengths(self.now)
-        self.index = torch.zeros(course.settings.batch_size, dtype=torch.int64, device=device)
-        self.noise = None
-        if course.regularizer.fills("penalty"):
-            shape = torch.Size([len(self.index), dataset.classes])
-            noise = draw_noise(course.regularizer, "penalty", shape, torch.Generator(), torch.float32)
-            self.noise = None if noise is None else noise.to(device)
-        self.graph = None
-        if device.type == "cuda":
-            self.engine.model.train()
-            side = torch.cuda.Stream(device)
-            side.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(side):
-                for _ in range(3):
-                    self.step()
-            torch.cuda.current_stream(device).wait_stream(side)
-            self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
-                self.step()
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
 
-    def train_epoch(self) -> None:
-        engine = self.engine
-        engine.model.train()
-        for chunk in torch.split(engine.course.order(0).to(engine.device), len(self.index)):
-            self.index[: len(chunk)] = chunk
-            self.graph.replay() if self.graph else self.step()
-        engine.evaluate("validation")
-
-    def step(self) -> None:
-        """The step of a single run with SGD, without a word from the host."""
-        engine, reg = self.engine, self.engine.regularizer
-        inputs = to_unit(data.gather(engine._images, self.index), torch.float32).requires_grad_(reg.fills("penalty"))
-        targets = engine._labels[self.index]
-        outputs = engine.model(inputs)
-        loss = data_loss(reg, engine.settings.loss, outputs, targets, self.strengths, self.now)
-        if reg.fills("penalty"):
-            if self.noise is not None:
-                self.noise.normal_()
-            loss = loss + reg.penalty(inputs, outputs, targets, self.strengths, self.now, self.noise)
-        gradients: list[Tensor] = list(torch.autograd.grad(loss, engine.parameters))
-        with torch.no_grad():
-            for i, (parameter, gradient) in enumerate(zip(engine.parameters, gradients, strict=True)):
-                gradients[i] = regularized(reg, parameter, gradient, self.strengths, self.now, None)[1]
-            torch._foreach_mul_(self.momenta, engine.settings.momentum)
-            torch._foreach_add_(self.momenta, gradients)
-            torch._foreach_add_(engine.parameters, self.momenta, alpha=-engine.settings.learning_rate)
-
-
-def peak(make: Callable[[], Callable[[], object]], device: torch.device) -> float:
-    """Bytes that building the engine and an epoch need beyond what there was before."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        make()()
-        return torch.cuda.max_memory_allocated(device) - before
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        make()()
-        os.write(write, str(1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        return float(pipe.read())
-
-
-def processes(model: str, title: str, options: argparse.Namespace, device: torch.device) -> float:
-    """Trial-epochs a second of four processes that share the device, each with one run."""
-    context = multiprocessing.get_context("spawn" if device.type == "cuda" else "fork")
-    barrier = context.Barrier(PROCESSES + 1)
-    children = [
-        context.Process(target=alone, args=(run_of(model, title, lane, options.batch), options, device, barrier))
-        for lane in range(PROCESSES)
-    ]
-    for child in children:
-        child.start()
-    barrier.wait()
-    begin = time.perf_counter()
-    barrier.wait()
-    seconds = time.perf_counter() - begin
-    for child in children:
-        child.join()
-    return PROCESSES * options.repeats / seconds
-
-
-def alone(run: Run, options: argparse.Namespace, device: torch.device, barrier: Any) -> None:
-    torch.set_num_threads(1)
-    engine = SerialEngine(run, dataset=synthetic(options.images), device=device)
-    engine.train_epoch()
-    wait(device)
-    barrier.wait()
-    for _ in range(options.repeats):
-        engine.train_epoch()
-    wait(device)
-    barrier.wait()
+    models = list(dict.fromkeys(row["model"] for row in written["measured"]))
+    figure, axes = plt.subplots(
+        1, len(models), figsize=(3.6 * len(models) + 1.4, 4.2), layout="constrained", squeeze=False
+    )
+    dashes = {"CUDA graph": ":", "4 processes": "--", "4 processes, graphs": "-."}
+    colours = dict(zip(REGULARIZERS, ("#0072b2", "#d55e00", "#009e73"), strict=True))
+    for axis, model in zip(axes[0], models, strict=True):
+        for row in written["measured"]:
+            if row["model"] != model:
+                continue
+            colour, ways = colours[row["title"]], row["ways"]
+            lanes = {int(way.split()[0]): own for way, own in ways.items() if way.endswith("lanes")}
+            axis.plot(
+                list(lanes), [own["beside_eager"] for own in lanes.values()], "o-", color=colour, label=row["title"]
+            )
+            for way, line in dashes.items():
+                if way in ways:
+                    axis.axhline(ways[way]["beside_eager"], color=colour, ls=line, lw=1)
+        axis.axhline(1, color="0.6", lw=0.8)
+        ticks = sorted(
+            {int(way.split()[0]) for row in written["measured"] for way in row["ways"] if way.endswith("lanes")}
+        )
+        axis.set(title=model, xscale="log", yscale="log", xlabel="lanes")
+        axis.set_xticks(ticks, [str(tick) for tick in ticks])
+        axis.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+        axis.minorticks_off()
+    axes[0][0].set_ylabel("trial-epochs a second, eager run = 1")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    shown = {way for row in written["measured"] for way in row["ways"]}
+    for way, line in dashes.items():
+        if way in shown:
+            handles.append(plt.Line2D([], [], color="0.3", ls=line, lw=1))
+            labels.append(way)
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle(f"{written['host']['device']}, batch {written['batch']}, {written['precision']}", fontsize=10)
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -456,6 +456,8 @@ class Study(_Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        if plain["training"]["precision"] == "float32":
+            del plain["training"]["precision"]  # a study that was begun before there was a choice goes on
         plain["functions"] = [m.space.digest for m in self.regularizers.values() if isinstance(m.space, DefinedByRun)]
         same = json.loads(json.dumps(plain), parse_int=float)  # 1 and 1.0 say the same
         return hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()[:16]

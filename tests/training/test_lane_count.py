@@ -6,7 +6,7 @@ import torch
 from tune_reg import data
 from tune_reg.training import Run, TrainingSettings
 from tune_reg.training.lane_count import Measured, lanes_that_pay
-from tune_reg.training.lane_rate import measured
+from tune_reg.training.lane_rate import filled, measured
 
 
 def device(*, width, each, fixed=0.0):
@@ -53,6 +53,29 @@ def test_what_did_not_fit_after_all_is_not_taken():
         return Measured(0.0, float("inf")) if lanes > 4 else Measured(10.0 * lanes, 0.01 * lanes)
 
     assert lanes_that_pay(measure, most=64) == 4
+
+
+@pytest.mark.parametrize(
+    ("available", "share", "full"),
+    [
+        (100, 1.0, 0.1),
+        (100, 0.25, 0.4),  # a quarter of the device is the worker's
+        (20, 1.0, 0.5),  # others hold the rest
+        (20, 0.25, 0.5),
+        (0, 1.0, float("inf")),
+    ],
+)
+def test_a_worker_fills_its_share_of_the_device_or_what_others_leave(available, share, full):
+    assert filled(10, available, 100, share) == full
+
+
+def test_memory_of_a_device_bounds_the_lanes():
+    """Half a device of 80, of which others hold 50: so 30 of it, four fifths of which are 24; a lane takes 2, all 1."""
+
+    def measure(lanes):
+        return Measured(10.0 * lanes, filled(1 + 2 * lanes, 30, 80, 0.5))
+
+    assert lanes_that_pay(measure, most=1024) == 8
 
 
 @pytest.mark.parametrize("keys", [{}, {"protocol": "paper"}, {"fraction": 0.1}, {"images_per_class": 5}])

@@ -8,8 +8,10 @@ from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer, regularizers
-from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key, lanes
+from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key
+from tune_reg.training.lane_inputs import LaneInputs
 from tune_reg.training.lane_networks import LaneNetworks
+from tune_reg.training.lane_step import LaneStep
 
 MODELS = ("nn-2-small", "lenet-4", "small-cnn", "resnet-8-keras")
 
@@ -137,15 +139,28 @@ def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
 @pytest.mark.parametrize("name", list(regularizers()))
 def test_lanes_equal_single_runs(tiny, noise, name, model):
     """10 steps of each lane, at different epochs of trainings of different length."""
-    if name == "dropout" and model not in ("nn-2-small", "lenet-4"):
-        pytest.skip("the model has no dropout layers")
     if name == "l1" and model == "resnet-8-keras":
         # Its biases before batch normalisation stay 0 but for rounding, whose sign l1 makes much of.
         model = "resnet-14"
+    check_regularizer(tiny, noise, name, model)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("model", ["nn-2", "lenet-4", "small-cnn", "resnet-20"])
+@pytest.mark.parametrize("name", list(regularizers()))
+def test_fifty_steps_with_every_regularizer_equal_single_runs(tiny, noise, name, model):
+    check_regularizer(tiny, noise, name, model, epochs=10, training={"epochs": 12})
+
+
+def check_regularizer(tiny, noise, name, model, *, epochs=2, training=None):
+    """Lanes at epochs 0, 1 and 0, 5 steps an epoch."""
+    if name == "dropout" and model not in ("nn-2-small", "nn-2", "lenet-4"):
+        pytest.skip("the model has no dropout layers")
     pools = model in ("lenet-4", "small-cnn")
-    training = {} if pools else {"augment": "crop-flip"}
+    training = {**(training or {}), **({} if pools else {"augment": "crop-flip"})}
     runs = [run_of(name, lane, model=model, training=training) for lane in range(3)]
-    check_against_single_runs(noise if pools else tiny, runs)
+    check_against_single_runs(noise if pools else tiny, runs, epochs)
 
 
 @pytest.mark.parametrize(("name", "choices"), VARIANTS, ids=str)
@@ -289,34 +304,35 @@ def test_a_state_is_a_copy(tiny):
 
 
 def broken_learning_rate(monkeypatch):
-    original = lanes._sgd
+    original = LaneStep._sgd
 
-    def broken(epoch, stack, gradient):
-        epoch.learning_rate[1] *= 1 + 1e-6
-        original(epoch, stack, gradient)
+    def broken(self, gradient):
+        self.inputs.learning_rate[1] *= 1 + 1e-6
+        original(self, gradient)
 
-    monkeypatch.setattr(lanes, "_sgd", broken)
+    monkeypatch.setattr(LaneStep, "_sgd", broken)
 
 
 def broken_strength(monkeypatch):
-    original = lanes._Epoch.__init__
+    original = LaneInputs.begin
 
     def broken(self, *arguments):
         original(self, *arguments)
         self.strengths["weight_decay"][1] *= 1 + 1e-4
 
-    monkeypatch.setattr(lanes._Epoch, "__init__", broken)
+    monkeypatch.setattr(LaneInputs, "begin", broken)
 
 
 def broken_dropout(monkeypatch):
-    original = LaneEngine._dropped
+    original = LaneInputs.noise
 
-    def broken(self, epoch, batch):
-        masks = original(self, epoch, batch)
-        masks[0][1] = masks[0][1].roll(1)
-        return masks
+    def broken(self, purpose, batch):
+        noise = original(self, purpose, batch)
+        if purpose == "dropout":
+            noise[0][1] = noise[0][1].roll(1)
+        return noise
 
-    monkeypatch.setattr(LaneEngine, "_dropped", broken)
+    monkeypatch.setattr(LaneInputs, "noise", broken)
 
 
 def broken_momentum(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +61,8 @@ class LanePack:
         free = [lane for lane in range(len(self._engine.lanes)) if lane not in self._members]
         if len(members) > len(free):
             under_way = [(member, self._engine.state(lane)) for lane, member in self._members.items()]
-            del self._engine  # its memory is free before the new one is made
+            del self._engine
+            gc.collect()  # its memory is free before the new one is made
             self._build([*under_way, *((member, None) for member in members)])
             return
         for lane, member in zip(free, members, strict=False):

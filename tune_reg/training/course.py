@@ -78,6 +78,14 @@ class Course:
         """The same as 0-d tensors."""
         return Progress(*torch.tensor(self.where(epoch, step), dtype=dtype, device=device).unbind())
 
+    def moments(self, epoch: int, dtype: torch.dtype) -> Tensor:
+        """The same of all steps of an epoch: [steps, 4], on the CPU."""
+        steps = self.steps(epoch)
+        rows = torch.tensor(self.where(epoch, 0), dtype=torch.float64).repeat(steps, 1)
+        # Within an epoch nothing else changes.
+        rows[:, 0] = (self._steps_before[epoch] + torch.arange(steps, dtype=torch.float64)) / self._steps_before[-1]
+        return rows.to(dtype)
+
     def strengths(self, now: Progress) -> dict[str, Tensor]:
         """The hyperparameters that are numbers, as 0-d tensors; those with a schedule at this epoch's value."""
         return {

@@ -15,6 +15,7 @@ from tune_reg import data, models, optimizers
 from tune_reg.data import Dataset, crop_flip
 from tune_reg.regularizers import Progress, Strengths
 from tune_reg.training.course import Course, EpochPlan, EpochRow, epoch_row, not_finite
+from tune_reg.training.precision import forward_pass
 from tune_reg.training.run import Run
 from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
 
@@ -118,14 +119,14 @@ class SerialEngine:
         """Mean cross-entropy and accuracy on "train", "validation" or "test", in evaluation mode."""
         images, labels, index = self._part(part)
         self.model.eval()
-        loss, correct = torch.zeros((), dtype=torch.float64), 0
+        loss, correct = torch.zeros(2, dtype=torch.float64, device=self.device).unbind()
         with torch.no_grad():
             for chunk in torch.split(index, _EVALUATION_BATCH):
                 outputs = self.model(self._batch(images, chunk))
                 targets = labels[chunk]
-                loss += nn.functional.cross_entropy(outputs, targets, reduction="sum").double().cpu()
-                correct += int((outputs.argmax(1) == targets).sum())
-        return float(loss) / len(index), correct / len(index)
+                loss += nn.functional.cross_entropy(outputs, targets, reduction="sum").double()
+                correct += (outputs.argmax(1) == targets).sum()
+        return float(loss) / len(index), float(correct) / len(index)
 
     def size(self, part: str) -> int:
         """Images of "train", "validation" or "test"."""
@@ -204,6 +205,8 @@ class SerialEngine:
         self._total = torch.tensor(self._left.get("total", 0.0), dtype=torch.float64, device=self.device)
         # They change from epoch to epoch alone, and making tensors costs every step.
         self._now = course.strengths(course.moment(self.epoch, 0, self.dtype, self.device))
+        moments = course.moments(self.epoch, self.dtype).to(self.device)
+        self._moments = [Progress(*of_step.unbind()) for of_step in moments]
         self.model.train()
         at_once = optimizers.evaluations_per_step(self.settings.optimizer)
         for i in range(self.step, len(chunks), at_once):
@@ -232,8 +235,7 @@ class SerialEngine:
 
     def _evaluate(self, chunk: Tensor, i: int) -> Tensor:
         """Loss and gradients of one batch, regularized; the loss."""
-        now = self.course.moment(self.epoch, i, self.dtype, self.device)
-        strengths, reg = self._now, self.regularizer
+        now, strengths, reg = self._moments[i], self._now, self.regularizer
         images, targets = data.gather(self._images, chunk), self._labels[chunk]
         if self.settings.augment == "crop-flip":
             images = crop_flip(images, self._sources["augment"])
@@ -242,7 +244,9 @@ class SerialEngine:
             inputs = reg.inputs(inputs, strengths, now, self._noise("inputs", inputs))
         if reg.fills("penalty"):
             inputs.requires_grad_()
-        outputs = self.model(inputs)
+        with forward_pass(self.settings.precision):
+            outputs = self.model(inputs)
+        outputs = outputs.to(self.dtype)
         loss = data_loss(reg, self.settings.loss, outputs, targets, strengths, now)
         self._total += loss.detach().double() * len(chunk)
         if reg.fills("penalty"):

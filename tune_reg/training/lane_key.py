@@ -24,6 +24,7 @@ class LaneKey(NamedTuple):
     batch_size: int
     loss: str
     augment: str
+    precision: str
 
 
 def lane_key(run: Run) -> LaneKey:
@@ -57,6 +58,7 @@ def lane_key(run: Run) -> LaneKey:
         sizes[0],
         settings.loss,
         settings.augment,
+        settings.precision,
     )
 
 

@@ -22,18 +22,42 @@ class Stack:
     momenta: Tensor
     buffers: dict[str, Tensor]
 
-    def take(self, lanes: Sequence[int]) -> Stack:
-        """A copy of some lanes."""
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All of them."""
+        return [self.weights, self.momenta, *self.buffers.values()]
+
+    def room(self, lanes: int) -> Stack:
+        """A stack for so many such lanes, of zeros."""
+        weights, momenta, *buffers = (tensor.new_zeros(lanes, *tensor.shape[1:]) for tensor in self.tensors)
+        return Stack(weights, momenta, dict(zip(self.buffers, buffers, strict=True)))
+
+    def take(self, lanes: Sequence[int], into: Stack) -> None:
+        """Copy some lanes into another stack, in place."""
         index = torch.tensor(lanes, device=self.weights.device)
-        buffers = {name: buffer[index] for name, buffer in self.buffers.items()}
-        return Stack(self.weights[index], self.momenta[index], buffers)
+        for own, other in zip(self.tensors, into.tensors, strict=True):
+            other.copy_(own.index_select(0, index))
 
     def put(self, lanes: Sequence[int], some: Stack) -> None:
         """Write ``some`` over these lanes."""
         index = torch.tensor(lanes, device=self.weights.device)
-        self.weights[index], self.momenta[index] = some.weights, some.momenta
-        for name, buffer in self.buffers.items():
-            buffer[index] = some.buffers[name]
+        for own, other in zip(self.tensors, some.tensors, strict=True):
+            own.index_copy_(0, index, other)
+
+
+@dataclass
+class _Dropping:
+    """Hook of the dropout layers, which themselves are off: the masks of lanes come from outside."""
+
+    masks: Iterator[Tensor] | None = None
+    #: The shapes that came by, where they are wanted.
+    seen: list[torch.Size] | None = None
+
+    def __call__(self, layer: nn.Module, arguments: tuple[Tensor, ...], hidden: Tensor) -> Tensor:
+        del layer, arguments
+        if self.seen is not None:
+            self.seen.append(hidden.shape)
+        return hidden if self.masks is None else hidden * next(self.masks)
 
 
 class LaneNetworks:
@@ -52,11 +76,11 @@ class LaneNetworks:
         self._sizes = [parameter.numel() for parameter in self._trained]
         frozen = {key: value for key, value in network.named_parameters() if not value.requires_grad}
         self._rest: dict[str, Tensor] = {**frozen, **dict(network.named_buffers())}
-        self._masks: Iterator[Tensor] | None = None
-        self._seen: list[torch.Size] | None = None
+        self._dropping = _Dropping()
+        self._hidden: dict[int, list[torch.Size]] = {}
         for layer in network.modules():
             if isinstance(layer, models.Dropout):
-                layer.register_forward_hook(self._dropped)
+                layer.register_forward_hook(self._dropping)
         like = self._trained[0].detach()
         self.stack = Stack(
             like.new_zeros(lanes, sum(self._sizes)),
@@ -66,6 +90,11 @@ class LaneNetworks:
         for lane in range(lanes):
             self.write(lane, network.state_dict())
         self._try(name)
+
+    @property
+    def shapes(self) -> list[torch.Size]:
+        """Of the trained parameters of one network."""
+        return [parameter.shape for parameter in self._trained]
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Rows [K, P] as one tensor [K, *shape] for each parameter, all of them views."""
@@ -88,11 +117,11 @@ class LaneNetworks:
         """
 
         def one(tensors: dict[str, Tensor], images: Tensor, masks: list[Tensor]) -> Tensor:
-            self._masks = iter(masks) if masks else None
+            self._dropping.masks = iter(masks) if masks else None
             try:
                 logits: Tensor = functional_call(self._network, tensors, (images,))
             finally:
-                self._masks = None
+                self._dropping.masks = None
             return logits
 
         self._network.train(train)
@@ -104,11 +133,12 @@ class LaneNetworks:
     @torch.no_grad()
     def dropout_shapes(self, batch: int) -> list[torch.Size]:
         """What the dropout layers of one network get for a batch of this size, in the order of their calls."""
-        self._network.eval()
-        self._seen = []
-        self._network(self._trained[0].new_zeros(batch, *self._image))
-        seen, self._seen = self._seen, None
-        return seen
+        if batch not in self._hidden:
+            self._network.eval()
+            self._dropping.seen = []
+            self._network(self._trained[0].new_zeros(batch, *self._image))
+            self._hidden[batch], self._dropping.seen = self._dropping.seen, None
+        return self._hidden[batch]
 
     @torch.no_grad()
     def write(self, lane: int, state: dict[str, Any], momenta: dict[int, Tensor] | None = None) -> None:
@@ -136,13 +166,6 @@ class LaneNetworks:
     def parameters(self, lane: int) -> list[Tensor]:
         """The trained parameters of a lane, as views."""
         return [piece[lane] for piece in self.split(self.stack.weights)]
-
-    def _dropped(self, layer: nn.Module, arguments: tuple[Tensor, ...], hidden: Tensor) -> Tensor:
-        """Hook of the dropout layers, which themselves are off: the masks of lanes come from outside."""
-        del layer, arguments
-        if self._seen is not None:
-            self._seen.append(hidden.shape)
-        return hidden if self._masks is None else hidden * next(self._masks)
 
     def _try(self, name: str) -> None:
         pieces = [piece.detach().clone().requires_grad_() for piece in self.split(self.stack.weights[:1])]

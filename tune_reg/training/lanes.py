@@ -5,25 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 
 from tune_reg import data, models, optimizers
 from tune_reg.data import Dataset
-from tune_reg.data.augment import draw, shift_mirror
 from tune_reg.errors import StudyError
-from tune_reg.regularizers import Progress
 from tune_reg.training.course import Course, EpochPlan, EpochRow, epoch_row, not_finite
+from tune_reg.training.lane_inputs import LaneInputs, Shapes
 from tune_reg.training.lane_key import check_same, lane_key
 from tune_reg.training.lane_networks import LaneNetworks, Stack
-from tune_reg.training.lane_noise import before_the_batch
+from tune_reg.training.lane_step import LaneScores, LaneStep
+from tune_reg.training.replay import Replayed, graphs_for
 from tune_reg.training.run import Run
-from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
 
 
 @dataclass
@@ -35,6 +32,18 @@ class Lane:
     diverged: bool = False
     history: list[EpochRow] = field(default_factory=list)
     resting: bool = False
+    _ahead: tuple[int, Tensor] | None = None
+
+    def order(self) -> Tensor:
+        """The images of the epoch that comes next, in its order."""
+        if self._ahead is None or self._ahead[0] != self.epoch:
+            self._ahead = self.epoch, self.course.order(self.epoch)
+        return self._ahead[1]
+
+    def look_ahead(self) -> None:
+        """Draw the order of the epoch after the next one: a shuffle is the dearest that an epoch asks of the host."""
+        if self.epoch + 1 < self.course.settings.epochs:
+            self._ahead = self.epoch + 1, self.course.order(self.epoch + 1)
 
     @property
     def run(self) -> Run:
@@ -53,6 +62,9 @@ class LaneEngine:
     Each lane has its own weights, momenta and batch statistics, numbers, schedules, epoch, seed, subset and streams of
     chance. Its state is that of ``SerialEngine`` up to rounding, in the same form, and depends on neither the other
     lanes nor its place. Lanes that are finished rest, unchanged, until ``replace`` gives them another run.
+
+    Within an epoch the host draws random numbers and starts steps, and reads nothing back. On a GPU the steps are CUDA
+    graphs after the first few.
 
     ``dtype``: of parameters and arithmetic. ``dataset``: in place of loading that of the runs. Raises StudyError for
     runs that differ in more than numbers, for optimizers other than SGD, for batch sizes with a schedule, and for a
@@ -92,7 +104,8 @@ class LaneEngine:
             self._networks.write(lane, own.course.network(self.dataset).state_dict())
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
-        self._dropout_shapes: dict[int, list[torch.Size]] = {}
+        self._graphs = graphs_for(self.device)
+        self._program: _Program | None = None
 
     @property
     def finished(self) -> bool:
@@ -110,12 +123,15 @@ class LaneEngine:
         begin = time.perf_counter()
         lanes = [self.lanes[lane] for lane in active]
         plans = [lane.course.plan(lane.epoch) for lane in lanes]
-        # The rest of the lanes neither cost time nor change.
-        stack = self._networks.stack if len(active) == len(self.lanes) else self._networks.stack.take(active)
-        losses = self._train(active, stack, plans)
-        if stack is not self._networks.stack:
-            self._networks.stack.put(active, stack)
-        validation = self._evaluate("validation", active, stack)
+        program = self._program_for(active)
+        self._train(program, active, plans)
+        self._validate(program, lanes)
+        for own in lanes:
+            own.look_ahead()
+        # Nothing was read before: on a GPU all of it was only started.
+        losses, validation = program.step.read(), program.scores.read()
+        if program.stack is not self._networks.stack:
+            self._networks.stack.put(active, program.stack)
         wall_s = (time.perf_counter() - begin) / len(active)
         rows = {}
         for lane, plan, loss, scores in zip(active, plans, losses, validation, strict=True):
@@ -128,7 +144,10 @@ class LaneEngine:
 
     def evaluate(self, part: str) -> list[tuple[float, float]]:
         """Mean cross-entropy and accuracy of each lane on "train", "validation" or "test", in evaluation mode."""
-        return self._evaluate(part, range(len(self.lanes)), self._networks.stack)
+        scores = self._scores(part, self.lanes, self._networks.stack)
+        for size in scores.sizes:
+            scores(size)
+        return scores.read()
 
     def replace(self, lane: int, run: Run, state: dict[str, Any] | None = None) -> None:
         """Put another run into a lane, in place, at its beginning or at ``state``. The other lanes do not notice.
@@ -187,195 +206,87 @@ class LaneEngine:
             network = network.to(memory_format=torch.channels_last)
         return network
 
-    # Training
+    # An epoch
 
-    def _train(self, active: Sequence[int], stack: Stack, plans: Sequence[EpochPlan]) -> list[float]:
-        """One pass of each active lane over its own subset; the mean training losses."""
+    def _program_for(self, active: Sequence[int]) -> _Program:
+        """What trains so many lanes. Those that rest neither cost time nor change."""
         lanes = [self.lanes[lane] for lane in active]
-        masks = self._rest(active, lanes, stack)
-        epoch = _Epoch(lanes, plans, masks, self.device, self.dtype)
-        total = torch.zeros(len(active), dtype=torch.float64, device=self.device)
-        order = torch.stack([lane.course.order(lane.epoch) for lane in lanes]).to(self.device)
-        for i, chunk in enumerate(torch.split(order, self.key.batch_size, dim=1)):
-            total += self._step(epoch, stack, chunk, epoch.moments[i]) * chunk.shape[1]
-        mean: list[float] = (total / order.shape[1]).tolist()
-        return mean
+        if self._program is None or len(self._program.stack.weights) != len(active):
+            self._program = None  # its memory is free before the next one is made
+            whole = self._networks.stack
+            self._program = self._make(lanes, whole if len(active) == len(self.lanes) else whole.room(len(active)))
+        if self._program.stack is not self._networks.stack:
+            self._networks.stack.take(active, self._program.stack)
+        return self._program
 
-    def _rest(self, active: Sequence[int], lanes: Sequence[Lane], stack: Stack) -> Tensor | None:
-        """Which weights of each lane learn in this epoch, [K, P] of 0 and 1, or None for all; momenta of others go."""
-        drawn = [
-            own.course.masks(own.epoch, self._networks.parameters(lane))
-            for lane, own in zip(active, lanes, strict=True)
-        ]
-        if not any(drawn):
-            return None
-        masks = torch.ones_like(stack.weights)
-        for i, piece in enumerate(self._networks.split(masks)):
-            for k, own in enumerate(drawn):
-                if i in own:
-                    piece[k] = own[i]
-        stack.momenta.mul_(masks)
-        return masks
-
-    def _step(self, epoch: _Epoch, stack: Stack, chunk: Tensor, now: Progress) -> Tensor:
-        """One step of all lanes on their images [K, B]; the losses float64 [K], without penalties."""
-        reg, strengths = self._regularizer, epoch.strengths
-        targets = self._labels[chunk]
-        inputs = self._inputs(epoch, chunk)
-        if reg.fills("inputs"):
-            noise = self._noise(epoch, "inputs", inputs)
-            inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, now, noise)
-        if reg.fills("penalty"):
-            inputs.requires_grad_()
-        parameters = [piece.detach().requires_grad_() for piece in self._networks.split(stack.weights)]
-        outputs = self._networks.outputs(
-            parameters, stack.buffers, inputs, train=True, masks=self._dropped(epoch, chunk.shape[1])
+    def _make(self, lanes: Sequence[Lane], stack: Stack) -> _Program:
+        networks, course = self._networks, lanes[0].course
+        shapes = Shapes(self.dataset.image, self.dataset.classes, networks.shapes, networks.dropout_shapes)
+        inputs = LaneInputs(course, len(lanes), shapes, dtype=self.dtype, device=self.device)
+        step = LaneStep(networks, stack, inputs, self._regularizer, self.key, self._images, self._labels)
+        scores = self._scores("validation", lanes, stack)
+        return _Program(
+            stack,
+            inputs,
+            step,
+            scores,
+            Replayed(step, step.state, self._graphs),
+            Replayed(scores, scores.state, self._graphs),
         )
-        losses = vmap(partial(data_loss, reg, self.key.loss))(outputs, targets, strengths, now)
-        objective = losses
-        if reg.fills("penalty"):
-            noise = self._noise(epoch, "penalty", outputs)
-            noise = None if noise is None else before_the_batch(reg, noise, outputs.shape[1:])
-            objective = losses + self._one_a_lane(reg.penalty(inputs, outputs, targets, strengths, now, noise), losses)
-        # The sum keeps lanes apart: the gradient of each is 1, whatever the others are.
-        gradients = torch.autograd.grad(objective.sum(), parameters)
-        with torch.no_grad():
-            gradient = torch.empty_like(stack.weights)
-            torch._foreach_copy_(self._networks.split(gradient), gradients)
-            if reg.fills("update") or reg.fills("gradient"):
-                self._regularize(epoch, stack.weights, gradient, now)
-            _sgd(epoch, stack, gradient)
-        return losses.detach().double()
 
-    def _inputs(self, epoch: _Epoch, chunk: Tensor) -> Tensor:
-        """The images [K, B, C, H, W] in [0, 1] at [K, B], augmented."""
-        images = data.gather(self._images, chunk.flatten())
-        if self.key.augment == "crop-flip":
-            drawn = [draw(chunk.shape[1], source["augment"], padding=4, flip=True) for source in epoch.sources]
-            shifts, mirrored = zip(*drawn, strict=True)
-            images = shift_mirror(images, torch.cat(shifts, 1), torch.cat(mirrored), padding=4)
-        return self._to_unit(images, chunk)
+    def _train(self, program: _Program, active: Sequence[int], plans: Sequence[EpochPlan]) -> None:
+        """One pass of each active lane over its own subset."""
+        lanes, inputs = [self.lanes[lane] for lane in active], program.inputs
+        inputs.begin([(lane.course, lane.epoch) for lane in lanes], plans, [lane.order() for lane in lanes])
+        program.step.loss.zero_()
+        if inputs.masks is not None:
+            self._rest(active, inputs.masks)
+            program.stack.momenta.mul_(inputs.masks)
+        for i, size in enumerate(inputs.sizes):
+            if i % inputs.block == 0:
+                inputs.draw(i)
+            program.train(size)
 
-    def _to_unit(self, images: Tensor, chunk: Tensor) -> Tensor:
-        """Images [K B, C, H, W] of an index [K, B] as numbers [K, B, C, H, W], or without K where it has none."""
-        inputs: Tensor = to_unit(images, self.dtype).unflatten(0, chunk.shape)  # type: ignore[no-untyped-call]
-        return inputs
+    def _rest(self, active: Sequence[int], masks: Tensor) -> None:
+        """Which weights of each lane learn in this epoch, into ``masks`` [K, P]."""
+        masks.fill_(1)
+        pieces = self._networks.split(masks)
+        for k, lane in enumerate(active):
+            own = self.lanes[lane]
+            for i, mask in own.course.masks(own.epoch, self._networks.parameters(lane)).items():
+                pieces[i][k] = mask
 
-    def _dropped(self, epoch: _Epoch, batch: int) -> list[Tensor]:
-        """A mask [K, *hidden] for each call of a dropout layer."""
-        if not any(epoch.dropout):
-            return []
-        if batch not in self._dropout_shapes:
-            self._dropout_shapes[batch] = self._networks.dropout_shapes(batch)
-        return [
-            torch.stack(
-                [
-                    models.draw_mask(shape, rate, source, self.dtype) if rate else torch.ones(shape, dtype=self.dtype)
-                    for rate, source in zip(epoch.dropout, epoch.dropout_sources, strict=True)
-                ]
-            ).to(self.device)
-            for shape in self._dropout_shapes[batch]
-        ]
+    def _validate(self, program: _Program, lanes: Sequence[Lane]) -> None:
+        _, _, index = self._part("validation", lanes)
+        if not program.scores.fits(index):  # some lanes were replaced by runs with a split of their own
+            program.scores = self._scores("validation", lanes, program.stack)
+            program.validate = Replayed(program.scores, program.scores.state, self._graphs)
+        program.scores.begin(index)
+        for size in program.scores.sizes:
+            program.validate(size)
 
-    def _noise(self, epoch: _Epoch, hook: str, like: Tensor) -> Tensor | None:
-        """What ``hook`` wants for each lane of a tensor [K, *shape]: [K, *wanted], each from the lane's own stream."""
-        shape = like.shape[1:]
-        drawn = [draw_noise(self._regularizer, hook, shape, own[hook], self.dtype) for own in epoch.sources]
-        wanted = [noise for noise in drawn if noise is not None]
-        return torch.stack(wanted).to(self.device) if wanted else None
-
-    def _one_a_lane(self, penalty: Tensor, losses: Tensor) -> Tensor:
-        if penalty.shape != losses.shape:
-            raise StudyError(
-                f"lanes: the penalty of {self.key.regularizer!r} must keep the lanes' axis {list(losses.shape)} of "
-                f"inputs and outputs, but it gives {list(penalty.shape)}; train its runs one by one"
-            )
-        return penalty
-
-    def _regularize(self, epoch: _Epoch, weights: Tensor, gradient: Tensor, now: Progress) -> None:
-        """What the regularizer does to weights and gradients [K, P] between backward pass and step, in place."""
-        reg = self._regularizer
-        apart = partial(regularized, reg)
-        for w, g in zip(self._networks.split(weights), self._networks.split(gradient), strict=True):
-            noise = self._noise(epoch, "gradient", g) if reg.fills("gradient") else None
-            dims = _lanes(0, 0, 0, 0, noise)
-            updated, regular = vmap(apart, in_dims=dims)(w, g, epoch.strengths, now, noise)
-            if reg.fills("update"):
-                w.copy_(updated)
-            g.copy_(regular)
-
-    # Evaluation
+    def _scores(self, part: str, lanes: Sequence[Lane], stack: Stack) -> LaneScores:
+        images, labels, index = self._part(part, lanes)
+        # Batches no larger than in training, so that evaluation never needs more memory.
+        return LaneScores(self._networks, stack, images, labels, index, self.key.batch_size)
 
     def _part(self, part: str, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images, labels, and the index of each lane [K, n], or [n] where all have the same."""
+        """Images and labels on the device, and on the CPU the index of each lane [K, n], or [n] where all are alike."""
         if part == "test" or (part == "validation" and self.key.protocol == "paper"):
             images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
-            return images, labels, torch.arange(len(labels), device=self.device)
+            return images, labels, torch.arange(len(labels))
         indices = [lane.course.train_index if part == "train" else lane.course.val_index for lane in lanes]
-        alike = all(index.equal(indices[0]) for index in indices)
-        index = indices[0] if alike else torch.stack(indices)
-        return self._images, self._labels, index.to(self.device)
-
-    @torch.no_grad()
-    def _evaluate(self, part: str, active: Sequence[int], stack: Stack) -> list[tuple[float, float]]:
-        images, labels, index = self._part(part, [self.lanes[lane] for lane in active])
-        parameters = self._networks.split(stack.weights)
-        loss = torch.zeros(len(active), dtype=torch.float64, device=self.device)
-        correct = torch.zeros_like(loss)
-        # Batches no larger than in training, so that evaluation never needs more memory.
-        for chunk in torch.split(index, self.key.batch_size, dim=-1):
-            inputs = self._to_unit(data.gather(images, chunk.flatten()), chunk)
-            outputs = self._networks.outputs(parameters, stack.buffers, inputs, train=False)
-            targets = labels[chunk].expand(outputs.shape[:-1])
-            picked = torch.log_softmax(outputs, -1).gather(-1, targets.unsqueeze(-1))
-            loss -= picked.sum((1, 2)).double()
-            correct += (outputs.argmax(-1) == targets).sum(1)
-        n = index.shape[-1]
-        return list(zip((loss / n).tolist(), (correct / n).tolist(), strict=True))
+        alike = len({lane.run.split_seed for lane in lanes}) == 1 if part == "validation" else len(lanes) == 1
+        return self._images, self._labels, indices[0] if alike else torch.stack(indices)
 
 
-class _Epoch:
-    """What the active lanes need in one epoch, stacked: scalars [K, 1], strengths [K], ``Progress`` of [K] a step."""
+@dataclass
+class _Program:
+    """What trains and validates so many lanes: their tensors, and the steps on them."""
 
-    def __init__(
-        self,
-        lanes: Sequence[Lane],
-        plans: Sequence[EpochPlan],
-        masks: Tensor | None,
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> None:
-        def column(numbers: Sequence[float]) -> Tensor:
-            return torch.tensor(numbers, dtype=dtype, device=device).unsqueeze(1)
-
-        courses = [(lane.course, lane.epoch) for lane in lanes]
-        own = [course.strengths(course.moment(epoch, 0, dtype, torch.device("cpu"))) for course, epoch in courses]
-        self.strengths = {name: torch.stack([each[name] for each in own]).to(device) for name in own[0]}
-        # All steps in one transfer: [steps, 4, K].
-        steps = range(courses[0][0].steps(courses[0][1]))
-        where = [[course.where(epoch, step) for course, epoch in courses] for step in steps]
-        moments = torch.tensor(where, dtype=dtype, device=device).transpose(1, 2)
-        self.moments = [Progress(*of_step.unbind()) for of_step in moments]
-        self.learning_rate = column([plan.learning_rate for plan in plans])
-        self.weight_decay = column([plan.weight_decay for plan in plans])
-        self.decays = any(plan.weight_decay for plan in plans)
-        self.momentum = column([course.settings.momentum for course, _ in courses])
-        self.masks = masks
-        self.sources = [course.sources(epoch) for course, epoch in courses]
-        self.dropout = [plan.dropout for plan in plans]
-        self.dropout_sources = [course.dropout_source(epoch) for course, epoch in courses]
-
-
-def _sgd(epoch: _Epoch, stack: Stack, gradient: Tensor) -> None:
-    """SGD with momentum and coupled decay, of all weights at once; ``gradient`` [K, P] is used up."""
-    if epoch.decays:
-        gradient.addcmul_(stack.weights, epoch.weight_decay)
-    if epoch.masks is not None:
-        gradient.mul_(epoch.masks)
-    torch.addcmul(gradient, stack.momenta, epoch.momentum, out=stack.momenta)  # in one pass over memory
-    stack.weights.addcmul_(stack.momenta, epoch.learning_rate, value=-1)
-
-
-def _lanes(*arguments: Tensor | int | None) -> tuple[int | None, ...]:
-    """``in_dims`` of a hook whose last argument may be None."""
-    return tuple(None if argument is None else 0 for argument in arguments)
+    stack: Stack
+    inputs: LaneInputs
+    step: LaneStep
+    scores: LaneScores
+    train: Replayed
+    validate: Replayed

@@ -48,6 +48,9 @@ class TrainingSettings(BaseModel):
     #: For regularizers that bring no loss of their own. "mse" is that of residual smoothing without smoothing.
     loss: Literal["cross-entropy", "mse"] = "cross-entropy"
     augment: Literal["none", "crop-flip"] = "none"
+    #: Of the products in the forward pass, and so in the backward pass, of training. Weights, their updates, losses
+    #: and penalties are float32 in both cases, and so are validation and tests.
+    precision: Literal["float32", "bfloat16"] = "float32"
     #: Share of the training images held out to pick strengths by.
     validation: Annotated[float, Field(gt=0, lt=1)] = 1 / 6
 

@@ -1,0 +1,118 @@
+"""A whole sweep by asynchronous successive halving, its trials in lanes and one at a time, without Ray and Optuna."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import torch
+from floors import wait
+from lane_ways import synthetic
+
+from tune_reg.data import Dataset
+from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
+
+ETA = 3
+
+
+@dataclass
+class Halving:
+    """Which trials go on: at a rung, those among the best third of the trials that have come to it so far."""
+
+    epochs: int
+    eta: int = ETA
+    reached: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+    def ends(self, epoch: int, value: float) -> bool:
+        """Whether a trial ends at ``epoch`` with ``value``, the higher the better.
+
+        >>> halving = Halving(epochs=9)
+        >>> [halving.ends(1, value) for value in (0.5, 0.4, 0.6, 0.1)], halving.ends(2, 0.0), halving.ends(9, 1.0)
+        ([False, True, False, True], False, True)
+        """
+        if epoch >= self.epochs:
+            return True
+        if epoch not in self.rungs:
+            return False
+        values = self.reached[epoch]
+        values.append(value)
+        return sorted(values, reverse=True).index(value) >= max(1, len(values) // self.eta)
+
+    @property
+    def rungs(self) -> list[int]:
+        """1, eta, eta^2, ... below the last epoch."""
+        powers = [self.eta**i for i in range(20)]
+        return [power for power in powers if power < self.epochs]
+
+
+@dataclass
+class Swept:
+    """What a sweep took."""
+
+    seconds: float
+    epochs: int
+    best: float
+
+
+def trials_of(count: int, model: str, epochs: int, batch: int) -> list[Run]:
+    """Runs with learning rates and decays spread over three decades each."""
+    drawn = torch.rand(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    runs = []
+    for i, (u, v) in enumerate(drawn.tolist()):
+        training = TrainingSettings(epochs=epochs, batch_size=batch, learning_rate=10 ** (-3.5 + 3 * u))
+        runs.append(Run("synthetic", model, "weight-decay", {"weight_decay": 10 ** (-6 + 3 * v)}, training, seed=i))
+    return runs
+
+
+def in_lanes(runs: list[Run], lanes: int, dataset: Dataset, device: torch.device) -> Swept:
+    """So many at a time, each lane refilled as soon as its trial ends."""
+    halving, epochs, best = Halving(runs[0].settings.epochs), 0, 0.0
+    wait(device)
+    begin = time.perf_counter()
+    waiting = runs[lanes:]
+    engine = LaneEngine(runs[:lanes], dataset=dataset, device=device)
+    while not engine.finished:
+        for lane, row in engine.train_epoch().items():
+            epochs += 1
+            best = max(best, row["val_accuracy"])
+            if not halving.ends(row["epoch"], row["val_accuracy"]):
+                continue
+            if waiting:
+                engine.replace(lane, waiting.pop(0))
+            else:
+                engine.rest(lane)
+    wait(device)
+    return Swept(time.perf_counter() - begin, epochs, best)
+
+
+def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> Swept:
+    """Each trial until it ends, by eager steps."""
+    halving, epochs, best = Halving(runs[0].settings.epochs), 0, 0.0
+    wait(device)
+    begin = time.perf_counter()
+    for run in runs:
+        engine, ended = SerialEngine(run, dataset=dataset, device=device), False
+        while not ended and not engine.finished:
+            row = engine.train_epoch()
+            epochs += 1
+            best = max(best, row["val_accuracy"])
+            ended = halving.ends(row["epoch"], row["val_accuracy"])
+    wait(device)
+    return Swept(time.perf_counter() - begin, epochs, best)
+
+
+def sweep(
+    model: str, trials: int, epochs: int, images: int, batch: int, device: torch.device
+) -> dict[str, dict[str, float]]:
+    """One at a time by eager steps and, as one lane that is refilled, by replayed ones; and all trials side by side."""
+    dataset, runs = synthetic(images), trials_of(trials, model, epochs, batch)
+    short = trials_of(2, model, 2, batch)
+    one_at_a_time(short, dataset, device)  # what a first epoch loads
+    swept = {
+        "one at a time": one_at_a_time(runs, dataset, device),
+        "one lane": in_lanes(runs, 1, dataset, device),
+        f"{trials} lanes": in_lanes(runs, trials, dataset, device),
+    }
+    return {way: dataclasses.asdict(took) for way, took in swept.items()}

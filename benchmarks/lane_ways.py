@@ -1,0 +1,308 @@
+"""The ways to train runs that ``lanes.py`` compares. Each trains and validates whole epochs."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import resource
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from floors import Work, flop_of, least_bytes, wait
+from torch import Tensor
+from torch.nn import functional
+
+from tune_reg import data
+from tune_reg.data import Dataset
+from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
+from tune_reg.training.lane_inputs import chunk_sizes, chunked, upload
+from tune_reg.training.precision import forward_pass
+from tune_reg.training.replay import Replayed, graphs_for
+from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
+
+REGULARIZERS = {
+    "plain SGD": ("weight-decay", "weight_decay"),
+    "adadecay": ("adadecay", "weight_decay"),
+    "hsfob, one probe": ("hsfob", "strength"),
+}
+
+
+class Case(NamedTuple):
+    """What is trained: everything that makes runs the same but for their numbers."""
+
+    model: str
+    title: str
+    images: int
+    batch: int
+    precision: str = "float32"
+
+
+class Way(Protocol):
+    """Trains one or more runs."""
+
+    def epoch(self) -> object:
+        """An epoch of each."""
+
+    def step_seconds(self) -> float | None:
+        """The time of a training step of all of them, without validation, or None where it has none of its own."""
+
+
+def synthetic(images: int) -> Dataset:
+    """So many 28 x 28 images to train on, of ten classes that can be learnt, and a fifth more for validation."""
+    n = images * 6 // 5
+    drawn = torch.Generator().manual_seed(0)
+    labels = torch.arange(n + 100) % 10
+    patterns = torch.randint(0, 64, (10, 28, 28, 1), generator=drawn)
+    noise = torch.randint(0, 192, (n + 100, 28, 28, 1), generator=drawn)
+    pixels = (patterns[labels] + noise).to(torch.uint8)
+    return Dataset("synthetic", pixels[:n], labels[:n], pixels[n:], labels[n:], classes=10)
+
+
+def run_of(case: Case, lane: int) -> Run:
+    """Runs that differ in strength, learning rate and seed."""
+    name, strength = REGULARIZERS[case.title]
+    value = 0.0 if case.title == "plain SGD" else 1e-4 * (lane + 1)
+    rate = 1e-4 * (lane + 1)
+    training = TrainingSettings(epochs=100_000, batch_size=case.batch, learning_rate=rate, precision=case.precision)
+    return Run("synthetic", case.model, name, {strength: value}, training, seed=lane)
+
+
+class Eager:
+    """One run, step by step."""
+
+    def __init__(self, case: Case, dataset: Dataset, device: torch.device) -> None:
+        self.engine = SerialEngine(run_of(case, 0), dataset=dataset, device=device)
+
+    def epoch(self) -> None:
+        self.engine.train_epoch()
+
+    def step_seconds(self) -> None:
+        return None
+
+
+class Lanes:
+    """K runs side by side."""
+
+    def __init__(self, case: Case, lanes: int, dataset: Dataset, device: torch.device) -> None:
+        self.device = device
+        self.engine = LaneEngine([run_of(case, lane) for lane in range(lanes)], dataset=dataset, device=device)
+
+    def epoch(self) -> None:
+        self.engine.train_epoch()
+        for lane in self.engine.lanes:
+            lane.diverged = False  # its time counts all the same
+
+    def step_seconds(self) -> float:
+        engine, active = self.engine, range(len(self.engine.lanes))
+        program, plans = engine._program_for(active), [own.course.plan(own.epoch) for own in engine.lanes]
+        engine._train(program, active, plans)  # whatever is left to capture
+        lanes = [(own.course, own.epoch) for own in engine.lanes]
+        program.inputs.begin(lanes, plans, [own.order() for own in engine.lanes])
+        steps = program.inputs.sizes[: program.inputs.block]
+        program.inputs.draw(0)
+        return timed(lambda: [program.train(size) for size in steps], self.device) / len(steps)
+
+
+def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
+    """What a step of so many lanes must do; counted on the CPU, where it is the same."""
+    engine = LaneEngine([run_of(case, 0)], dataset=dataset)
+    program = engine._program_for([0])
+    course = engine.lanes[0].course
+    program.inputs.begin([(course, 0)], [course.plan(0)], [course.order(0)])
+    program.inputs.draw(0)
+    flop = flop_of(lambda: program.step(program.inputs.batch))
+    parameters = engine._networks.stack.weights.shape[1]
+    moved = least_bytes(parameters, lanes, dataset.train_images[0].numel(), program.inputs.batch)
+    return Work(moved, lanes * flop)
+
+
+class Graphed:
+    """One run whose step and validation are CUDA graphs: data, order, noise and weights stay on the device."""
+
+    def __init__(self, case: Case, dataset: Dataset, device: torch.device) -> None:
+        self.engine = engine = SerialEngine(run_of(case, 0), dataset=dataset, device=device)
+        course = engine.course
+        self.momenta = [torch.zeros_like(parameter) for parameter in engine.parameters]
+        self.now = course.moment(0, 0, torch.float32, device)
+        self.strengths = course.strengths(self.now)
+        self.sizes = chunk_sizes(len(course.train_index), case.batch)
+        self.order = chunked(course.order(0), case.batch).to(device)
+        self.checks = chunk_sizes(len(course.val_index), 8 * case.batch)
+        self.checked = chunked(course.val_index, 8 * case.batch).to(device)
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)
+        self.scores = torch.zeros(2, dtype=torch.float64, device=device)
+        self.noise: Tensor | None = None
+        if course.regularizer.fills("penalty"):
+            shape = torch.Size([case.batch, dataset.classes])
+            noise = draw_noise(course.regularizer, "penalty", shape, torch.Generator(), torch.float32)
+            self.noise = None if noise is None else noise.to(device)
+        graphs = graphs_for(device)
+        state = [*engine.model.state_dict().values(), *self.momenta, self.at]
+        # Its noise comes from the device's own stream, so that a replay is never the same step again.
+        self.train = (Replayed if self.noise is None else Trusting)(self.step, state, graphs)
+        self.check = Replayed(self.look, [self.scores, self.at], graphs)
+
+    def epoch(self) -> list[float]:
+        engine = self.engine
+        engine.model.train()
+        upload(chunked(engine.course.order(0), self.order.shape[-1]), self.order)
+        self.at.zero_()
+        for size in self.sizes:
+            self.train(size)
+        engine.model.eval()
+        self.at.zero_()
+        self.scores.zero_()
+        for size in self.checks:
+            self.check(size)
+        scores: list[float] = self.scores.tolist()
+        return scores
+
+    def step_seconds(self) -> float:
+        self.epoch()
+        self.engine.model.train()
+        self.at.zero_()
+        return timed(lambda: [self.train(size) for size in self.sizes], self.engine.device) / len(self.sizes)
+
+    def step(self, size: int) -> None:
+        """The step of a single run with SGD, without a word from the host."""
+        engine, reg = self.engine, self.engine.regularizer
+        index = self.order.index_select(0, self.at).squeeze(0)[:size]
+        inputs = to_unit(data.gather(engine._images, index), torch.float32).requires_grad_(reg.fills("penalty"))
+        targets = engine._labels[index]
+        with forward_pass(engine.settings.precision):
+            outputs = engine.model(inputs)
+        outputs = outputs.float()
+        loss = data_loss(reg, engine.settings.loss, outputs, targets, self.strengths, self.now)
+        if reg.fills("penalty"):
+            noise = None if self.noise is None else self.noise.normal_()[:, :size]
+            loss = loss + reg.penalty(inputs, outputs, targets, self.strengths, self.now, noise)
+        gradients: list[Tensor] = list(torch.autograd.grad(loss, engine.parameters))
+        with torch.no_grad():
+            for i, (parameter, gradient) in enumerate(zip(engine.parameters, gradients, strict=True)):
+                gradients[i] = regularized(reg, parameter, gradient, self.strengths, self.now, None)[1]
+            torch._foreach_mul_(self.momenta, engine.settings.momentum)
+            torch._foreach_add_(self.momenta, gradients)
+            torch._foreach_add_(engine.parameters, self.momenta, alpha=-engine.settings.learning_rate)
+            self.at.add_(1)
+
+    @torch.no_grad()
+    def look(self, size: int) -> None:
+        """Loss and right answers of a batch of validation images."""
+        index = self.checked.index_select(0, self.at).squeeze(0)[:size]
+        outputs = self.engine.model(to_unit(data.gather(self.engine._images, index), torch.float32))
+        targets = self.engine._labels[index]
+        loss = functional.cross_entropy(outputs, targets, reduction="sum")
+        self.scores.add_(torch.stack([loss, (outputs.argmax(1) == targets).sum()]))
+        self.at.add_(1)
+
+
+class Trusting(Replayed):
+    """Without the comparison of a replay with the step."""
+
+    def _captured(self, graphs: Any, step: Callable[[], None]) -> Callable[[], object]:
+        replay: Callable[[], object] = graphs.capture(step)
+        replay()
+        return replay
+
+
+class Processes:
+    """Some processes that share the device, each with one run at a time. They are started once."""
+
+    def __init__(self, count: int, device: torch.device) -> None:
+        self.count = count
+        context = multiprocessing.get_context("spawn")
+        self._tasks: list[Any] = [context.SimpleQueue() for _ in range(count)]
+        self._barrier = context.Barrier(count + 1)
+        self._children = [
+            context.Process(target=_serve, args=(tasks, self._barrier, str(device)), daemon=True)
+            for tasks in self._tasks
+        ]
+        for child in self._children:
+            child.start()
+
+    def seconds(self, case: Case, epochs: int, *, graphed: bool) -> float:
+        """The time in which each of them trains so many epochs of one run."""
+        for tasks in self._tasks:
+            tasks.put((case, epochs, graphed))
+        self._barrier.wait(300)
+        begin = time.perf_counter()
+        self._barrier.wait(300)
+        return time.perf_counter() - begin
+
+    def stop(self) -> None:
+        for tasks in self._tasks:
+            tasks.put(None)
+        for child in self._children:
+            child.join(30)
+
+
+def _serve(tasks: Any, barrier: Any, name: str) -> None:
+    torch.set_num_threads(1)
+    device = torch.device(name)
+    while (task := tasks.get()) is not None:
+        case, epochs, graphed = task
+        try:
+            way: Way = (Graphed if graphed else Eager)(case, synthetic(case.images), device)
+            way.epoch()
+            way.epoch()
+            wait(device)
+            barrier.wait(300)
+            for _ in range(epochs):
+                way.epoch()
+            wait(device)
+            barrier.wait(300)
+        except BaseException:
+            barrier.abort()
+            raise
+        del way
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def timed(call: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call, until the device is done with it."""
+    wait(device)
+    begin = time.perf_counter()
+    call()
+    wait(device)
+    return time.perf_counter() - begin
+
+
+def begun(make: Callable[[], Way], device: torch.device) -> tuple[Way, float]:
+    """A way after two epochs, and the bytes that this took beyond what there was before.
+
+    On a CPU they are those of a process that does the same and nothing else.
+    """
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        way = _two_epochs(make)
+        return way, float(torch.cuda.max_memory_allocated(device) - before)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        resident = _resident()
+        _two_epochs(make)
+        os.write(write, str(1024 * (_resident() - resident)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        needed = float(pipe.read())
+    return _two_epochs(make), needed
+
+
+def _two_epochs(make: Callable[[], Way]) -> Way:
+    way = make()
+    way.epoch()
+    way.epoch()
+    return way
+
+
+def _resident() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,332 @@
+"""Steps that are captured and replayed give what eager steps give.
+
+Without a GPU something stands in for its graphs that keeps their two rules: capturing changes nothing, and a replay is
+the same operations on the same memory, whatever has become of the Python objects around them.
+"""
+
+import dataclasses
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from tune_reg.data import Dataset
+from tune_reg.regularizers import regularizer, regularizers
+from tune_reg.training import LaneEngine, Run, TrainingSettings, lane_inputs, replay
+from tune_reg.training.replay import WARM_UP, Replayed
+
+
+class Recorder(TorchDispatchMode):
+    """Every operation with its arguments and results, which keep their memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+        self._made = set()
+        self._before = {}
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        for tensor in tensors((args, kwargs)):
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in self._made:
+                self._before.setdefault(storage.data_ptr(), (storage, storage.clone()))
+        result = func(*args, **(kwargs or {}))
+        self._made |= {t.untyped_storage().data_ptr() for t in tensors(result)} - self._before.keys()
+        self.operations.append((func, args, kwargs or {}, result))
+        return result
+
+    def undo(self):
+        for storage, before in self._before.values():
+            storage.copy_(before)
+
+    @torch.no_grad()
+    def replay(self):
+        for func, args, kwargs, result in self.operations:
+            anew = func(*args, **kwargs)
+            if not any(value.alias_info for value in func._schema.returns):
+                for old, new in zip(tensors(result), tensors(anew), strict=True):
+                    old.copy_(new)
+
+
+def tensors(tree):
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
+
+
+class Recorded:
+    """In the place of ``CudaGraphs``."""
+
+    def __init__(self, device=None):
+        self.captured = self.replayed = 0
+
+    def warm_up(self, step):
+        step()
+
+    def capture(self, step):
+        recorder = Recorder()
+        with recorder:
+            step()
+        recorder.undo()
+        self.captured += 1
+        return lambda: self.again(recorder)
+
+    def again(self, recorder):
+        self.replayed += 1
+        recorder.replay()
+
+
+class Refusing(Recorded):
+    """Fails as an operation does that is not permitted in a capture."""
+
+    def capture(self, step):
+        raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
+
+
+class Forgetful(Recorded):
+    """Its replays leave out the last write to the weights."""
+
+    def again(self, recorder):
+        writes = [i for i, operation in enumerate(recorder.operations) if "addcmul_" in str(operation[0])]
+        del recorder.operations[writes[-1]]
+        super().again(recorder)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    drawn = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (106, 16, 16, 1), dtype=torch.uint8, generator=drawn)
+    return Dataset("tiny", pixels, torch.arange(106) % 10, pixels[:20], torch.arange(20) % 10, classes=10)
+
+
+def run_of(name, lane, *, model="nn-2-small", choices=None, split_seed=0, **training):
+    params = {p.name: p.default * (1 + lane) / 2 for p in regularizer(name).hyperparameters if not p.is_choice}
+    settings = {"epochs": 5, "batch_size": 16, "learning_rate": 0.02 * (1 + lane), "learning_rate_schedule": "cosine"}
+    if model == "nn-2-small":
+        settings["augment"] = "crop-flip"
+    training = TrainingSettings(**{**settings, **training})
+    return Run("tiny", model, name, {**params, **(choices or {})}, training, seed=lane, split_seed=split_seed)
+
+
+def engine_of(tiny, runs, monkeypatch, graphs, **keys):
+    monkeypatch.setattr("tune_reg.training.lanes.graphs_for", lambda device: graphs)
+    return LaneEngine(runs, dataset=tiny, **keys)
+
+
+def assert_identical(engine, other):
+    for lane, own in enumerate(engine.lanes):
+        one, two = engine.state(lane), other.state(lane)
+        assert all(one["model"][key].equal(value) for key, value in two["model"].items())
+        for i, state in two["optimizer"]["state"].items():
+            assert one["optimizer"]["state"][i]["momentum_buffer"].equal(state["momentum_buffer"])
+        history = [{**row, "wall_s": 0} for row in own.history]
+        assert history == [{**row, "wall_s": 0} for row in other.lanes[lane].history]
+
+
+def go_through(engine):
+    """Epochs with all lanes, with one at rest, with another run in its place."""
+    first = engine.lanes[0].run
+    engine.train_epoch()
+    engine.train_epoch()
+    engine.rest(0)
+    engine.train_epoch()
+    engine.replace(0, dataclasses.replace(first, seed=7))
+    engine.train_epoch()
+    return engine
+
+
+#: Each has something of its own to read or write in a step.
+APART = ("adadecay-randomized", "hsfob", "noise-injection", "residual-smoothing", "sparse-gradients", "weight-decay")
+CASES = [
+    *(
+        pytest.param(name, "nn-2-small", {}, marks=[] if name in APART else [pytest.mark.slow])
+        for name in regularizers()
+    ),
+    ("adadecay+dropout", "lenet-4", {}),
+    ("weight-decay", "resnet-8-keras", {}),
+    ("fob", "small-cnn", {}),
+    ("hsfob", "nn-2-small", {"estimator": "exact"}),
+    ("fob+confidence-penalty+hsfob-db2", "nn-2-small", {"hsfob_db2_probes": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
+def test_replayed_steps_give_what_eager_ones_give(tiny, name, model, choices, monkeypatch):
+    runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
+    eager = go_through(engine_of(tiny, runs, monkeypatch, None))
+    graphs = Recorded()
+    monkeypatch.setattr(replay, "WARM_UP", 1)
+    replayed = go_through(engine_of(tiny, runs, monkeypatch, graphs))
+    # Two sizes of batch in training, two in validation, of two lanes; then one size of one lane, and of two again.
+    assert graphs.captured == 6
+    assert graphs.replayed > 15
+    assert_identical(replayed, eager)
+
+
+def test_so_they_do_where_random_numbers_come_in_many_blocks(tiny, monkeypatch):
+    runs = [run_of("noise-injection", lane) for lane in range(2)]
+    whole = go_through(engine_of(tiny, runs, monkeypatch, None))
+    monkeypatch.setattr(lane_inputs, "BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
+    graphs = Recorded()
+    blocks = go_through(engine_of(tiny, runs, monkeypatch, graphs))
+    assert blocks._program.inputs.block == 3
+    assert len(blocks._program.inputs.sizes) % 3 == 0
+    assert graphs.replayed
+    assert_identical(blocks, whole)
+
+
+def test_so_they_do_in_bfloat16(tiny, monkeypatch):
+    runs = [run_of("adadecay", lane, precision="bfloat16") for lane in range(2)]
+    eager = go_through(engine_of(tiny, runs, monkeypatch, None))
+    graphs = Recorded()
+    assert_identical(go_through(engine_of(tiny, runs, monkeypatch, graphs)), eager)
+    assert graphs.replayed
+
+
+def test_so_they_do_beside_a_lane_that_diverges(tiny, monkeypatch):
+    runs = [run_of("adadecay", 0), run_of("adadecay", 1, learning_rate=1e30)]
+    engines = [engine_of(tiny, runs, monkeypatch, graphs) for graphs in (None, Recorded())]
+    for engine in engines:
+        engine.train_epoch()
+        assert [lane.diverged for lane in engine.lanes] == [False, True]
+        engine.train_epoch()
+        engine.replace(1, run_of("adadecay", 2))
+        engine.train_epoch()
+    assert engines[1]._graphs.replayed
+    assert_identical(*engines)
+
+
+def test_so_they_do_where_a_lane_gets_validation_images_of_its_own(tiny, monkeypatch):
+    runs = [run_of("weight-decay", lane) for lane in range(2)]
+    engines = [engine_of(tiny, runs, monkeypatch, graphs) for graphs in (None, Recorded())]
+    for engine in engines:
+        engine.train_epoch()
+        engine.replace(1, run_of("weight-decay", 1, split_seed=5))
+        engine.train_epoch()
+        engine.train_epoch()
+    assert_identical(*engines)
+
+
+@pytest.mark.parametrize(
+    ("graphs", "why"),
+    [
+        (Refusing, r"no CUDA graph of this step \(CUDA error: operation not permitted when stream is capturing\)"),
+        (Forgetful, r"no CUDA graph of this step \(its replay differs from the step itself"),
+    ],
+)
+def test_without_a_graph_steps_are_eager_and_one_line_says_so(tiny, graphs, why, monkeypatch):
+    runs = [run_of("adadecay", lane) for lane in range(2)]
+    eager = engine_of(tiny, runs, monkeypatch, None)
+    fallen = engine_of(tiny, runs, monkeypatch, graphs())
+    eager.train_epoch()
+    with pytest.warns(RuntimeWarning, match=why) as caught:
+        fallen.train_epoch()
+    assert len(caught) == 1, "the steps of validation are too few to be captured here"
+    assert "\n" not in str(caught[0].message)
+    assert_identical(fallen, eager)
+    eager.train_epoch()
+    fallen._graphs = None
+    fallen.train_epoch()
+    assert_identical(fallen, eager)
+
+
+def counted(graphs, factor=1.0):
+    """Adds one to a number again and again."""
+    number = torch.zeros(1)
+    done = []
+
+    def step(size):
+        done.append(size)
+        number.add_(size * factor)
+
+    return Replayed(step, [number], graphs), number, done
+
+
+def test_the_first_steps_are_eager_then_one_is_captured_and_compared_once():
+    graphs = Recorded()
+    step, number, done = counted(graphs)
+    for i in range(1, 11):
+        step(2)
+        assert float(number) == 2 * i, "each call is one step, however it is done"
+    assert len(done) == WARM_UP + 2
+    assert graphs.captured == 1
+    step(1)
+    assert float(number) == 21
+    assert graphs.captured == 1, "another size is another graph"
+
+
+def test_without_graphs_each_step_is_eager():
+    step, number, done = counted(None)
+    for _ in range(6):
+        step(1)
+    assert len(done) == float(number) == 6
+
+
+def test_a_replay_that_is_not_a_number_is_not_taken_for_the_step():
+    class Broken(Recorded):
+        def again(self, recorder):
+            super().again(recorder)
+            recorder.operations[-1][1][0].fill_(float("nan"))
+
+    step, number, _ = counted(Broken())
+    for _ in range(WARM_UP):
+        step(1)
+    with pytest.warns(RuntimeWarning, match="differs"):
+        step(1)
+    assert float(number) == WARM_UP + 1
+    step(1)
+    assert float(number) == WARM_UP + 2
+
+
+def test_no_graphs_on_the_cpu():
+    assert replay.graphs_for(torch.device("cpu")) is None
+
+
+# On a GPU
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@cuda
+@pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
+def test_cuda_graphs_give_what_eager_steps_give(tiny, name, model, choices, monkeypatch):
+    runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
+    keys = {"device": "cuda", "dtype": torch.float64}
+    eager = go_through(engine_of(tiny, runs, monkeypatch, None, **keys))
+    graphs = replay.CudaGraphs(torch.device("cuda"))
+    replayed = go_through(engine_of(tiny, runs, monkeypatch, graphs, **keys))  # a warning is an error
+    known = replayed._program.train._sizes.values()
+    assert any(size.replay for size in known)
+    for lane in range(2):
+        one, other = replayed.state(lane)["model"], eager.state(lane)["model"]
+        for key, value in other.items():
+            assert torch.allclose(one[key], value, rtol=0, atol=1e-7), key
+
+
+@cuda
+@pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
+def test_cuda_lanes_equal_single_runs_on_the_cpu(tiny, name, model, choices):
+    runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
+    engines = [LaneEngine(runs, dataset=tiny, device=device, dtype=torch.float64) for device in ("cuda", "cpu")]
+    for engine in engines:
+        engine.train_epoch()
+        engine.train_epoch()
+    for lane in range(2):
+        ours, theirs = (engine.state(lane)["model"] for engine in engines)
+        for key, value in theirs.items():
+            assert torch.allclose(ours[key].cpu(), value, rtol=0, atol=1e-7), key
+
+
+@cuda
+@pytest.mark.parametrize("name", ["adadecay", "noise-injection", "hsfob", "dropout"])
+def test_the_host_waits_for_nothing_within_an_epoch(tiny, name):
+    engine = LaneEngine([run_of(name, lane) for lane in range(2)], dataset=tiny, device="cuda")
+    engine.train_epoch()
+    engine.train_epoch()
+    program, lanes = engine._program_for([0, 1]), engine.lanes
+    plans = [lane.course.plan(lane.epoch) for lane in lanes]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        engine._train(program, [0, 1], plans)
+        engine._validate(program, lanes)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -1,0 +1,78 @@
+"""The forward pass in bfloat16, with parameters that stay float32."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+#: What is worth its rounding: products of matrices, and convolutions. The rest goes on in the type that it is given.
+_PRODUCTS: Final = frozenset(
+    {
+        functional.linear,
+        functional.bilinear,
+        torch.conv1d,
+        torch.conv2d,
+        torch.conv3d,
+        torch.conv_transpose1d,
+        torch.conv_transpose2d,
+        torch.conv_transpose3d,
+        torch.matmul,
+        torch.mm,
+        torch.bmm,
+        torch.addmm,
+        torch.baddbmm,
+        Tensor.matmul,
+        Tensor.__matmul__,
+        Tensor.mm,
+        Tensor.bmm,
+    }
+)
+
+#: Statistics, and a kernel that under vmap takes a single type.
+_NORMS: Final = frozenset(
+    {functional.batch_norm, functional.layer_norm, functional.group_norm, functional.instance_norm}
+)
+
+
+class Bfloat16(TorchFunctionMode):
+    """Products of matrices and convolutions take their float32 arguments as bfloat16, as under ``torch.autocast``.
+
+    That one does nothing under ``torch.func.vmap``; this one acts before vmap, so that it is the same for one network
+    and for many. Normalisations are computed in float32 and give what they were given. float64 stays.
+
+    >>> weight, inputs = torch.ones(3, 4), torch.ones(2, 4)
+    >>> with Bfloat16():
+    ...     functional.linear(inputs, weight).dtype
+    torch.bfloat16
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Iterable[type], args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        del types
+        kwargs = kwargs or {}
+        if func in _PRODUCTS:
+            args = tuple(_narrow(argument) for argument in args)
+            kwargs = {name: _narrow(argument) for name, argument in kwargs.items()}
+        elif func in _NORMS and args[0].dtype == torch.bfloat16:
+            return func(args[0].float(), *args[1:], **kwargs).to(torch.bfloat16)
+        return func(*args, **kwargs)
+
+
+def forward_pass(precision: str) -> contextlib.AbstractContextManager[Any]:
+    """Around the forward pass of a training step, for ``precision`` of ``TrainingSettings``.
+
+    Losses, penalties and the update come after it, in the type of the parameters.
+    """
+    return Bfloat16() if precision == "bfloat16" else contextlib.nullcontext()
+
+
+def _narrow(argument: Any) -> Any:
+    narrows = isinstance(argument, Tensor) and argument.dtype == torch.float32
+    return argument.to(torch.bfloat16) if narrows else argument
