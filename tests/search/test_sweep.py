@@ -83,7 +83,9 @@ def test_confirmation_waits_for_every_trial_of_its_task(tmp_path):
 
 
 def test_a_pruned_trial_is_stored_with_what_it_did(tmp_path):
-    sweep = Sweep(study(search={"trials": 3, "pruner": "asha", "reduction_factor": 2}, regularizers=["weight-decay"]), tmp_path)
+    sweep = Sweep(
+        study(search={"trials": 3, "pruner": "asha", "reduction_factor": 2}, regularizers=["weight-decay"]), tmp_path
+    )
     good, bad = sweep.next(), sweep.next()
     assert not sweep.on_epochs(good.key, [row(1, 0.9)])
     assert sweep.on_epochs(bad.key, [row(1, 0.1)])
