@@ -1,7 +1,11 @@
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+# Ray gives its workers a low priority, at which other tests that run at the same time would starve them.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 @pytest.fixture(scope="session", autouse=True)

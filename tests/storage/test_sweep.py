@@ -116,6 +116,7 @@ def goes_on_until_it_ends(directory, tmp_path):
     raise AssertionError("it did not end")
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_on_s3(s3, undisturbed, tmp_path):
     place = located("s3://results/killed")
     claim(place, STUDY)
