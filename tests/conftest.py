@@ -2,10 +2,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import torch
 
+# Before numpy and torch are imported: where several tests run at a time, threads of one wait for those of another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Ray gives its workers a low priority, at which other tests that run at the same time would starve them.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+import torch
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -69,6 +69,7 @@ def trained(folder):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_a_process_that_gets_a_sigterm_keeps_its_steps_and_another_one_goes_on(tmp_path, ray_cluster):
     study = study_of(tmp_path, [0.0], pause=0.05)
     told = []

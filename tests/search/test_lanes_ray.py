@@ -102,6 +102,7 @@ def test_the_directory_looks_as_in_the_ordinary_mode(finished):
     assert sorted((p.name, p.stat().st_mtime_ns) for p in finished.directory.glob("tables/*/*")) == before
 
 
+@pytest.mark.slow
 def test_a_killed_pack_goes_on_and_nothing_is_lost_or_done_twice(tmp_path, ray_cluster, monkeypatch):
     """It dies as it reports: what the driver answers reaches nobody."""
     plain, seen, killed = PackScheduler.on_trial_result, Counter(), []
