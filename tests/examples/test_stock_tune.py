@@ -64,6 +64,7 @@ def test_there_is_no_example_that_is_not_run():
 class TestUnderRay:
     pytestmark = ray
 
+    @pytest.mark.slow
     def test_asha_stops_the_weaker_half(self, run):
         grid = run("asha")
         assert not grid.errors

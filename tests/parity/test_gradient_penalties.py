@@ -84,10 +84,10 @@ def test_a_sample_does_not_depend_on_its_neighbours(kind):
 @pytest.mark.parametrize(
     ("kind", "scale"),
     [
-        ("fob", 1.0),
         ("hsfob", 1.0),
         ("jac", 10.0),
         ("hsfob-db2", 10.0),
+        pytest.param("fob", 1.0, marks=pytest.mark.slow),
         *(pytest.param(kind, 10.0, marks=pytest.mark.slow) for kind in ("fob", "hsfob", "hsfob-db1")),
     ],
 )

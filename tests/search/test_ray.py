@@ -95,6 +95,7 @@ def test_a_diverging_trial_stops_no_study(tmp_path, ray_cluster):
     assert results.trials().num_rows == 3
 
 
+@pytest.mark.slow
 def test_a_trainable_runs_under_a_stock_tuner(tmp_path, ray_cluster):
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
@@ -204,6 +205,7 @@ def wait_for_parts(folder: Path, count: int, process: subprocess.Popen) -> list[
     pytest.fail(f"fewer than {count} trials ended in two minutes")
 
 
+@pytest.mark.slow
 def test_a_search_for_robust_accuracy_too(tmp_path, ray_cluster):
     import json
 
