@@ -165,16 +165,12 @@ def shown(
     ]
     told |= {t.number: worst for t in trials if DIVERGED in t.user_attrs}
     if len(directions) == 1:
-        told = _cut_off({t.number: t.values for t in finished} | told)
+        values = {t.number: _value(t) for t in finished} | {number: value for number, (value,) in told.items()}
+        lowest = 2 * float(np.median(list(values.values()))) - max(values.values())
+        # Of the finished ones those that change alone: an ask copies each trial that it shows otherwise than it is.
+        changed = {number for number, value in values.items() if number in told or value < lowest}
+        told = {number: [max(values[number], lowest)] for number in changed}
     return {t.number: _complete(t, told[t.number]) for t in trials if t.number in told}
-
-
-def _cut_off(told: Mapping[int, Sequence[float]]) -> dict[int, list[float]]:
-    """Values, by number, none further below the median than the best is above."""
-    values = [value for (value,) in told.values()]
-    median = float(np.median(values))
-    lowest = 2 * median - max(values)
-    return {number: [max(value, lowest)] for number, (value,) in told.items()}
 
 
 def furthest(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
