@@ -71,16 +71,16 @@ class PredictedHalving(BasePruner):
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether the trial stops at the step that it reported last."""
+        rungs = _passed(trial, self._first, self._factor)
+        if not rungs:
+            return False  # most epochs end here: the trials need not be read
         trials = study.get_trials(deepcopy=False)
-        if _teaches(trial, trials):
-            return False
-        return any(_stops(trial, rung, trials, self._factor) for rung in _passed(trial, self._first, self._factor))
+        return not _teaches(trial, trials) and any(_stops(trial, rung, trials, self._factor) for rung in rungs)
 
 
 def _teaches(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
-    """Whether fewer trials than are wanted to predict from have finished, or were asked for before it and may yet."""
-    states = TrialState.COMPLETE, TrialState.RUNNING
-    before = sum(t.number < trial.number and t.state in states for t in trials[: trial.number])
+    """Whether it is wanted to predict from: too few have finished, and too few before it have or may yet."""
+    before = sum(t.state in (TrialState.COMPLETE, TrialState.RUNNING) for t in trials[: trial.number])
     return before < _TEACHERS and sum(t.state == TrialState.COMPLETE for t in trials) < _TEACHERS
 
 
