@@ -11,7 +11,7 @@ from analysis.citations import Citation, citations
 from analysis.claims import Claim, claims
 from analysis.csv_table import results_csv
 from analysis.exports import bibtex, folder, latex, markdown
-from analysis.exports.drawn import Drawn, draw
+from analysis.exports.drawn import Drawn, draw_all
 from analysis.exports.numbers import numbers_csv
 from analysis.exports.page import page, view
 from analysis.exports.printed import Printed
@@ -89,15 +89,10 @@ def report(directory: str | Place) -> Place:
 
 def render(data: Snapshot) -> dict[str, bytes]:
     """Every file of the report, by its path in ``report/``; the page comes last."""
-    files: dict[str, bytes] = {}
-    figures = []
-    for sheet in SHEETS:
-        numbers = sheet.compute(data)
-        if numbers.panels:
-            drawn, forms = draw(sheet, numbers)
-            figures.append(drawn)
-            files |= forms
-    content = _content(data, tuple(figures))
+    computed = ((sheet, sheet.compute(data)) for sheet in SHEETS)
+    drawable = ((sheet, numbers) for sheet, numbers in computed if numbers.panels)
+    figures, files = draw_all(drawable)
+    content = _content(data, figures)
     for printed in _printed(content):
         files |= {f"tables/{printed.name}.csv": printed.csv, f"tables/{printed.name}.tex": latex.table(printed)}
     files["references.bib"] = content.bibtex.encode()

@@ -21,6 +21,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture(autouse=True)
+def figures_drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests run on the other cores."""
+    monkeypatch.setattr("analysis.exports.processes.cores", lambda: 1)
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """One Ray for all tests of the session that want one running."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from analysis import text
 from analysis.csv_table import panels_csv
 from analysis.exports import pictures
+from analysis.exports.processes import spread
 from analysis.figures import style
 from analysis.sheets import Sheet
 
@@ -34,6 +35,16 @@ class Drawn(NamedTuple):
     title: str
     caption: str
     panels: tuple[Panel, ...]
+
+
+def draw_all(figures: Iterable[tuple[Sheet, Any]]) -> tuple[tuple[Drawn, ...], dict[str, bytes]]:
+    """All ``figures``, each a sheet and its numbers, and their files by their path in the report's folder.
+
+    Each is drawn in another process while the numbers of the next are computed: most of a report's time is
+    matplotlib's, which draws one figure at a time in a process.
+    """
+    made = spread(draw, figures)
+    return tuple(drawn for drawn, _ in made), {path: form for _, forms in made for path, form in forms.items()}
 
 
 def draw(sheet: Sheet, numbers: Any) -> tuple[Drawn, dict[str, bytes]]:

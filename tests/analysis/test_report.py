@@ -15,7 +15,7 @@ import pytest
 import analysis
 from analysis.answer import answer
 from analysis.citations import citations
-from analysis.exports import pictures
+from analysis.exports import pictures, processes
 from analysis.sheets import Sheet
 from analysis.table_sheets import Table, TableSheet
 from tune_reg.errors import StoreError
@@ -141,6 +141,13 @@ def test_same_bytes_elsewhere_and_in_another_order(written, tmp_path, lab):
     analysis.report(other)
     assert files_of(other) == files_of(written)
     assert not [name for name, content in files_of(written).items() if str(written).encode() in content]
+
+
+def test_same_bytes_from_processes_side_by_side(written, tmp_path, lab, monkeypatch):
+    monkeypatch.setattr(processes, "cores", lambda: 2)
+    lab.write_study(tmp_path, lab.parts_of())
+    analysis.report(tmp_path)
+    assert files_of(tmp_path) == files_of(written)
 
 
 def test_typed_call_and_its_folders_are_not_printed(tmp_path, lab):

@@ -1,0 +1,89 @@
+"""Calls spread over processes, for work that keeps one core busy while others idle.
+
+``multiprocessing`` would run the caller's script again in each process, and joblib's processes stay when the caller is
+killed. These read calls from a pipe and end when it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from queue import SimpleQueue
+from typing import Any, Final, TypeVar
+
+T = TypeVar("T")
+
+_MOST: Final = 4  # each holds a matplotlib of its own
+_SERVE: Final = "from analysis.exports.processes import serve; serve()"
+
+
+def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], processes: int | None = None) -> list[T]:
+    """``function`` of the arguments in each of ``calls``, in their order, in as many ``processes`` as there are cores.
+
+    ``calls`` is read while the first of them run. Functions and arguments must be picklable. Raises ``RuntimeError``
+    where a process ends before its answer; what it printed stands above.
+
+    >>> spread(divmod, [(7, 2), (9, 4)], processes=2)
+    [(3, 1), (2, 1)]
+    """
+    count = min(_MOST, cores()) if processes is None else processes
+    if count == 1:
+        return [function(*arguments) for arguments in calls]
+    idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
+
+    def ask(arguments: tuple[Any, ...]) -> T:
+        process = idle.get()
+        try:
+            return _asked(process, function, arguments)
+        finally:
+            idle.put(process)
+
+    with ExitStack() as started:
+        for _ in range(count):
+            idle.put(started.enter_context(_process()))
+        threads = ThreadPoolExecutor(count)
+        started.callback(threads.shutdown, cancel_futures=True)
+        return [future.result() for future in [threads.submit(ask, arguments) for arguments in calls]]
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def serve() -> None:
+    """Answer calls until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; the caller then closes the pipe
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a function prints must not stand among the answers
+    with suppress(EOFError, BrokenPipeError):  # the caller has no more calls, or is gone
+        while True:
+            function, arguments = pickle.load(sys.stdin.buffer)
+            pickle.dump(function(*arguments), answers)
+            answers.flush()
+
+
+def _process() -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", _SERVE]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+
+def _asked(process: subprocess.Popen[bytes], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    # Before anything is written: what cannot be pickled would leave half a call in the pipe.
+    call = pickle.dumps((function, arguments))
+    try:
+        process.stdin.write(call)
+        process.stdin.flush()
+        answer: T = pickle.load(process.stdout)
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+        raise RuntimeError(f"a process that ran {function.__name__} ended with {process.wait()}") from None
+    return answer
