@@ -75,11 +75,14 @@ def written(directory, tmp_path_factory):
     return copy
 
 
-def make(tmp_path, lab, parts=None, **kwargs):
-    """The text of the page of a study; a small one, because drawing is what takes time."""
+def make(tmp_path, lab, parts=None, *, drawn=False, **kwargs):
+    """The text of the page of a study; a small one and without its figures, because drawing is what takes time."""
     parts = lab.parts_of(["adadecay", lab.baseline], [1.0]) if parts is None else parts
     directory = lab.write_study(tmp_path / "DIR", parts, **kwargs)
-    return analysis.report(directory).read_text(encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        if not drawn:
+            patch.setattr(sys.modules["analysis.report"], "SHEETS", ())
+        return analysis.report(directory).read_text(encoding="utf-8")
 
 
 def test_every_figure_has_its_data_beside_it(written):
@@ -176,7 +179,7 @@ def test_names_are_text(tmp_path, lab):
         parts = lab.changed(parts, table, rename)
     study = {**lab.study, "name": NASTY, "regularizers": {lab.baseline: {}, NASTY: {}}}
     methods = {**lab.methods, NASTY: {"formula": NASTY, "reference": NASTY, "strength": "alpha"}}
-    text = make(tmp_path, lab, parts, study=study, provenance={**lab.provenance, "regularizers": methods})
+    text = make(tmp_path, lab, parts, drawn=True, study=study, provenance={**lab.provenance, "regularizers": methods})
     page = Page(text)
     assert sum(tag == "script" for tag, _ in page.tags) == 1
     assert "<script>alert" not in text
@@ -210,13 +213,13 @@ def test_name_with_an_underscore_stays_in_the_legends(tmp_path, lab):
         parts = lab.changed(
             parts, table, lambda row: {**row, "regularizer": "_mine"} if row["regularizer"] == "adadecay" else row
         )
-    text = make(tmp_path, lab, parts, study={**lab.study, "regularizers": {lab.baseline: {}, "_mine": {}}})
+    text = make(tmp_path, lab, parts, drawn=True, study={**lab.study, "regularizers": {lab.baseline: {}, "_mine": {}}})
     svg = text[text.index('id="data-fraction-1-figure_1"') :]
     assert "_mine</text>" in svg[: svg.index("</svg>")]
 
 
 def test_paper_protocol_is_loud(tmp_path, lab):
-    text = make(tmp_path, lab, study={**lab.study, "protocol": "paper"})
+    text = make(tmp_path, lab, drawn=True, study={**lab.study, "protocol": "paper"})
     assert "strengths were picked on the test set" in text
     assert "validation accuracy" not in text[text.index("<svg") : text.rindex("</svg>")]
 
@@ -231,7 +234,7 @@ def test_one_regularizer(tmp_path, lab):
 
 def test_all_diverged(tmp_path, lab):
     study = {**lab.study, "baseline": lab.diverged, "regularizers": {lab.diverged: {}}}
-    text = make(tmp_path, lab, lab.parts_of([lab.diverged]), study=study)
+    text = make(tmp_path, lab, lab.parts_of([lab.diverged]), drawn=True, study=study)
     assert "no answer yet" in text
     assert "The table final has no rows." in text
     assert "diverged (no accuracy)" in text
@@ -248,13 +251,13 @@ def test_all_confirmed_runs_diverged(tmp_path, lab):
 
 def test_no_robustness_rows(tmp_path, lab):
     parts = [part for part in lab.parts_of([lab.baseline], [1.0]) if part[0] != "robustness"]
-    text = make(tmp_path, lab, parts)
+    text = make(tmp_path, lab, parts, drawn=True)
     assert "The table robustness has no rows." in text
     assert "figures/attack-strength" not in text
 
 
 def test_a_figure_without_data_is_removed(tmp_path, lab):
-    make(tmp_path, lab, lab.parts_of([lab.baseline], [1.0]))
+    make(tmp_path, lab, lab.parts_of([lab.baseline], [1.0]), drawn=True)
     shutil.rmtree(tmp_path / "DIR" / "tables" / "robustness")
     analysis.report(tmp_path / "DIR")
     assert not list((tmp_path / "DIR" / "report" / "figures").glob("attack*"))
@@ -375,7 +378,7 @@ def test_tables_of_the_registry_need_no_change_of_the_page(tmp_path, lab, monkey
     monkeypatch.setattr(
         sys.modules["analysis.report"], "SHEETS", (Sheet("curve", "Own figure", "Its caption.", lambda _: curve, draw),)
     )
-    text = make(tmp_path, lab)
+    text = make(tmp_path, lab, drawn=True)
     files = files_of(tmp_path / "DIR")
     assert files["tables/own.csv"] == b"name,value\nb_b,0.123456789012345\n"
     assert rb"b\_b & 0.1 {[}0, 1{]}" in files["tables/own.tex"]

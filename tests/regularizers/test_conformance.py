@@ -95,8 +95,7 @@ def test_same_seed_repeats_and_another_differs(tiny, name, model):
 
 
 @every
-@pytest.mark.parametrize("model", ["nn-2-small", "resnet-20"])
-@pytest.mark.parametrize("stop", [1, 2])
+@pytest.mark.parametrize(("model", "stop"), [("nn-2-small", 1), ("nn-2-small", 2), ("resnet-20", 2)])
 def test_resumed_equals_uninterrupted_bit_for_bit(tiny, name, model, stop, tmp_path):
     need_dropout_layers(name, model)
     whole = engine_of(tiny, name, model=model, epochs=3)
