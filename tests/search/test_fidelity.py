@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from tune_reg.search.fidelity import DIVERGED, Observed, ShownStudy, most_useful, predict, shown, unit
+from tune_reg.search.fidelity import DIVERGED, Observed, ShownStudy, most_useful, predict, shown, units
 
 
 def frozen(state, curve, value=None, x=0.5, **attrs):
@@ -57,6 +57,10 @@ def test_prediction_is_kriging_of_the_gain_around_its_median():
     assert together == [pytest.approx(predict([one], finished)[0]) for one in stopped]
 
 
+def ended(study):
+    return [t for t in study.trials if t.state.is_finished()]
+
+
 def test_near_a_finished_trial_its_gain_counts_and_far_from_all_the_median():
     finished = [observed([0.0], 0.2, 0.3), observed([0.5], 0.2, 0.5), observed([1.0], 0.2, 0.7)]
     low, high = predict([observed([0.0], 0.2), observed([1.0], 0.2)], finished)
@@ -84,17 +88,16 @@ def test_without_finished_trials_the_gain_is_zero_and_anything_may_come():
 
 def test_a_configuration_stands_on_scales_from_0_to_1_and_choices_at_distance_1():
     def at(a, b, c):
-        return unit(
-            create_trial(
-                value=0.0,
-                params={"a": a, "b": b, "c": c},
-                distributions={
-                    "a": FloatDistribution(1e-4, 1.0, log=True),
-                    "b": IntDistribution(2, 6),
-                    "c": CategoricalDistribution(["x", "y", "z"]),
-                },
-            )
+        trial = create_trial(
+            value=0.0,
+            params={"a": a, "b": b, "c": c},
+            distributions={
+                "a": FloatDistribution(1e-4, 1.0, log=True),
+                "b": IntDistribution(2, 6),
+                "c": CategoricalDistribution(["x", "y", "z"]),
+            },
         )
+        return units([trial], trial.distributions)[0]
 
     assert at(1e-2, 3, "y")[:2] == pytest.approx([0.5, 0.25])
     assert np.linalg.norm(at(1e-2, 3, "x") - at(1e-2, 3, "z")) == pytest.approx(1)
@@ -112,7 +115,7 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
             frozen(TrialState.PRUNED, {}),
         ]
     )
-    told = ShownStudy(study, study.sampler, predict)
+    told = ShownStudy(study, study.sampler, ended(study), predict)
     seen = [(t.state.name, t.value) for t in told.get_trials()]
     # A trial that failed for another reason says nothing of its configuration.
     assert seen == [
@@ -125,7 +128,9 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
     ]
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING", "PRUNED"]
     assert len(told.get_trials(states=(TrialState.COMPLETE,))) == 3
-    assert [t.value for t in ShownStudy(study, study.sampler, None).get_trials()] == [t.value for t in study.trials]
+    assert [t.value for t in ShownStudy(study, study.sampler, ended(study), None).get_trials()] == [
+        t.value for t in study.trials
+    ]
 
 
 def test_how_bad_the_bad_ones_are_is_not_told():
@@ -135,11 +140,11 @@ def test_how_bad_the_bad_ones_are_is_not_told():
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
     # Of 0.1, 0.1, 0.3, 0.5, 0.6, 0.7 the median is 0.4 and the best 0.3 above it.
-    told = [t.value for t in ShownStudy(study, study.sampler, predict).get_trials()]
+    told = [t.value for t in ShownStudy(study, study.sampler, ended(study), predict).get_trials()]
     assert told == pytest.approx([0.1, 0.5, 0.6, 0.7, 0.3, 0.1])
     study.add_trials([frozen(TrialState.COMPLETE, {1: v}, v) for v in (0.65, 0.68)])
     # Now the median is 0.55.
-    told = [t.value for t in ShownStudy(study, study.sampler, predict).get_trials()]
+    told = [t.value for t in ShownStudy(study, study.sampler, ended(study), predict).get_trials()]
     assert told == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.4, 0.4, 0.65, 0.68])
     assert study.trials[0].value == 0.1
 
@@ -151,7 +156,9 @@ def test_nothing_is_said_of_divergence_before_there_is_a_value():
 def test_what_is_asked_of_the_shown_study_is_in_the_real_one():
     study = optuna.create_study(direction="maximize")
     study.add_trial(frozen(TrialState.PRUNED, {1: 0.25}))
-    trial = ShownStudy(study, optuna.samplers.RandomSampler(seed=0), predict).ask({"x": FloatDistribution(0, 1)})
+    trial = ShownStudy(study, optuna.samplers.RandomSampler(seed=0), ended(study), predict).ask(
+        {"x": FloatDistribution(0, 1)}
+    )
     assert study.trials[1].params == trial.params
     assert study.trials[1].state == TrialState.RUNNING
 
@@ -162,5 +169,5 @@ def test_the_most_useful_trials_are_the_best_half_and_the_newest_others():
     trials = study.get_trials()
     assert {t.number for t in most_useful(trials, 4)} == {0, 1, 5, 6}
     assert len(most_useful(trials, 20)) == 7
-    told = ShownStudy(study, study.sampler, predict, limit=4)
+    told = ShownStudy(study, study.sampler, ended(study), predict, limit=4)
     assert [t.number for t in told.get_trials()] == [0, 1, 5, 6]

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces import Value
 from tune_reg.places import Place
 from tune_reg.search import fidelity, pruners, samplers
+from tune_reg.search.ended import Ended
 from tune_reg.search.journal import open_journal
 from tune_reg.search.standing import Standing
 from tune_reg.study import SearchSettings, Task
@@ -33,6 +34,8 @@ _STATES: Final[dict[State, TrialState]] = {
     "diverged": TrialState.FAIL,
     "failed": TrialState.FAIL,
 }
+#: Ended trials that are looked at where a sampler is shown a limited number: an ask must not slow down with the search.
+_READ: Final = 500
 _REASON: Final = "reason"
 _EPOCH_S: Final = "epoch_s"
 
@@ -96,10 +99,12 @@ class Brain:
         self._live: dict[tuple[str, int], int] = {}  # to Optuna's identifier of the trial
         self._interrupted: list[tuple[Task, FrozenTrial]] = []
         self._standing: dict[str, Standing] = {}
+        self._ended: dict[str, Ended] = {}
         self._winners: dict[str, Trial] = {}
         for task in tasks:
             trials = self._studies[task.name].get_trials(deepcopy=False)
             self._standing[task.name] = Standing.of(trials, images=images, sign=-1 if fewer else 1)
+            self._ended[task.name] = Ended(trials)
             self._interrupted += [(task, t) for t in trials if t.state == TrialState.RUNNING]
 
     def ask(self, fits: Callable[[Task], bool] = lambda _: True) -> Trial | None:
@@ -165,6 +170,7 @@ class Brain:
         finals = [v for v in (value, second) if v is not None] if state == "complete" else []
         self._studies[trial.task.name].tell(trial.number, finals or None, _STATES[state])
         self._standing[trial.task.name].end(trial.number, _STATES[state], *(finals or (None,)))
+        self._ended[trial.task.name].add(self._storage.get_trial(frozen._trial_id))
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
@@ -221,11 +227,13 @@ class Brain:
         number = self._standing[task.name].asked if begun is None else begun.number
         name = samplers.turn(self._settings, task, number, _epoch_s(study))
         sampler = samplers.build(name, task, seed=self._seed, number=number)
+        limit = samplers.LIMITS.get(name)
         told = fidelity.ShownStudy(
             study,
             sampler,
+            self._ended[task.name].most_telling(None if limit is None else _READ),
             self._predict,
-            limit=samplers.LIMITS.get(name),
+            limit=limit,
             again=begun.number if begun else None,
         )
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -30,8 +30,10 @@ _LENGTH: Final = 0.3
 _SO_FAR: Final = 0.3
 #: Variance of the noise of a gain, over that of the gains of different configurations.
 _NOISE: Final = 0.1
-#: Ended trials that are looked at where a sampler is shown a limited number: an ask must not slow down with the search.
-_READ: Final = 500
+#: Finished trials that a prediction is made from at most, the newest: its time grows with their square and cube.
+TEACHERS: Final = 100
+#: States of trials that have not ended.
+_GOING: Final = (TrialState.RUNNING, TrialState.WAITING)
 
 Vector = NDArray[np.float64]
 
@@ -115,23 +117,33 @@ def _kernel(first: Vector, second: Vector) -> Vector:
     return near
 
 
-def unit(trial: FrozenTrial, distributions: Mapping[str, BaseDistribution] | None = None) -> Vector:
-    """A configuration with each hyperparameter on a scale of [0, 1], and two choices at distance 1.
+def units(trials: Sequence[FrozenTrial], asked: Mapping[str, BaseDistribution]) -> Vector:
+    """Configurations [n, d] with each hyperparameter on a scale of [0, 1], and two choices at distance 1.
 
-    ``distributions``: of all trials that it is compared with; its own where None. A hyperparameter that the trial was
-    not asked for stands in the middle.
+    ``asked``: the distributions of all trials that they are compared with. A hyperparameter that a trial was not asked
+    for stands in the middle.
     """
-    place: list[float] = []
-    for name, distribution in sorted((distributions or trial.distributions).items()):
-        value = trial.params.get(name)
+    columns: list[list[float]] = []
+    for name, distribution in sorted(asked.items()):
         if isinstance(distribution, CategoricalDistribution):
-            place += [math.sqrt(0.5) * (name in trial.params and choice == value) for choice in distribution.choices]
+            columns += [
+                [math.sqrt(0.5) * (name in trial.params and trial.params[name] == choice) for trial in trials]
+                for choice in distribution.choices
+            ]
             continue
         assert isinstance(distribution, FloatDistribution | IntDistribution)
         scale: Callable[[float], float] = math.log if distribution.log else float
         low, high = scale(distribution.low), scale(distribution.high)
-        place.append(0.5 if value is None or high <= low else (scale(value) - low) / (high - low))
-    return np.array(place)
+        values = [trial.params.get(name) for trial in trials]
+        columns.append([0.5 if v is None or high <= low else (scale(v) - low) / (high - low) for v in values])
+    return np.array(columns, dtype=np.float64).T.reshape(len(trials), len(columns))
+
+
+def observed(
+    trials: Sequence[FrozenTrial], curves: Iterable[Mapping[int, float]], asked: Mapping[str, BaseDistribution]
+) -> list[Observed]:
+    """Trials with these curves, and their configurations as ``units`` puts them."""
+    return [Observed(unit, curve) for unit, curve in zip(units(trials, asked), curves, strict=True)]
 
 
 def shown(
@@ -152,7 +164,7 @@ def shown(
     reported = [t for t in finished if t.intermediate_values] if stopped else []
     asked = {name: distribution for t in trials for name, distribution in t.distributions.items()}
     stopped_curves, finished_curves = (
-        [Observed(unit(t, asked), t.intermediate_values) for t in some] for some in (stopped, reported)
+        observed(some, (t.intermediate_values for t in some), asked) for some in (stopped, reported[-TEACHERS:])
     )
     predictions = predict(stopped_curves, finished_curves)
     told = {t.number: [prediction.value] for t, prediction in zip(stopped, predictions, strict=True)}
@@ -173,26 +185,9 @@ def shown(
     return {t.number: _complete(t, told[t.number]) for t in trials if t.number in told}
 
 
-def furthest(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
-    """``limit`` of ended trials: the half trained longest, the best of equals, and of the others the newest."""
-
-    def rank(trial: FrozenTrial) -> tuple[float, float, int]:
-        last = max(trial.intermediate_values, default=-1)
-        value = trial.values[0] if trial.values else trial.intermediate_values.get(last, -math.inf)
-        return -last, -value, trial.number
-
-    return list(trials) if len(trials) <= limit else _best_and_newest(trials, limit, rank)
-
-
 def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
     """``limit`` of the trials with a value: the best half, and of the others the newest; all where there are fewer."""
-    return _best_and_newest(trials, limit, lambda t: (-_value(t), t.number))
-
-
-def _best_and_newest(
-    trials: Sequence[FrozenTrial], limit: int, rank: Callable[[FrozenTrial], tuple[float, ...]]
-) -> list[FrozenTrial]:
-    ranked = sorted(trials, key=rank)
+    ranked = sorted(trials, key=lambda t: (-_value(t), t.number))
     best, others = ranked[: limit // 2], ranked[limit // 2 :]
     return best + sorted(others, key=lambda t: -t.number)[: limit - len(best)]
 
@@ -200,15 +195,16 @@ def _best_and_newest(
 class ShownStudy(optuna.Study):
     """A study as its sampler sees it; what is asked of it is asked of the real one.
 
-    Without ``predict`` the sampler sees the trials as they are. ``limit``: of the complete trials it sees the most
-    useful ones alone. ``again``: the number of a trial that is asked for once more; its sampler would take it for a
-    running one, and does not see it.
+    Of the ``ended`` trials it sees these alone, as they are where there is no ``predict``. ``limit``: of the complete
+    ones the most useful alone. ``again``: the number of a trial that is asked for once more; its sampler would take it
+    for a running one, and does not see it.
     """
 
     def __init__(
         self,
         study: optuna.Study,
         sampler: BaseSampler,
+        ended: Sequence[FrozenTrial],
         predict: Predict | None,
         *,
         limit: int | None = None,
@@ -216,22 +212,20 @@ class ShownStudy(optuna.Study):
     ) -> None:
         # Without a pruner: Optuna hides the trials of other Hyperband brackets from the sampler.
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
-        ended = [t for t in study.get_trials(deepcopy=False) if t.state.is_finished()]
-        read = ended if limit is None else furthest(ended, _READ)
-        self._shown = shown(read, predict, study.directions) if predict else {}
-        complete = [t for t in (self._shown.get(t.number, t) for t in read) if t.state == TrialState.COMPLETE]
-        kept = complete if limit is None else most_useful(complete, limit)
-        self._hidden = {t.number for t in ended} - {t.number for t in read}
-        self._hidden |= {t.number for t in complete} - {t.number for t in kept}
-        if again is not None:
-            self._hidden.add(again)
+        told = shown(ended, predict, study.directions) if predict else {}
+        seen = [told.get(t.number, t) for t in ended]
+        complete = [t for t in seen if t.state == TrialState.COMPLETE]
+        useful = {t.number for t in (complete if limit is None else most_useful(complete, limit))}
+        self._seen = [t for t in seen if t.state != TrialState.COMPLETE or t.number in useful]
+        self._again = again
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         # Samplers read trials through this method alone.
-        trials = [self._shown.get(t.number, t) for t in super()._get_trials(deepcopy=False, use_cache=use_cache)]
-        kept = [t for t in trials if t.number not in self._hidden and (states is None or t.state in states)]
+        going = super()._get_trials(deepcopy=False, states=_GOING, use_cache=use_cache)
+        trials = sorted([*self._seen, *going], key=lambda t: t.number)
+        kept = [t for t in trials if t.number != self._again and (states is None or t.state in states)]
         return copy.deepcopy(kept) if deepcopy else kept
 
 

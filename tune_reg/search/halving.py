@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final, final
 
 import optuna
@@ -14,7 +15,7 @@ from tune_reg.search import fidelity
 #: Finished trials that a prediction is made from at least; so many are trained to the end, whatever they are worth.
 _TEACHERS: Final = 2
 #: Trials that are looked at, the newest: a decision must not slow down with the search.
-_READ: Final = 500
+_READ: Final = 200
 
 
 @final
@@ -80,26 +81,36 @@ class PredictedHalving(BasePruner):
 
 def _teaches(trial: FrozenTrial, trials: Sequence[FrozenTrial]) -> bool:
     """Whether it is wanted to predict from: too few have finished, and too few before it have or may yet."""
-    before = sum(t.state in (TrialState.COMPLETE, TrialState.RUNNING) for t in trials[: trial.number])
-    return before < _TEACHERS and sum(t.state == TrialState.COMPLETE for t in trials) < _TEACHERS
+    before = (t for t in trials[: trial.number] if t.state in (TrialState.COMPLETE, TrialState.RUNNING))
+    return _fewer(before, _TEACHERS) and _fewer((t for t in trials if t.state == TrialState.COMPLETE), _TEACHERS)
+
+
+def _fewer(trials: Iterable[FrozenTrial], wanted: int) -> bool:
+    return len(list(islice(trials, wanted))) < wanted
 
 
 def _stops(trial: FrozenTrial, rung: int, trials: Sequence[FrozenTrial], factor: int) -> bool:
-    there = [t for t in trials if t.number != trial.number and _at(t, rung) is not None]
-    own, *others = _promised([trial, *there[-_READ:]], rung, trials)
+    there = _newest(trials, lambda t: t.number != trial.number and _at(t, rung) is not None, _READ)
+    own, *others = _promised([trial, *there], rung, trials)
     return _behind(own.value + own.deviation, [other.value for other in others], factor)
 
 
 def _promised(there: Sequence[FrozenTrial], rung: int, trials: Sequence[FrozenTrial]) -> list[fidelity.Prediction]:
     """The final values of trials from what they had at the rung."""
     values = [value for trial in there if (value := _at(trial, rung)) is not None]
-    finished = [t for t in trials if t.state == TrialState.COMPLETE and t.intermediate_values][-_READ:]
+    finished = _newest(
+        trials, lambda t: t.state == TrialState.COMPLETE and bool(t.intermediate_values), fidelity.TEACHERS
+    )
     if len(finished) < _TEACHERS:
         return [fidelity.Prediction(value, 0.0) for value in values]
     asked = {name: domain for trial in [*there, *finished] for name, domain in trial.distributions.items()}
-    known = [fidelity.Observed(fidelity.unit(t, asked), t.intermediate_values) for t in finished]
-    cut = [fidelity.Observed(fidelity.unit(t, asked), {rung: v}) for t, v in zip(there, values, strict=True)]
-    return fidelity.predict(cut, known)
+    known = fidelity.observed(finished, (t.intermediate_values for t in finished), asked)
+    return fidelity.predict(fidelity.observed(there, ({rung: value} for value in values), asked), known)
+
+
+def _newest(trials: Sequence[FrozenTrial], wanted: Callable[[FrozenTrial], bool], limit: int) -> list[FrozenTrial]:
+    """The last ``limit`` of the ``wanted`` ones, by number."""
+    return list(islice(filter(wanted, reversed(trials)), limit))[::-1]
 
 
 def _passed(trial: FrozenTrial, first: int, factor: int) -> list[int]:
@@ -121,5 +132,6 @@ def _behind(own: float, others: Sequence[float], factor: int) -> bool:
 
 def _at(trial: FrozenTrial, rung: int) -> float | None:
     """The value when the trial reached the rung, or None."""
-    step = min((step for step in trial.intermediate_values if step >= rung), default=None)
-    return None if step is None else trial.intermediate_values[step]
+    curve = trial.intermediate_values
+    step = rung if rung in curve else min((step for step in curve if step >= rung), default=None)
+    return None if step is None else curve[step]

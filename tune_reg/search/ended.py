@@ -1,0 +1,53 @@
+"""The ended trials of one task, ranked as they end: an ask must not rank them all again."""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections.abc import Iterable
+from operator import itemgetter
+
+from optuna.trial import FrozenTrial
+
+
+class Ended:
+    """Ended trials, kept in two orders: how much they say, and how new they are.
+
+    >>> from optuna.trial import create_trial
+    >>> ended = Ended()
+    >>> for number, value in enumerate((0.5, 0.75, 0.25, 0.125)):
+    ...     trial = create_trial(value=value)
+    ...     trial.number = number
+    ...     ended.add(trial)
+    >>> [trial.value for trial in ended.most_telling(2)], [trial.value for trial in ended.most_telling()]
+    ([0.75, 0.125], [0.5, 0.75, 0.25, 0.125])
+    """
+
+    def __init__(self, trials: Iterable[FrozenTrial] = ()) -> None:
+        self._ranked: list[tuple[tuple[float, float, int], FrozenTrial]] = []
+        self._numbered: list[tuple[int, FrozenTrial]] = []
+        for trial in trials:
+            if trial.state.is_finished():
+                self.add(trial)
+
+    def add(self, trial: FrozenTrial) -> None:
+        """A trial has ended; it does not change any more."""
+        insort(self._ranked, (_rank(trial), trial), key=itemgetter(0))
+        insort(self._numbered, (trial.number, trial), key=itemgetter(0))
+
+    def most_telling(self, limit: int | None = None) -> list[FrozenTrial]:
+        """``limit`` of them: the half trained longest, the best of equals, and of the others the newest; by number."""
+        if limit is None or len(self._numbered) <= limit:
+            return [trial for _, trial in self._numbered]
+        chosen = {trial.number: trial for _, trial in self._ranked[: limit // 2]}
+        for number, trial in reversed(self._numbered):
+            if len(chosen) == limit:
+                break
+            chosen.setdefault(number, trial)
+        return [chosen[number] for number in sorted(chosen)]
+
+
+def _rank(trial: FrozenTrial) -> tuple[float, float, int]:
+    last = max(trial.intermediate_values, default=-1)
+    value = trial.values[0] if trial.values else trial.intermediate_values.get(last, -math.inf)
+    return -last, -value, trial.number
