@@ -1,11 +1,13 @@
 """What the driver does with a cluster of many CPUs: trials that do nothing, on simulated CPUs of this machine.
 
-    .venv/bin/python benchmarks/cluster_scale.py --arm stock --cpus 64 --trials 2000 --minutes 4
-    .venv/bin/python benchmarks/cluster_scale.py --arm ours --cpus 64 --trials 10000 --minutes 12
+    .venv/bin/python benchmarks/cluster_scale.py --arm stock --cpus 64 --seconds 5 --trials 10000 --minutes 12
+    .venv/bin/python benchmarks/cluster_scale.py --arm ours --cpus 64 --seconds 5 --trials 10000 --minutes 12
     .venv/bin/python benchmarks/cluster_scale.py --draw
 
 Ray is told of more CPUs than there are, so that as many trials run at once; their processes (some 115 MB each) share
-the real cores, which the driver has to share too. Arms, each in a process of its own:
+the real cores, which the driver has to share too. With ``--seconds`` a trial waits before it ends, without using a
+core: where trials end at once, Tune gives each waiting trial the process of one that has ended and kills the one that
+was being started for it, so that on few cores processes are started all the time. Arms, each in a process of its own:
 
 - ``ours``: brain, store, searcher, scheduler; TPE; one task, no pruning.
 - ``stock``: OptunaSearch and ``reuse_actors=True``, without which a trial costs more than a second.
@@ -128,6 +130,7 @@ def stock(cpus: int, trials: int, curve: Curve, *, reuse: bool) -> None:
             return True
 
         def step(self) -> dict[str, Any]:
+            time.sleep(float(os.environ.get("IDLE_TRIAL_S", "0")))
             return {"score": self.x, "done": True}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:  # Tune asks for one at the end of each trial
@@ -180,12 +183,13 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     }
     figure, axes = plt.subplots(1, len(kinds), figsize=(15, 3.6), layout="constrained")
     for axis, (kind, name) in zip(axes, kinds.items(), strict=True):
-        colours = dict.fromkeys(run["cpus"] for run in runs)
+        colours = dict.fromkeys((run["cpus"], run.get("trial_s", 0.0)) for run in runs)
         for run in runs:
             x = [row["trials"] for row in run["rows"]]
             style = "o-" if run["arm"] == "ours" else "s--"
-            colour = f"C{list(colours).index(run['cpus'])}"
-            label = f"{run['arm']}, {run['cpus']} CPUs"
+            colour = f"C{list(colours).index((run['cpus'], run.get('trial_s', 0.0)))}"
+            waits = f", {run['trial_s']:g} s a trial" if run.get("trial_s") else ""
+            label = f"{run['arm']}, {run['cpus']} CPUs{waits}"
             axis.plot(x, [row[kind] for row in run["rows"]], style, color=colour, markersize=4, label=label)
         axis.set(xlabel="trials", ylabel=name, xscale="log")
         axis.set_ylim(0, 1.05 * max(row[kind] for run in runs for row in run["rows"]))
@@ -198,6 +202,7 @@ def main() -> None:
     parser.add_argument("--arm", choices=list(ARMS), default="ours")
     parser.add_argument("--cpus", type=int, default=64)
     parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=0.0, help="that a trial waits before it ends")
     parser.add_argument("--minutes", type=float, default=60.0, help="end after so long, with the marks so far")
     parser.add_argument("--draw", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS / "cluster_scale.json")
@@ -206,15 +211,17 @@ def main() -> None:
     if options.draw:
         draw(runs, options.out.with_suffix(".png"))
         return
-    kept = [run for run in runs if (run["arm"], run["cpus"]) != (options.arm, options.cpus)]
+    settings = {"arm": options.arm, "cpus": options.cpus, "trial_s": options.seconds}
+    kept = [run for run in runs if {name: run.get(name, 0.0) for name in settings} != settings]
     begin = time.perf_counter()
 
     def show(rows: list[dict[str, float]]) -> None:
         print("  ".join(f"{name} {value:.4g}" for name, value in rows[-1].items()), flush=True)
         seconds = time.perf_counter() - begin
-        run = {"arm": options.arm, "cpus": options.cpus, "seconds": seconds, "rows": rows}
+        run = {**settings, "seconds": seconds, "rows": rows}
         options.out.write_text(json.dumps([*kept, run], indent=1) + "\n", encoding="utf-8")
 
+    os.environ["IDLE_TRIAL_S"] = str(options.seconds)
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.alarm(round(60 * options.minutes))
     with suppress(KeyboardInterrupt):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -11,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class Nothing(tune.Trainable):
-    """Reports one epoch, whose accuracy is its weight decay. Its processes are small: they load no torch."""
+    """Reports one epoch, whose accuracy is its weight decay. Its processes are small: they load no torch.
+
+    An epoch takes ``IDLE_TRIAL_S`` seconds of the environment, of which none are the processor's.
+    """
 
     def setup(self, config: dict[str, Any]) -> None:
         self.x = config["run"]["params"]["weight_decay"]
@@ -21,6 +26,7 @@ class Nothing(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
+        time.sleep(float(os.environ.get("IDLE_TRIAL_S", "0")))
         row = {"epoch": 1, "learning_rate": 0.1, "strength": self.x, "val_accuracy": self.x, "wall_s": 0.0}
         return {"rows": [{**row, "train_loss": 0.0, "val_loss": 0.0}], "diverged": False, "done": True}
 

@@ -95,6 +95,39 @@ def test_a_diverging_trial_stops_no_study(tmp_path, ray_cluster):
     assert results.trials().num_rows == 3
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one process at a time on one core")
+def test_runs_shorter_than_the_start_of_a_process_leave_the_others_time_to_start(tmp_path, ray_cluster, monkeypatch):
+    from ray import tune
+
+    from tune_reg.search import trainables
+
+    trained = tmp_path / "trained"
+
+    class Short(tune.Trainable):
+        def setup(self, config):
+            self.x = config["run"]["params"]["weight_decay"]
+
+        def reset_config(self, new_config):
+            self.setup(new_config)
+            return True
+
+        def step(self):
+            time.sleep(0.2)
+            with trained.open("a") as file:
+                file.write(f"{os.getpid()}\n")
+            row = {"epoch": 1, "learning_rate": 0.1, "strength": self.x, "val_accuracy": self.x, "wall_s": 0.0}
+            return {"rows": [{**row, "train_loss": 0.0, "val_loss": 0.0}], "diverged": False, "done": True}
+
+    monkeypatch.setattr(trainables, "StudyTrainable", Short)
+    keys = {"regularizers": ["weight-decay"], "fractions": [1.0], "training": {"epochs": 1}, "robustness": {}}
+    search = {"trials": 80, "pruner": "none", "sampler": "random"}
+    run_study(Study(**{**PLAIN, **keys, "search": search, "confirm": {"seeds": 1}}), tmp_path / "out")
+    processes = Counter(trained.read_text().split())
+    assert processes.total() == 81
+    assert len(processes) > 1
+    assert min(processes.values()) >= 5, processes
+
+
 @pytest.mark.slow
 def test_a_trainable_runs_under_a_stock_tuner(tmp_path, ray_cluster):
     from ray import tune

@@ -111,6 +111,14 @@ class SweepScheduler(_NotPickled, FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._sweep = sweep
 
+    def choose_trial_to_run(self, tune_controller: Any) -> None:
+        """No one in particular: Tune then gives the process of a run that has ended to the newest, which has none.
+
+        The oldest, which Tune's own scheduler names after a look at all trials, has a process that is being started.
+        Tune kills that one when it gets another: where runs are short, no more than a few processes would ever live.
+        """
+        del tune_controller
+
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write down the epoch; go on or stop."""
         del tune_controller
