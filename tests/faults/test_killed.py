@@ -93,7 +93,7 @@ def uninterrupted(tmp_path_factory):
     return told(directory), time.monotonic() - begin
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_driver_killed_again_and_again_finds_what_the_uninterrupted_one_finds(tmp_path, uninterrupted, times):
     expected, seconds = uninterrupted
     states = {state for *_, state, _, _, _ in expected[0]}
