@@ -36,7 +36,7 @@ RADII = {"linf": (0.02, 0.05, 0.1, 0.2), "l2": (0.25, 0.5, 1.0)}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=100)
-    parser.add_argument("--cnn-images", type=int, default=0, help="0: without the CNN, where ART's CW takes hours")
+    parser.add_argument("--cnn-images", type=int, default=0, help="0: without the CNN, where ART's CW is slow")
     options = parser.parse_args()
     try:
         import art

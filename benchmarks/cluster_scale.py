@@ -6,8 +6,9 @@
 
 Ray is told of more CPUs than there are, so that as many trials run at once; their processes (some 115 MB each) share
 the real cores, which the driver has to share too. With ``--seconds`` a trial waits before it ends, without using a
-core: where trials end at once, Tune gives each waiting trial the process of one that has ended and kills the one that
-was being started for it, so that on few cores processes are started all the time. Arms, each in a process of its own:
+core: where trials end at once, stock Tune gives each waiting trial the process of one that has ended and kills the one
+that was being started for it, so that on few cores processes are started all the time. Arms, each in a process of its
+own:
 
 - ``ours``: brain, store, searcher, scheduler; TPE; one task, no pruning.
 - ``stock``: OptunaSearch and ``reuse_actors=True``, without which a trial costs more than a second.
@@ -183,12 +184,12 @@ def draw(runs: list[dict[str, Any]], path: Path) -> None:
     }
     figure, axes = plt.subplots(1, len(kinds), figsize=(15, 3.6), layout="constrained")
     for axis, (kind, name) in zip(axes, kinds.items(), strict=True):
-        colours = dict.fromkeys((run["cpus"], run.get("trial_s", 0.0)) for run in runs)
+        colours = dict.fromkeys((run["cpus"], run["trial_s"]) for run in runs)
         for run in runs:
             x = [row["trials"] for row in run["rows"]]
             style = "o-" if run["arm"] == "ours" else "s--"
-            colour = f"C{list(colours).index((run['cpus'], run.get('trial_s', 0.0)))}"
-            waits = f", {run['trial_s']:g} s a trial" if run.get("trial_s") else ""
+            colour = f"C{list(colours).index((run['cpus'], run['trial_s']))}"
+            waits = f", {run['trial_s']:g} s a trial" if run["trial_s"] else ""
             label = f"{run['arm']}, {run['cpus']} CPUs{waits}"
             axis.plot(x, [row[kind] for row in run["rows"]], style, color=colour, markersize=4, label=label)
         axis.set(xlabel="trials", ylabel=name, xscale="log")
@@ -212,7 +213,7 @@ def main() -> None:
         draw(runs, options.out.with_suffix(".png"))
         return
     settings = {"arm": options.arm, "cpus": options.cpus, "trial_s": options.seconds}
-    kept = [run for run in runs if {name: run.get(name, 0.0) for name in settings} != settings]
+    kept = [run for run in runs if {name: run[name] for name in settings} != settings]
     begin = time.perf_counter()
 
     def show(rows: list[dict[str, float]]) -> None:

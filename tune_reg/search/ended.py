@@ -39,12 +39,18 @@ class Ended:
         """``limit`` of them: the half trained longest, the best of equals, and of the others the newest; by number."""
         if limit is None or len(self._numbered) <= limit:
             return [trial for _, trial in self._numbered]
-        chosen = {trial.number: trial for _, trial in self._ranked[: limit // 2]}
-        for number, trial in reversed(self._numbered):
-            if len(chosen) == limit:
-                break
-            chosen.setdefault(number, trial)
-        return [chosen[number] for number in sorted(chosen)]
+        best = (trial for _, trial in self._ranked[: limit // 2])
+        return best_and_newest(best, (trial for _, trial in reversed(self._numbered)), limit)
+
+
+def best_and_newest(best: Iterable[FrozenTrial], newest: Iterable[FrozenTrial], limit: int) -> list[FrozenTrial]:
+    """The ``best`` ones and as many of the ``newest`` others, which are read from the first on, as make ``limit``."""
+    chosen = {trial.number: trial for trial in best}
+    for trial in newest:
+        if len(chosen) == limit:
+            break
+        chosen.setdefault(trial.number, trial)
+    return [chosen[number] for number in sorted(chosen)]
 
 
 def _rank(trial: FrozenTrial) -> tuple[float, float, int]:

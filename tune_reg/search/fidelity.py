@@ -21,6 +21,8 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from tune_reg.search.ended import best_and_newest
+
 #: Marks, in the journal, a failed trial as one whose loss was not finite.
 DIVERGED: Final = "diverged"
 
@@ -188,8 +190,7 @@ def shown(
 def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
     """``limit`` of the trials with a value: the best half, and of the others the newest; all where there are fewer."""
     ranked = sorted(trials, key=lambda t: (-_value(t), t.number))
-    best, others = ranked[: limit // 2], ranked[limit // 2 :]
-    return best + sorted(others, key=lambda t: -t.number)[: limit - len(best)]
+    return best_and_newest(ranked[: limit // 2], sorted(trials, key=lambda t: -t.number), limit)
 
 
 class ShownStudy(optuna.Study):
