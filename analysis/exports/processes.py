@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -59,7 +58,6 @@ def cores() -> int:
 
 def serve() -> None:
     """Answer calls until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it too; the caller then closes the pipe
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a function prints must not stand among the answers
     with suppress(EOFError, BrokenPipeError):  # the caller has no more calls, or is gone
@@ -72,7 +70,10 @@ def serve() -> None:
 def _process() -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-c", _SERVE]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    # In a session of its own Ctrl-C does not reach it, not even while it starts; the caller then closes the pipe.
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+    )
 
 
 def _asked(process: subprocess.Popen[bytes], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:

@@ -62,12 +62,24 @@ def test_what_cannot_be_pickled_harms_no_other_call():
         spread(len, [("ab",), (lambda: 0,)], processes=2)
 
 
+@pytest.mark.parametrize("while_they", ["start", "work"])
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_processes_end_with_the_caller(sent):
-    code = "import time; from analysis.exports.processes import spread; spread(time.sleep, [(1.0,)] * 9, processes=2)"
+def test_processes_end_with_the_caller(sent, while_they):
+    code = """
+import os, sys
+from analysis.exports.processes import spread
+
+def calls():
+    print("start", file=sys.stderr, flush=True)  # they are started before the first call is read
+    yield from [("echo work >&2; sleep 1",)] * 9
+
+spread(os.system, calls(), processes=2)
+"""
     # The pipe of what it prints is closed when the last process that has it ends.
     caller = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, start_new_session=True, text=True)
-    time.sleep(2.0)
+    assert caller.stderr is not None
+    while caller.stderr.readline().strip() != while_they:
+        assert caller.poll() is None
     if sent == signal.SIGINT:
         os.killpg(caller.pid, sent)  # as a terminal does
     else:
