@@ -184,3 +184,29 @@ def test_sigterm_ends_a_study_as_ctrl_c_does_and_is_what_it_was_afterwards():
         call()
     assert ended.value.args == (signal.SIGTERM,)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_where_ctrl_c_is_ignored_it_stays_so_and_sigterm_ends_the_study():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _interrupt_noted(Noting()):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt) as ended, _interrupt_noted(Noting()):
+            signal.raise_signal(signal.SIGTERM)
+        assert ended.value.args == (signal.SIGTERM,)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_program_with_an_answer_of_its_own_to_ctrl_c_keeps_it():
+    said = []
+    before = signal.signal(signal.SIGINT, lambda *_: said.append("mine"))
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        with _interrupt_noted(Noting()):
+            signal.raise_signal(signal.SIGINT)
+            assert signal.getsignal(signal.SIGTERM) is on_sigterm
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert said == ["mine"]

@@ -150,7 +150,8 @@ def _interrupt_noted(sweep: Any) -> Iterator[None]:
     """Ctrl-C ends the study also where the exception is lost: Python drops one that comes in a finalizer.
 
     So does SIGTERM, which a queue, Kubernetes and ``ray job stop`` send before they end a process. The
-    ``KeyboardInterrupt`` holds the signal's number.
+    ``KeyboardInterrupt`` holds the signal's number. Ctrl-C that is ignored, as a script has it of what it starts with
+    ``&``, stays so; where a program has its own answer to it, both signals are left alone.
     """
 
     def interrupt(number: int, _: object) -> None:
@@ -158,13 +159,13 @@ def _interrupt_noted(sweep: Any) -> Iterator[None]:
         sweep.fail(error)
         raise error
 
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    ours = on_ctrl_c in (signal.default_int_handler, signal.SIG_IGN)
+    if threading.current_thread() is not threading.main_thread() or not ours:
         yield
         return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    taken = [signal.SIGTERM] if on_ctrl_c == signal.SIG_IGN else [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.signal(number, interrupt) for number in taken}
     try:
         yield
     except KeyboardInterrupt:
