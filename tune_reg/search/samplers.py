@@ -45,8 +45,7 @@ def turn(settings: SearchSettings, task: Task, number: int, epoch_s: float | Non
     """
     if settings.sampler != "tpe-gp":
         return settings.sampler
-    flat = not isinstance(task.space, DefinedByRun) and not task.space.conditions
-    able = flat and settings.second_objective is None and epoch_s is not None and epoch_s >= _GP_EPOCH_S
+    able = _flat(task) and settings.second_objective is None and epoch_s is not None and epoch_s >= _GP_EPOCH_S
     return "gp" if able and number % 2 else "tpe"
 
 
@@ -67,7 +66,11 @@ def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampl
             case "random":
                 return RandomSampler(seed=own)
             case "tpe" | "tpe-gp":
-                return TPESampler(seed=own, n_startup_trials=startup, multivariate=True, group=True, constant_liar=True)
+                # Grouping looks at every trial; in a flat space it finds the one group that there is.
+                grouped = not _flat(task)
+                return TPESampler(
+                    seed=own, n_startup_trials=startup, multivariate=True, group=grouped, constant_liar=True
+                )
             case "gp":
                 return GPSampler(seed=own, n_startup_trials=startup, warn_independent_sampling=False)
             case "cma-es":
@@ -79,3 +82,8 @@ def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampl
                     key: domain.values for key, domain in task.space.domains.items() if isinstance(domain, Choice)
                 }
                 return GridSampler(choices, seed=common)
+
+
+def _flat(task: Task) -> bool:
+    """Whether every trial is asked for every hyperparameter."""
+    return not isinstance(task.space, DefinedByRun) and not task.space.conditions
