@@ -217,6 +217,10 @@ def submit(
     follow: Annotated[bool, typer.Option("--follow", help="The same, and show its progress.")] = False,
     image: Annotated[str | None, typer.Option(metavar="IMAGE", help="KubeRay: an image with tune-reg.")] = None,
     claim: Annotated[str | None, typer.Option(metavar="NAME", help="KubeRay: the volume claim for results.")] = None,
+    secret: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="KubeRay: a Secret with the credentials of an object store."),
+    ] = None,
     nodes: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm: nodes that train.")] = None,
     cpus_per_node: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm.")] = None,
     gpus_per_node: Annotated[int | None, typer.Option(metavar="N", help="KubeRay, Slurm.")] = None,
@@ -242,7 +246,7 @@ def submit(
         "gpus": gpus_per_node,
         "memory_gb": memory_gb_per_node,
     }
-    kube: dict[str, Any] = {"image": image, "claim": claim}
+    kube: dict[str, Any] = {"image": image, "claim": claim, "secret": secret}
     queue: dict[str, Any] = {"time": time, "partition": partition, "account": account}
     watching: dict[str, Any] = {"wait": wait or None, "follow": follow or None}
     idle: dict[str, Any] = {
@@ -262,7 +266,7 @@ def submit(
     inputs = Inputs.read(declared, out or "out", data=data, plugins=plugin)
     machines = Nodes(**_given(shape))
     if kuberay:
-        inputs = replace(inputs, out=out or f"/storage/{inputs.label}", data=data or "/storage/data")
+        inputs = replace(inputs, out=out or f"/storage/{inputs.label}")
         text = rayjob(inputs, machines, KubeRay(**_given(kube)))
     else:
         inputs = replace(inputs, out=out or f"out/{inputs.label}")

@@ -183,35 +183,54 @@ def located(text: str | Place, *, answered: bool = False) -> Place:
     >>> located("file:///out/digits")
     PosixPath('/out/digits')
     """
+    if isinstance(text, RemotePath):
+        return text
     said = str(text)
-    match = _SCHEME.match(said)
-    if isinstance(text, RemotePath) or match is None:
-        return text if isinstance(text, RemotePath) else Path(text)
-    scheme, slashes = match[1], match[2]
-    if len(slashes) < 2:
-        if isinstance(text, Path) and slashes:
+    if isinstance(text, Path):
+        if (match := _SCHEME.match(said)) and match[2]:
             raise StoreError(f"{said}: a URL must be given as text, as a Path loses one of its slashes")
-        return Path(text)
-    url = urlsplit(said)
-    if "@" in url.netloc:
-        raise StoreError(f"{scheme}://...: credentials must not stand in a URL; put them into the environment")
-    if scheme == "file":
-        if url.netloc:
-            raise StoreError(f"{said}: must be file:/// and an absolute path, or a plain path")
-        return Path(unquote(url.path))
+        return text
+    folder = as_folder(said)
+    if folder is not None:
+        return Path(folder)
+    scheme = said.partition("://")[0]
     place = _remote(said, scheme)
     if answered:
         _answered.add(f"{scheme}://{place.path.strip('/').partition('/')[0]}")
     return place
 
 
+def as_folder(text: str) -> str | None:
+    """The path that a text names: itself, or that of ``file:///path``; None where it names an object store.
+
+    What a store needs need not be installed here. ``StoreError`` where there can be no such place, or credentials stand
+    in its URL.
+
+    >>> as_folder("file:///out/digits"), as_folder("s3://bucket/digits")
+    ('/out/digits', None)
+    """
+    match = _SCHEME.match(text)
+    if match is None or len(match[2]) < 2:
+        return text
+    url = urlsplit(text)
+    if "@" in url.netloc:
+        raise StoreError(f"{match[1]}://...: credentials must not stand in a URL; put them into the environment")
+    if match[1] == "file":
+        if url.netloc:
+            raise StoreError(f"{text}: must be file:/// and an absolute path, or a plain path")
+        return unquote(url.path)
+    import fsspec
+
+    if match[1] in _REFUSED:
+        raise StoreError(f"{text}: {match[1]}:// cannot hold results; give a path, file://, s3:// or gs://")
+    if match[1] not in fsspec.available_protocols():
+        raise StoreError(f"{text}: no filesystem is known as {match[1]}://; give a path, file://, s3:// or gs://")
+    return None
+
+
 def _remote(said: str, scheme: str) -> RemotePath:
     import fsspec
 
-    if scheme in _REFUSED:
-        raise StoreError(f"{said}: {scheme}:// cannot hold results; give a path, file://, s3:// or gs://")
-    if scheme not in fsspec.available_protocols():
-        raise StoreError(f"{said}: no filesystem is known as {scheme}://; give a path, file://, s3:// or gs://")
     try:
         kind = fsspec.get_filesystem_class(scheme)
     except ImportError as error:

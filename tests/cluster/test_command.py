@@ -65,6 +65,12 @@ def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
         (["--address", "http://h:1"], "--out: is required with --address"),
         (["--address", "h:1", "--out", "x"], "--address: must be http://HEAD:8265"),
         (["--kuberay", "--out", "results"], "--out: must lie under /storage"),
+        (["--slurm", "--out", "s3://key:hidden@b/x"], "--out: s3://...: credentials must not stand in a URL"),
+        (["--kuberay", "--out", "s3://key:hidden@b/x"], "--out: s3://...: credentials must not stand in a URL"),
+        (["--address", "http://h:1", "--out", "s3://key:hidden@b/x"], "--out: s3://...: credentials must not stand"),
+        (["--slurm", "--out", "s5://b/x"], "--out: s5://b/x: no filesystem is known as s5://"),
+        (["--slurm", "--data", "s3://key:hidden@b/x"], "--data: must be a folder on the cluster, but got s3://..."),
+        (["--slurm", "--secret", "aws"], "--secret: means nothing with --slurm; drop it"),
         (["--slurm", "--nodes", "0"], "--nodes: must be >= 1, but got 0"),
         (["--slurm", "--plugin", "nowhere.py"], "nowhere.py: is no Python file"),
     ],
@@ -74,6 +80,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(tune_reg, study, words, said):
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+    assert "hidden" not in err
 
 
 def test_a_study_that_is_wrong_is_never_sent(tune_reg, study):

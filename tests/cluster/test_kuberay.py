@@ -64,10 +64,12 @@ CRD = {
     "Container": {
         "name": (str, True),
         "image": (str, True),
+        "envFrom": (["EnvFrom"], False),
         "ports": (["Port"], False),
         "resources": ("Resources", False),
         "volumeMounts": (["Mount"], False),
     },
+    "EnvFrom": {"secretRef": ("Named", False)},
     "Port": {"containerPort": (int, True), "name": (str, False)},
     "Resources": {"requests": ("strings", False), "limits": ("strings", False)},
     "Mount": {"name": (str, True), "mountPath": (str, True), "readOnly": (bool, False)},
@@ -151,6 +153,42 @@ def test_authentication_is_on_and_there_is_no_secret(made):
     assert "kind: Secret" not in text
 
 
+def pods(job):
+    cluster = job["spec"]["rayClusterSpec"]
+    return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+
+def test_results_in_a_bucket_need_no_volume(made):
+    config, job = documents(rayjob(inputs(made(), "s3://bucket/it's"), Nodes(), KubeRay()))
+    assert faults(job, "RayJob") == []
+    assert [[volume["name"] for volume in pod["volumes"]] for pod in pods(job)] == [["study"], ["study"]]
+    words = shlex.split(config["data"]["run.sh"].splitlines()[-1])
+    assert words[words.index("--out") + 1] == "s3://bucket/it's"
+    assert "--data" not in config["data"]["run.sh"]
+    assert not any("envFrom" in container for pod in pods(job) for container in pod["containers"])
+
+
+def test_credentials_come_from_a_secret_that_is_named(made):
+    text = rayjob(inputs(made(), "s3://bucket/out"), Nodes(), KubeRay(secret="aws"))
+    _, job = documents(text)
+    assert faults(job, "RayJob") == []
+    for pod in pods(job):
+        (container,) = pod["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "aws"}}]
+    assert "kind: Secret" not in text
+
+
+def test_data_may_lie_on_a_volume_and_results_in_a_bucket(made):
+    config, job = documents(rayjob(inputs(made(), "s3://bucket/out"), Nodes(), KubeRay(claim="data")))
+    assert faults(job, "RayJob") == []
+    for pod in pods(job):
+        (storage,) = [volume for volume in pod["volumes"] if volume["name"] == "storage"]
+        assert storage["persistentVolumeClaim"] == {"claimName": "data"}
+        (container,) = pod["containers"]
+        assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/study", "/storage"]
+    assert config["data"]["run.sh"].count("--data /storage/data") == 2
+
+
 def test_any_name_and_path_stay_what_they_are(made, nasty):
     for text in nasty:
         if not text.isprintable():
@@ -186,9 +224,15 @@ def test_plugins_arrive_byte_for_byte(made):
     [
         (lambda s: rayjob(inputs(s, "/elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
         (lambda s: rayjob(inputs(s, "/storage/../etc"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (lambda s: rayjob(inputs(s, "file:///elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (
+            lambda s: rayjob(inputs(s, "s3://b/out", data="/data"), Nodes(), KubeRay(claim="data")),
+            "--data: must lie under /storage",
+        ),
         (lambda s: rayjob(inputs(s, data="data"), Nodes(), KubeRay()), "--data: must lie under /storage"),
         (lambda s: KubeRay(image='a"\nb'), "--image: must be the name of a container image"),
         (lambda s: KubeRay(claim="Tune_Reg"), "--claim: must be the name of a PersistentVolumeClaim"),
+        (lambda s: KubeRay(secret="aws: x"), "--secret: must be the name of a Secret"),
         (lambda s: rayjob(inputs(s, plugins={"a.py": b"x" * 800_000}), Nodes(), KubeRay()), "a ConfigMap holds"),
     ],
 )

@@ -83,6 +83,21 @@ def test_what_it_starts(made, play, tmp_path):
     assert (tmp_path / folder / "own.py").read_bytes() == b"\xff no newline"
 
 
+@pytest.mark.parametrize(
+    ("out", "folder"),
+    [("s3://bucket/it's", "submitted/{}"), ("file:///{here}/a%20b", "{here}/a b/submitted/{}")],
+)
+def test_results_in_a_bucket_leave_the_study_in_a_folder(made, play, tmp_path, out, folder):
+    inputs = Inputs(made(), out.replace("{here}", str(tmp_path).lstrip("/")))
+    calls = play(sbatch(inputs, Nodes(), Slurm()))
+    folder = folder.format(inputs.digest, here=tmp_path)
+    (call,) = [call for call in calls if call[:2] == ["ray", "symmetric-run"]]
+    assert call[call.index("run") + 1] == f"{folder}/study.toml"
+    assert call[call.index("--out") + 1] == inputs.out
+    assert Study.from_toml(tmp_path / folder / "study.toml").hash == inputs.study.hash
+    assert not list(tmp_path.glob("*:*"))
+
+
 @pytest.mark.parametrize(("code", "requeued"), [(143, True), (0, False)])
 def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_queue(
     made, play, tmp_path, code, requeued

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from tune_reg.errors import ClusterError, StudyError
+from tune_reg.errors import ClusterError, StoreError, StudyError
+from tune_reg.places import as_folder
 from tune_reg.study import Study
 
 STUDY_FILE: Final = "study.toml"
@@ -21,7 +22,8 @@ _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\.py")
 class Inputs:
     """A study and its plugins, as they stand now.
 
-    ``out`` and ``data``: folders on the cluster. ``plugins``: file name -> content.
+    ``out``: a folder on the cluster, or a URL of an object store without credentials. ``data``: a folder there.
+    ``plugins``: file name -> content.
     """
 
     study: Study
@@ -31,8 +33,16 @@ class Inputs:
 
     def __post_init__(self) -> None:
         _check_path("--out", self.out)
+        try:
+            as_folder(self.out)
+        except StoreError as error:
+            raise ClusterError(f"--out: {error}") from None
         if self.data is not None:
             _check_path("--data", self.data)
+            if "://" in self.data:
+                raise ClusterError(
+                    f"--data: must be a folder on the cluster, but got {self.data.partition('://')[0]}://..."
+                )
         for name in self.plugins:
             if not _FILE_NAME.fullmatch(name):
                 raise ClusterError(
@@ -52,6 +62,11 @@ class Inputs:
             except OSError as error:
                 raise ClusterError(f"--plugin {path}: cannot be read ({error.strerror})") from None
         return cls(study, out, data, contents)
+
+    @property
+    def folder(self) -> str | None:
+        """The folder that the results go to; None where they go to an object store."""
+        return as_folder(self.out)
 
     @property
     def study_text(self) -> str:

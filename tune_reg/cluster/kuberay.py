@@ -6,7 +6,7 @@ import base64
 import importlib.metadata
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import tune_reg
@@ -18,40 +18,51 @@ from tune_reg.errors import ClusterError
 STORAGE: Final = "/storage"
 STUDY: Final = "/study"
 _IMAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,254}")
-_CLAIM: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 #: Kubernetes refuses a ConfigMap above 1 MiB, keys and all.
 _MOST_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True)
 class KubeRay:
-    """What the cluster must provide: an image with tune-reg in it, and a volume that every pod can write."""
+    """What the cluster must provide: an image with tune-reg in it, and a volume that every pod can write.
+
+    ``claim``: of the volume; None: "tune-reg", or none where the results go to an object store. ``secret``: a Secret
+    whose keys become environment variables of every pod, as the credentials of a store are given.
+    """
 
     image: str = f"tune-reg:{tune_reg.__version__}"
-    claim: str = "tune-reg"
+    claim: str | None = None
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         if not _IMAGE.fullmatch(self.image):
             raise ClusterError(f"--image: must be the name of a container image, but got {self.image!r}")
-        if not _CLAIM.fullmatch(self.claim):
-            raise ClusterError(
-                f"--claim: must be the name of a PersistentVolumeClaim (small letters, digits, '-' and '.'), "
-                f"but got {self.claim!r}"
-            )
+        for option, name, kind in (
+            ("--claim", self.claim, "PersistentVolumeClaim"),
+            ("--secret", self.secret, "Secret"),
+        ):
+            if name is not None and not _NAME.fullmatch(name):
+                raise ClusterError(
+                    f"{option}: must be the name of a {kind} (small letters, digits, '-' and '.'), but got {name!r}"
+                )
 
 
 def rayjob(inputs: Inputs, nodes: Nodes, settings: KubeRay) -> str:
     """The manifest, as YAML with comments: ``kubectl apply -f`` takes it.
 
-    ``inputs.out`` and ``inputs.data`` must lie under /storage, where the claim is mounted.
-    Raises ``ClusterError`` naming the option that is wrong.
+    Where a claim is mounted, folders must lie under /storage, and the data sets do in /storage/data unless
+    ``inputs.data`` says otherwise. Raises ``ClusterError`` naming the option that is wrong.
     """
     nodes.refuse_too_small(inputs.study)
-    for option, path in (("--out", inputs.out), ("--data", inputs.data)):
-        if path is not None and not (path.startswith(f"{STORAGE}/") and ".." not in path.split("/")):
-            raise ClusterError(
-                f"{option}: must lie under {STORAGE}, where the volume is mounted in every pod, but got {path!r}"
-            )
+    claim = settings.claim or (None if inputs.folder is None else "tune-reg")
+    if claim is not None:
+        inputs = replace(inputs, data=inputs.data or f"{STORAGE}/data")
+        for option, path in (("--out", inputs.folder), ("--data", inputs.data)):
+            if path is not None and not (path.startswith(f"{STORAGE}/") and ".." not in path.split("/")):
+                raise ClusterError(
+                    f"{option}: must lie under {STORAGE}, where the volume is mounted in every pod, but got {path!r}"
+                )
     # KubeRay makes services of it, whose names begin with a letter, and takes at most 47 characters.
     name = f"sweep-{inputs.label}-{inputs.digest[:8]}"
     files: dict[str, object] = {
@@ -75,7 +86,9 @@ def rayjob(inputs: Inputs, nodes: Nodes, settings: KubeRay) -> str:
         files=document,
         study=inputs.study,
         nodes=nodes,
-        settings=settings,
+        image=settings.image,
+        claim=claim,
+        secret=settings.secret,
         storage=STORAGE,
         folder=STUDY,
         entrypoint=f"bash {STUDY}/run.sh",

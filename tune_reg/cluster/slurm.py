@@ -35,18 +35,21 @@ class Slurm:
 def sbatch(inputs: Inputs, nodes: Nodes, settings: Slurm) -> str:
     """The script, as bash with comments: ``sbatch`` takes it, again and again until the study has ended.
 
-    ``inputs.out``: on a file system that all nodes share; relative to the folder that ``sbatch`` is called in.
+    ``inputs.out``: on a file system that all nodes share, relative to the folder that ``sbatch`` is called in; or in an
+    object store.
     Raises ``ClusterError`` naming the option that is wrong.
     """
     nodes.refuse_too_small(inputs.study)
     text = inputs.study_text
-    folder = f"{inputs.out.rstrip('/')}/submitted/{inputs.digest}"
+    beside = "" if inputs.folder is None else f"{inputs.folder.rstrip('/')}/"
+    folder = f"{beside}submitted/{inputs.digest}"
     return render(
         "sweep.sbatch.j2",
         label=inputs.label,
         study=inputs.study,
         nodes=nodes,
         settings=settings,
+        remote=inputs.folder is None,
         folder=folder,
         study_path=f"{folder}/{STUDY_FILE}",
         study_text=text if text.endswith("\n") else f"{text}\n",
