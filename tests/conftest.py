@@ -1,6 +1,7 @@
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -38,3 +39,22 @@ def ray_cluster() -> Iterator[None]:
 
     with ray_running(None):
         yield
+
+
+@pytest.fixture
+def tune_reg(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """The command, in this process: its words to exit code, standard output and standard error."""
+    from tune_reg import cli
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["tune-reg", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out = capsys.readouterr()
+        code = ended.value.code or 0
+        assert isinstance(code, int)
+        return code, out.out, out.err
+
+    return call

@@ -1,10 +1,6 @@
 """The command as a user meets it: what it prints, and how it ends."""
 
-import sys
-
 import pytest
-
-from tune_reg import cli
 
 STUDY = """
 name = "small"
@@ -12,18 +8,6 @@ dataset = "digits"
 model = "nn-2"
 regularizers = ["weight-decay", "adadecay"]
 """
-
-
-@pytest.fixture
-def tune_reg(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tune-reg", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out = capsys.readouterr()
-        return ended.value.code or 0, out.out, out.err
-
-    return call
 
 
 @pytest.fixture

@@ -1,11 +1,7 @@
 """`submit`, `fetch` and `data fetch` as a user meets them."""
 
-import sys
-
 import pytest
 import yaml
-
-from tune_reg import cli
 
 STUDY = """
 name = "small: 'one'"
@@ -13,18 +9,6 @@ dataset = "digits"
 model = "nn-2-small"
 regularizers = ["weight-decay"]
 """
-
-
-@pytest.fixture
-def tune_reg(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tune-reg", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out = capsys.readouterr()
-        return ended.value.code or 0, out.out, out.err
-
-    return call
 
 
 @pytest.fixture
