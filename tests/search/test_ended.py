@@ -45,3 +45,13 @@ def test_a_running_trial_has_not_ended():
     running = create_trial(state=TrialState.RUNNING)
     running.number = 3
     assert [t.number for t in Ended([*made, running]).most_telling()] == [0, 1, 2]
+
+
+def test_the_seconds_of_an_epoch_are_those_of_the_first_trial_that_says_so():
+    made = trials(4, 0)
+    ended = Ended(made[:1])
+    assert ended.epoch_s is None
+    for trial, seconds in ((made[3], 3.0), (made[1], 1.0), (made[2], 2.0)):
+        trial.set_user_attr("epoch_s", seconds)
+        ended.add(trial)
+    assert ended.epoch_s == 1.0

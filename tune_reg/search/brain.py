@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search_spaces import Value
 from tune_reg.places import Place
 from tune_reg.search import fidelity, pruners, samplers
-from tune_reg.search.ended import Ended
+from tune_reg.search.ended import EPOCH_S, Ended
 from tune_reg.search.journal import open_journal
 from tune_reg.search.standing import Standing
 from tune_reg.study import SearchSettings, Task
@@ -37,7 +37,6 @@ _STATES: Final[dict[State, TrialState]] = {
 #: Ended trials that are looked at where a sampler is shown a limited number: an ask must not slow down with the search.
 _READ: Final = 500
 _REASON: Final = "reason"
-_EPOCH_S: Final = "epoch_s"
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class Brain:
         if reason is not None:
             self._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
         if epoch_s is not None:
-            self._storage.set_trial_user_attr(frozen._trial_id, _EPOCH_S, epoch_s)
+            self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
         if state == "diverged":
             self._storage.set_trial_user_attr(frozen._trial_id, fidelity.DIVERGED, True)
         finals = [v for v in (value, second) if v is not None] if state == "complete" else []
@@ -225,7 +224,7 @@ class Brain:
         """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
         study = self._studies[task.name]
         number = self._standing[task.name].asked if begun is None else begun.number
-        name = samplers.turn(self._settings, task, number, _epoch_s(study))
+        name = samplers.turn(self._settings, task, number, self._ended[task.name].epoch_s)
         sampler = samplers.build(name, task, seed=self._seed, number=number)
         limit = samplers.LIMITS.get(name)
         told = fidelity.ShownStudy(
@@ -243,12 +242,6 @@ class Brain:
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self._storage.get_trial(self._live[_key(trial)])
-
-
-def _epoch_s(study: optuna.Study) -> float | None:
-    """The seconds that an epoch took in the first trial that says so. One trial's: a mean would go on changing."""
-    said = (t.user_attrs[_EPOCH_S] for t in study.get_trials(deepcopy=False) if _EPOCH_S in t.user_attrs)
-    return next(said, None)
 
 
 def _key(trial: Trial) -> tuple[str, int]:

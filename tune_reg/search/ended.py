@@ -6,8 +6,12 @@ import math
 from bisect import insort
 from collections.abc import Iterable
 from operator import itemgetter
+from typing import Final
 
 from optuna.trial import FrozenTrial
+
+#: In the journal, the seconds that an epoch of a trial took.
+EPOCH_S: Final = "epoch_s"
 
 
 class Ended:
@@ -26,6 +30,7 @@ class Ended:
     def __init__(self, trials: Iterable[FrozenTrial] = ()) -> None:
         self._ranked: list[tuple[tuple[float, float, int], FrozenTrial]] = []
         self._numbered: list[tuple[int, FrozenTrial]] = []
+        self._first_timed: FrozenTrial | None = None
         for trial in trials:
             if trial.state.is_finished():
                 self.add(trial)
@@ -34,6 +39,16 @@ class Ended:
         """A trial has ended; it does not change any more."""
         insort(self._ranked, (_rank(trial), trial), key=itemgetter(0))
         insort(self._numbered, (trial.number, trial), key=itemgetter(0))
+        if EPOCH_S in trial.user_attrs and (self._first_timed is None or trial.number < self._first_timed.number):
+            self._first_timed = trial
+
+    @property
+    def epoch_s(self) -> float | None:
+        """The seconds that an epoch took in the first trial that says so. One trial's: a mean would go on changing."""
+        if self._first_timed is None:
+            return None
+        seconds: float = self._first_timed.user_attrs[EPOCH_S]
+        return seconds
 
     def most_telling(self, limit: int | None = None) -> list[FrozenTrial]:
         """``limit`` of them: the half trained longest, the best of equals, and of the others the newest; by number."""
