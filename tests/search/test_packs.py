@@ -3,6 +3,7 @@
 import math
 import random
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -278,12 +279,35 @@ def test_a_hanging_pack_has_time_for_each_of_its_runs_and_all_are_named(packs_of
     watch = HangWatch(sweep, clock=lambda: now)
     config = {"key": "pack-00000", "lanes": [{"key": "a"}, {"key": "b"}, {"key": "c"}]}
     state = SimpleNamespace(ray_actor="its process")
-    pack = SimpleNamespace(trial_id="1", status="RUNNING", config=config, temporary_state=state)
-    watch.on_step_begin(0, [pack])
+    pack = Mock(status="RUNNING", config=config, temporary_state=state)
+    watch.on_trial_start(0, [pack], pack)
     now = 29.0
     watch.on_step_begin(1, [pack])
     assert (ended, sweep.hung) == ([], {})
     now = 31.0
     watch.on_step_begin(2, [pack])
+    watch.on_step_begin(3, [pack])
     assert ended == ["its process"]
     assert sweep.hung == dict.fromkeys("abc", "no epoch within 30 s")
+
+
+def test_a_run_that_reports_or_has_ended_does_not_hang(packs_of, monkeypatch):
+    sweep, _ = packs_of(resources={"epoch_timeout_s": 10.0})
+    ended = []
+    monkeypatch.setattr("ray.kill", ended.append)
+    now = 0.0
+    watch = HangWatch(sweep, clock=lambda: now)
+    reports, over = (
+        Mock(status="RUNNING", config={"key": key}, temporary_state=SimpleNamespace(ray_actor=key)) for key in "ab"
+    )
+    for run in (reports, over):
+        watch.on_trial_start(0, [], run)
+    now = 9.0
+    watch.on_trial_result(1, [], reports, {})
+    over.status = "TERMINATED"
+    now = 18.0
+    watch.on_step_begin(2, [])
+    assert ended == []
+    now = 20.0
+    watch.on_step_begin(3, [])
+    assert ended == ["a"]

@@ -95,7 +95,8 @@ class Brain:
         storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
         self._studies = {task.name: self._open(storage, task) for task in tasks}
         self._storage = storage
-        self._live: dict[tuple[str, int], int] = {}  # to Optuna's identifier of the trial
+        self._running: dict[str, dict[int, FrozenTrial]] = {}  # by number, as they were asked
+        self._waiting: dict[str, set[int]] = {}  # numbers of trials that are to be asked first
         self._interrupted: list[tuple[Task, FrozenTrial]] = []
         self._standing: dict[str, Standing] = {}
         self._ended: dict[str, Ended] = {}
@@ -104,7 +105,9 @@ class Brain:
             trials = self._studies[task.name].get_trials(deepcopy=False)
             self._standing[task.name] = Standing.of(trials, images=images, sign=-1 if fewer else 1)
             self._ended[task.name] = Ended(trials)
-            self._interrupted += [(task, t) for t in trials if t.state == TrialState.RUNNING]
+            self._running[task.name] = {t.number: t for t in trials if t.state == TrialState.RUNNING}
+            self._waiting[task.name] = {t.number for t in trials if t.state == TrialState.WAITING}
+            self._interrupted += [(task, t) for t in self._running[task.name].values()]
 
     def ask(self, fits: Callable[[Task], bool] = lambda _: True) -> Trial | None:
         """The next configuration of a task that ``fits``, or None where every such task has used its budget."""
@@ -131,7 +134,6 @@ class Brain:
         Reported again, an epoch changes nothing, and the answer is that of the first time, as far as other trials have
         not reported meanwhile.
         """
-        assert _key(trial) in self._live
         frozen = self._frozen(trial)
         if epoch not in frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
@@ -156,7 +158,7 @@ class Brain:
         which decide whether a slow sampler is asked.
         """
         frozen = self._frozen(trial)
-        del self._live[_key(trial)]
+        del self._running[trial.task.name][trial.number]
         # The trial may have been told before the process that told it was killed.
         if frozen.state.is_finished():
             return
@@ -222,27 +224,27 @@ class Brain:
 
     def _sample(self, task: Task, begun: FrozenTrial | None = None) -> Trial:
         """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
-        study = self._studies[task.name]
+        study, running = self._studies[task.name], self._running[task.name]
         number = self._standing[task.name].asked if begun is None else begun.number
         name = samplers.turn(self._settings, task, number, self._ended[task.name].epoch_s)
         sampler = samplers.build(name, task, seed=self._seed, number=number)
         limit = samplers.LIMITS.get(name)
+        ended = self._ended[task.name].most_telling(None if limit is None else _READ)
+        # A trial that is asked once more would be taken for another one that runs.
+        others = [t for t in running.values() if t is not begun]
         told = fidelity.ShownStudy(
             study,
             sampler,
-            self._ended[task.name].most_telling(None if limit is None else _READ),
+            sorted([*ended, *others], key=lambda t: t.number),
             self._predict,
             limit=limit,
-            again=begun.number if begun else None,
+            waiting=bool(self._waiting[task.name]),
         )
         live = told.ask() if begun is None else optuna.Trial(told, begun._trial_id)
         trial = Trial(task, live.number, task.space.suggest(live))
-        self._live[_key(trial)] = live._trial_id
+        self._waiting[task.name].discard(live.number)
+        running[live.number] = self._storage.get_trial(live._trial_id)
         return trial
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        return self._storage.get_trial(self._live[_key(trial)])
-
-
-def _key(trial: Trial) -> tuple[str, int]:
-    return trial.task.name, trial.number
+        return self._storage.get_trial(self._running[trial.task.name][trial.number]._trial_id)

@@ -34,8 +34,6 @@ _SO_FAR: Final = 0.3
 _NOISE: Final = 0.1
 #: Finished trials that a prediction is made from at most, the newest: its time grows with their square and cube.
 TEACHERS: Final = 100
-#: States of trials that have not ended.
-_GOING: Final = (TrialState.RUNNING, TrialState.WAITING)
 
 Vector = NDArray[np.float64]
 
@@ -196,38 +194,42 @@ def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
 class ShownStudy(optuna.Study):
     """A study as its sampler sees it; what is asked of it is asked of the real one.
 
-    Of the ``ended`` trials it sees these alone, as they are where there is no ``predict``. ``limit``: of the complete
-    ones the most useful alone. ``again``: the number of a trial that is asked for once more; its sampler would take it
-    for a running one, and does not see it.
+    ``trials``: what it sees, but for ended ones that have another value where there is a ``predict``. ``limit``: of the
+    complete ones it sees the most useful alone. ``waiting``: whether there are trials that are to be asked first.
+
+    It never looks for trials in the storage, which goes through all of them each time.
     """
 
     def __init__(
         self,
         study: optuna.Study,
         sampler: BaseSampler,
-        ended: Sequence[FrozenTrial],
+        trials: Sequence[FrozenTrial],
         predict: Predict | None,
         *,
         limit: int | None = None,
-        again: int | None = None,
+        waiting: bool = False,
     ) -> None:
         # Without a pruner: Optuna hides the trials of other Hyperband brackets from the sampler.
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
-        told = shown(ended, predict, study.directions) if predict else {}
-        seen = [told.get(t.number, t) for t in ended]
+        told = shown(trials, predict, study.directions) if predict else {}
+        seen = [told.get(t.number, t) for t in trials]
         complete = [t for t in seen if t.state == TrialState.COMPLETE]
         useful = {t.number for t in (complete if limit is None else most_useful(complete, limit))}
         self._seen = [t for t in seen if t.state != TrialState.COMPLETE or t.number in useful]
-        self._again = again
+        self._waiting = waiting
 
     def _get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
     ) -> list[FrozenTrial]:
         # Samplers read trials through this method alone.
-        going = super()._get_trials(deepcopy=False, states=_GOING, use_cache=use_cache)
-        trials = sorted([*self._seen, *going], key=lambda t: t.number)
-        kept = [t for t in trials if t.number != self._again and (states is None or t.state in states)]
+        del use_cache
+        kept = [t for t in self._seen if states is None or t.state in states]
         return copy.deepcopy(kept) if deepcopy else kept
+
+    def _pop_waiting_trial_id(self) -> int | None:
+        popped: int | None = super()._pop_waiting_trial_id() if self._waiting else None
+        return popped
 
 
 def _value(trial: FrozenTrial) -> float:

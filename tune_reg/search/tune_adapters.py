@@ -200,31 +200,37 @@ class HangWatch(_NotPickled, Callback):
     def __init__(self, sweep: Sweep, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._sweep = sweep
         self._clock = clock
-        self._heard: dict[str, float] = {}
+        # Not sought among all trials, most of which have ended: Tune asks several times a second.
+        self._heard: dict[TuneTrial, float] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        """Its process is there."""
+        del iteration, trials, info
+        self._heard[trial] = self._clock()
 
     def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Look at every run that is under way."""
-        del iteration, info
+        del iteration, trials, info
         now = self._clock()
-        for trial in trials:
+        for trial, heard in list(self._heard.items()):
             runs = trial.config.get("lanes", [trial.config])
             # An epoch of runs side by side takes no longer than theirs one after the other.
             limit = self._sweep.study.resources.epoch_timeout_s * len(runs)
             if trial.status != TuneTrial.RUNNING:
-                self._heard.pop(trial.trial_id, None)
-            elif now - self._heard.setdefault(trial.trial_id, now) > limit:
+                del self._heard[trial]
+            elif now - heard > limit:
                 actor = trial.temporary_state.ray_actor
                 if actor is not None:
                     self._sweep.hung |= {run["key"]: f"no epoch within {limit:g} s" for run in runs}
                     ray.kill(actor)
-                    self._heard.pop(trial.trial_id)
+                    del self._heard[trial]
 
     def on_trial_result(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: Any, **info: Any
     ) -> None:
         """It is alive."""
         del iteration, trials, result, info
-        self._heard[trial.trial_id] = self._clock()
+        self._heard[trial] = self._clock()
 
 
 def own_node_lost(trial: TuneTrial) -> bool:
