@@ -162,7 +162,7 @@ def shown(
     stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
     # Where nothing is stopped, nothing is predicted: an ask is the dearest thing that the driver does.
     reported = [t for t in finished if t.intermediate_values] if stopped else []
-    asked = {name: distribution for t in trials for name, distribution in t.distributions.items()}
+    asked = {name: distribution for t in (*finished, *stopped) for name, distribution in t.distributions.items()}
     stopped_curves, finished_curves = (
         observed(some, (t.intermediate_values for t in some), asked) for some in (stopped, reported[-TEACHERS:])
     )
