@@ -199,7 +199,7 @@ def submit(
         typer.Option(
             "--out",
             metavar="DIR",
-            help="Where the results go on the cluster. Manifests have a default: the study's name.",
+            help="The results: a folder on the cluster, or s3://... Manifests have a default: the study's name.",
         ),
     ] = None,
     address: Annotated[
@@ -216,7 +216,9 @@ def submit(
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="The same, and show its progress.")] = False,
     image: Annotated[str | None, typer.Option(metavar="IMAGE", help="KubeRay: an image with tune-reg.")] = None,
-    claim: Annotated[str | None, typer.Option(metavar="NAME", help="KubeRay: the volume claim for results.")] = None,
+    claim: Annotated[
+        str | None, typer.Option(metavar="NAME", help="KubeRay: the claim of a volume for results or data.")
+    ] = None,
     secret: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="KubeRay: a Secret with the credentials of an object store."),
