@@ -27,8 +27,8 @@ from search_spaces import SearchSpace, choice
 from tune_reg.regularizers import Hyperparameter, Regularizer, register
 
 @register
-class Slow(Regularizer):
-    name = "slow"
+class {kind}(Regularizer):
+    name = "{name}"
     formula = "nothing, slowly"
     reference = "@misc{{slow}}"
     hyperparameters = (Hyperparameter("strength", 0.0, "names the trial", low=0.0, off=0.0),)
@@ -46,14 +46,16 @@ EPOCHS = 3
 STEPS = 12 * EPOCHS  # 1,437 digits, a sixth of which validates, in batches of 100
 
 
-def study_of(folder, strengths, **keys):
-    (folder / "slow.py").write_text(SLOW.format(log=str(folder / "trained.txt"), strengths=strengths, **keys))
+def study_of(folder, name, strengths, pause):
+    # A process knows each name once.
+    how = {"name": name, "kind": name.title(), "log": str(folder / "trained.txt"), "strengths": strengths}
+    (folder / "slow.py").write_text(SLOW.format(**how, pause=pause))
     load_plugin(folder / "slow.py")
     return Study(
         name="told",
         dataset="digits",
         model="nn-2-small",
-        regularizers=["slow"],
+        regularizers=[name],
         search={"trials": len(strengths), "pruner": "none", "sampler": "grid"},
         training={"epochs": EPOCHS, "batch_size": 100},
         confirm={"seeds": 1},
@@ -71,7 +73,7 @@ def trained(folder):
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_process_that_gets_a_sigterm_keeps_its_steps_and_another_one_goes_on(tmp_path, ray_cluster):
-    study = study_of(tmp_path, [0.0], pause=0.05)
+    study = study_of(tmp_path, "told", [0.0], pause=0.05)
     told = []
 
     def tell():
@@ -152,7 +154,7 @@ def start_cluster():
 @pytest.mark.timeout(2.5 * PATIENCE_S)
 def test_a_node_that_drains_is_left_and_after_its_head_is_lost_the_same_command_goes_on(tmp_path, start_cluster):
     strengths = [0.0, 0.001, 0.002]
-    study = study_of(tmp_path, strengths, pause=0.2)
+    study = study_of(tmp_path, "drained", strengths, pause=0.2)
     (tmp_path / "study.toml").write_text(study.to_toml())
     out = tmp_path / "out"
 

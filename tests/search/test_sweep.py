@@ -5,6 +5,7 @@ import math
 import pytest
 
 from tune_reg import Study
+from tune_reg.search.brain import Brain
 from tune_reg.search.sweep import Sweep
 from tune_reg.store import Results
 
@@ -93,6 +94,22 @@ def test_a_pruned_trial_is_stored_with_what_it_did(tmp_path):
     (stored,) = sweep_rows(tmp_path, "trials")
     assert (stored["state"], stored["value"], stored["epochs_trained"], stored["wall_s"]) == ("pruned", 0.1, 1, 0.25)
     assert sweep.progress().tasks[0].pruned == 1
+
+
+def test_the_time_of_an_epoch_is_that_of_the_shortest(tmp_path, monkeypatch):
+    """The first one of a process, or one on a busy machine, would have a slow sampler asked."""
+    said = []
+    sweep = Sweep(study(regularizers=["weight-decay"]), tmp_path)
+    run = sweep.next()
+    assert not sweep.on_epochs(run.key, [{**row(1), "wall_s": 9.0}, {**row(2), "wall_s": 0.5}])
+    with monkeypatch.context() as patch:
+        # Killed before the brain is told, and told by the next process from what is stored.
+        patch.setattr(sweep.brain, "tell", lambda *_, **keys: said.append(keys["epoch_s"]))
+        sweep.end(run.key, "complete")
+    tell = Brain.tell
+    monkeypatch.setattr(Brain, "tell", lambda *told, **keys: [said.append(keys["epoch_s"]), tell(*told, **keys)])
+    Sweep(study(regularizers=["weight-decay"]), tmp_path).next()
+    assert said == [0.5, 0.5]
 
 
 def test_divergence_is_a_status_never_a_number(tmp_path):

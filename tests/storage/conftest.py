@@ -83,7 +83,10 @@ def s3() -> Iterator[Server]:
     for package in ("s3fs", "moto", "flask"):
         pytest.importorskip(package, reason=f"{package} is not installed: no S3 server or no client for it")
     import boto3
+    import s3fs
 
+    # A client of an earlier module's server, which fsspec keeps, would be used again.
+    s3fs.S3FileSystem.clear_instance_cache()
     with pytest.MonkeyPatch.context() as patch:
         server = Server()
         for name, value in server.environment.items():

@@ -154,8 +154,8 @@ class Brain:
     ) -> None:
         """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone.
 
-        ``second``: of its second objective, where there is one. ``epoch_s``: the seconds that an epoch of it took,
-        which decide whether a slow sampler is asked.
+        ``second``: of its second objective, where there is one. ``epoch_s``: the seconds that its shortest epoch
+        took, which decide whether a slow sampler is asked.
         """
         frozen = self._frozen(trial)
         del self._running[trial.task.name][trial.number]

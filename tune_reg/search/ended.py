@@ -10,7 +10,7 @@ from typing import Final
 
 from optuna.trial import FrozenTrial
 
-#: In the journal, the seconds that an epoch of a trial took.
+#: In the journal, the seconds that the shortest epoch of a trial took.
 EPOCH_S: Final = "epoch_s"
 
 
@@ -44,7 +44,7 @@ class Ended:
 
     @property
     def epoch_s(self) -> float | None:
-        """The seconds that an epoch took in the first trial that says so. One trial's: a mean would go on changing."""
+        """The seconds of the first trial that says them. One trial's: a mean would go on changing."""
         if self._first_timed is None:
             return None
         seconds: float = self._first_timed.user_attrs[EPOCH_S]

@@ -67,9 +67,13 @@ class _Scored:
     robust: list[float] = field(default_factory=list)
     epochs: int = 0
     wall_s: float = 0.0
+    #: Of the first seed.
+    shortest_epoch_s: float | None = None
 
     def add(self, rows: Sequence[Mapping[str, Any]], *, valued: bool) -> None:
         """Count the epochs of one more seed; ``valued``: and its last value."""
+        if self.epochs == 0:
+            self.shortest_epoch_s = _shortest(rows)
         self.epochs += len(rows)
         self.wall_s += sum(row["wall_s"] for row in rows)
         if valued:
@@ -246,7 +250,7 @@ class Sweep:
             "wall_s": scored.wall_s,
         }
         self.store.write("trials", _trial_key(trial), [row])
-        self._tell(trial, row)
+        self._tell(trial, row, scored.shortest_epoch_s)
         del self._scored[_trial_key(trial)]
         checkpoints.remove(self.checkpoint_directory(run.key))
         self._ended += 1
@@ -294,11 +298,10 @@ class Sweep:
         size = TrainingSet(run.run.fraction, run.run.images_per_class)
         self._drop_superseded(run.trial.task, size, run.run.seed)
 
-    def _tell(self, trial: Trial, row: Mapping[str, Any]) -> None:
+    def _tell(self, trial: Trial, row: Mapping[str, Any], epoch_s: float | None) -> None:
         """Tell the brain what became of a trial, from its row."""
         objective = self.study.search.second_objective
         second = None if objective is None else second_value(row, objective.kind)
-        epoch_s = row["wall_s"] / row["epochs_trained"] if row["epochs_trained"] else None
         self.brain.tell(trial, row["state"], row["value"], row["reason"], second=second, epoch_s=epoch_s)
 
     def _write_epochs(self, run: SweepRun, rows: list[EpochRow], **metadata: str) -> None:
@@ -330,10 +333,11 @@ class Sweep:
                 return self._search_run(trial, self._seeds_done(trial))
             # Stored, but the process was killed before it told the brain.
             (row,) = self.store.rows("trials", key)
-            for epoch in self.store.rows("epochs", key) if self.store.has("epochs", key) else ():
+            epochs = self.store.rows("epochs", key) if self.store.has("epochs", key) else []
+            for epoch in epochs:
                 if math.isfinite(epoch["val_accuracy"]):
                     self.brain.report(trial, epoch["epoch"], epoch["val_accuracy"])
-            self._tell(trial, row)
+            self._tell(trial, row, _shortest(epochs))
             for place in range(self.study.search.seeds):
                 checkpoints.remove(self.checkpoint_directory(_seed_key(trial, place)))
 
@@ -495,6 +499,11 @@ class Sweep:
 
 def _trial_key(trial: Trial) -> str:
     return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
+
+
+def _shortest(epochs: Sequence[Mapping[str, Any]]) -> float | None:
+    """Seconds of the shortest: the first one of a process, or one on a busy machine, may take many times as long."""
+    return min((row["wall_s"] for row in epochs), default=None)
 
 
 def _seed_key(trial: Trial, place: int) -> str:
