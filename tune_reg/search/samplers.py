@@ -24,7 +24,7 @@ from tune_reg.training.seeding import derive
 _STARTUP: Final = 10
 
 #: Complete trials that a sampler is shown at most: an ask should take no more than a tenth of an epoch. The time of a
-#: Gaussian process grows with their cube, that of TPE with their number. Shown 250, TPE asks again for what diverged.
+#: Gaussian process grows with their cube, that of TPE with their number. Shown 250, TPE may go back to what diverged.
 LIMITS: Final[dict[SamplerName, int]] = {"gp": 100, "tpe": 500}
 
 #: Seconds an epoch takes at least for a Gaussian process to have its turns: an ask of it takes up to a tenth of that.
