@@ -497,13 +497,13 @@ class Sweep:
         return left * (time.monotonic() - self._first_epoch) / self._epochs
 
 
-def _trial_key(trial: Trial) -> str:
-    return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
-
-
 def _shortest(epochs: Sequence[Mapping[str, Any]]) -> float | None:
     """Seconds of the shortest: the first one of a process, or one on a busy machine, may take many times as long."""
     return min((row["wall_s"] for row in epochs), default=None)
+
+
+def _trial_key(trial: Trial) -> str:
+    return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
 
 
 def _seed_key(trial: Trial, place: int) -> str:
