@@ -23,7 +23,7 @@ from analysis.sheets import Sheet
 from analysis.statistics import Comparison
 from analysis.tables import Snapshot
 from tune_reg.errors import StoreError
-from tune_reg.places import Place, located
+from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.store import load
 
 _TABLES: Final = ("studies", "accuracy", "differences", "ranks")
@@ -58,7 +58,7 @@ class Compared(NamedTuple):
     bibtex: str
 
 
-def compare(directories: Sequence[str | Place], out: str | Place) -> Place:
+def compare(directories: Sequence[str | StoragePath], out: str | StoragePath) -> StoragePath:
     """Write ``out/index.html`` about the studies in ``directories`` and return its path.
 
     Each study enters with its largest training set that has a confirmed run. Beside the page lie ``compare.md``,
@@ -70,8 +70,8 @@ def compare(directories: Sequence[str | Place], out: str | Place) -> Place:
     Traceback (most recent call last):
     tune_reg.errors.StoreError: compare needs at least two studies, but got 1 (one); name more directories
     """
-    paths = [located(directory) for directory in directories]
-    target = located(out)
+    paths = [to_path(directory) for directory in directories]
+    target = to_path(out)
     if len(paths) < 2:
         got = ", ".join(map(str, paths)) or "none"
         raise StoreError(f"compare needs at least two studies, but got {len(paths)} ({got}); name more directories")
@@ -109,8 +109,8 @@ def render(studies: Mapping[str, Snapshot]) -> dict[str, bytes]:
     return files
 
 
-def _snapshots(paths: Sequence[Place]) -> dict[str, Snapshot]:
-    seen: dict[str, Place] = {}
+def _snapshots(paths: Sequence[StoragePath]) -> dict[str, Snapshot]:
+    seen: dict[str, StoragePath] = {}
     found = []
     for path in paths:
         data = Snapshot(load(path))

@@ -20,7 +20,7 @@ from analysis.results import result_table
 from analysis.sheets import SHEETS
 from analysis.table_sheets import TABLE_SHEETS
 from analysis.tables import Snapshot
-from tune_reg.places import Place, located
+from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.store import load
 
 STATISTICS: Final = (
@@ -68,7 +68,7 @@ class Content(NamedTuple):
     provenance: tuple[tuple[str, str], ...]
 
 
-def report(directory: str | Place) -> Place:
+def report(directory: str | StoragePath) -> StoragePath:
     """Write ``directory/report/index.html`` and return its path.
 
     Beside it lie ``report.md``, ``references.bib``, every table as ``tables/NAME.csv`` and ``.tex``, and every
@@ -82,7 +82,7 @@ def report(directory: str | Place) -> Place:
     tune_reg.errors.StoreError: no-such-directory holds no study: study.toml is missing; run `tune-reg run ...
     """
     files = render(Snapshot(load(directory)))
-    target = located(directory) / "report"
+    target = to_path(directory) / "report"
     folder.write(target, files, [*(sheet.name for sheet in SHEETS), *(sheet.name for sheet in TABLE_SHEETS)])
     return target / "index.html"
 

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from tune_reg import Study
-from tune_reg.search.sweep import Sweep
+from tune_reg.execution.controller import StudyController
 from tune_reg.study import SearchSettings
 
 ROW = {"learning_rate": 0.1, "strength": 1e-4, "train_loss": 1.0, "val_loss": 1.0, "wall_s": 0.1}
@@ -45,7 +45,7 @@ def measure(trials: int, pruner: str, directory: Path) -> None:
         training={"epochs": EPOCHS},
         search={"trials": trials, "pruner": pruner},
     )
-    sweep = Sweep(study, directory)
+    sweep = StudyController(study, directory)
     drawn = random.Random(0)
     asks, reports, begin = 0.0, 0.0, 0.0
     for place in range(trials):
@@ -71,7 +71,7 @@ def measure(trials: int, pruner: str, directory: Path) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     journal = (directory / "search.journal").stat().st_size / 2**20
     begin = time.perf_counter()
-    Sweep(study, directory).next()
+    StudyController(study, directory).next()
     again = time.perf_counter() - begin
     at = f"process {peak} MiB; journal {journal:.1f} MiB; goes on in {again:.2f} s"
     print(f"{trials} trials: {seconds:.3f} s each, ask {ask:.3f}, reports {report:.3f}; {at}", flush=True)

@@ -5,7 +5,7 @@
 Simple regret (best true final value - true final value of the picked configuration) against budget in full trainings,
 on learning curves of ``problems.py``, one trial at a time. "stock" is what Ray Tune does with OptunaSearch and
 ASHAScheduler: TPE is told every trial's last value as final, and the best last value wins. The other arms are
-this project's own Brain: "pruned" tells the sampler that a trial was stopped, and its values so far; "predicted" its
+this project's own AskTell: "pruned" tells the sampler that a trial was stopped, and its values so far; "predicted" its
 predicted final value. "3 seeds" scores a trial on up to three trainings, one after the other, as ``search.seeds`` does.
 
 "promise" stops trials by their predicted final values, as the pruner "predicted" does. What is the default, "TPE and GP
@@ -35,7 +35,7 @@ from problems import PROBLEMS, Problem, extremes, to_unit, truth
 from scipy.stats import bootstrap
 
 from tune_reg.search import fidelity
-from tune_reg.search.brain import Brain, Trial
+from tune_reg.search.ask_tell import AskTell, Trial
 from tune_reg.study import SearchSettings, Task
 
 RESULTS = Path(__file__).parent / "results"
@@ -111,7 +111,7 @@ def search(problem: Problem, arm: Arm, seed: int) -> list[dict[str, float] | Non
     settings = SearchSettings(sampler=arm.sampler, pruner=arm.pruner, reduction_factor=ETA)  # type: ignore[arg-type]
     storage = optuna.storages.InMemoryStorage()
     epochs = problem.epochs * arm.seeds
-    brain = Brain(storage, [task], settings, epochs=epochs, seed=seed, predict=arm.predict)
+    brain = AskTell(storage, [task], settings, epochs=epochs, seed=seed, predict=arm.predict)
     train = trainer(problem, seed)
 
     def pick() -> dict[str, float] | None:
@@ -127,7 +127,7 @@ def search(problem: Problem, arm: Arm, seed: int) -> list[dict[str, float] | Non
 
 
 def try_out(
-    brain: Brain, trial: Trial, problem: Problem, clock: Clock, train: Callable[[], Iterator[float]], seeds: int
+    brain: AskTell, trial: Trial, problem: Problem, clock: Clock, train: Callable[[], Iterator[float]], seeds: int
 ) -> None:
     """A trial as a study makes it: on one seed after the other, scored by the mean, stopped where it falls behind."""
     finals: list[float] = []

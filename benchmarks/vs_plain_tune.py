@@ -128,7 +128,7 @@ def plain(options: Options, *, asha: bool = False) -> Numbers:
 
 def ours(options: Options, *, asha: bool = False) -> Numbers:
     """The same search as a study."""
-    from tune_reg.search.launch import run_study
+    from tune_reg.backends.ray.launch import run_study
 
     with tempfile.TemporaryDirectory() as directory:
         results = run_study(_study(options, asha=asha), directory, data_root=options.data)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from tune_reg.files import write_atomic
+from tune_reg.storage.atomic_file import write_atomic
 
 
 def test_writes_and_replaces(tmp_path):

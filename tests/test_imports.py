@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tune_reg.errors import StudyError
-from tune_reg.imports import import_function
+from tune_reg.user_function import import_function
 
 OWN = """
 class Nets:

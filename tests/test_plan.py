@@ -1,7 +1,7 @@
 import pytest
 
 from search_spaces import loguniform
-from tune_reg.plan import PlanRow, plan
+from tune_reg.study.plan import PlanRow, plan
 from tune_reg.study import Study
 
 

@@ -13,19 +13,19 @@ __version__: Final = "0.1.0"
 
 _HOMES: Final = {
     "AdaDecay": "tune_reg.regularizers.adadecay",
-    "AdaDecayTrainable": "tune_reg.search.trainables",
+    "AdaDecayTrainable": "tune_reg.backends.ray.trainables",
     "GradientPenalty": "tune_reg.regularizers.gradient_penalties",
     "Regularizer": "tune_reg.regularizers",
     "ResidualSmoothingLoss": "tune_reg.regularizers.residual_smoothing",
-    "ResidualSmoothingTrainable": "tune_reg.search.trainables",
+    "ResidualSmoothingTrainable": "tune_reg.backends.ray.trainables",
     "Results": "tune_reg.store",
     "SparseGradientSGD": "tune_reg.regularizers.sparse_gradients",
     "Study": "tune_reg.study",
     "TuneRegError": "tune_reg.errors",
-    "WeightDecayTrainable": "tune_reg.search.trainables",
+    "WeightDecayTrainable": "tune_reg.backends.ray.trainables",
     "load": "tune_reg.store",
     "register": "tune_reg.regularizers",
-    "trainable_for": "tune_reg.search.trainables",
+    "trainable_for": "tune_reg.backends.ray.trainables",
 }
 
 

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.picking import Candidate, pick
-from tune_reg.places import Place, located, read_all, write_whole
+from tune_reg.storage.paths import StoragePath, to_path, read_all, write_whole
 
 SCHEMA_VERSION: Final = 1
 
@@ -122,10 +122,10 @@ _PARTS: Final = "tune_reg.parts"
 class Store:
     """Writes the tables of one results directory. Only one process writes at a time."""
 
-    def __init__(self, directory: Place, *, study_hash: str) -> None:
+    def __init__(self, directory: StoragePath, *, study_hash: str) -> None:
         self.directory = directory
         self._metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": study_hash}
-        self._packed: dict[str, dict[str, Place]] = {}
+        self._packed: dict[str, dict[str, StoragePath]] = {}
         for table in TABLES:
             folder = directory / "tables" / table
             folder.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,7 @@ class Store:
         """Remove a part, if it is there."""
         self._part(table, key).unlink(missing_ok=True)
 
-    def _part(self, table: str, key: str) -> Place:
+    def _part(self, table: str, key: str) -> StoragePath:
         return self.directory / "tables" / table / f"{key}.parquet"
 
 
@@ -226,7 +226,7 @@ def _type(values: Sequence[object]) -> pa.DataType:
 class Results:
     """The results of one study, read from its directory. Each table is a ``pyarrow.Table``."""
 
-    directory: Place
+    directory: StoragePath
 
     def trials(self) -> pa.Table:
         """One row a configuration tried."""
@@ -301,7 +301,7 @@ class Results:
 
     def _read(self, table: str) -> pa.Table:
         folder = self.directory / "tables" / table
-        found: list[Place] = [*folder.glob("*.parquet")]
+        found: list[StoragePath] = [*folder.glob("*.parquet")]
         found.sort(key=lambda part: part.name)
         read = dict(zip(found, _read_parts(found), strict=True))
         packed = {key for part, rows in read.items() if part.name.startswith(_PACK) for key in _counts(rows)}
@@ -335,7 +335,7 @@ def winner(rows: Sequence[Mapping[str, Any]], study: Mapping[str, Any]) -> int |
     return pick(candidates, images=rows[0]["n_val"] if rows and kind is not None else 1)
 
 
-def _packs(folder: Place) -> list[Place]:
+def _packs(folder: StoragePath) -> list[StoragePath]:
     return sorted(folder.glob(f"{_PACK}*.parquet"))
 
 
@@ -345,11 +345,11 @@ def _counts(pack: pa.Table) -> dict[str, int]:
     return counts
 
 
-def _keys_of(pack: Place) -> list[str]:
+def _keys_of(pack: StoragePath) -> list[str]:
     return list(_counts(_read_part(pack)))
 
 
-def _part_of(pack: Place, key: str) -> pa.Table:
+def _part_of(pack: StoragePath, key: str) -> pa.Table:
     """The rows of one part of a pack, which stand in the order of its keys."""
     rows = _read_part(pack)
     counts = _counts(rows)
@@ -370,11 +370,11 @@ def _agreed(tables: Sequence[pa.Table]) -> list[pa.Table]:
     ]
 
 
-def _read_part(part: Place) -> pa.Table:
+def _read_part(part: StoragePath) -> pa.Table:
     return _read_parts([part])[0]
 
 
-def _read_parts(parts: Sequence[Place]) -> list[pa.Table]:
+def _read_parts(parts: Sequence[StoragePath]) -> list[pa.Table]:
     try:
         contents = read_all(parts)
     except UnreachableError:
@@ -384,14 +384,14 @@ def _read_parts(parts: Sequence[Place]) -> list[pa.Table]:
     return [_parquet(part, content) for part, content in zip(parts, contents, strict=True)]
 
 
-def _unreadable(part: Place | str, error: Exception) -> StoreError:
+def _unreadable(part: StoragePath | str, error: Exception) -> StoreError:
     return StoreError(
         f"{part} cannot be read as Parquet ({one_line(error)}); bring it back from a copy, "
         "or move it away to go on without"
     )
 
 
-def _parquet(part: Place, content: bytes) -> pa.Table:
+def _parquet(part: StoragePath, content: bytes) -> pa.Table:
     try:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowInvalid, OSError) as error:
@@ -403,7 +403,7 @@ def _parquet(part: Place, content: bytes) -> pa.Table:
     return table
 
 
-def load(directory: str | Place) -> Results:
+def load(directory: str | StoragePath) -> Results:
     """Open the results of a study; ``StoreError`` where the directory holds none.
 
     ``directory``: a path or the URL of an object store, as ``tune-reg run --out`` takes it.
@@ -411,7 +411,7 @@ def load(directory: str | Place) -> Results:
     >>> import tune_reg
     >>> best = tune_reg.load("out/digits").best("adadecay")  # doctest: +SKIP
     """
-    path = located(directory)
+    path = to_path(directory)
     if not (path / "study.toml").is_file():
         raise StoreError(f"{path} holds no study: study.toml is missing; run `tune-reg run STUDY --out {path}` first")
     return Results(path)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from tune_reg.errors import StoreError, UnreachableError
-from tune_reg.places import Place, write_whole
+from tune_reg.storage.paths import StoragePath, write_whole
 
 _FORMS: Final = {"figures": ("csv", "svg", "pdf", "png"), "tables": ("csv", "tex")}
 
 
-def write(target: Place, files: Mapping[str, bytes], names: Iterable[str]) -> None:
+def write(target: StoragePath, files: Mapping[str, bytes], names: Iterable[str]) -> None:
     """Write ``files`` below ``target`` and delete files of the figures and tables ``names`` that are not among them.
 
     Nothing else in the folder is touched. Raises ``StoreError`` where it cannot be written.

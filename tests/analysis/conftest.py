@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from tune_reg.files import write_atomic
+from tune_reg.storage.atomic_file import write_atomic
 from tune_reg.store import Store
 
 Part = tuple[str, str, list[dict[str, Any]]]

@@ -1,6 +1,6 @@
 import pytest
 
-from tune_reg.doctor import examine
+from tune_reg.cli.doctor import examine
 
 
 @pytest.mark.ray

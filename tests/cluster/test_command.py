@@ -113,8 +113,8 @@ def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(
     """The job's folder comes to be while it is followed; until then its log is shown."""
     from tune_reg import Study
     from tune_reg.cluster import jobs
-    from tune_reg.search.directory import claim
-    from tune_reg.search.sweep import Sweep
+    from tune_reg.execution.results_directory import claim
+    from tune_reg.execution.controller import StudyController
 
     out = tmp_path / "out"
     declared = Study.from_toml(study)
@@ -127,7 +127,7 @@ def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(
             if self.looks == 2:
                 out.mkdir()
                 claim(out, declared)
-                Sweep(declared, out).next()
+                StudyController(declared, out).next()
             self.status = "RUNNING" if self.looks < 4 else "SUCCEEDED"
             return super().get_job_info(job_id)
 

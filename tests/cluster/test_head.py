@@ -11,7 +11,7 @@ import pytest
 from tune_reg import cli
 from tune_reg.errors import ClusterError
 from tune_reg.search import head
-from tune_reg.search.head import refuse_unreachable
+from tune_reg.backends.ray.head_node import refuse_unreachable
 
 #: Watches a head at the port that it is given, ten times as fast.
 WATCHER = """

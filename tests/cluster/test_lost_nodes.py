@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.search.launch import run_study
+from tune_reg.backends.ray.launch import run_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,6 +150,6 @@ def test_a_trial_that_kills_its_process_again_and_again_is_given_up(tmp_path, ra
 def test_a_process_that_left_no_word_is_said_to_have_left_none(error):
     from types import SimpleNamespace
 
-    from tune_reg.search.tune_adapters import failure_reason
+    from tune_reg.backends.ray.tune_adapters import failure_reason
 
     assert failure_reason(SimpleNamespace(get_error=lambda: error)) == "its process ended without a word"

@@ -12,8 +12,8 @@ import pytest
 
 from tune_reg import Study, load
 from tune_reg.regularizers import load_plugin
-from tune_reg.search.launch import run_study
-from tune_reg.search.notice import heeded
+from tune_reg.backends.ray.launch import run_study
+from tune_reg.backends.ray.preemption import heeded
 
 ROOT = Path(__file__).parents[2]
 #: Only a test that fails waits for so long.

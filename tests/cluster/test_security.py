@@ -15,7 +15,7 @@ import yaml
 from tune_reg import data
 from tune_reg.cluster import Inputs, KubeRay, Nodes, Slurm, jobs, rayjob, sbatch
 from tune_reg.errors import TuneRegError
-from tune_reg.search.directory import write_provenance
+from tune_reg.execution.results_directory import write_provenance
 from tune_reg.store import Results
 
 #: Asks a head whether it is alive.

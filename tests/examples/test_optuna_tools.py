@@ -15,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.visualization import matplotlib as figures
 
 from search_spaces import SearchSpace, choice, loguniform, uniform
-from tune_reg.search.brain import Brain
+from tune_reg.search.ask_tell import AskTell
 from tune_reg.study import SearchSettings, Task
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "optuna_tools.py"
@@ -37,7 +37,7 @@ def directory(tmp_path_factory):
     """30 trials of one task, stopped by ASHA, one of them diverged; and a task of which one trial is asked."""
     directory = tmp_path_factory.mktemp("study")
     tasks = [Task("adadecay", 1.0, SPACE, 30), Task("weight-decay", 1.0, SPACE, 1)]
-    brain = Brain(directory / "search.journal", tasks, SearchSettings(reduction_factor=2), epochs=4)
+    brain = AskTell(directory / "search.journal", tasks, SearchSettings(reduction_factor=2), epochs=4)
     while (trial := brain.ask()) is not None:
         if trial.task is tasks[1]:
             brain.report(trial, 1, 0.5)
@@ -98,7 +98,7 @@ def test_the_example_says_what_it_wants(tmp_path):
 def test_ped_anova_finds_what_matters(tmp_path):
     """Where trials are trained to the end: of those that ASHA leaves there are too few, and none is bad."""
     settings = SearchSettings(sampler="random", pruner="none")
-    brain = Brain(tmp_path / "search.journal", [Task("adadecay", 1.0, SPACE, 60)], settings, epochs=4)
+    brain = AskTell(tmp_path / "search.journal", [Task("adadecay", 1.0, SPACE, 60)], settings, epochs=4)
     while (trial := brain.ask()) is not None:
         train(brain, trial)
     study = optuna.load_study(study_name="adadecay at 1", storage=storage_of(tmp_path))

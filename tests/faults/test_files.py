@@ -8,9 +8,9 @@ import pytest
 
 from tune_reg import Study, load
 from tune_reg.errors import StoreError
-from tune_reg.search.brain import Brain
-from tune_reg.search.launch import run_study
-from tune_reg.search.sweep import Sweep
+from tune_reg.search.ask_tell import AskTell
+from tune_reg.backends.ray.launch import run_study
+from tune_reg.execution.controller import StudyController
 from tune_reg.store import Results
 from tune_reg.training import checkpoint
 
@@ -37,14 +37,14 @@ def finish(sweep, run):
 
 def test_a_journal_with_half_a_line_goes_on(tmp_path):
     study = Study(**KEYS)
-    sweep = Sweep(study, tmp_path)
+    sweep = StudyController(study, tmp_path)
     finish(sweep, sweep.next())
     second = sweep.next()
     journal = tmp_path / "search.journal"
     whole = journal.read_bytes()
     journal.write_bytes(whole + whole.splitlines()[-1][:17])
     (tmp_path / "search.journal.lock").symlink_to(journal)  # as Optuna leaves it when it is killed while it writes
-    again = Sweep(study, tmp_path)
+    again = StudyController(study, tmp_path)
     assert journal.read_bytes().startswith(whole)
     assert again.next().key == second.key
     while not again.finished:
@@ -53,7 +53,7 @@ def test_a_journal_with_half_a_line_goes_on(tmp_path):
             run = next(iter(again._live.values())).run
         finish(again, run)
     assert Results(tmp_path).trials().num_rows == 3
-    Brain(journal, again.tasks, study.search, epochs=2)  # reads it all
+    AskTell(journal, again.tasks, study.search, epochs=2)  # reads it all
 
 
 @pytest.mark.parametrize("harm", ["truncated", "zeroed", "missing"])
@@ -77,7 +77,7 @@ def test_a_checkpoint_half_written_is_none(tmp_path):
 def test_a_part_half_written_is_no_part_and_one_that_is_cut_is_named(tmp_path):
     study = Study(**KEYS)
     (tmp_path / "study.toml").write_text(study.to_toml())
-    sweep = Sweep(study, tmp_path)
+    sweep = StudyController(study, tmp_path)
     while not sweep.finished:
         finish(sweep, sweep.next())
     (tmp_path / "tables" / "trials" / ".weight-decay-at-1-trial-00009.parquet.77.tmp").write_bytes(b"PAR1")
@@ -90,7 +90,7 @@ def test_a_part_half_written_is_no_part_and_one_that_is_cut_is_named(tmp_path):
         load(tmp_path).final()
     assert "\n" not in str(e.value)
     part.unlink()
-    again = Sweep(study, tmp_path)
+    again = StudyController(study, tmp_path)
     assert [again.next().stage] == ["confirm"], "a confirmed run that is moved away is made again"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tune_reg import Study
-from tune_reg.search.sweep import Sweep
+from tune_reg.execution.controller import StudyController
 from tune_reg.store import Results
 
 ROOT = Path(__file__).parents[2]
@@ -35,12 +35,12 @@ import torch
 
 from tune_reg import Study
 from tune_reg.evaluation import final_row
-from tune_reg.search.sweep import Sweep
+from tune_reg.execution.controller import StudyController
 from tune_reg.training import SerialEngine, checkpoint
 
 torch.set_num_threads(1)
 directory = Path(sys.argv[1])
-sweep = Sweep(Study.from_toml(directory / "study.toml"), directory)
+sweep = StudyController(Study.from_toml(directory / "study.toml"), directory)
 print("begins", flush=True)
 while not sweep.finished:
     run = sweep.next()
@@ -118,4 +118,4 @@ def test_a_driver_killed_again_and_again_finds_what_the_uninterrupted_one_finds(
     said, _ = start(directory).communicate(timeout=200)
     assert "ended" in said, said
     assert told(directory) == expected
-    assert Sweep(STUDY, directory).finished
+    assert StudyController(STUDY, directory).finished

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.search.launch import _interrupt_noted, run_study
+from tune_reg.backends.ray.launch import _interrupt_noted, run_study
 
 ROOT = Path(__file__).parents[2]
 KEYS = {

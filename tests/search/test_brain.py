@@ -2,7 +2,7 @@ import optuna
 import pytest
 
 from search_spaces import SearchSpace, choice, loguniform, uniform, when
-from tune_reg.search.brain import Brain, Counts
+from tune_reg.search.ask_tell import AskTell, Counts
 from tune_reg.study import SearchSettings, Task
 
 SPACE = SearchSpace({"weight_decay": loguniform(1e-6, 1e-1), "momentum": 0.9}, start=[{"weight_decay": 5e-4}])
@@ -13,7 +13,7 @@ def task(name="weight-decay", trials=8, space=SPACE):
 
 
 def brain(path, tasks, **settings):
-    return Brain(path / "search.journal", tasks, SearchSettings(**settings), epochs=8, seed=3)
+    return AskTell(path / "search.journal", tasks, SearchSettings(**settings), epochs=8, seed=3)
 
 
 def journal(path, name="weight-decay at 1"):

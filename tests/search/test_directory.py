@@ -2,7 +2,7 @@ import pytest
 
 from tune_reg import Study
 from tune_reg.errors import StoreError
-from tune_reg.search.directory import claim, refuse_another_study
+from tune_reg.execution.results_directory import claim, refuse_another_study
 
 
 def study(**keys):

@@ -4,11 +4,11 @@ from rich.console import Console
 
 from search_spaces import SearchSpace
 from tune_reg.search import display
-from tune_reg.search.progress import SweepProgress, TaskProgress
+from tune_reg.execution.progress import StudyProgress, TaskProgress
 from tune_reg.study import Task
 
 TASK = Task("adadecay", 0.25, SearchSpace(), 16)
-PROGRESS = SweepProgress(
+PROGRESS = StudyProgress(
     tasks=(TaskProgress(TASK, running=2, done=3, pruned=4, failed=1, best=0.9625),),
     confirmed=1,
     confirming=2,

@@ -3,7 +3,7 @@ import random
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from tune_reg.search.ended import Ended
+from tune_reg.search.finished_trials import FinishedTrials
 
 
 def trials(n, seed):
@@ -32,10 +32,10 @@ def brute(made, limit):
 @pytest.mark.parametrize("seed", range(3))
 def test_they_are_the_longest_trained_half_and_the_newest_others_in_whatever_order_they_end(limit, seed):
     made = trials(60, seed)
-    one_by_one = Ended()
+    one_by_one = FinishedTrials()
     for trial in random.Random(seed).sample(made, len(made)):
         one_by_one.add(trial)
-    for ended in (one_by_one, Ended(made)):
+    for ended in (one_by_one, FinishedTrials(made)):
         assert [t.number for t in ended.most_telling(limit)] == brute(made, limit)
         assert [t.number for t in ended.most_telling()] == list(range(60))
 
@@ -44,12 +44,12 @@ def test_a_running_trial_has_not_ended():
     made = trials(3, 0)
     running = create_trial(state=TrialState.RUNNING)
     running.number = 3
-    assert [t.number for t in Ended([*made, running]).most_telling()] == [0, 1, 2]
+    assert [t.number for t in FinishedTrials([*made, running]).most_telling()] == [0, 1, 2]
 
 
 def test_the_seconds_of_an_epoch_are_those_of_the_first_trial_that_says_so():
     made = trials(4, 0)
-    ended = Ended(made[:1])
+    ended = FinishedTrials(made[:1])
     assert ended.epoch_s is None
     for trial, seconds in ((made[3], 3.0), (made[1], 1.0), (made[2], 2.0)):
         trial.set_user_attr("epoch_s", seconds)

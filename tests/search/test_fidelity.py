@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from tune_reg.search.fidelity import DIVERGED, Observed, ShownStudy, most_useful, predict, shown, units
+from tune_reg.search.final_values import DIVERGED, Observed, ImputedStudy, most_useful, predict, shown, units
 
 
 def frozen(state, curve, value=None, x=0.5, **attrs):
@@ -111,7 +111,7 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
             frozen(TrialState.PRUNED, {}),
         ]
     )
-    told = ShownStudy(study, study.sampler, study.get_trials(), predict)
+    told = ImputedStudy(study, study.sampler, study.get_trials(), predict)
     seen = [(t.state.name, t.value) for t in told.get_trials()]
     # A trial that failed for another reason says nothing of its configuration.
     assert seen == [
@@ -124,7 +124,7 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
     ]
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING", "PRUNED"]
     assert len(told.get_trials(states=(TrialState.COMPLETE,))) == 3
-    assert [t.value for t in ShownStudy(study, study.sampler, study.get_trials(), None).get_trials()] == [
+    assert [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), None).get_trials()] == [
         t.value for t in study.trials
     ]
 
@@ -136,11 +136,11 @@ def test_how_bad_the_bad_ones_are_is_not_told():
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
     # Of 0.1, 0.1, 0.3, 0.5, 0.6, 0.7 the median is 0.4 and the best 0.3 above it.
-    told = [t.value for t in ShownStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
+    told = [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
     assert told == pytest.approx([0.1, 0.5, 0.6, 0.7, 0.3, 0.1])
     study.add_trials([frozen(TrialState.COMPLETE, {1: v}, v) for v in (0.65, 0.68)])
     # Now the median is 0.55.
-    told = [t.value for t in ShownStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
+    told = [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
     assert told == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.4, 0.4, 0.65, 0.68])
     assert study.trials[0].value == 0.1
 
@@ -152,7 +152,7 @@ def test_nothing_is_said_of_divergence_before_there_is_a_value():
 def test_what_is_asked_of_the_shown_study_is_in_the_real_one():
     study = optuna.create_study(direction="maximize")
     study.add_trial(frozen(TrialState.PRUNED, {1: 0.25}))
-    trial = ShownStudy(study, optuna.samplers.RandomSampler(seed=0), study.get_trials(), predict).ask(
+    trial = ImputedStudy(study, optuna.samplers.RandomSampler(seed=0), study.get_trials(), predict).ask(
         {"x": FloatDistribution(0, 1)}
     )
     assert study.trials[1].params == trial.params
@@ -165,5 +165,5 @@ def test_the_most_useful_trials_are_the_best_half_and_the_newest_others():
     trials = study.get_trials()
     assert {t.number for t in most_useful(trials, 4)} == {0, 1, 5, 6}
     assert len(most_useful(trials, 20)) == 7
-    told = ShownStudy(study, study.sampler, study.get_trials(), predict, limit=4)
+    told = ImputedStudy(study, study.sampler, study.get_trials(), predict, limit=4)
     assert [t.number for t in told.get_trials()] == [0, 1, 5, 6]

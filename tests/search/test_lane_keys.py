@@ -7,9 +7,9 @@ from search_spaces import SearchSpace, loguniform
 from tune_reg import Study
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizers
-from tune_reg.search.brain import Brain
-from tune_reg.search.lane_keys import LaneKeys, key_of, lanes_note
-from tune_reg.search.sweep import Sweep
+from tune_reg.search.ask_tell import AskTell
+from tune_reg.execution.lane_keys import LaneKeys, key_of, lanes_note
+from tune_reg.execution.controller import StudyController
 from tune_reg.training import TrainingSet, lane_key
 
 
@@ -40,7 +40,7 @@ SAME = {
 def test_the_key_of_a_task_is_that_of_each_of_its_runs(tmp_path, what):
     name, table = SAME[what]
     made = study({name: table}, search={"trials": 8, "sampler": "random"})
-    sweep = Sweep(made, tmp_path)
+    sweep = StudyController(made, tmp_path)
     expected = key_of(made, made.tasks()[0], TrainingSet(1.0))
     assert {lane_key(sweep.next().run) for _ in range(8)} == {expected}
 
@@ -49,8 +49,8 @@ def test_the_key_of_a_task_is_that_of_each_of_its_runs(tmp_path, what):
 def test_the_default_space_of_each_regularizer_has_one_key_or_is_refused(tmp_path, name):
     made = study([name], search={"trials": 6, "sampler": "random"})
     task = made.tasks()[0]
-    brain = Brain(tmp_path / "journal", [task], made.search, epochs=3)
-    sweep = Sweep(made, tmp_path)
+    brain = AskTell(tmp_path / "journal", [task], made.search, epochs=3)
+    sweep = StudyController(made, tmp_path)
     keys = {lane_key(sweep._run(brain.ask(), TrainingSet(1.0), 0)) for _ in range(task.trials)}
     expected = LaneKeys(made)(task, TrainingSet(1.0))
     assert expected is None or keys == {expected}

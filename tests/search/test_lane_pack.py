@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tune_reg.evaluation import final_row, validation_robustness
-from tune_reg.search.lane_pack import DiskError, LanePack
+from tune_reg.backends.lane_worker import DiskError, LaneWorker
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
@@ -61,7 +61,7 @@ def test_the_order_in_which_lanes_end_changes_no_run(tmp_path):
     seen = {}
     for order in itertools.permutations(range(3), 2):
         folder = tmp_path / "-".join(map(str, order))
-        pack = LanePack([config(n, folder) for n in range(3)], CPU)
+        pack = LaneWorker([config(n, folder) for n in range(3)], CPU)
         rows = {f"run-{n}": [] for n in range(5)}
         for epoch in range(6):
             for report in pack.step():
@@ -82,7 +82,7 @@ def test_the_order_in_which_lanes_end_changes_no_run(tmp_path):
 
 
 def test_a_run_that_is_dropped_trains_no_further(tmp_path):
-    pack = LanePack([config(n, tmp_path) for n in range(2)], CPU)
+    pack = LaneWorker([config(n, tmp_path) for n in range(2)], CPU)
     pack.step()
     checkpoints.remove(tmp_path / "run-0")  # as the driver does with those of a pruned run
     pack.change(["run-0"], [])
@@ -93,7 +93,7 @@ def test_a_run_that_is_dropped_trains_no_further(tmp_path):
 
 
 def test_more_runs_than_lanes_make_more_lanes_and_those_under_way_stay(tmp_path):
-    pack = LanePack([config(0, tmp_path)], CPU)
+    pack = LaneWorker([config(0, tmp_path)], CPU)
     (first,) = pack.step()
     pack.change([], [config(1, tmp_path), config(2, tmp_path)])
     rows = {"run-0": first["rows"], "run-1": [], "run-2": []}
@@ -109,10 +109,10 @@ def test_more_runs_than_lanes_make_more_lanes_and_those_under_way_stay(tmp_path)
 
 
 def test_a_new_pack_goes_on_from_the_checkpoints_and_says_everything_again(tmp_path):
-    pack = LanePack([config(n, tmp_path) for n in (0, 1)], CPU)
+    pack = LaneWorker([config(n, tmp_path) for n in (0, 1)], CPU)
     pack.step()
     pack.step()
-    again = LanePack([config(n, tmp_path) for n in (1, 2, 0)], CPU)
+    again = LaneWorker([config(n, tmp_path) for n in (1, 2, 0)], CPU)
     said = {report["key"]: report["rows"] for report in again.step()}
     assert {key: len(rows) for key, rows in said.items()} == {"run-1": 3, "run-2": 1, "run-0": 3}
     for number in (0, 1):
@@ -120,13 +120,13 @@ def test_a_new_pack_goes_on_from_the_checkpoints_and_says_everything_again(tmp_p
 
 
 def test_packs_and_single_runs_go_on_from_each_others_checkpoints(tmp_path):
-    pack = LanePack([config(n, tmp_path) for n in (0, 1)], CPU)
+    pack = LaneWorker([config(n, tmp_path) for n in (0, 1)], CPU)
     pack.step()
     engine = SerialEngine(run_of(0))
     engine.load_state(checkpoints.load_newest(tmp_path / "run-0"))
     engine.train_epoch()
     checkpoints.save(tmp_path / "run-0", engine.epoch, engine.state())
-    again = LanePack([config(n, tmp_path) for n in (0, 1)], CPU)
+    again = LaneWorker([config(n, tmp_path) for n in (0, 1)], CPU)
     said = {report["key"]: report["rows"] for report in again.step()}
     assert {key: len(rows) for key, rows in said.items()} == {"run-0": 3, "run-1": 2}
     assert_as_alone(said["run-0"], 0)
@@ -139,7 +139,7 @@ def test_packs_and_single_runs_go_on_from_each_others_checkpoints(tmp_path):
 
 
 def test_a_confirmed_run_is_tested_as_a_single_run_one_a_step(tmp_path):
-    pack = LanePack([config(0, tmp_path, "confirm"), config(1, tmp_path), config(2, tmp_path, "confirm")], CPU)
+    pack = LaneWorker([config(0, tmp_path, "confirm"), config(1, tmp_path), config(2, tmp_path, "confirm")], CPU)
     said = [pack.step() for _ in range(EPOCHS)]
     last = {report["key"]: report["done"] for report in said[-1]}
     assert last == {"run-0": False, "run-1": True, "run-2": False}
@@ -162,7 +162,7 @@ def test_a_confirmed_run_is_tested_as_a_single_run_one_a_step(tmp_path):
 
 def test_a_run_of_a_search_for_robust_accuracy_is_attacked_at_its_end(tmp_path):
     attack = {"attack": "fgsm", "epsilon": 0.05, "images": 100}
-    pack = LanePack([{**config(n, tmp_path), "attack": attack} for n in (0, 1)], CPU)
+    pack = LaneWorker([{**config(n, tmp_path), "attack": attack} for n in (0, 1)], CPU)
     for _ in range(EPOCHS):
         assert not any(report["done"] for report in pack.step())
     (report,) = pack.step()
@@ -173,7 +173,7 @@ def test_a_run_of_a_search_for_robust_accuracy_is_attacked_at_its_end(tmp_path):
 def test_a_confirmed_run_that_was_trained_before_is_only_tested(tmp_path):
     engine = alone(0)
     checkpoints.save(tmp_path / "run-0", engine.epoch, engine.state())
-    pack = LanePack([config(0, tmp_path, "confirm")], CPU)
+    pack = LaneWorker([config(0, tmp_path, "confirm")], CPU)
     (first,), (second,) = pack.step(), pack.step()
     assert (len(first["rows"]), first["done"], second["done"]) == (EPOCHS, False, True)
     assert second["final"] == [final_row(engine)]
@@ -182,7 +182,7 @@ def test_a_confirmed_run_that_was_trained_before_is_only_tested(tmp_path):
 def test_a_run_that_diverges_says_so_and_the_others_go_on(tmp_path):
     wild = config(1, tmp_path, "confirm")
     wild["run"]["params"] = {**wild["run"]["params"], "learning_rate": 1e9}
-    pack = LanePack([config(0, tmp_path), wild], CPU)
+    pack = LaneWorker([config(0, tmp_path), wild], CPU)
     said, diverged = [], None
     for epoch in range(EPOCHS):
         reports = {report["key"]: report for report in pack.step()}
@@ -198,6 +198,6 @@ def test_a_run_that_diverges_says_so_and_the_others_go_on(tmp_path):
 
 def test_a_full_disk_is_told_from_a_run_that_fails(tmp_path):
     (tmp_path / "run-0").write_text("a file where the folder should be")
-    pack = LanePack([config(0, tmp_path)], CPU)
+    pack = LaneWorker([config(0, tmp_path)], CPU)
     with pytest.raises(DiskError, match="run-0: "):
         pack.step()

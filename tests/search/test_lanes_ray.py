@@ -11,9 +11,9 @@ import pytest
 from tune_reg import Study
 from tune_reg.regularizers import load_plugin
 from tune_reg.search import lane_keys
-from tune_reg.search.launch import run_study
-from tune_reg.search.pack_adapters import PackScheduler
-from tune_reg.search.packs import Packs
+from tune_reg.backends.ray.launch import run_study
+from tune_reg.backends.ray.lane_adapters import LaneGroupScheduler
+from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
@@ -44,13 +44,13 @@ def changes():
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, ray_cluster, changes):
     with pytest.MonkeyPatch.context() as patch:
-        plain = Packs.take
+        plain = LaneGroups.take
 
         def take(self, *reported, **measured):
             changes.append(plain(self, *reported, **measured))
             return changes[-1]
 
-        patch.setattr(Packs, "take", take)
+        patch.setattr(LaneGroups, "take", take)
         return run_study(study(), tmp_path_factory.mktemp("lanes"))
 
 
@@ -105,7 +105,7 @@ def test_the_directory_looks_as_in_the_ordinary_mode(finished):
 @pytest.mark.slow
 def test_a_killed_pack_goes_on_and_nothing_is_lost_or_done_twice(tmp_path, ray_cluster, monkeypatch):
     """It dies as it reports: what the driver answers reaches nobody."""
-    plain, seen, killed = PackScheduler.on_trial_result, Counter(), []
+    plain, seen, killed = LaneGroupScheduler.on_trial_result, Counter(), []
 
     def on_trial_result(self, controller, trial, result):
         seen[result["pid"]] += 1
@@ -114,7 +114,7 @@ def test_a_killed_pack_goes_on_and_nothing_is_lost_or_done_twice(tmp_path, ray_c
             os.kill(result["pid"], signal.SIGKILL)
         return plain(self, controller, trial, result)
 
-    monkeypatch.setattr(PackScheduler, "on_trial_result", on_trial_result)
+    monkeypatch.setattr(LaneGroupScheduler, "on_trial_result", on_trial_result)
     keys = {"regularizers": ["weight-decay"], "search": {"trials": 5, "pruner": "none"}, "confirm": {"seeds": 1}}
     results = run_study(study(**keys), tmp_path)
     assert len(killed) == 3
@@ -183,13 +183,13 @@ def test_runs_that_kill_or_block_their_pack_are_given_up_alone(tmp_path, ray_clu
 def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tmp_path, ray_cluster, monkeypatch):
     # As on a GPU; the figures are this CPU's.
     monkeypatch.setattr(lane_keys, "lanes_of", lambda _: None)
-    plain, counts = Packs.take, []
+    plain, counts = LaneGroups.take, []
 
     def take(self, pack, reports, *, lanes=None):
         counts.append(lanes)
         return plain(self, pack, reports, lanes=lanes)
 
-    monkeypatch.setattr(Packs, "take", take)
+    monkeypatch.setattr(LaneGroups, "take", take)
     regularizers = {
         "weight-decay": {},
         "residual-smoothing": {"annealing": ["laplace", "logistic"]},

@@ -1,4 +1,4 @@
-"""Packs as Tune calls them, without a Ray."""
+"""LaneGroups as Tune calls them, without a Ray."""
 
 import dataclasses
 import signal
@@ -8,11 +8,11 @@ import pytest
 
 from tune_reg import Study
 from tune_reg.search import pack_adapters
-from tune_reg.search.lane_keys import LaneKeys
-from tune_reg.search.notice import Preempted
-from tune_reg.search.pack_adapters import PackScheduler, PackSearcher, PackTrainable
-from tune_reg.search.packs import Packs
-from tune_reg.search.sweep import Sweep
+from tune_reg.execution.lane_keys import LaneKeys
+from tune_reg.backends.ray.preemption import Preempted
+from tune_reg.backends.ray.lane_adapters import LaneGroupScheduler, LaneGroupSearcher, LaneGroupTrainable
+from tune_reg.execution.lane_groups import LaneGroups
+from tune_reg.execution.controller import StudyController
 
 
 def study(**keys):
@@ -33,7 +33,7 @@ def study(**keys):
 class Actor:
     """Of a pack in this process; its calls are made at once."""
 
-    pack: PackTrainable
+    pack: LaneGroupTrainable
 
     @property
     def change(self):
@@ -59,20 +59,20 @@ class FakeTrial:
 
 @pytest.fixture
 def made(tmp_path, monkeypatch):
-    monkeypatch.setattr("tune_reg.search.tune_adapters.own_node_lost", lambda _: False)
+    monkeypatch.setattr("tune_reg.backends.ray.tune_adapters.own_node_lost", lambda _: False)
 
     def make(lanes=2, **keys):
-        sweep = Sweep(study(**keys), tmp_path)
-        packs = Packs(sweep, LaneKeys(sweep.study), lanes=lanes)
-        searcher = PackSearcher(packs, sweep, slots=lambda: 1, data_root=None)
-        return sweep, packs, searcher, PackScheduler(packs, sweep, searcher)
+        sweep = StudyController(study(**keys), tmp_path)
+        packs = LaneGroups(sweep, LaneKeys(sweep.study), lanes=lanes)
+        searcher = LaneGroupSearcher(packs, sweep, slots=lambda: 1, data_root=None)
+        return sweep, packs, searcher, LaneGroupScheduler(packs, sweep, searcher)
 
     return make
 
 
 def started(searcher, name="1"):
     config = searcher.suggest(name)
-    pack = PackTrainable(dict(config))
+    pack = LaneGroupTrainable(dict(config))
     return FakeTrial(config, Actor(pack)), pack
 
 
@@ -113,7 +113,7 @@ def test_a_pack_that_starts_anew_begins_with_the_runs_of_now(made):
     now = list(packs.find("pack-00000").runs)
     assert [config["key"] for config in trial.config["lanes"]] == now
     assert [key[-5:] for key in now] == ["00002", "00003"]
-    again = PackTrainable(dict(trial.config))
+    again = LaneGroupTrainable(dict(trial.config))
     assert [report["key"] for report in again.train()["lanes"]] == now
 
 
@@ -157,7 +157,7 @@ def test_the_lanes_that_pay_are_measured_once_a_kind_and_process(made, monkeypat
         return 3
 
     monkeypatch.setattr(pack_adapters, "lanes_that_pay", lanes_that_pay)
-    monkeypatch.setattr(PackTrainable, "_lanes", {})
+    monkeypatch.setattr(LaneGroupTrainable, "_lanes", {})
     _, packs, searcher, scheduler = made(lanes=None, search={"trials": 6, "pruner": "none"})
     trial, pack = started(searcher)
     result = pack.train()
@@ -172,7 +172,7 @@ def test_the_lanes_that_pay_are_measured_once_a_kind_and_process(made, monkeypat
 
 
 def test_a_pack_that_is_told_that_its_machine_goes_reports_its_epoch_and_then_leaves():
-    pack = PackTrainable.__new__(PackTrainable)
+    pack = LaneGroupTrainable.__new__(LaneGroupTrainable)
     pack._changes, pack._most, pack._told = [], None, False
     pack._pack = SimpleNamespace(step=lambda: signal.raise_signal(signal.SIGTERM) or ["an epoch of each"])
     assert pack.step()["lanes"] == ["an epoch of each"]

@@ -1,4 +1,4 @@
-"""Packs shared out of a sweep, with epochs that are made up."""
+"""LaneGroups shared out of a sweep, with epochs that are made up."""
 
 import math
 import random
@@ -8,10 +8,10 @@ from unittest.mock import Mock
 import pytest
 
 from tune_reg import Study
-from tune_reg.search.lane_keys import LaneKeys
-from tune_reg.search.packs import Pack, Packs
-from tune_reg.search.sweep import Sweep
-from tune_reg.search.tune_adapters import HangWatch
+from tune_reg.execution.lane_keys import LaneKeys
+from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
+from tune_reg.execution.controller import StudyController
+from tune_reg.backends.ray.tune_adapters import HangWatch
 from tune_reg.store import Results
 
 EPOCHS = 2
@@ -33,8 +33,8 @@ def study(**keys):
 @pytest.fixture
 def packs_of(tmp_path):
     def make(lanes=3, slots=1, **keys):
-        sweep = Sweep(study(**keys), tmp_path)
-        return sweep, Packs(sweep, LaneKeys(sweep.study), lanes=lanes, slots=slots)
+        sweep = StudyController(study(**keys), tmp_path)
+        return sweep, LaneGroups(sweep, LaneKeys(sweep.study), lanes=lanes, slots=slots)
 
     return make
 
@@ -150,15 +150,15 @@ def test_what_cannot_be_a_lane_trains_alone_in_the_same_study(packs_of):
     }
     _, packs = packs_of(regularizers=regularizers)
     upcoming = [packs.next() for _ in range(3)]
-    assert [type(each).__name__ for each in upcoming] == ["Pack", "SweepRun", "SweepRun"]
+    assert [type(each).__name__ for each in upcoming] == ["LaneGroup", "StudyRun", "StudyRun"]
     assert [each.run.regularizer for each in upcoming[1:]] == ["residual-smoothing", "decoupled-weight-decay"]
 
 
 def test_attacks_alone_need_no_lanes(packs_of, tmp_path):
     sweep, packs = packs_of(regularizers=["weight-decay"])
     drive(sweep, packs)
-    again = Sweep(study(regularizers=["weight-decay"], robustness={"fgsm": [0.1]}), tmp_path, attacks_only=True)
-    run = Packs(again, LaneKeys(again.study), lanes=3).next()
+    again = StudyController(study(regularizers=["weight-decay"], robustness={"fgsm": [0.1]}), tmp_path, attacks_only=True)
+    run = LaneGroups(again, LaneKeys(again.study), lanes=3).next()
     assert (run.stage, again.open_runs()) == ("attack", 2)
 
 
@@ -172,7 +172,7 @@ def test_a_pack_that_is_given_up_is_tried_run_by_run(packs_of):
     assert [packs.next() for _ in range(3)] == [*runs[1:], *change.started]
     assert all(sweep.is_live(run.key) for run in (*runs[1:], *change.started))
     # It trained: lanes as such are not to blame.
-    assert isinstance(packs.next(), Pack)
+    assert isinstance(packs.next(), LaneGroup)
 
 
 def test_where_a_pack_never_trained_its_kind_trains_alone(packs_of):
@@ -183,7 +183,7 @@ def test_where_a_pack_never_trained_its_kind_trains_alone(packs_of):
     # Of the other kind three are asked for in turn, and then those of the first again, but alone.
     assert {run.run.regularizer for run in packs.next().runs.values()} == {"adadecay"}
     rest = [packs.next() for _ in range(4)]
-    alone = [each for each in rest if not isinstance(each, Pack)]
+    alone = [each for each in rest if not isinstance(each, LaneGroup)]
     assert [run.run.regularizer for run in alone] == ["weight-decay"] * 3
 
 
@@ -208,9 +208,9 @@ def test_where_one_lane_is_measured_to_be_best_runs_train_alone(packs_of):
 def test_interrupted_runs_of_its_kind_come_into_a_pack_first(packs_of, tmp_path):
     sweep, _ = packs_of()
     begun = [sweep.next() for _ in range(4)]  # two of each kind, and the driver is killed
-    again = Sweep(study(), tmp_path)
+    again = StudyController(study(), tmp_path)
     assert again.open_runs() == 12
-    packs = Packs(again, LaneKeys(again.study), lanes=3)
+    packs = LaneGroups(again, LaneKeys(again.study), lanes=3)
     first, second = packs.next(), packs.next()
     for pack, kind in ((first, "weight-decay"), (second, "adadecay")):
         assert [run.trial.number for run in pack.runs.values()] == [0, 1, 2]
@@ -227,7 +227,7 @@ def drive(sweep, packs, drawn=None, accuracy=lambda run: 0.5, slots=1):
         assert running, "nothing can start, but the sweep is not finished"
         at = drawn.randrange(len(running)) if drawn else 0
         each, epochs = running[at]
-        if isinstance(each, Pack):
+        if isinstance(each, LaneGroup):
             reports = []
             for run in list(each.runs.values()):
                 epochs[run.key] = epochs.get(run.key, 0) + 1
@@ -254,9 +254,9 @@ def test_every_run_is_trained_once_whatever_ends_first(tmp_path, seed):
         "search": {"trials": 7, "reduction_factor": 2, "sampler": "random", "seeds": drawn.choice([1, 2])},
         "fractions": [0.5, 1.0],
     }
-    sweep = Sweep(study(**keys), tmp_path)
+    sweep = StudyController(study(**keys), tmp_path)
     slots = drawn.randint(1, 4)
-    packs = Packs(sweep, LaneKeys(sweep.study), lanes=drawn.randint(1, 9), slots=slots)
+    packs = LaneGroups(sweep, LaneKeys(sweep.study), lanes=drawn.randint(1, 9), slots=slots)
     fate = {}
 
     def accuracy(run):

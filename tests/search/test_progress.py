@@ -7,8 +7,8 @@ import pytest
 
 from tune_reg import Study
 from tune_reg.search import progress as reading
-from tune_reg.search.progress import Follower, progress
-from tune_reg.search.sweep import Sweep
+from tune_reg.execution.progress import DirectoryProgress, progress
+from tune_reg.execution.controller import StudyController
 from tune_reg.training import checkpoint
 
 STUDY = Study(
@@ -49,7 +49,7 @@ def events(sweep):
 
 
 def test_the_directory_says_what_the_sweep_knows(tmp_path):
-    sweep = Sweep(STUDY, tmp_path / "out")
+    sweep = StudyController(STUDY, tmp_path / "out")
     seen = set()
     for _ in events(sweep):
         known, read = sweep.progress(), progress(STUDY, tmp_path / "out")
@@ -70,7 +70,7 @@ def files(folder):
 
 
 def test_nothing_is_written_and_a_line_half_written_is_not_read(tmp_path):
-    for _ in itertools.islice(events(Sweep(STUDY, tmp_path / "out")), 9):
+    for _ in itertools.islice(events(StudyController(STUDY, tmp_path / "out")), 9):
         pass
     journal = tmp_path / "out" / "search.journal"
     whole = progress(STUDY, tmp_path / "out")
@@ -83,7 +83,7 @@ def test_nothing_is_written_and_a_line_half_written_is_not_read(tmp_path):
 
 @pytest.fixture
 def follower(tmp_path):
-    return Follower(STUDY, STUDY.to_toml(), tmp_path / "out")
+    return DirectoryProgress(STUDY, STUDY.to_toml(), tmp_path / "out")
 
 
 def test_a_directory_that_is_not_there_or_another_studys_is_none(tmp_path, follower):
@@ -96,12 +96,12 @@ def test_a_directory_that_is_not_there_or_another_studys_is_none(tmp_path, follo
 def test_the_time_left_is_told_by_what_is_trained_meanwhile(tmp_path, monkeypatch):
     now = 100.0
     monkeypatch.setattr(reading.time, "monotonic", lambda: now)
-    sweep = Sweep(STUDY, tmp_path / "out")
+    sweep = StudyController(STUDY, tmp_path / "out")
     (tmp_path / "out" / "study.toml").write_text(STUDY.to_toml())
     steps = events(sweep)
     for _ in itertools.islice(steps, 12):
         pass
-    follower = Follower(STUDY, STUDY.to_toml(), tmp_path / "out")
+    follower = DirectoryProgress(STUDY, STUDY.to_toml(), tmp_path / "out")
     first = follower()
     assert (first.elapsed_s, first.left_s) == (0.0, None)
     for _ in itertools.islice(steps, 8):
@@ -116,7 +116,7 @@ def test_the_time_left_is_told_by_what_is_trained_meanwhile(tmp_path, monkeypatc
 
 
 def test_where_a_table_is_replaced_at_this_moment_the_last_answer_stands(tmp_path, follower, monkeypatch):
-    for _ in itertools.islice(events(Sweep(STUDY, tmp_path / "out")), 9):
+    for _ in itertools.islice(events(StudyController(STUDY, tmp_path / "out")), 9):
         pass
     (tmp_path / "out" / "study.toml").write_text(STUDY.to_toml())
     last = follower()

@@ -9,9 +9,9 @@ from optuna.trial import TrialState
 
 from search_spaces import SearchSpace, uniform
 from tune_reg.search import pruners
-from tune_reg.search.brain import Brain
-from tune_reg.search.halving import PredictedHalving, SuccessiveHalving
-from tune_reg.search.seed_race import SeedRace
+from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.pruners.halving import PredictedHalving, SuccessiveHalving
+from tune_reg.search.pruners.wilcoxon import WilcoxonOverSeeds
 from tune_reg.study import PrunerName, SearchSettings, Task
 
 NAMES = get_args(PrunerName)
@@ -29,7 +29,7 @@ def search(path, name, *, new_brain_each_trial):
     for _ in range(40):
         if mind is None or new_brain_each_trial:
             own = settings(name, sampler="random", reduction_factor=2)
-            mind = Brain(path / "journal", [task], own, epochs=8, seed=5)
+            mind = AskTell(path / "journal", [task], own, epochs=8, seed=5)
         trial = mind.ask()
         for epoch in range(1, 9):
             if mind.report(trial, epoch, trial.params["x"] - 1 / epoch) and epoch < 8:
@@ -62,7 +62,7 @@ def test_names():
         "asha": "SuccessiveHalving",
         "hyperband": "SuccessiveHalving",
         "median": "MedianPruner",
-        "wilcoxon": "SeedRace",
+        "wilcoxon": "WilcoxonOverSeeds",
         "none": "NopPruner",
     }
 
@@ -127,11 +127,11 @@ def test_a_race_over_seeds_stops_what_its_seeds_show_to_be_worse(seeds, lower, s
         return {5 * (i + 1): sum(values[: i + 1]) / (i + 1) for i in range(len(values))}
 
     study, trials = race(trial(0, means(best), x=0.1, value=0.8), trial(1, means(own), x=0.2))
-    assert SeedRace(5).prune(study, trials[1]) == stops
+    assert WilcoxonOverSeeds(5).prune(study, trials[1]) == stops
     p = scipy.stats.wilcoxon(np.array(own) - best[:seeds], alternative="less").pvalue
     assert stops == (seeds >= 4 and p < 0.1)
 
 
 def test_single_epochs_stop_nothing_in_a_race_over_seeds():
     study, trials = race(trial(0, {5: 0.9}, x=0.1, value=0.9), trial(1, {1: 0.0, 5: 0.1, 7: 0.0}, x=0.2))
-    assert not SeedRace(5).prune(study, trials[1])
+    assert not WilcoxonOverSeeds(5).prune(study, trials[1])

@@ -15,7 +15,7 @@ import optuna
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.search.launch import run_study
+from tune_reg.backends.ray.launch import run_study
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"), pytest.mark.timeout(240)]
 

@@ -5,7 +5,7 @@ import pytest
 
 from search_spaces import SearchSpace, choice, integer, loguniform, uniform, when
 from tune_reg.search import fidelity, samplers
-from tune_reg.search.brain import Brain
+from tune_reg.search.ask_tell import AskTell
 from tune_reg.study import SamplerName, SearchSettings, Task
 
 MIXED = SearchSpace({"weight_decay": loguniform(1e-6, 1e-1), "alpha": uniform(0, 8), "k": integer(1, 4)})
@@ -32,7 +32,7 @@ def search(path, name, *, new_brain_each_trial, space=None, trials=TRIALS):
     asked, mind = [], None
     for _ in range(trials):
         if mind is None or new_brain_each_trial:
-            mind = Brain(path / "search.journal", [task], settings, epochs=4, seed=5)
+            mind = AskTell(path / "search.journal", [task], settings, epochs=4, seed=5)
         trial = mind.ask()
         asked.append(trial.params)
         if len(asked) == 7:
@@ -66,7 +66,7 @@ def test_a_trial_that_was_running_is_asked_again_as_it_was_and_changes_nothing_a
     task = Task("adadecay", 1.0, space_of(name), 12)
 
     def new_brain(path):
-        return Brain(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
+        return AskTell(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
 
     def asked(path, killed):
         params, mind = [], new_brain(path)
@@ -88,7 +88,7 @@ def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_
     path = tmp_path / "journal"
 
     def new_brain():
-        return Brain(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
+        return AskTell(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
 
     mind = new_brain()
     for _ in range(6):
@@ -110,7 +110,7 @@ def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_
 @pytest.mark.parametrize("name", ["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random"])
 def test_choices_and_a_single_number_are_searched_by_every_sampler(tmp_path, name):
     for path, space in (("a", KINDS), ("b", SearchSpace({"x": uniform(0, 1)}))):
-        mind = Brain(tmp_path / path, [Task("a", 1.0, space, 8)], SearchSettings(sampler=name), epochs=4)
+        mind = AskTell(tmp_path / path, [Task("a", 1.0, space, 8)], SearchSettings(sampler=name), epochs=4)
         for _ in range(8):
             trial = mind.ask()
             mind.tell(trial, "complete", trial.params["x"])
@@ -128,7 +128,7 @@ def test_the_grid_is_tried_whole_and_once(tmp_path):
 def test_a_model_based_sampler_reads_the_shown_trials(tmp_path, name):
     def asked(path, predict):
         task = Task("adadecay", 1.0, MIXED, 16)
-        mind = Brain(tmp_path / path, [task], SearchSettings(sampler=name), epochs=4, seed=5, predict=predict)
+        mind = AskTell(tmp_path / path, [task], SearchSettings(sampler=name), epochs=4, seed=5, predict=predict)
         params = []
         for _ in range(16):
             trial = mind.ask()
@@ -161,7 +161,7 @@ def test_a_gaussian_process_has_every_second_turn_where_an_epoch_takes_long_enou
             patched.setattr(samplers, "build", noted)
             settings = SearchSettings(**keys)
             storage = optuna.storages.InMemoryStorage()
-            mind = Brain(storage, [Task("a", 1.0, space, 6)], settings, epochs=4)
+            mind = AskTell(storage, [Task("a", 1.0, space, 6)], settings, epochs=4)
             for _ in range(6):
                 second = {"second": 1.0} if settings.second_objective else {}
                 mind.tell(mind.ask(), "complete", 0.5, epoch_s=epoch_s, **second)

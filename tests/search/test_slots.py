@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tune_reg.errors import ClusterError
-from tune_reg.search.slots import demand, refuse_what_fits_nowhere, slots
+from tune_reg.backends.ray.resources import demand, refuse_what_fits_nowhere, slots
 from tune_reg.study import ResourceSettings
 
 
@@ -67,7 +67,7 @@ def test_what_fits_nowhere_is_one_line():
 @pytest.mark.ray
 def test_a_study_that_fits_nowhere_ends_at_once(tmp_path, ray_cluster):
     from tune_reg import Study
-    from tune_reg.search.launch import run_study
+    from tune_reg.backends.ray.launch import run_study
 
     keys = {"name": "big", "dataset": "digits", "model": "nn-2-small", "regularizers": ["weight-decay"]}
     with pytest.raises(ClusterError, match="which no node has"):

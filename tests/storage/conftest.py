@@ -7,7 +7,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from tune_reg import places
-from tune_reg.places import located
+from tune_reg.storage.paths import to_path
 
 sys.path.append(str(Path(__file__).parent))
 import directory_store
@@ -100,7 +100,7 @@ def s3() -> Iterator[Server]:
 def store(tmp_path, monkeypatch):
     """An object store of this test's own, without a server."""
     monkeypatch.setattr(LocalFileSystem, "pipe_file", directory_store.pipe_file)
-    return located(f"local://{tmp_path}/store")
+    return to_path(f"local://{tmp_path}/store")
 
 
 @pytest.fixture(autouse=True)

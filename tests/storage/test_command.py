@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tune_reg import load
-from tune_reg.places import located
+from tune_reg.storage.paths import to_path
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,7 +131,7 @@ def parts(place, table):
 @pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_killed_with_a_server_that_errs_it_goes_on_elsewhere_and_finds_the_same(s3, local, tmp_path):
-    place = located("s3://results/killed-ray")
+    place = to_path("s3://results/killed-ray")
     s3.faults.every = 17
     try:
         driver = start(tmp_path, "run", "study.toml", "--out", str(place))
@@ -168,7 +168,7 @@ def test_killed_with_a_server_that_errs_it_goes_on_elsewhere_and_finds_the_same(
 @pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_a_server_that_goes_down_ends_the_study_in_one_line_and_it_goes_on(s3, local, tmp_path):
-    place = located("s3://results/down")
+    place = to_path("s3://results/down")
     driver = start(tmp_path, "run", "study.toml", "--out", str(place))
     until(lambda: parts(place, "trials") >= 2, driver)
     s3.down()

@@ -7,9 +7,9 @@ from ray.tune.search import Searcher
 
 from tune_reg import Study, cli
 from tune_reg.errors import UnreachableError
-from tune_reg.places import RemotePath
-from tune_reg.search.sweep import Sweep
-from tune_reg.search.tune_adapters import FaultStopper, SweepScheduler, SweepSearcher
+from tune_reg.storage.paths import RemotePath
+from tune_reg.execution.controller import StudyController
+from tune_reg.backends.ray.tune_adapters import FaultStopper, StudyScheduler, StudySearcher
 
 STUDY = Study(
     name="faults",
@@ -48,31 +48,31 @@ def told(sweep):
 
 
 def test_a_result_that_cannot_be_written_ends_the_study(store, lost):
-    sweep = Sweep(STUDY, store)
+    sweep = StudyController(STUDY, store)
     run = sweep.next()
     lost()
     trial = SimpleNamespace(config={"key": run.key})
-    SweepScheduler(sweep).on_trial_result(None, trial, {"rows": [row(1)]})
+    StudyScheduler(sweep).on_trial_result(None, trial, {"rows": [row(1)]})
     assert told(sweep)
-    assert SweepSearcher(sweep, slots=lambda: 4, data_root=None).suggest("next") == Searcher.FINISHED
+    assert StudySearcher(sweep, slots=lambda: 4, data_root=None).suggest("next") == Searcher.FINISHED
 
 
 def test_a_run_that_cannot_be_asked_for_ends_the_study(store, lost):
-    sweep = Sweep(STUDY, store)
+    sweep = StudyController(STUDY, store)
     lost()
-    assert SweepSearcher(sweep, slots=lambda: 4, data_root=None).suggest("first") == Searcher.FINISHED
+    assert StudySearcher(sweep, slots=lambda: 4, data_root=None).suggest("first") == Searcher.FINISHED
     assert told(sweep)
 
 
 def test_a_checkpoint_that_a_runs_process_cannot_write_ends_the_study(store):
-    sweep = Sweep(STUDY, store)
+    sweep = StudyController(STUDY, store)
     trial = SimpleNamespace(config={"key": sweep.next().key})
-    SweepScheduler(sweep).on_trial_complete(None, trial, {"disk": "no answer"})
+    StudyScheduler(sweep).on_trial_complete(None, trial, {"disk": "no answer"})
     assert told(sweep)
 
 
 def test_it_goes_on_from_what_was_stored(store, monkeypatch):
-    sweep = Sweep(STUDY, store)
+    sweep = StudyController(STUDY, store)
     first = sweep.next()
     sweep.on_epochs(first.key, [row(1), row(2)])
     sweep.end(first.key, "complete")
@@ -81,7 +81,7 @@ def test_it_goes_on_from_what_was_stored(store, monkeypatch):
         patch.setattr(RemotePath, "create", lambda self, data: (_ for _ in ()).throw(UnreachableError(str(self), "x")))
         with pytest.raises(UnreachableError):
             sweep.on_epochs(second.key, [row(1)])
-    again = Sweep(STUDY, store)
+    again = StudyController(STUDY, store)
     assert again.next().key == second.key
     assert again.store.keys("trials") == {first.key}
 

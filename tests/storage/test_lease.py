@@ -8,7 +8,7 @@ import pytest
 
 from tune_reg.errors import StoreError, UnreachableError
 from tune_reg.search import lease as leases
-from tune_reg.search.lease import Lease, leased
+from tune_reg.storage.lease import Lease, leased
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +101,6 @@ def test_a_store_that_cannot_be_written_is_told(store, monkeypatch):
     def refuse(self, data):
         raise UnreachableError(str(self), "Access Denied")
 
-    monkeypatch.setattr("tune_reg.places.RemotePath.write_bytes", refuse)
+    monkeypatch.setattr("tune_reg.storage.paths.RemotePath.write_bytes", refuse)
     with pytest.raises(StoreError, match=r"--out .*: cannot be written \(Access Denied\); choose another"):
         Lease(store).take()

@@ -7,14 +7,14 @@ import pytest
 
 from tune_reg import load, places
 from tune_reg.errors import StoreError, UnreachableError
-from tune_reg.places import located, read_all, remove_folder, write_whole
+from tune_reg.storage.paths import to_path, read_all, remove_folder, write_whole
 
 
 def test_paths_and_file_urls_are_local():
-    assert located("out/digits") == Path("out/digits")
-    assert located("file:///out/a%20b") == Path("/out/a b")
-    assert located(Path("out")) == Path("out")
-    assert located("name:with-a-colon") == Path("name:with-a-colon")
+    assert to_path("out/digits") == Path("out/digits")
+    assert to_path("file:///out/a%20b") == Path("/out/a b")
+    assert to_path(Path("out")) == Path("out")
+    assert to_path("name:with-a-colon") == Path("name:with-a-colon")
 
 
 BAD = {
@@ -29,7 +29,7 @@ BAD = {
 @pytest.mark.parametrize("text", BAD)
 def test_what_cannot_hold_results_is_refused_in_one_line(text):
     with pytest.raises(StoreError) as caught:
-        located(text)
+        to_path(text)
     assert BAD[text] in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -46,7 +46,7 @@ def test_a_missing_package_is_named(monkeypatch):
 
     monkeypatch.setattr("fsspec.get_filesystem_class", absent)
     with pytest.raises(StoreError, match=r"s3:// needs a package that is not installed: pip install 'tune-reg\[s3\]'"):
-        located("s3://bucket/folder")
+        to_path("s3://bucket/folder")
 
 
 def test_it_does_what_a_path_does(store):
@@ -64,7 +64,7 @@ def test_it_does_what_a_path_does(store):
     assert read_all([file, folder / "y.bin"]) == [b"one", b"two"]
     assert file.read_bytes(1, 2) == b"n"
     assert store.files() == [file, folder / "y.bin"]
-    assert located(str(file)) == file
+    assert to_path(str(file)) == file
     file.unlink()
     file.unlink(missing_ok=True)
     with pytest.raises(FileNotFoundError) as caught:
@@ -118,7 +118,7 @@ def test_a_process_told_that_it_answers_waits(store, flaky):
     (store / "a").write_bytes(b"one")
     places._answered.clear()
     flaky["left"] = 2
-    assert located(str(store / "a"), answered=True).read_bytes() == b"one"
+    assert to_path(str(store / "a"), answered=True).read_bytes() == b"one"
 
 
 def test_what_is_forbidden_is_not_asked_again(store, flaky):

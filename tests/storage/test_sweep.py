@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.places import located
-from tune_reg.search.directory import claim
+from tune_reg.storage.paths import to_path
+from tune_reg.execution.results_directory import claim
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,22 +34,22 @@ import torch
 
 from tune_reg import Study
 from tune_reg.evaluation import final_row
-from tune_reg.places import located
+from tune_reg.storage.paths import to_path
 from tune_reg.search import journal
-from tune_reg.search.sweep import Sweep
+from tune_reg.execution.controller import StudyController
 from tune_reg.store import Results
 from tune_reg.training import SerialEngine, checkpoint
 
 directory_store.install()
 journal._JOINED = 20
 torch.set_num_threads(1)
-directory = located(sys.argv[1])
-sweep = Sweep(Study(**Results(directory).study()), directory)
+directory = to_path(sys.argv[1])
+sweep = StudyController(Study(**Results(directory).study()), directory)
 print("begins", flush=True)
 while not sweep.finished:
     run = sweep.next()
     engine = SerialEngine(run.run)
-    kept = located(str(sweep.checkpoint_directory(run.key)), answered=True)
+    kept = to_path(str(sweep.checkpoint_directory(run.key)), answered=True)
     state = checkpoint.load_newest(kept)
     if state is not None:
         engine.load_state(state)
@@ -118,7 +118,7 @@ def goes_on_until_it_ends(directory, tmp_path):
 
 @pytest.mark.slow
 def test_killed_again_and_again_on_s3(s3, undisturbed, tmp_path):
-    place = located("s3://results/killed")
+    place = to_path("s3://results/killed")
     claim(place, STUDY)
     s3.faults.every = 23
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tune_reg.errors import ClusterError, StoreError, StudyError
-from tune_reg.places import as_folder
+from tune_reg.storage.paths import as_folder
 from tune_reg.study import Study
 
 STUDY_FILE: Final = "study.toml"

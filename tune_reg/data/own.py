@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tune_reg.data.dataset import Dataset, from_arrays
 from tune_reg.errors import DataError, StudyError, one_line
-from tune_reg.imports import import_function
+from tune_reg.user_function import import_function
 
 
 def load_own(name: str) -> Dataset:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.errors import StudyError, did_you_mean
-from tune_reg.imports import import_function
+from tune_reg.user_function import import_function
 from tune_reg.models import densenet, googlenet, lenet, resnet_cifar, resnet_torchvision, small_cnn, vgg
 from tune_reg.models.classifier import Classifier, border
 from tune_reg.models.own import build_own

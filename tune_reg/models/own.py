@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tune_reg.errors import StudyError, one_line
-from tune_reg.imports import import_function
+from tune_reg.user_function import import_function
 
 
 def build_own(name: str, channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:

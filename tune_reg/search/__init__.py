@@ -1,1 +1,1 @@
-"""The search: the only place that knows Optuna and Ray."""
+"""The search for strengths, by ask and tell: the only room that imports Optuna."""

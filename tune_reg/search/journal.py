@@ -1,14 +1,16 @@
 """The journal: Optuna's file on a disk, numbered objects in an object store, which cannot append.
 
-``search.journal`` has one log a line, in both. In a store the logs since it was last opened lie beside it, in
-``search.journal.new/NUMBER.jsonl``, where NUMBER is that of the first log in the object. When the journal is opened,
-they are put behind the others in one write and then removed. A process killed between the two leaves objects whose
-logs the journal has already, as their numbers say: nothing is lost or read twice.
+In both cases ``search.journal`` has one log a line. In an object store the logs that were appended since the journal
+was last opened lie beside it, in ``search.journal.new/NUMBER.jsonl``, where NUMBER is that of the first log in the
+object. When the journal is opened, these logs are appended to it in one write, and the objects are then removed. A
+process killed between the two steps leaves objects whose logs the journal has already, as their numbers say: nothing is
+lost or read twice.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Final
 
 from optuna.storages import JournalStorage
@@ -16,17 +18,20 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from tune_reg.errors import StoreError
-from tune_reg.places import Place, RemotePath, read_all, unlink_all, write_whole
+from tune_reg.search.trial import TrialCounts
+from tune_reg.search.trial_statistics import TrialStatistics
+from tune_reg.storage.paths import StoragePath, read_all, unlink_all, write_whole
+from tune_reg.storage.remote_path import RemotePath
 
-#: So many objects are put into the first of them: to open the journal, few are then to be read.
+#: After so many objects their logs are joined in the first of them: to open the journal, few objects are then read.
 _JOINED: Final = 500
 
 
-def open_journal(path: Place) -> JournalStorage:
+def open_journal(path: StoragePath) -> JournalStorage:
     """The Optuna storage of the journal at ``path``, which the caller alone writes.
 
-    What a process that was killed left half done is removed: the beginning of a line, which the next line would be
-    written behind, and the lock, for which Optuna would wait.
+    What a killed process left half done is removed: the beginning of a line, after which the next line would be
+    written, and the lock, for which Optuna would wait.
     """
     if isinstance(path, RemotePath):
         return JournalStorage(ObjectJournal(path))
@@ -36,19 +41,37 @@ def open_journal(path: Place) -> JournalStorage:
         if whole < len(data):
             with path.open("r+b") as file:
                 file.truncate(whole)
-    joined(path)  # of a directory that was brought home from a store
+    join(path)  # the directory may have been copied from a store
     path.with_name(path.name + ".lock").unlink(missing_ok=True)
     return JournalStorage(JournalFileBackend(str(path)))
 
 
-def read_journal(path: Place) -> dict[str, list[FrozenTrial]]:
+def read_journal(path: StoragePath) -> dict[str, list[FrozenTrial]]:
     """The trials of each study in the journal, by its name, as they are now. Another process may be writing it."""
     storage = JournalStorage(_Lines(_read(path)[0]))
     return {study.study_name: storage.get_all_trials(study._study_id) for study in storage.get_all_studies()}
 
 
-def joined(path: Place) -> list[bytes]:
-    """The lines of the journal, after those in objects beside it have been put into it."""
+@dataclass(frozen=True)
+class JournalProgress:
+    """How far a task of a journal is: its trials by state, and the epochs that they have trained."""
+
+    counts: TrialCounts
+    epochs: int
+
+
+def read_progress(path: StoragePath) -> dict[str, JournalProgress]:
+    """How far each task in the journal is, by the task's name. Another process may be writing the journal."""
+    return {
+        name: JournalProgress(
+            TrialStatistics.of(trials).counts(), sum(max(trial.intermediate_values, default=0) for trial in trials)
+        )
+        for name, trials in read_journal(path).items()
+    }
+
+
+def join(path: StoragePath) -> list[bytes]:
+    """The lines of the journal, after the lines in objects beside it have been appended to it."""
     lines, before, objects = _read(path)
     if len(lines) > before:
         write_whole(path, b"".join(line + b"\n" for line in lines))
@@ -56,12 +79,12 @@ def joined(path: Place) -> list[bytes]:
     return lines
 
 
-def _read(path: Place) -> tuple[list[bytes], int, list[Place]]:
-    """The lines of the journal with those in objects beside it, how many are in itself, and the objects.
+def _read(path: StoragePath) -> tuple[list[bytes], int, list[StoragePath]]:
+    """All lines of the journal, how many of them its file has, and the objects beside it that have the others.
 
-    Not the beginning of a line that is being written.
+    The beginning of a line that is being written is left out.
     """
-    objects = {int(place.stem): place for place in path.with_name(f"{path.name}.new").glob("*.jsonl")}
+    objects = {int(item.stem): item for item in path.with_name(f"{path.name}.new").glob("*.jsonl")}
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     before = len(lines)
     numbers = sorted(objects)
@@ -76,7 +99,7 @@ def _read(path: Place) -> tuple[list[bytes], int, list[Place]]:
 
 
 class _Lines(BaseJournalBackend):
-    """A journal that is only read."""
+    """Lines of a journal that is only read."""
 
     def __init__(self, lines: list[bytes]) -> None:
         self._lines = lines
@@ -98,27 +121,27 @@ class ObjectJournal(BaseJournalBackend):
 
     def __init__(self, path: RemotePath) -> None:
         self._folder = path.with_name(f"{path.name}.new")
-        self._lines = joined(path)
+        self._lines = join(path)
         self._objects: list[tuple[RemotePath, bytes]] = []
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
-        """The logs from a number on: those that were there and those appended here."""
+        """The logs from a number on: those read when the journal was opened and those appended since."""
         return [json.loads(line) for line in self._lines[log_number_from:]]
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Store ``logs``."""
+        """Append ``logs`` as one object."""
         lines = [json.dumps(log, separators=(",", ":")).encode() for log in logs]
         content = b"".join(line + b"\n" for line in lines)
-        place = self._folder / f"{len(self._lines):012d}.jsonl"
-        place.create(content)
+        appended = self._folder / f"{len(self._lines):012d}.jsonl"
+        appended.create(content)
         self._lines += lines
-        self._objects.append((place, content))
+        self._objects.append((appended, content))
         if len(self._objects) >= _JOINED:
             self._join()
 
     def _join(self) -> None:
-        """Put the objects into the first of them; the numbers of the others then say that they are old."""
-        first, *others = [place for place, _ in self._objects]
+        """Put the logs of all objects into the first one; the numbers of the others then say that they are old."""
+        first, *others = [item for item, _ in self._objects]
         first.write_bytes(b"".join(content for _, content in self._objects))
         unlink_all(others)
         self._objects.clear()

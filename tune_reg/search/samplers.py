@@ -1,35 +1,121 @@
-"""Samplers by name, made anew for every trial.
+"""Samplers by name, built anew for every trial.
 
-"tpe-gp" is two that take turns. A Gaussian process is far ahead where the response is smooth, and lost where it is not;
-a density estimate (TPE) takes cliffs and choices as they come. Each reads what the other found.
-
-A sampler is seeded by the number of the trial that it is made for, and keeps nothing in memory: a resumed search
-asks what the uninterrupted one would have asked. CMA-ES keeps its distribution, and QMC its place in the sequence,
-in the journal; the grid's place is the number of the trial.
+A sampler is seeded by the number of the trial that it is built for, and keeps nothing in memory: a resumed search asks
+what the uninterrupted one would have asked. CMA-ES keeps its distribution, and QMC its place in the sequence, in the
+journal; the grid's place is the number of the trial.
 """
 
 from __future__ import annotations
 
 import warnings
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import optuna
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, GridSampler, QMCSampler, RandomSampler, TPESampler
 
 from search_spaces import Choice, DefinedByRun
-from tune_reg.study import SamplerName, SearchSettings, Task
+from tune_reg.study import SearchSettings, Task
+from tune_reg.study.settings import SamplerName
 from tune_reg.training.seeding import derive
 
 #: Trials drawn at random before a model is fitted; fewer where the budget is small.
 _STARTUP: Final = 10
 
-#: Complete trials that a sampler is shown at most: an ask should take no more than a tenth of an epoch. The time of a
-#: Gaussian process grows with their cube, that of TPE with their number. Shown 250, TPE may go back to what diverged.
-LIMITS: Final[dict[SamplerName, int]] = {"gp": 100, "tpe": 500}
-
 #: Seconds an epoch takes at least for a Gaussian process to have its turns: an ask of it takes up to a tenth of that.
-#: Not measured anew in each search, which would then not repeat.
+#: A fixed number, because a search in which it were measured anew would not repeat.
 _GP_EPOCH_S: Final = 1.0
+
+
+class _Seeds(NamedTuple):
+    """What makes a sampler repeat itself: the seed of the trial, and that of all trials of the task."""
+
+    of_trial: int
+    of_task: int
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way to choose configurations: its name in a study file, what it is, and where it comes from."""
+
+    name: SamplerName
+    description: str
+    #: For each publication: what it is cited for, and its key in ``references.bib``.
+    citations: tuple[tuple[str, str], ...]
+    build: Callable[[Task, _Seeds, int], BaseSampler]
+    #: Complete trials that the sampler is shown at most: an ask should take no more than a tenth of an epoch.
+    limit: int | None = None
+
+
+def _tpe(task: Task, seeds: _Seeds, startup: int) -> BaseSampler:
+    # Grouping looks at every trial; in a flat space it finds the one group that there is.
+    grouped = not _flat(task)
+    return TPESampler(
+        seed=seeds.of_trial, n_startup_trials=startup, multivariate=True, group=grouped, constant_liar=True
+    )
+
+
+def _gp(_: Task, seeds: _Seeds, startup: int) -> BaseSampler:
+    return GPSampler(seed=seeds.of_trial, n_startup_trials=startup, warn_independent_sampling=False)
+
+
+def _cma_es(_: Task, seeds: _Seeds, startup: int) -> BaseSampler:
+    return CmaEsSampler(seed=seeds.of_trial, n_startup_trials=startup, warn_independent_sampling=False)
+
+
+def _qmc(_: Task, seeds: _Seeds, __: int) -> BaseSampler:
+    return QMCSampler(seed=seeds.of_task, scramble=True, warn_independent_sampling=False)
+
+
+def _random(_: Task, seeds: _Seeds, __: int) -> BaseSampler:
+    return RandomSampler(seed=seeds.of_trial)
+
+
+def _grid(task: Task, seeds: _Seeds, _: int) -> BaseSampler:
+    choices = {key: domain.values for key, domain in task.space.domains.items() if isinstance(domain, Choice)}
+    return GridSampler(choices, seed=seeds.of_task)
+
+
+_TPE: Final = ("TPE (the sampler)", "bergstra2011algorithms")
+_GP: Final = ("Log expected improvement of a Gaussian process (the sampler)", "ament2023unexpected")
+
+#: Every sampler by its name in a study file. The time of an ask of a Gaussian process grows with the cube of the trials
+#: that it is shown, that of TPE with their number. Shown 250, TPE may go back to what diverged.
+SAMPLERS: Final[dict[SamplerName, Sampler]] = {
+    sampler.name: sampler
+    for sampler in (
+        Sampler(
+            "tpe-gp",
+            "TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. A Gaussian "
+            "process is far ahead where the response is smooth, and lost where it is not; a density estimate takes "
+            "cliffs and choices as they come. Each reads what the other one measured.",
+            (_TPE, _GP),
+            _tpe,
+        ),
+        Sampler("tpe", "A density estimate of good and of bad configurations.", (_TPE,), _tpe, limit=500),
+        Sampler("gp", "A Gaussian process and its expected improvement.", (_GP,), _gp, limit=100),
+        Sampler(
+            "cma-es",
+            "An evolution strategy that adapts the covariance of its samples.",
+            (("CMA-ES (the sampler)", "hansen2001completely"),),
+            _cma_es,
+        ),
+        Sampler(
+            "qmc",
+            "A scrambled Sobol sequence, which covers the space evenly.",
+            (("Sobol sequence (the sampler)", "sobol1967distribution"),),
+            _qmc,
+        ),
+        Sampler(
+            "random",
+            "Independent draws.",
+            (("Random search (the sampler)", "bergstra2012random"),),
+            _random,
+        ),
+        Sampler("grid", "Every combination of spaces that are choices only.", (), _grid),
+    )
+}
 
 
 def turn(settings: SearchSettings, task: Task, number: int, epoch_s: float | None) -> SamplerName:
@@ -57,31 +143,13 @@ def build(name: SamplerName, task: Task, *, seed: int, number: int) -> BaseSampl
     >>> type(build("gp", task, seed=0, number=3)).__name__
     'GPSampler'
     """
-    own = derive(seed, "sampler", task.name, number) % 2**32
-    common = derive(seed, "sampler", task.name) % 2**32
+    seeds = _Seeds(
+        of_trial=derive(seed, "sampler", task.name, number) % 2**32, of_task=derive(seed, "sampler", task.name) % 2**32
+    )
     startup = max(3, min(_STARTUP, task.trials // 3))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match name:
-            case "random":
-                return RandomSampler(seed=own)
-            case "tpe" | "tpe-gp":
-                # Grouping looks at every trial; in a flat space it finds the one group that there is.
-                grouped = not _flat(task)
-                return TPESampler(
-                    seed=own, n_startup_trials=startup, multivariate=True, group=grouped, constant_liar=True
-                )
-            case "gp":
-                return GPSampler(seed=own, n_startup_trials=startup, warn_independent_sampling=False)
-            case "cma-es":
-                return CmaEsSampler(seed=own, n_startup_trials=startup, warn_independent_sampling=False)
-            case "qmc":
-                return QMCSampler(seed=common, scramble=True, warn_independent_sampling=False)
-            case "grid":
-                choices = {
-                    key: domain.values for key, domain in task.space.domains.items() if isinstance(domain, Choice)
-                }
-                return GridSampler(choices, seed=common)
+        return SAMPLERS[name].build(task, seeds, startup)
 
 
 def _flat(task: Task) -> bool:

@@ -14,13 +14,13 @@ from typing import Any, Final
 
 import torch
 
-from tune_reg.places import Place, remove_folder, write_whole
+from tune_reg.storage.paths import StoragePath, remove_folder, write_whole
 
 _NAME: Final = re.compile(r"epoch-(\d+)(?:-step-(\d+))?-([0-9a-f]{16})\.pt")
 _KEPT: Final = 2
 
 
-def save(directory: Place, epoch: int, state: dict[str, Any], *, step: int = 0) -> Place:
+def save(directory: StoragePath, epoch: int, state: dict[str, Any], *, step: int = 0) -> StoragePath:
     """Write ``state`` (tensors and plain values) as the checkpoint of ``epoch``; older ones beyond two go.
 
     ``step``: that of the epoch after ``epoch`` which was left there.
@@ -39,7 +39,7 @@ def save(directory: Place, epoch: int, state: dict[str, Any], *, step: int = 0) 
     return path
 
 
-def load_newest(directory: Place, *, whole_epochs: bool = False) -> dict[str, Any] | None:
+def load_newest(directory: StoragePath, *, whole_epochs: bool = False) -> dict[str, Any] | None:
     """The state of the newest checkpoint that is whole, or None. Broken files are passed over.
 
     ``whole_epochs``: so are those of an epoch that was left.
@@ -55,16 +55,16 @@ def load_newest(directory: Place, *, whole_epochs: bool = False) -> dict[str, An
     return None
 
 
-def remove(directory: Place) -> None:
+def remove(directory: StoragePath) -> None:
     """Drop the checkpoints of a run that needs them no more."""
     remove_folder(directory)
 
 
-def _newest_first(directory: Place) -> list[Place]:
+def _newest_first(directory: StoragePath) -> list[StoragePath]:
     return sorted((path for path in directory.glob("epoch-*.pt") if _NAME.fullmatch(path.name)), reverse=True)
 
 
-def _left(path: Place) -> bool:
+def _left(path: StoragePath) -> bool:
     """Whether it is of an epoch that was left."""
     return "-step-" in path.name
 

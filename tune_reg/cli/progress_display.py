@@ -1,0 +1,137 @@
+"""Shows a person how far a sweep is: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from tune_reg.execution.progress import StudyProgress
+
+if TYPE_CHECKING:
+    from tune_reg.execution.controller import StudyController
+
+_TERMINAL_S: Final = 0.5
+_LINES_S: Final = 10.0
+
+
+@contextmanager
+def shown(sweep: StudyController, console: Console) -> Iterator[None]:
+    """Show the progress of ``sweep`` until the context ends."""
+    stop = threading.Event()
+    show = _live if console.is_terminal else _lines
+    thread = threading.Thread(target=show, args=(sweep, console, stop), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def followed(
+    console: Console, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[StudyProgress], None]]:
+    """Gives a function that shows the progress it is given, until the context ends; the last one is always shown."""
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda progress: live.update(table(progress), refresh=True)
+        return
+    last = shown = None
+    shown_at = -_LINES_S
+
+    def show(progress: StudyProgress, *, always: bool = False) -> None:
+        nonlocal last, shown, shown_at
+        last = progress
+        # That time goes by is no news.
+        timeless = replace(progress, elapsed_s=0.0, left_s=None)
+        if timeless != shown and (always or clock() - shown_at >= _LINES_S):
+            console.print(line(progress), soft_wrap=True, highlight=False)
+            shown, shown_at = timeless, clock()
+
+    try:
+        yield show
+    finally:
+        if last is not None:
+            show(last, always=True)
+
+
+def table(progress: StudyProgress) -> Group:
+    """The live display: a row a task, and the confirmed runs below."""
+    rows = Table(box=None, pad_edge=False)
+    for column in ("search", "running", "done", "pruned", "failed", "of", "best val. accuracy"):
+        rows.add_column(column, justify="left" if column == "search" else "right")
+    for task in progress.tasks:
+        best = "" if task.best is None else f"{task.best:.2%}"
+        counts = (task.running, task.done, task.pruned, task.failed, task.task.trials)
+        rows.add_row(task.task.name, *(str(count) if count else "·" for count in counts), best)
+    confirmed = Table.grid(padding=(0, 1))
+    confirmed.add_row(
+        "confirmed",
+        ProgressBar(total=max(progress.confirmations, 1), completed=progress.confirmed, width=24),
+        f"{progress.confirmed} of {progress.confirmations}",
+        Text(f"{progress.confirming} running" if progress.confirming else "", style="dim"),
+    )
+    return Group(rows, confirmed, Text(_times(progress), style="dim"))
+
+
+def line(progress: StudyProgress) -> str:
+    """The plain display: one line."""
+    total = sum(task.task.trials for task in progress.tasks)
+    running = sum(task.running for task in progress.tasks) + progress.confirming
+    done, pruned = sum(task.done for task in progress.tasks), sum(task.pruned for task in progress.tasks)
+    failed = sum(task.failed for task in progress.tasks)
+    best = ", ".join(f"{task.task.name} {task.best:.2%}" for task in progress.tasks if task.best is not None)
+    parts = [
+        f"trials {done + pruned + failed}/{total} ({done} done, {pruned} pruned, {failed} failed)",
+        f"{running} running",
+        f"confirmed {progress.confirmed}/{progress.confirmations}",
+        *([f"best {best}"] if best else []),
+        _times(progress),
+    ]
+    return "; ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person.
+
+    >>> duration(4), duration(75), duration(7300)
+    ('4 s', '1:15 min', '2:01 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
+    return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d} h"
+
+
+def _times(progress: StudyProgress) -> str:
+    left = "" if progress.left_s is None else f", about {duration(progress.left_s)} left"
+    return f"{progress.epochs} epochs, {duration(progress.elapsed_s)}{left}"
+
+
+def _live(sweep: StudyController, console: Console, stop: threading.Event) -> None:
+    with Live(table(sweep.progress()), console=console, auto_refresh=False) as live:
+        while not stop.wait(_TERMINAL_S):
+            live.update(table(sweep.progress()), refresh=True)
+        live.update(table(sweep.progress()), refresh=True)
+
+
+def _lines(sweep: StudyController, console: Console, stop: threading.Event) -> None:
+    last = ""
+    while not stop.wait(_LINES_S):
+        text = line(sweep.progress())
+        if text != last:
+            console.print(text, soft_wrap=True, highlight=False)
+        last = text
+    console.print(line(sweep.progress()), soft_wrap=True, highlight=False)

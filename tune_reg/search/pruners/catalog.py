@@ -1,0 +1,84 @@
+"""Pruners by name. All that they decide by is in the journal, so that they decide alike after a restart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
+
+from tune_reg.search.pruners.predicted_halving import PredictedHalving
+from tune_reg.search.pruners.successive_halving import SuccessiveHalving
+from tune_reg.search.pruners.wilcoxon_over_seeds import WilcoxonOverSeeds
+from tune_reg.study import SearchSettings
+from tune_reg.study.settings import PrunerName
+
+
+@dataclass(frozen=True)
+class Pruner:
+    """A stopping rule: its name in a study file, what it does, and where it comes from."""
+
+    name: PrunerName
+    description: str
+    #: For each publication: what it is cited for, and its key in ``references.bib``.
+    citations: tuple[tuple[str, str], ...]
+    #: From the settings and the epochs of a trial that is not stopped, those of all seeds counted.
+    build: Callable[[SearchSettings, int], BasePruner]
+
+
+def _brackets(settings: SearchSettings, epochs: int) -> int:
+    return 1 + int(math.log(epochs / settings.min_epochs, settings.reduction_factor) + 1e-9)
+
+
+_HALVING: Final = ("Asynchronous successive halving (stopping trials early)", "li2020system")
+
+#: Every pruner by its name in a study file.
+PRUNERS: Final[dict[PrunerName, Pruner]] = {
+    pruner.name: pruner
+    for pruner in (
+        Pruner(
+            "predicted",
+            "Asynchronous successive halving by predicted final values, doubtful ones in the trial's favour.",
+            (_HALVING,),
+            lambda settings, _: PredictedHalving(settings.min_epochs, settings.reduction_factor),
+        ),
+        Pruner(
+            "asha",
+            "Asynchronous successive halving by the values at hand.",
+            (_HALVING,),
+            lambda settings, _: SuccessiveHalving(settings.min_epochs, settings.reduction_factor),
+        ),
+        Pruner(
+            "hyperband",
+            "Several successive halvings, whose first rungs stand ever later.",
+            (("Hyperband (stopping trials early)", "li2018hyperband"),),
+            lambda settings, epochs: SuccessiveHalving(
+                settings.min_epochs, settings.reduction_factor, brackets=_brackets(settings, epochs)
+            ),
+        ),
+        Pruner(
+            "median",
+            "Stops what is worse than the median of the finished trials at that epoch.",
+            (("The median stopping rule (stopping trials early)", "golovin2017google"),),
+            lambda settings, _: MedianPruner(n_warmup_steps=settings.min_epochs),
+        ),
+        Pruner(
+            "wilcoxon",
+            "Stops what its seeds so far show to be worse than the best trial.",
+            (("Wilcoxon's signed-rank test (stopping trials early)", "wilcoxon1945individual"),),
+            lambda settings, epochs: WilcoxonOverSeeds(epochs // settings.seeds),
+        ),
+        Pruner("none", "Trains every trial to the end.", (), lambda *_: NopPruner()),
+    )
+}
+
+
+def build(settings: SearchSettings, *, epochs: int) -> BasePruner:
+    """The pruner of a search whose trials train for up to ``epochs`` epochs, those of all seeds counted.
+
+    >>> type(build(SearchSettings(pruner="median"), epochs=8)).__name__
+    'MedianPruner'
+    """
+    return PRUNERS[settings.pruner].build(settings, epochs)

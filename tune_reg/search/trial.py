@@ -1,0 +1,32 @@
+"""A trial of the search as everything outside this room sees it, without Optuna."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from search_spaces import Value
+from tune_reg.study import Task
+
+#: How a trial ends.
+TrialEnd = Literal["complete", "pruned", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration to train: number ``number`` of ``task``, with every hyperparameter of its space."""
+
+    task: Task
+    number: int
+    params: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class TrialCounts:
+    """How many trials of a task are in which state, and the best value so far."""
+
+    running: int
+    complete: int
+    pruned: int
+    failed: int
+    best: float | None

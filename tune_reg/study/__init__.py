@@ -1,0 +1,20 @@
+"""The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
+
+from tune_reg.study.method import Method
+from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
+from tune_reg.study.settings import ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
+from tune_reg.study.study import Study
+
+__all__ = [
+    "ConfirmSettings",
+    "Confirmation",
+    "Method",
+    "MethodCost",
+    "ResourceSettings",
+    "SearchSettings",
+    "SecondObjective",
+    "Study",
+    "StudyPlan",
+    "Task",
+    "make_plan",
+]

@@ -1,0 +1,35 @@
+"""A pydantic error as lines for a person: each mistake as ``key: rule, but got value``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tune_reg.errors import StudyError, did_you_mean
+
+
+def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Each mistake in the keys of ``model`` as ``key: rule, but got value``."""
+    lines = []
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"])
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, StudyError):  # names its key itself
+            lines.append(str(cause))
+        elif detail["type"] == "extra_forbidden":
+            lines.append(f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), _keys(model, detail['loc'][:-1]))}")
+        elif detail["type"] == "missing":
+            lines.append(f"{key}: is required")
+        elif isinstance(cause, ValueError):
+            lines.append(f"{key}: {cause}")
+        else:
+            rule = detail["msg"].removeprefix("Input ").replace("should be", "must be").replace("should", "must")
+            lines.append(f"{key}: {rule[0].lower()}{rule[1:]}, but got {detail['input']!r}")
+    return lines
+
+
+def _keys(model: Any, table: tuple[int | str, ...]) -> list[str]:
+    for part in table:
+        model = model.model_fields[str(part)].annotation
+    return list(model.model_fields)

@@ -1,0 +1,125 @@
+"""The plan of a study: its searches, training sets, confirmed runs and cost, computed once and handed on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from search_spaces import Choice, SearchSpace
+from tune_reg.study.study import Study
+from tune_reg.training.run import TrainingSet
+
+
+@dataclass(frozen=True)
+class Task:
+    """One search: a regularizer at a training fraction, over a space."""
+
+    regularizer: str
+    fraction: float
+    space: SearchSpace
+    trials: int
+    #: The regularizers behind the name, joined by ``+``; the name itself where not given.
+    parts: str = ""
+    images_per_class: int | None = None
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The part of the training images that the task is searched on."""
+        return TrainingSet(self.fraction, self.images_per_class)
+
+    @property
+    def name(self) -> str:
+        """The name of the task's Optuna study in the journal.
+
+        >>> Task("adadecay", 0.25, SearchSpace(), 1).name
+        'adadecay at 0.25'
+        """
+        return f"{self.regularizer} at {self.training_set.name}"
+
+
+class Confirmation(NamedTuple):
+    """A confirmed run that the study asks for: the winner of ``task``, trained on ``training_set`` with ``seed``."""
+
+    task: Task
+    training_set: TrainingSet
+    seed: int
+
+
+@dataclass(frozen=True)
+class MethodCost:
+    """The cost of one method of a study. ``image_passes``: training images through the network, at most."""
+
+    regularizer: str
+    trials: int
+    search_epochs: int  # at most: a pruned trial trains fewer
+    confirmed_runs: int
+    confirm_epochs: int
+    image_passes: int
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What a study is going to do. Everything that carries a study out or tells of it reads the plan."""
+
+    study: Study
+    #: The searches, method by method.
+    tasks: tuple[Task, ...]
+    #: The parts of the training images that winners are confirmed on, the smallest first.
+    training_sets: tuple[TrainingSet, ...]
+    confirmations: tuple[Confirmation, ...]
+    #: Images that a trial is scored on.
+    validation_images: int
+    #: One for each method, in the order of the study.
+    costs: tuple[MethodCost, ...]
+
+
+def make_plan(study: Study) -> StudyPlan:
+    """The plan of ``study``.
+
+    On each training set stands the winner of the largest searched one and, where that training set was searched, the
+    winner there. Seeds of confirmed runs are fresh (the search uses ``study.seed``) and the same for all methods.
+
+    >>> plan = make_plan(Study(name="x", dataset="digits", model="nn-2", regularizers=["weight-decay"]))
+    >>> [task.name for task in plan.tasks], len(plan.confirmations), plan.costs[0].search_epochs
+    (['weight-decay at 1'], 5, 160)
+    """
+    tasks = tuple(_tasks(study))
+    training_sets = tuple(study.training_sets)
+    largest = study.searched_sets[-1]
+    confirmations = tuple(
+        Confirmation(task, training_set, study.seed + 1 + i)
+        for i in range(study.confirm.seeds)
+        for training_set in training_sets
+        for task in tasks
+        if task.training_set in (largest, training_set)
+    )
+    costs = tuple(_cost(study, name, tasks, confirmations) for name in study.regularizers)
+    return StudyPlan(study, tasks, training_sets, confirmations, study.validation_images, costs)
+
+
+def _tasks(study: Study) -> list[Task]:
+    """The searches, method by method. Where nothing is searched, one trial says it all."""
+    tasks = []
+    for name, declared in study.regularizers.items():
+        space = study.searched_space(name)
+        trials = study.search.trials if space.domains else 1
+        if study.search.sampler == "grid":
+            sizes = [len(domain.values) for domain in space.domains.values() if isinstance(domain, Choice)]
+            trials = min(trials, math.prod(sizes))
+        tasks += [
+            Task(name, size.fraction, space, trials, declared.regularizer, size.images_per_class)
+            for size in study.searched_sets
+        ]
+    return tasks
+
+
+def _cost(study: Study, name: str, tasks: Sequence[Task], confirmations: Sequence[Confirmation]) -> MethodCost:
+    epochs, seeds = study.training.epochs, study.search.seeds
+    searches = [task for task in tasks if task.regularizer == name]
+    fractions = [run.training_set.fraction for run in confirmations if run.task.regularizer == name]
+    images = sum(task.trials * seeds * study.images(task.fraction) for task in searches)
+    images += sum(study.images(fraction) for fraction in fractions)
+    trials = sum(task.trials for task in searches)
+    return MethodCost(name, trials, trials * seeds * epochs, len(fractions), len(fractions) * epochs, images * epochs)

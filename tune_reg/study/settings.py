@@ -1,0 +1,189 @@
+"""The tables of a study file: search, confirm, resources. Each is validated by pydantic and immutable."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from search_spaces import Choice, Domain, Float, SpaceError, entry_from_plain
+from tune_reg.errors import StudyError
+from tune_reg.regularizers import Hyperparameter
+from tune_reg.study.method import check_bounds
+
+PositiveInt = Annotated[int, Field(ge=1)]
+SamplerName = Literal["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
+PrunerName = Literal["predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+#: The signed-rank test cannot reach p < WILCOXON_P over fewer seeds than WILCOXON_SEEDS, whatever the values.
+WILCOXON_SEEDS: Final = 4
+WILCOXON_P: Final = 0.1
+
+#: The learning rate belongs to no regularizer, but can be searched beside every strength.
+LEARNING_RATE: Final = Hyperparameter("learning_rate", 0.1, "step size", low=1e-12)
+
+
+class Table(BaseModel):
+    """A table of a study file: immutable, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class SecondObjective(Table):
+    """The table ``[search.second_objective]``: what a search looks for beside validation accuracy.
+
+    >>> SecondObjective(kind="robust_accuracy", attack="fgsm", epsilon=0.1).images
+    1000
+    """
+
+    #: "robust_accuracy": accuracy on validation images under an attack; "epoch_time": seconds an epoch, the fewer the
+    #: better.
+    kind: Literal["robust_accuracy", "epoch_time"]
+    #: "fgsm" takes one step, "pgd-linf" 40.
+    attack: Literal["fgsm", "pgd-linf"] = "fgsm"
+    #: Linf radius of the attack on images in [0, 1].
+    epsilon: Annotated[float, Field(ge=0, le=1)] = 0.0
+    #: Validation images attacked; all where there are fewer.
+    images: PositiveInt = 1000
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.kind == "robust_accuracy") != (self.epsilon > 0):
+            raise StudyError(
+                f"search.second_objective.epsilon: must be > 0 for robust_accuracy, and is for nothing else, "
+                f"but got {self.epsilon:g} with {self.kind}"
+            )
+        return self
+
+
+class SearchSettings(Table):
+    """The ``[search]`` table: the budget of each regularizer and how it is spent."""
+
+    #: Configurations tried for each regularizer at each searched fraction.
+    trials: Annotated[int, Field(ge=1)] = 16
+    #: Seeds that a configuration is scored on, one after the other, the same for all; the value is the mean. The
+    #: pruner stops a configuration after any of them, as it does after an epoch.
+    seeds: Annotated[int, Field(ge=1, le=64)] = 1
+    #: "tpe-gp": TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. "grid"
+    #: tries every combination of spaces that are choices only, and no more trials than there are.
+    sampler: SamplerName = "tpe-gp"
+    #: "predicted" is asynchronous successive halving by predicted final values, doubtful ones in the trial's favour;
+    #: "asha" the same by the values at hand, "hyperband" several of it; "median" stops what is worse than the
+    #: median of the finished trials at the same epoch; "wilcoxon" stops what its seeds so far show to be worse than
+    #: the best; "none" trains every trial to the end.
+    pruner: PrunerName = "predicted"
+    #: At each rung one trial in so many goes on.
+    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    #: The first rung.
+    min_epochs: Annotated[int, Field(ge=1)] = 1
+    #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
+    #: one; 0 is never.
+    patience: Annotated[int, Field(ge=0)] = 0
+    #: Looked for beside validation accuracy. The winner is then the best in it among the trials within one standard
+    #: error of the highest accuracy.
+    second_objective: SecondObjective | None = None
+    #: A range that is searched beside every strength; without it ``training.learning_rate`` holds.
+    learning_rate: Any = None
+    #: Fractions at which strengths are searched; the largest of the study's alone where not given.
+    fractions: list[Fraction] = []
+    #: Images of each class at which strengths are searched, where the study gives ``images_per_class``.
+    images_per_class: list[PositiveInt] = []
+
+    @field_validator("fractions", "images_per_class")
+    @classmethod
+    def _distinct(cls, value: list[Any]) -> list[Any]:
+        return sorted_distinct(value)
+
+    @field_validator("learning_rate")
+    @classmethod
+    def _a_range(cls, value: Any) -> Domain | None:
+        if value is None:
+            return None
+        entry = entry_from_plain(value)
+        if not isinstance(entry, Float | Choice):
+            raise SpaceError(f"a range or a list of choices is wanted, but got {value!r}; fix it in [training] instead")
+        check_bounds(LEARNING_RATE, entry)
+        return entry
+
+    @property
+    def validation_attack(self) -> SecondObjective | None:
+        """The attack on validation images that each trial undergoes, where robust accuracy is the second objective."""
+        second = self.second_objective
+        return second if second is not None and second.kind == "robust_accuracy" else None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.pruner == "wilcoxon" and self.seeds < WILCOXON_SEEDS:
+            raise StudyError(
+                f"search.seeds: must be >= {WILCOXON_SEEDS} for search.pruner wilcoxon, whose test can reach "
+                f"p < {WILCOXON_P} only then, but got {self.seeds}"
+            )
+        if self.second_objective is None:
+            return self
+        for key, rule, held in (
+            ("pruner", '"none": what a stopped trial would come to in the second is not known', self.pruner == "none"),
+            ("sampler", "tpe-gp, tpe, qmc, random or grid", self.sampler not in ("gp", "cma-es")),
+            ("patience", "0: two objectives have no single best", self.patience == 0),
+        ):
+            if not held:
+                raise StudyError(
+                    f"search.{key}: with search.second_objective it must be {rule}, but got {getattr(self, key)!r}"
+                )
+        return self
+
+
+class ConfirmSettings(Table):
+    """The ``[confirm]`` table: how the winners are trained anew."""
+
+    #: Fresh seeds for each winner, the same for all regularizers.
+    seeds: Annotated[int, Field(ge=1)] = 5
+
+
+class ResourceSettings(Table):
+    """The ``[resources]`` table: what one trial gets. It does not change results and is not hashed."""
+
+    cpus: Annotated[int, Field(ge=1)] = 1
+    #: A share of one GPU, or whole ones.
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    #: The kind of GPU, as Ray names it: "A100", "H100", "T4"; any where empty.
+    accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
+    #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
+    memory_gb: Annotated[float, Field(ge=0)] = 0.0
+    #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
+    #: is 1 on a CPU and what pays on a GPU.
+    lanes: int | Literal["auto"] = 1
+    #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed. Where several train
+    #: side by side, they have so many times as long.
+    epoch_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
+    #: A run that failed goes on from its newest checkpoint, so many times.
+    max_failures: Annotated[int, Field(ge=0)] = 3
+
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _a_number_of_lanes(cls, value: Any) -> Any:
+        if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f'must be a whole number of at least 1, or "auto", but got {value!r}')
+        return value
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> Self:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise StudyError(f"resources.gpus: must be a share below 1 or a whole number, but got {self.gpus:g}")
+        if self.accelerator_type and not self.gpus:
+            raise StudyError(
+                f"resources.accelerator_type: {self.accelerator_type!r} is a kind of GPU, but resources.gpus is 0; "
+                "say how many"
+            )
+        return self
+
+
+def sorted_distinct(values: list[Any]) -> list[Any]:
+    """The values in rising order; ``ValueError`` where two are equal.
+
+    >>> sorted_distinct([1.0, 0.25])
+    [0.25, 1.0]
+    """
+    if len(set(values)) != len(values):
+        raise ValueError(f"must differ, but got {values}")
+    return sorted(values)

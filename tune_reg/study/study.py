@@ -1,0 +1,324 @@
+"""The declared study: what is compared, on which data, at which budget. Validated, written out, hashed.
+
+A study is a TOML file or, in Python, ``Study(...)`` with the same keys. Two studies that say the same have equal
+hashes, and the hash names the results: a results directory belongs to one study.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+import tomli_w
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from search_spaces import Choice, DefinedByRun, SearchSpace, entry_to_plain
+from tune_reg.data import describe
+from tune_reg.errors import StudyError, TuneRegError
+from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.models import check as check_model
+from tune_reg.models import supports_dropout
+from tune_reg.store import Results
+from tune_reg.study.error_lines import error_lines
+from tune_reg.study.method import Method, method
+from tune_reg.study.settings import (
+    ConfirmSettings,
+    Fraction,
+    PositiveInt,
+    ResourceSettings,
+    SearchSettings,
+    Table,
+    sorted_distinct,
+)
+from tune_reg.training.run import Protocol, TrainingSet
+from tune_reg.training.settings import TrainingSettings
+
+
+class Study(Table):
+    """A comparison of regularizers on one data set and model.
+
+    ``regularizers``: names, or a mapping of names to search spaces (a ``SearchSpace``, or a mapping of
+    hyperparameters to domains, ``ray.tune`` domains, lists of choices, schedules or fixed values; or a function that
+    takes an Optuna trial and returns hyperparameters). What a space does not name is searched over the regularizer's
+    default space. A name is that of a regularizer, or any name whose table says ``regularizer = NAME`` or
+    ``regularizer = [NAME, NAME]``, for several at once. ``baseline``: the name that the others are compared with;
+    the first where not given. Raises ``StudyError`` with a line for each mistake.
+
+    >>> from search_spaces import loguniform
+    >>> study = Study(name="wd", dataset="digits", model="nn-2",
+    ...               regularizers={"weight-decay": {"weight_decay": loguniform(1e-5, 1e-1)}})
+    >>> study.baseline, [training_set.name for training_set in study.training_sets]
+    ('weight-decay', ['1'])
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r\t]+$")]
+    dataset: str
+    model: str
+    regularizers: dict[str, Method]
+    baseline: str = ""
+    #: Shares of the training images; winners are confirmed at each.
+    fractions: Annotated[list[Fraction], Field(min_length=1)] = [1.0]
+    #: In place of fractions: so many training images of each class.
+    images_per_class: list[PositiveInt] = []
+    protocol: Protocol = "validation"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    training: TrainingSettings = TrainingSettings()
+    search: SearchSettings = SearchSettings()
+    confirm: ConfirmSettings = ConfirmSettings()
+    robustness: RobustnessSettings = RobustnessSettings()
+    resources: ResourceSettings = ResourceSettings()
+
+    if TYPE_CHECKING:
+
+        # What may be passed, for editors and type checkers: tables may be mappings. At run time pydantic decides.
+        def __init__(
+            self,
+            *,
+            name: str,
+            dataset: str,
+            model: str,
+            regularizers: Mapping[str, Any] | Sequence[str | Sequence[str]],
+            baseline: str = ...,
+            fractions: list[float] = ...,
+            images_per_class: list[int] = ...,
+            protocol: Protocol = ...,
+            seed: int = ...,
+            training: TrainingSettings | Mapping[str, Any] = ...,
+            search: SearchSettings | Mapping[str, Any] = ...,
+            confirm: ConfirmSettings | Mapping[str, Any] = ...,
+            robustness: RobustnessSettings | Mapping[str, Any] = ...,
+            resources: ResourceSettings | Mapping[str, Any] = ...,
+        ) -> None: ...
+
+    else:
+
+        def __init__(self, **keys: Any) -> None:
+            try:
+                super().__init__(**keys)
+            except ValidationError as error:
+                raise StudyError("\n".join(error_lines(error, Study))) from None
+
+    @field_validator("regularizers", mode="before")
+    @classmethod
+    def _methods(cls, value: Any) -> dict[str, Method]:
+        if isinstance(value, list | tuple):
+            names = ["+".join(name) if isinstance(name, list | tuple) else str(name) for name in value]
+            if len(set(names)) != len(names):
+                raise ValueError(f"must differ, but got {value!r}")
+            value = {name: {} for name in names}
+        if not isinstance(value, Mapping) or not value:
+            rule = "a list of names or a table of spaces is wanted, with at least one regularizer"
+            raise ValueError(f"{rule}, but got {value!r}")
+        return {
+            str(name): table if isinstance(table, Method) else method(str(name), table) for name, table in value.items()
+        }
+
+    @field_validator("dataset")
+    @classmethod
+    def _known_dataset(cls, value: str) -> str:
+        try:
+            describe(value)
+        except TuneRegError as error:
+            raise ValueError(error) from None
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, value: str) -> str:
+        try:
+            check_model(value)
+        except TuneRegError as error:
+            raise ValueError(error) from None
+        return value
+
+    @field_validator("fractions", "images_per_class")
+    @classmethod
+    def _distinct(cls, value: list[Any]) -> list[Any]:
+        return sorted_distinct(value)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        baseline = self.baseline or next(iter(self.regularizers))
+        if baseline not in self.regularizers:
+            raise StudyError(
+                f"baseline: {baseline!r} is none of the study's regularizers: {', '.join(self.regularizers)}"
+            )
+        object.__setattr__(self, "baseline", baseline)
+        self._check_sizes()
+        if self.search.min_epochs > self.training.epochs:
+            raise StudyError(
+                f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
+                f"but got {self.search.min_epochs}"
+            )
+        if self._held_out() >= describe(self.dataset).n_train:
+            raise StudyError(
+                f"training.validation: must leave images to train on, but got {self.training.validation} "
+                f"of {describe(self.dataset).n_train}"
+            )
+        for name, declared in self.regularizers.items():
+            self._check_fit(name, declared)
+        if self.search.sampler == "grid":
+            self._check_grid()
+        smallest = self.training_sets[0]
+        largest_batch = max(self.training.batch_sizes())
+        if largest_batch > self.images(smallest.fraction):
+            raise StudyError(
+                f"training.batch_size: must be <= the images of the smallest training set "
+                f"({self.images(smallest.fraction)}), but got {largest_batch}; lower it or take more images"
+            )
+        return self
+
+    def _check_sizes(self) -> None:
+        """Which training sets there are, and on which of them strengths are searched; the largest by default."""
+        key = "images_per_class" if self.images_per_class else "fractions"
+        if self.images_per_class and self.fractions != [1.0]:
+            raise StudyError("fractions: stands in place of images_per_class, but got both; drop one of them")
+        other = "fractions" if self.images_per_class else "images_per_class"
+        if getattr(self.search, other):
+            raise StudyError(f"search.{other}: the study gives {key}; give search.{key} in its place")
+        if self.images_per_class:
+            info = describe(self.dataset)
+            most = (info.n_train - self._held_out()) // info.classes
+            if self.images_per_class[-1] > most:
+                raise StudyError(
+                    f"images_per_class: must be <= {most}, the images left for training divided by the classes, "
+                    f"but got {self.images_per_class[-1]}"
+                )
+        all_sizes = getattr(self, key)
+        searched = getattr(self.search, key) or [max(all_sizes)]
+        outside = [size for size in searched if size not in all_sizes]
+        if outside:
+            raise StudyError(f"search.{key}: each must be one of {key} {all_sizes}, but got {outside}")
+        object.__setattr__(self, "search", self.search.model_copy(update={key: searched}))
+
+    def _check_grid(self) -> None:
+        """Refuse a grid over ranges."""
+        for regularizer in self.regularizers:
+            for name, domain in self.searched_space(regularizer).domains.items():
+                if not isinstance(domain, Choice):
+                    raise StudyError(
+                        f"search.sampler: grid needs a list of choices for each hyperparameter that is searched, but "
+                        f"{name} of {regularizer} has the range {domain}; give a list or take another sampler"
+                    )
+
+    def _check_fit(self, name: str, declared: Method) -> None:
+        """Refuse a method that the model, the data set or the optimizer cannot serve."""
+        kind = declared.kind
+        if kind.fills("dropout") and not supports_dropout(self.model):
+            raise StudyError(
+                f"regularizers.{name}: dropout needs a model with dropout layers, but {self.model} has none"
+            )
+        if kind.fills("loss") and describe(self.dataset).classes < 2:
+            raise StudyError(f"regularizers.{name}: needs at least 2 classes, but {self.dataset} has one")
+        used = declared.space.get("optimizer", self.training.optimizer)
+        if kind.fills("sparsity") and used != "sgd":
+            raise StudyError(
+                f"regularizers.{name}: masks the whole update, which only the optimizer sgd allows, but got {used!r}"
+            )
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a study file. ``StudyError`` names the file, the key or line, the rule and the value."""
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StudyError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        try:
+            keys = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            end = f"at line {text.count(chr(10)) + 1}, the end of the document"
+            fault = str(error).replace("at end of document", end)
+            raise StudyError(f"{path}: is not valid TOML: {fault}") from None
+        try:
+            return cls(**keys)
+        except StudyError as error:
+            raise StudyError("\n".join(f"{path}: {line}" for line in str(error).splitlines())) from None
+
+    def with_prior(self, results: Results, *, best: int = 3) -> Self:
+        """The study that also begins with the ``best`` complete trials of each of its regularizers in ``results``.
+
+        Of each trial the parameters are taken that this study searches and whose values lie inside its ranges;
+        another data set, model or training set is no hindrance. These starting points come after those that the study
+        gives, and count as trials.
+        """
+        methods = {}
+        for name, declared in self.regularizers.items():
+            domains = declared.space.domains
+            start = list(declared.space.start)
+            for row in results.best_trials(name, best):
+                inside = {key: value for key, value in row.items() if key in domains and domains[key].contains(value)}
+                if inside and inside not in start:
+                    start.append(inside)
+            methods[name] = Method(declared.regularizer, declared.space.starting(start))
+        return self.model_copy(update={"regularizers": methods})
+
+    def to_plain(self) -> dict[str, Any]:
+        """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
+        plain = self.model_dump(exclude={"regularizers", "search"})
+        search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
+        if self.search.learning_rate is not None:
+            search["learning_rate"] = entry_to_plain(self.search.learning_rate)
+        return {
+            **plain,
+            "search": search,
+            "regularizers": {name: declared.to_plain(name) for name, declared in self.regularizers.items()},
+        }
+
+    def to_toml(self) -> str:
+        """The study as a file that ``from_toml`` reads."""
+        return tomli_w.dumps(self.to_plain())
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits that name everything that can change the results."""
+        plain = self.to_plain()
+        del plain["resources"]
+        if plain["training"]["precision"] == "float32":
+            del plain["training"]["precision"]  # a study that was begun before there was a choice goes on
+        plain["functions"] = [m.space.digest for m in self.regularizers.values() if isinstance(m.space, DefinedByRun)]
+        as_floats = json.loads(json.dumps(plain), parse_int=float)  # 1 and 1.0 say the same
+        return hashlib.sha256(json.dumps(as_floats, sort_keys=True).encode()).hexdigest()[:16]
+
+    def images(self, fraction: float) -> int:
+        """How many training images the share ``fraction`` of them is."""
+        return max(1, round((describe(self.dataset).n_train - self._held_out()) * fraction))
+
+    @property
+    def training_sets(self) -> list[TrainingSet]:
+        """The parts of the training images that winners are confirmed on, the smallest first."""
+        if not self.images_per_class:
+            return [TrainingSet(fraction) for fraction in self.fractions]
+        return [self._per_class(count) for count in self.images_per_class]
+
+    @property
+    def searched_sets(self) -> list[TrainingSet]:
+        """The training sets on which strengths are searched, the smallest first."""
+        searched = self.search.images_per_class if self.images_per_class else self.search.fractions
+        return [size for size in self.training_sets if (size.images_per_class or size.fraction) in searched]
+
+    def _per_class(self, count: int) -> TrainingSet:
+        info = describe(self.dataset)
+        return TrainingSet(count * info.classes / (info.n_train - self._held_out()), count)
+
+    @property
+    def validation_images(self) -> int:
+        """How many images a trial is scored on; in protocol "paper" these are the test images."""
+        return self._held_out() or describe(self.dataset).n_test
+
+    def _held_out(self) -> int:
+        n = describe(self.dataset).n_train
+        return max(1, round(n * self.training.validation)) if self.protocol == "validation" else 0
+
+    def searched_space(self, name: str) -> SearchSpace:
+        """What is searched under ``name``: the space of its method, with the learning rate where that is searched too."""
+        space, learning_rate = self.regularizers[name].space, self.search.learning_rate
+        if learning_rate is None or "learning_rate" in space:
+            return space
+        usual = self.training.learning_rate
+        start = {"learning_rate": usual} if learning_rate.contains(usual) else {}
+        return space.extended("learning_rate", learning_rate, start=start)
