@@ -34,7 +34,7 @@ def filled(store):
     tables = Store(store, study_hash="0")
     for trial in range(5):
         tables.write("trials", f"l1-{trial}", [{**row(trial), "state": "complete"}])
-    tables.pack("trials", {f"l1-{trial}" for trial in range(3)})
+    tables.compact("trials", {f"l1-{trial}" for trial in range(3)})
     (store / ".locks" / "a.json").write_bytes(b"{}")
     return store
 

@@ -14,13 +14,14 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from tune_reg.errors import TuneRegError
 from tune_reg.storage.paths import StoragePath
 from tune_reg.search.ask_tell import AskTell, State, Trial
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
-from tune_reg.store import Store, second_value
+from tune_reg.store import EpochRow as StoredEpoch
+from tune_reg.store import FinalRow, RobustnessRow, Store, TrialRow, second_value
 from tune_reg.study import Study, Task
 from tune_reg.training import EpochRow, Run, TrainingSet
 from tune_reg.training import checkpoint as checkpoints
@@ -238,7 +239,7 @@ class StudyController:
             self.brain.report(trial, seeds * self.study.training.epochs, value)
         if state not in ("complete", "pruned"):
             value = None
-        row = {
+        columns = {
             **self._head(run),
             "seed": self.study.seed,
             "seeds": max(1, len(scored.values)),
@@ -249,6 +250,7 @@ class StudyController:
             "epochs_trained": scored.epochs,
             "wall_s": scored.wall_s,
         }
+        row = cast(TrialRow, columns)
         self.store.write("trials", _trial_key(trial), [row])
         self._tell(trial, row, scored.shortest_epoch_s)
         del self._scored[_trial_key(trial)]
@@ -259,11 +261,13 @@ class StudyController:
 
     def _pack(self) -> None:
         """Put the parts of trials that have ended together."""
-        ended = self.store.unpacked("trials")
+        ended = self.store.uncompacted_keys("trials")
         if len(ended) < 2:
             return
-        self.store.pack("epochs", {key for key in self.store.unpacked("epochs") if _SEED.sub("", key) in ended})
-        self.store.pack("trials", ended)
+        self.store.compact(
+            "epochs", {key for key in self.store.uncompacted_keys("epochs") if _SEED.sub("", key) in ended}
+        )
+        self.store.compact("trials", ended)
 
     def _end_confirmed(
         self,
@@ -286,19 +290,21 @@ class StudyController:
         key = _stored_key(run.key)
         if run.stage == "confirm":
             self._write_epochs(run, rows)
-        self.store.write("robustness", key, [{**head, **row} for row in robustness], tests=self._attacks)
+        tested = [cast(RobustnessRow, {**head, **row}) for row in robustness]
+        self.store.write("robustness", key, tested, tests=self._attacks)
         self._attacked.add(key)
         if run.stage == "attack":
             return
         # Last: this part says that the run is confirmed.
         wall_s = sum(row["wall_s"] for row in rows)
         outcome = _outcome(run, state, reason)
-        self.store.write("final", key, [{**head, **outcome, **(final or {}), "epochs": len(rows), "wall_s": wall_s}])
+        columns = {**head, **outcome, **(final or {}), "epochs": len(rows), "wall_s": wall_s}
+        self.store.write("final", key, [cast(FinalRow, columns)])
         self._stored.add(key)
         size = TrainingSet(run.run.fraction, run.run.images_per_class)
         self._drop_superseded(run.trial.task, size, run.run.seed)
 
-    def _tell(self, trial: Trial, row: Mapping[str, Any], epoch_s: float | None) -> None:
+    def _tell(self, trial: Trial, row: TrialRow, epoch_s: float | None) -> None:
         """Tell the brain what became of a trial, from its row."""
         objective = self.study.search.second_objective
         second = None if objective is None else second_value(row, objective.kind)
@@ -307,7 +313,7 @@ class StudyController:
     def _write_epochs(self, run: StudyRun, rows: list[EpochRow], **metadata: str) -> None:
         at = {"search_fraction": run.trial.task.fraction, "seed": run.run.seed}
         head = {**self._head(run), **at, "stage": run.stage, "trial": run.trial.number}
-        self.store.write("epochs", run.key, [{**head, **row} for row in rows], **metadata)
+        self.store.write("epochs", run.key, [cast(StoredEpoch, {**head, **row}) for row in rows], **metadata)
 
     def checkpoint_directory(self, key: str) -> StoragePath:
         """Where the checkpoints of a run are kept."""

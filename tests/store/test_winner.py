@@ -1,0 +1,43 @@
+import pyarrow.parquet as pq
+import pytest
+
+from tune_reg.errors import StoreError
+from tune_reg.store import load
+
+
+def test_best_is_the_complete_trial_of_highest_value_and_the_first_at_a_tie(store, trial):
+    def params(x):
+        return {"params": {"weight_decay": x}}
+
+    rows = [
+        trial(4, value=0.8, **params(4)),
+        trial(3, value=0.9, **params(3)),
+        trial(1, value=0.9, **params(1)),
+        trial(2, value=0.99, state="pruned", **params(2)),
+        trial(5, value=None, state="diverged", **params(5)),
+        trial(6, value=0.95, fraction=0.25, **params(6)),
+        trial(7, value=0.97, regularizer="weight-decay", **params(7)),
+    ]
+    for i, row in enumerate(rows):
+        store.write("trials", f"{i}", [row])
+    results = load(store.directory)
+    assert results.best("adadecay") == {"weight_decay": 1}
+    assert results.best("adadecay", fraction=0.25) == {"weight_decay": 6}
+    assert results.best("weight-decay") == {"weight_decay": 7}
+    for missing in ({"regularizer": "residual-smoothing"}, {"regularizer": "adadecay", "fraction": 0.5}):
+        with pytest.raises(StoreError, match="no complete trial"):
+            results.best(**missing)
+
+
+def test_best_of_all_is_of_the_largest_fraction_that_was_searched(store, trial):
+    store.write(
+        "trials", "a", [trial(0, fraction=0.25, value=0.99), trial(0, fraction=0.5, value=0.1, params={"b": 1})]
+    )
+    assert load(store.directory).best("adadecay") == {"b": 1}
+
+
+def test_best_of_a_store_of_an_earlier_release(store, trial):
+    store.write("trials", "a", [trial(0, value=0.5), trial(1, value=0.75, params={"alpha": 2})])
+    (part,) = (store.directory / "tables" / "trials").glob("*.parquet")
+    pq.write_table(pq.read_table(part).drop_columns(["robust_accuracy", "n_val"]), part)
+    assert load(store.directory).best("adadecay") == {"alpha": 2}

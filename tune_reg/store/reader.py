@@ -1,0 +1,116 @@
+"""The reader of a store: the results of one study, as tables."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tune_reg.errors import StoreError, UnreachableError, one_line
+from tune_reg.storage.paths import StoragePath, to_path
+from tune_reg.store.parts import concatenated, is_compacted, read_parts, row_counts
+from tune_reg.store.rows import from_arrow
+from tune_reg.store.schema import SCHEMAS, TableName, TrialRow
+from tune_reg.store.winner import winner
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of one study, read from its directory. Each table is a ``pyarrow.Table``."""
+
+    directory: StoragePath
+
+    def trials(self) -> pa.Table:
+        """One row a configuration tried."""
+        return self._read("trials")
+
+    def epochs(self) -> pa.Table:
+        """One row an epoch of a trial or a confirmed run."""
+        return self._read("epochs")
+
+    def final(self) -> pa.Table:
+        """One row a confirmed run: the winner of a regularizer, trained anew on a fresh seed and tested once."""
+        return self._read("final")
+
+    def robustness(self) -> pa.Table:
+        """One row a confirmed run under one attack or corruption."""
+        return self._read("robustness")
+
+    def study(self) -> dict[str, Any]:
+        """The study as it was run, every default written out."""
+        return self._parsed("study.toml", tomllib.loads)
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the results come from: code, package versions, data, hardware, command, methods, citations.
+
+        Empty where the study was stopped before it was written.
+        """
+        if not (self.directory / "provenance.json").exists():
+            return {}
+        return self._parsed("provenance.json", json.loads)
+
+    def best(self, regularizer: str, *, fraction: float | None = None) -> dict[str, Any]:
+        """The winning hyperparameters of ``regularizer``, by validation accuracy.
+
+        ``fraction``: the training fraction searched; the largest one searched if None. Ties go to the trial
+        asked first, as in the search. Raises ``StoreError`` where no trial of it ended with a value.
+        """
+        rows = self._complete(regularizer)
+        if fraction is None:
+            fraction = max((row["fraction"] for row in rows), default=None)
+        rows = [row for row in rows if row["fraction"] == fraction]
+        if not rows:
+            raise StoreError(f"best({regularizer!r}): no complete trial of it in {self.directory}")
+        number = winner(rows, self.study())
+        return next(dict(row["params"]) for row in rows if row["trial"] == number)
+
+    def best_trials(self, regularizer: str, count: int) -> list[dict[str, Any]]:
+        """The hyperparameters of the ``count`` best complete trials of ``regularizer``, the best first."""
+        return [dict(row["params"]) for row in self._complete(regularizer)[:count]]
+
+    def _complete(self, regularizer: str) -> list[TrialRow]:
+        """The complete trials of ``regularizer``, those of the highest accuracy first."""
+        trials = self.trials()
+        complete = pc.and_(pc.equal(trials["regularizer"], regularizer), pc.equal(trials["state"], "complete"))
+        return sorted(
+            from_arrow("trials", trials.filter(complete)), key=lambda row: (-(row["value"] or 0.0), row["trial"])
+        )
+
+    def _parsed(self, name: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        path = self.directory / name
+        try:
+            return parse(path.read_text(encoding="utf-8"))
+        except UnreachableError:
+            raise
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{path} cannot be read ({one_line(error)}); bring it back from a copy") from None
+
+    def _read(self, table: TableName) -> pa.Table:
+        folder = self.directory / "tables" / table
+        paths: list[StoragePath] = sorted(folder.glob("*.parquet"), key=lambda path: path.name)
+        read = dict(zip(paths, read_parts(paths), strict=True))
+        compacted = {key for path, rows in read.items() if is_compacted(path) for key in row_counts(rows)}
+        # A part that was compacted and whose own file was not yet removed counts once.
+        tables = [rows for path, rows in read.items() if path.stem not in compacted]
+        if not tables:
+            return SCHEMAS[table].empty_table()
+        return concatenated(tables).replace_schema_metadata(None)
+
+
+def load(directory: str | StoragePath) -> Results:
+    """Open the results of a study; ``StoreError`` where the directory holds none.
+
+    ``directory``: a path or the URL of an object store, as ``tune-reg run --out`` takes it.
+
+    >>> import tune_reg
+    >>> best = tune_reg.load("out/digits").best("adadecay")  # doctest: +SKIP
+    """
+    path = to_path(directory)
+    if not (path / "study.toml").is_file():
+        raise StoreError(f"{path} holds no study: study.toml is missing; run `tune-reg run STUDY --out {path}` first")
+    return Results(path)

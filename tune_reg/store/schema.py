@@ -1,0 +1,213 @@
+"""The one schema of the store: each table is declared once, as the typed row of it.
+
+From these declarations come the Parquet schemas (``SCHEMAS``), the rows that readers and writers exchange, and the
+reference of all columns in ``docs/columns.md`` (``python -m tune_reg.store.reference``).
+
+A field is ``Annotated[type, "what the column holds, with its unit"]``; ``| None`` says that the column may be null.
+In Python a row's ``params`` is a mapping. In Parquet the column ``params`` is JSON, and every hyperparameter also has
+a column ``param_<name>`` of its own.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypedDict,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import pyarrow as pa
+
+SCHEMA_VERSION: Final = 1
+
+#: The names of the tables.
+TableName: TypeAlias = Literal["trials", "epochs", "final", "robustness"]
+#: How a run came to its end.
+RunState: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
+#: Which part of a study trained an epoch.
+Stage: TypeAlias = Literal["search", "confirm"]
+#: Hyperparameters by name.
+Params: TypeAlias = Mapping[str, Any]
+
+
+class RunColumns(TypedDict):
+    """Columns that every table begins with: which study, data and method a row belongs to."""
+
+    study: Annotated[str, "name of the study"]
+    dataset: Annotated[str, "name of the data set"]
+    model: Annotated[str, "name of the model"]
+    protocol: Annotated[str, "validation, or paper, where strengths are picked on the test set"]
+    regularizer: Annotated[str, "name of the regularizer, as in the study"]
+    images_per_class: Annotated[
+        int | None, "training images of each class, where the study gives that in place of a fraction"
+    ]
+
+
+class TrialRow(RunColumns):
+    """One row of the table ``trials``: a configuration that the search tried."""
+
+    fraction: Annotated[float, "share of the training images that the trial saw, in (0, 1]"]
+    trial: Annotated[int, "number of the trial within its regularizer and fraction, from 0"]
+    params: Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
+    seed: Annotated[int, "seed of the run; the first one, where a trial is trained on several"]
+    seeds: Annotated[int | None, "number of seeds that `value` is the mean of"]
+    state: Annotated[RunState, "complete, pruned, diverged or failed"]
+    reason: Annotated[str | None, "why the trial diverged or failed"]
+    value: Annotated[float | None, "last validation accuracy, a share in [0, 1]; null where diverged or failed"]
+    robust_accuracy: Annotated[
+        float | None, "accuracy under attack on validation images, a share in [0, 1], where that is a second objective"
+    ]
+    n_val: Annotated[int | None, "number of validation images behind `value`"]
+    epochs_trained: Annotated[int, "number of epochs trained, over all seeds of the trial"]
+    wall_s: Annotated[float, "seconds of training, over all seeds of the trial"]
+
+
+class EpochValues(TypedDict):
+    """What an engine reports of one epoch of training."""
+
+    epoch: Annotated[int, "number of the epoch, from 1"]
+    learning_rate: Annotated[float, "learning rate in this epoch"]
+    strength: Annotated[float, "strength of the regularizer in this epoch"]
+    train_loss: Annotated[float, "mean loss of the training batches"]
+    val_loss: Annotated[float, "mean cross-entropy on the validation images"]
+    val_accuracy: Annotated[float, "accuracy on the validation images, a share in [0, 1]"]
+    wall_s: Annotated[float, "seconds that the epoch took"]
+
+
+class _EpochRun(RunColumns):
+    stage: Annotated[Stage, "search or confirm"]
+    fraction: Annotated[float, "share of the training images that the run saw, in (0, 1]"]
+    search_fraction: Annotated[float, "fraction at which the hyperparameters were picked"]
+    trial: Annotated[int, "number of the trial; in stage confirm that of the winning trial"]
+    seed: Annotated[int, "seed of the run"]
+
+
+class EpochRow(_EpochRun, EpochValues):
+    """One row of the table ``epochs``: an epoch of a trial or of a confirmed run."""
+
+
+class FinalValues(TypedDict):
+    """What the one look at the test set gives, when the training of a confirmed run is over."""
+
+    n_train: Annotated[int | None, "number of training images"]
+    n_test: Annotated[int | None, "number of test images"]
+    train_accuracy: Annotated[float | None, "accuracy on the training images, a share in [0, 1]"]
+    val_accuracy: Annotated[float | None, "validation accuracy after the last epoch, a share in [0, 1]"]
+    test_accuracy: Annotated[float | None, "accuracy on the test images, a share in [0, 1]"]
+    test_loss: Annotated[float | None, "mean cross-entropy on the test images"]
+    test_ece: Annotated[float | None, "expected calibration error on the test images, 15 bins of equal width"]
+    generalization_gap: Annotated[float | None, "train_accuracy - test_accuracy"]
+    max_over_epochs: Annotated[
+        float | None, "highest val_accuracy of any epoch; that is of the test set in protocol paper"
+    ]
+    mean_last_10pct: Annotated[float | None, "mean val_accuracy over the last tenth of the epochs"]
+
+
+class _FinalRun(RunColumns):
+    fraction: Annotated[float, "share of the training images that the run saw, in (0, 1]"]
+    search_fraction: Annotated[float, "fraction at which the hyperparameters were picked"]
+    trial: Annotated[int, "number of the winning trial"]
+    params: Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
+    seed: Annotated[int, "seed of the run"]
+    state: Annotated[RunState, "complete, diverged or failed"]
+    reason: Annotated[str | None, "why the run diverged or failed"]
+
+
+class FinalRow(_FinalRun, FinalValues):
+    """One row of the table ``final``: a winner, trained anew on a fresh seed and tested once."""
+
+    epochs: Annotated[int, "number of epochs trained"]
+    wall_s: Annotated[float, "seconds of training"]
+
+
+class RobustnessValues(TypedDict):
+    """Accuracy of a trained network under one test of its robustness."""
+
+    test: Annotated[str, "name of the test: fgsm, pgd-linf, gaussian-noise, jpeg, ...; clean for clean images"]
+    norm: Annotated[str | None, "linf or l2, of an attack"]
+    epsilon: Annotated[
+        float | None, "radius of an attack or standard deviation of noise, on images in [0, 1]; 0 is clean"
+    ]
+    severity: Annotated[int | None, "severity of a corruption, 1 to 5"]
+    accuracy: Annotated[float | None, "accuracy under the test, a share in [0, 1]"]
+    median_distance: Annotated[
+        float | None, "median distance to the nearest wrong image that was found, of attacks that look for it"
+    ]
+    n: Annotated[int, "number of test images"]
+    warning: Annotated[str | None, "what a check of the attack against itself found wrong"]
+
+
+class _RobustnessRun(RunColumns):
+    fraction: Annotated[float, "share of the training images that the run saw, in (0, 1]"]
+    search_fraction: Annotated[float, "fraction at which the hyperparameters were picked"]
+    seed: Annotated[int, "seed of the run"]
+
+
+class RobustnessRow(_RobustnessRun, RobustnessValues):
+    """One row of the table ``robustness``: a confirmed run under one attack, noise or corruption."""
+
+
+#: The typed row of each table.
+ROWS: Final[Mapping[TableName, type]] = {
+    "trials": TrialRow,
+    "epochs": EpochRow,
+    "final": FinalRow,
+    "robustness": RobustnessRow,
+}
+
+#: Columns that stores of an earlier release may lack; readers take them as null.
+ADDED_LATER: Final = frozenset({"images_per_class", "seeds", "robust_accuracy", "n_val", "test_ece", "warning"})
+
+
+class Column(NamedTuple):
+    """One column of a table, as its row declares it."""
+
+    name: str
+    type: pa.DataType
+    nullable: bool
+    meaning: str
+
+
+def columns(row: type) -> tuple[Column, ...]:
+    """The columns that a typed row declares, in the order of the Parquet schema.
+
+    >>> [column.name for column in columns(EpochValues)][:3]
+    ['epoch', 'learning_rate', 'strength']
+    """
+    return tuple(_column(name, hint) for name, hint in get_type_hints(row, include_extras=True).items())
+
+
+def _column(name: str, annotated: Any) -> Column:
+    declared, meaning = get_args(annotated)
+    nullable = get_origin(declared) is types.UnionType
+    (kind,) = [part for part in get_args(declared) if part is not types.NoneType] if nullable else [declared]
+    return Column(name, _arrow_type(kind), nullable, meaning)
+
+
+def _arrow_type(kind: Any) -> pa.DataType:
+    if kind is int:
+        return pa.int64()
+    if kind is float:
+        return pa.float64()
+    if kind is str or get_origin(kind) in (Literal, Mapping):  # a mapping is stored as JSON
+        return pa.string()
+    raise TypeError(f"a column must hold int, float, str, a Literal of str or a mapping, but got {kind!r}")
+
+
+def _schema(row: type) -> pa.Schema:
+    return pa.schema([(column.name, column.type) for column in columns(row)])
+
+
+#: The Parquet schema of each table, without the columns ``param_<name>``.
+SCHEMAS: Final[Mapping[TableName, pa.Schema]] = {name: _schema(row) for name, row in ROWS.items()}
+
+TABLES: Final[tuple[TableName, ...]] = tuple(ROWS)
