@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tune_reg import data
+from tune_reg.backends.ray.connection import ray_running
+from tune_reg.data import DATASETS, at_hand
 from tune_reg.data.root import cache, given_root
 from tune_reg.errors import one_line
-from tune_reg.backends.ray.launch import ray_running
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def examine() -> list[Finding]:
         _ray(),
         Finding("disk here", None, f"{shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB free"),
         Finding("data root", None, f"{given_root(None) or cache()} (set by --data or TUNE_REG_DATA)"),
-        *[_dataset(name) for name in data.DATASETS],
+        *[_dataset(name) for name in DATASETS],
     ]
 
 
@@ -69,7 +69,7 @@ def _ray() -> Finding:
 
 
 def _dataset(name: str) -> Finding:
-    folder = data.at_hand(name)
+    folder = at_hand(name)
     if folder is None:
         return Finding(f"data set {name}", None, "not here; downloaded when first used, where there is a network")
     return Finding(f"data set {name}", True, str(folder))

@@ -1,4 +1,4 @@
-"""Shows a person how far a sweep is: a live table in a terminal, plain lines elsewhere."""
+"""Shows a person how far a study is: a live table in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,19 +17,16 @@ from rich.text import Text
 
 from tune_reg.execution.progress import StudyProgress
 
-if TYPE_CHECKING:
-    from tune_reg.execution.controller import StudyController
-
 _TERMINAL_S: Final = 0.5
 _LINES_S: Final = 10.0
 
 
 @contextmanager
-def shown(sweep: StudyController, console: Console) -> Iterator[None]:
-    """Show the progress of ``sweep`` until the context ends."""
+def live_progress(progress: Callable[[], StudyProgress], console: Console) -> Iterator[None]:
+    """Show the progress of a study, asked for again and again from another thread, until the context ends."""
     stop = threading.Event()
     show = _live if console.is_terminal else _lines
-    thread = threading.Thread(target=show, args=(sweep, console, stop), name="progress", daemon=True)
+    thread = threading.Thread(target=show, args=(progress, console, stop), name="progress", daemon=True)
     thread.start()
     try:
         yield
@@ -39,25 +36,25 @@ def shown(sweep: StudyController, console: Console) -> Iterator[None]:
 
 
 @contextmanager
-def followed(
+def followed_progress(
     console: Console, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[StudyProgress], None]]:
-    """Gives a function that shows the progress it is given, until the context ends; the last one is always shown."""
+    """Give a function that shows the progress it is given, until the context ends; the last one is always shown."""
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
             yield lambda progress: live.update(table(progress), refresh=True)
         return
-    last = shown = None
-    shown_at = -_LINES_S
+    last = displayed = None
+    displayed_at = -_LINES_S
 
     def show(progress: StudyProgress, *, always: bool = False) -> None:
-        nonlocal last, shown, shown_at
+        nonlocal last, displayed, displayed_at
         last = progress
-        # That time goes by is no news.
+        # Time that passes is no change.
         timeless = replace(progress, elapsed_s=0.0, left_s=None)
-        if timeless != shown and (always or clock() - shown_at >= _LINES_S):
+        if timeless != displayed and (always or clock() - displayed_at >= _LINES_S):
             console.print(line(progress), soft_wrap=True, highlight=False)
-            shown, shown_at = timeless, clock()
+            displayed, displayed_at = timeless, clock()
 
     try:
         yield show
@@ -120,18 +117,18 @@ def _times(progress: StudyProgress) -> str:
     return f"{progress.epochs} epochs, {duration(progress.elapsed_s)}{left}"
 
 
-def _live(sweep: StudyController, console: Console, stop: threading.Event) -> None:
-    with Live(table(sweep.progress()), console=console, auto_refresh=False) as live:
+def _live(progress: Callable[[], StudyProgress], console: Console, stop: threading.Event) -> None:
+    with Live(table(progress()), console=console, auto_refresh=False) as live:
         while not stop.wait(_TERMINAL_S):
-            live.update(table(sweep.progress()), refresh=True)
-        live.update(table(sweep.progress()), refresh=True)
+            live.update(table(progress()), refresh=True)
+        live.update(table(progress()), refresh=True)
 
 
-def _lines(sweep: StudyController, console: Console, stop: threading.Event) -> None:
+def _lines(progress: Callable[[], StudyProgress], console: Console, stop: threading.Event) -> None:
     last = ""
     while not stop.wait(_LINES_S):
-        text = line(sweep.progress())
+        text = line(progress())
         if text != last:
             console.print(text, soft_wrap=True, highlight=False)
         last = text
-    console.print(line(sweep.progress()), soft_wrap=True, highlight=False)
+    console.print(line(progress()), soft_wrap=True, highlight=False)

@@ -1,21 +1,21 @@
-"""Which runs train side by side: packs of runs with one lane key, filled up from the sweep as runs end."""
+"""Which runs train side by side: groups of runs with one lane key, filled up by the controller as runs end."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from tune_reg.execution.controller import StudyController, StudyRun
-from tune_reg.backends.ray.tune_adapters import end_trained
+from tune_reg.execution.controller import StudyController
+from tune_reg.execution.messages import Decision, LaneChange, LaneGroupOrder, RunOrder, RunReport
+from tune_reg.execution.study_run import StudyRun
 from tune_reg.study import Task
 from tune_reg.training import LaneKey, TrainingSet
 
 
 @dataclass
 class LaneGroup:
-    """Runs that train side by side. ``lanes``: at most so many; None until it is measured."""
+    """Runs that train side by side. ``lanes``: at most so many; None until that is measured."""
 
     name: str
     key: LaneKey
@@ -25,115 +25,114 @@ class LaneGroup:
     trained: bool = False
 
 
-@dataclass(frozen=True)
-class Change:
-    """What is new in a pack: the keys of runs that have ended, and the runs in their place."""
-
-    ended: list[str]
-    started: list[StudyRun]
-
-
 class LaneGroups:
-    """Shares the runs of ``sweep`` out among packs, and hands what they report back to it.
+    """Shares the runs of a study out among lane groups, and hands what they report to the controller.
 
-    ``keys``: the lane key of a task on a training set; None for runs that train one at a time. ``lanes``: of a pack at
-    most; None where each pack's worker measures it. ``slots``: how many packs and single runs train at once; a pack
-    takes no more than its share of the runs that are open, so that the others have some, too.
+    ``keys``: the lane key of a task on a training set; None for runs that train one at a time. ``lanes``: of a group
+    at most; None where each group's worker measures it. ``slots``: asked for how many groups and single runs can train
+    at once; a group takes no more than its share of the runs that are open, so that the others have some, too.
     """
 
     def __init__(
-        self, sweep: StudyController, keys: Callable[[Task, TrainingSet], LaneKey | None], *, lanes: int | None, slots: int = 1
+        self,
+        controller: StudyController,
+        keys: Callable[[Task, TrainingSet], LaneKey | None],
+        *,
+        lanes: int | None,
+        slots: Callable[[], int] = lambda: 1,
     ) -> None:
-        self.slots = slots
-        self._sweep = sweep
+        self._controller = controller
         self._keys = keys
         self._lanes = lanes
-        #: No more runs than these ever have the same key at a time.
-        self.most = max([sweep.study.confirm.seeds, *(task.trials for task in sweep.tasks)])
-        self._packs: dict[str, LaneGroup] = {}
+        self._slots = slots
+        plan = controller.plan
+        #: No more runs than this ever have equal lane keys at a time.
+        self._most = max([plan.study.confirm.seeds, *(task.trials for task in plan.tasks)])
+        self._groups: dict[str, LaneGroup] = {}
         self._made = 0
-        self._alone: list[StudyRun] = []
+        self._alone: list[StudyRun] = []  # runs that are to train one at a time
         self._refused: set[LaneKey] = set()
 
-    def next(self) -> LaneGroup | StudyRun | None:
-        """What to start next: a pack, a run that trains alone, or None where nothing can start now."""
+    def next_run(self) -> LaneGroup | StudyRun | None:
+        """What to start next: a lane group, a run that trains alone, or None where nothing can start now."""
         if self._alone:
             return self._alone.pop(0)
-        run = self._sweep.next()
+        run = self._controller.next_run()
         if run is None:
             return None
         key = self._key(run)
         if key is None:
             return run
-        pack = LaneGroup(f"pack-{self._made:05d}", key, self._lanes, {run.key: run})
+        group = LaneGroup(f"lane-group-{self._made:05d}", key, self._lanes, {run.key: run})
         self._made += 1
-        self._packs[pack.name] = pack
-        self._fill(pack)
-        return pack
+        self._groups[group.name] = group
+        self._fill(group)
+        return group
+
+    def order(self, group: LaneGroup) -> LaneGroupOrder:
+        """What the worker that trains ``group`` is told."""
+        runs = tuple(self._controller.order(run) for run in group.runs.values())
+        return LaneGroupOrder(runs, measure_up_to=self._most if group.lanes is None else None)
 
     def find(self, name: str) -> LaneGroup | None:
-        """The pack of that name, while it is under way."""
-        return self._packs.get(name)
+        """The lane group of that name, while it is under way."""
+        return self._groups.get(name)
 
-    def take(self, pack: LaneGroup, reports: Sequence[Mapping[str, Any]], *, lanes: int | None = None) -> Change:
-        """Hand over what a pack reports, run by run, and fill it up. A pack without runs is over.
-
-        ``lanes``: as its worker has measured them. Where one is best, runs of this kind train alone from here on.
-        """
-        pack.lanes = lanes or pack.lanes
-        if lanes == 1:
-            self._refused.add(pack.key)
-            self._alone += pack.runs.values()
-            pack.runs.clear()
+    def take(self, group: LaneGroup, reports: Mapping[str, RunReport]) -> LaneChange:
+        """Hand over what a group reports, run by run, and fill the group up. A group without runs is over."""
         ended = []
-        for report in reports:
-            key = report["key"]
-            pack.trained = pack.trained or bool(report["rows"])
-            if key in pack.runs and self._over(report):
-                del pack.runs[key]
+        for key, report in reports.items():
+            group.trained = group.trained or bool(report.rows)
+            if key in group.runs and self._controller.take(key, report) is Decision.STOP:
+                del group.runs[key]
                 ended.append(key)
-        started = [] if lanes == 1 else self._fill(pack)
-        if not pack.runs:
-            del self._packs[pack.name]
-        return Change(ended, started)
+        started = self._fill(group)
+        self._forget_if_empty(group)
+        return LaneChange(tuple(ended), started)
 
-    def give_up(self, pack: LaneGroup) -> None:
-        """A pack failed more often than it may: its runs are tried one at a time, each from its newest checkpoint.
+    def take_measured(self, group: LaneGroup, lanes: int) -> LaneChange:
+        """Take how many lanes pay for a group, and fill it up. Where one is best, runs like these train alone."""
+        group.lanes = lanes
+        if lanes == 1:
+            self._refused.add(group.key)
+            self._alone += group.runs.values()
+            group.runs.clear()
+            self._forget_if_empty(group)
+            return LaneChange()
+        return LaneChange(started=self._fill(group))
 
-        Where it trained no epoch at all, the fault may be in training side by side, and later runs of its kind train
-        alone, too.
+    def give_up(self, group: LaneGroup) -> None:
+        """A group failed more often than it may: its runs are tried one at a time, each from its newest checkpoint.
+
+        Where the group trained no epoch at all, the fault may be in training side by side, and later runs with the lane
+        key train alone, too.
         """
-        del self._packs[pack.name]
-        self._alone += pack.runs.values()
-        if not pack.trained:
-            self._refused.add(pack.key)
+        del self._groups[group.name]
+        self._alone += group.runs.values()
+        if not group.trained:
+            self._refused.add(group.key)
 
-    def _over(self, report: Mapping[str, Any]) -> bool:
-        key = report["key"]
-        if self._sweep.on_epochs(key, report["rows"]):
-            return True
-        if report["done"]:
-            end_trained(self._sweep, key, report)
-            return True
-        return False
-
-    def _fill(self, pack: LaneGroup) -> list[StudyRun]:
-        """Put runs into the free lanes of a pack, up to its share."""
-        lanes = pack.lanes or 1
-        if len(pack.runs) >= lanes:
-            return []
-        share = math.ceil(self._sweep.open_runs() / max(1, self.slots))
-        started: list[StudyRun] = []
-        while len(pack.runs) < min(lanes, max(1, share)):
-            run = self._sweep.next(lambda task, size: self._keys(task, size) == pack.key)
+    def _fill(self, group: LaneGroup) -> tuple[RunOrder, ...]:
+        """Put runs into the free lanes of a group, up to its share."""
+        lanes = group.lanes or 1
+        if len(group.runs) >= lanes:
+            return ()
+        share = math.ceil(self._controller.open_runs() / max(1, self._slots()))
+        started = []
+        while len(group.runs) < min(lanes, max(1, share)):
+            run = self._controller.next_run(lambda task, training_set: self._keys(task, training_set) == group.key)
             if run is None:
                 break
-            pack.runs[run.key] = run
-            started.append(run)
-        return started
+            group.runs[run.key] = run
+            started.append(self._controller.order(run))
+        return tuple(started)
+
+    def _forget_if_empty(self, group: LaneGroup) -> None:
+        if not group.runs:
+            del self._groups[group.name]
 
     def _key(self, run: StudyRun) -> LaneKey | None:
-        if run.stage == "attack":
+        if run.stage == "robustness":
             return None
-        key = self._keys(run.trial.task, TrainingSet(run.run.fraction, run.run.images_per_class))
+        key = self._keys(run.trial.task, run.training_set)
         return None if key in self._refused else key

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-import optuna
 import torch
 
 from search_spaces import Choice, DefinedByRun, Domain, Value
-from tune_reg import data, models
+from tune_reg.data import describe
 from tune_reg.errors import StudyError
+from tune_reg.models import build
 from tune_reg.regularizers import regularizer
-from tune_reg.study import ResourceSettings, Study, Task
+from tune_reg.study import ResourceSettings, Study, StudyPlan, Task
 from tune_reg.training import LaneKey, Run, TrainingSet, lane_key
-from tune_reg.training.lane_networks import LaneNetworks
+from tune_reg.training.lanes.networks import LaneNetworks
 
 #: Settings that all lanes of an engine share.
 _SHARED: Final = ("batch_size", "loss", "optimizer")
 
 
 def lanes_of(resources: ResourceSettings) -> int | None:
-    """How many runs a trial trains side by side; None: what is measured to pay where it runs.
+    """How many runs a worker trains side by side; None: what is measured to pay where the worker runs.
 
     On a CPU one trial a core is faster: lanes reach 0.3 to 1.2 times the rate of single runs there.
 
@@ -32,13 +32,14 @@ def lanes_of(resources: ResourceSettings) -> int | None:
     return resources.lanes
 
 
-def key_of(study: Study, task: Task, size: TrainingSet) -> LaneKey:
-    """The lane key of every run of ``task`` on the training set ``size``, whatever its hyperparameters are.
+def key_of(study: Study, task: Task, training_set: TrainingSet) -> LaneKey:
+    """The lane key of every run of ``task`` on ``training_set``, whatever its hyperparameters are.
 
     Raises StudyError where they cannot be lanes, or the search space decides which of them can.
 
+    >>> from tune_reg.study import make_plan
     >>> study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"])
-    >>> key_of(study, study.tasks()[0], TrainingSet(1.0)).regularizer
+    >>> key_of(study, make_plan(study).tasks[0], TrainingSet(1.0)).regularizer
     'l1'
     """
     parts = task.parts or task.regularizer
@@ -47,7 +48,7 @@ def key_of(study: Study, task: Task, size: TrainingSet) -> LaneKey:
         raise StudyError(f"lanes: the space of {task.regularizer} is a function, which may give anything")
     if deciding:
         raise StudyError(f"lanes: {deciding[0]} must be the same in all lanes, but {task.regularizer} searches it")
-    params = task.space.suggest(optuna.trial.FixedTrial({k: _some(d) for k, d in task.space.domains.items()}))
+    params = task.space.complete({name: _any_value(domain) for name, domain in task.space.domains.items()})
     return lane_key(
         Run(
             study.dataset,
@@ -55,8 +56,8 @@ def key_of(study: Study, task: Task, size: TrainingSet) -> LaneKey:
             parts,
             params,
             study.training,
-            size.fraction,
-            size.images_per_class,
+            training_set.fraction,
+            training_set.images_per_class,
             protocol=study.protocol,
         )
     )
@@ -64,44 +65,44 @@ def key_of(study: Study, task: Task, size: TrainingSet) -> LaneKey:
 
 def check_model(study: Study) -> None:
     """Raise StudyError for a model that cannot train side by side with others of its kind."""
-    info = data.describe(study.dataset)
+    info = describe(study.dataset)
     zeros, ones = torch.zeros(info.image[0]), torch.ones(info.image[0])
-    network = models.build(study.model, image=info.image, classes=info.classes, mean=zeros, std=ones, seed=0)
+    network = build(study.model, image=info.image, classes=info.classes, mean=zeros, std=ones, seed=0)
     LaneNetworks(network, 1, study.model, info.image)
 
 
 class LaneKeys:
-    """The lane key of each task of ``study`` on each training set, or None: ``keys(task, size)``.
+    """The lane key of each task of a plan on each training set, or None: ``keys(task, training_set)``.
 
     ``why``: why no run can be a lane, as the model or the first task has it; None where some can.
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, plan: StudyPlan) -> None:
         self._keys: dict[tuple[str, TrainingSet], LaneKey] = {}
         reasons = []
         try:
-            check_model(study)
+            check_model(plan.study)
         except StudyError as error:
             self.why: str | None = str(error)
             return
-        for task in study.tasks():
-            for size in study.training_sets:
+        for task in plan.tasks:
+            for training_set in plan.training_sets:
                 try:
-                    self._keys[task.name, size] = key_of(study, task, size)
+                    self._keys[task.name, training_set] = key_of(plan.study, task, training_set)
                 except StudyError as error:
                     reasons.append(str(error))
         self.why = None if self._keys else reasons[0]
 
-    def __call__(self, task: Task, size: TrainingSet) -> LaneKey | None:
-        """None where the task's runs are trained one at a time."""
-        return self._keys.get((task.name, size))
+    def __call__(self, task: Task, training_set: TrainingSet) -> LaneKey | None:
+        """The lane key of a task's runs; None where they are trained one at a time."""
+        return self._keys.get((task.name, training_set))
 
 
-def lanes_note(study: Study) -> str | None:
+def lanes_note(plan: StudyPlan) -> str | None:
     """What to tell the user where lanes were asked for and nothing can be one."""
-    if lanes_of(study.resources) == 1:
+    if lanes_of(plan.study.resources) == 1:
         return None
-    why = LaneKeys(study).why
+    why = LaneKeys(plan).why
     if why is None:
         return None
     return f"resources.lanes: no runs of this study can train side by side, so they train one at a time; {why}"
@@ -113,5 +114,5 @@ def _decides(parts: str, name: str) -> bool:
     return name in choices or name in _SHARED or name.startswith("batch_size_")
 
 
-def _some(domain: Domain) -> Value:
+def _any_value(domain: Domain) -> Value:
     return domain.values[0] if isinstance(domain, Choice) else domain.low

@@ -1,4 +1,4 @@
-"""Where a sweep stands: as the one that runs it knows, or as its directory says, which anybody can read."""
+"""How far a study is: as its controller knows, or as its results directory says, which anybody can read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from optuna.trial import FrozenTrial, TrialState
-
 from tune_reg.errors import StoreError
+from tune_reg.execution.study_run import is_confirm_key
+from tune_reg.search.journal import read_progress
 from tune_reg.storage.paths import StoragePath
-from tune_reg.search.journal import read_journal
-from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.store import Results
-from tune_reg.study import Study, Task
+from tune_reg.study import StudyPlan, Task
 
 
 @dataclass(frozen=True)
 class TaskProgress:
-    """Where one task of the search stands."""
+    """How far one task of the search is: its trials by state, and the best value so far."""
 
     task: Task
     running: int
@@ -30,7 +28,7 @@ class TaskProgress:
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """Where the sweep stands. Times are in seconds; ``left_s`` is None until one epoch is known."""
+    """How far the study is. Times are in seconds; ``left_s`` is None until the time of an epoch can be told."""
 
     tasks: tuple[TaskProgress, ...]
     confirmed: int
@@ -44,7 +42,7 @@ class StudyProgress:
 def epochs_left(
     tasks: Sequence[TaskProgress], *, epochs: int, trained: int, confirmed: int, confirmations: int
 ) -> float:
-    """Epochs that are left, if trials go on taking as many as so far.
+    """How many epochs are left, if trials go on taking as many as so far.
 
     ``epochs``: of a run that is not stopped. ``trained``: so far, in trials and confirmed runs.
     """
@@ -54,42 +52,42 @@ def epochs_left(
 
 
 class DirectoryProgress:
-    """Reads a directory again and again; how long the rest takes is told by what was trained meanwhile.
+    """Reads the progress from a directory again and again; the time left is estimated from what was trained meanwhile.
 
-    ``text``: the study file that is run there; another study's directory is taken for none.
+    ``text``: the study file that is run in the directory; a directory of another study is taken for an empty one.
     """
 
-    def __init__(self, study: Study, text: str, directory: StoragePath) -> None:
-        self._study = study
+    def __init__(self, plan: StudyPlan, text: str, directory: StoragePath) -> None:
+        self._plan = plan
         self._text = text.encode()
         self._directory = directory
         self._begin = time.monotonic()
-        self._before: int | None = None
+        self._epochs_before: int | None = None
         self._last: StudyProgress | None = None
-        self._next = self._begin  # when it is read again: a large study takes seconds
+        self._next_read = self._begin  # a large study takes seconds to read
 
     def __call__(self) -> StudyProgress | None:
-        """Where the study stands now; None where the directory does not hold it, or cannot be seen from here."""
+        """The progress now; None where the directory does not hold the study, or cannot be seen from this machine."""
         begin = time.monotonic()
-        if begin < self._next:
+        if begin < self._next_read:
             return self._last
         try:
             if (self._directory / "study.toml").read_bytes() == self._text:
-                self._last = self._timed(progress(self._study, self._directory))
+                self._last = self._timed(stored_progress(self._plan, self._directory))
         except (OSError, StoreError):
             pass  # what is written at this moment, or a store that does not answer, is read at the next look
         end = time.monotonic()
-        self._next = end + 5 * (end - begin)
+        self._next_read = end + 5 * (end - begin)
         return self._last
 
     def _timed(self, now: StudyProgress) -> StudyProgress:
-        if self._before is None:
-            self._before = now.epochs
+        if self._epochs_before is None:
+            self._epochs_before = now.epochs
         seconds = time.monotonic() - self._begin
-        trained = now.epochs - self._before
+        trained = now.epochs - self._epochs_before
         left = epochs_left(
             now.tasks,
-            epochs=self._study.training.epochs,
+            epochs=self._plan.study.training.epochs,
             trained=now.epochs,
             confirmed=now.confirmed,
             confirmations=now.confirmations,
@@ -97,35 +95,29 @@ class DirectoryProgress:
         return replace(now, elapsed_s=seconds, left_s=left * seconds / trained if trained > 0 else None)
 
 
-def progress(study: Study, directory: StoragePath) -> StudyProgress:
-    """Where the study in ``directory`` stands, from its journal and its tables; nothing is written.
+def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
+    """How far the study in ``directory`` is, from its journal and its tables; nothing is written.
 
     Epochs of confirmed runs count when the run is stored. Times are those of the reader: 0 and None.
     """
-    trials = read_journal(directory / "search.journal")
-    tasks = tuple(_task(task, trials.get(task.name, [])) for task in study.tasks())
+    by_task = read_progress(directory / "search.journal")
+    tasks = []
+    for task in plan.tasks:
+        if task.name not in by_task:
+            tasks.append(TaskProgress(task, 0, 0, 0, 0, None))
+            continue
+        counts = by_task[task.name].counts
+        tasks.append(TaskProgress(task, counts.running, counts.complete, counts.pruned, counts.failed, counts.best))
     final = Results(directory).final()
-    searched = sum(max(trial.intermediate_values, default=0) for task in trials.values() for trial in task)
+    searched = sum(progress.epochs for progress in by_task.values())
     # Confirmed runs keep their checkpoints.
-    begun = sum("-from-" in place.name for place in (directory / "checkpoints").glob("*"))
+    begun = sum(is_confirm_key(folder.name) for folder in (directory / "checkpoints").glob("*"))
     return StudyProgress(
-        tasks=tasks,
+        tasks=tuple(tasks),
         confirmed=final.num_rows,
         confirming=max(0, begun - final.num_rows),
-        confirmations=len(study.confirmations()),
+        confirmations=len(plan.confirmations),
         epochs=searched + sum(final["epochs"].to_pylist()),
         elapsed_s=0.0,
         left_s=None,
-    )
-
-
-def _task(task: Task, trials: list[FrozenTrial]) -> TaskProgress:
-    standing = TrialStatistics.of(trials)
-    return TaskProgress(
-        task,
-        running=standing.running,
-        done=standing.ended[TrialState.COMPLETE],
-        pruned=standing.ended[TrialState.PRUNED],
-        failed=standing.ended[TrialState.FAIL],
-        best=standing.best,
     )

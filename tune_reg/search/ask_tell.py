@@ -21,12 +21,13 @@ from tune_reg.search import final_values, pruners, samplers
 from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
 from tune_reg.search.journal import open_journal
-from tune_reg.search.trial import Trial, TrialCounts, TrialEnd
+from tune_reg.search.trial import Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.storage.paths import StoragePath
+from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
 
-_STATES: Final[dict[TrialEnd, TrialState]] = {
+_STATES: Final[dict[RunState, TrialState]] = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "diverged": TrialState.FAIL,
@@ -124,7 +125,7 @@ class AskTell:
     def tell(
         self,
         trial: Trial,
-        state: TrialEnd,
+        state: RunState,
         value: float | None = None,
         reason: str | None = None,
         *,

@@ -82,9 +82,7 @@ def _gains(stopped: Sequence[Observed], finished: Sequence[Observed], epoch: int
     v_finished, v_stopped = (np.array([trial.curve[epoch] for trial in trials]) for trials in (finished, stopped))
     z_finished, z_stopped = (_standard(values, v_finished) for values in (v_finished, v_stopped))
     covariance = (
-        _kernel(x_finished, x_finished)
-        + _SO_FAR * np.outer(z_finished, z_finished)
-        + _NOISE * np.eye(len(x_finished))
+        _kernel(x_finished, x_finished) + _SO_FAR * np.outer(z_finished, z_finished) + _NOISE * np.eye(len(x_finished))
     )
     across = _kernel(x_stopped, x_finished) + _SO_FAR * np.outer(z_stopped, z_finished)
     solved = np.linalg.solve(covariance, np.column_stack([gains - median, across.T]))

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from search_spaces import Value
 from tune_reg.study import Task
-
-#: How a trial ends.
-TrialEnd = Literal["complete", "pruned", "diverged", "failed"]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from optuna.trial import FrozenTrial, TrialState
 
+from tune_reg.search.trial import TrialCounts
 from tune_reg.store import Candidate, pick
 
 _FINISHED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from search_spaces import Choice, DefinedByRun, Domain, SearchSpace, SpaceError, Value, as_space
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
-from tune_reg.user_function import import_function
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
 from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
 from tune_reg.training.settings import TrainingSettings
+from tune_reg.user_function import import_function
 
 #: Keys of a method's table that are no hyperparameters.
 _REGULARIZER: Final = "regularizer"

@@ -73,7 +73,6 @@ class Study(Table):
     resources: ResourceSettings = ResourceSettings()
 
     if TYPE_CHECKING:
-
         # What may be passed, for editors and type checkers: tables may be mappings. At run time pydantic decides.
         def __init__(
             self,

@@ -1,4 +1,4 @@
-"""The head of a Ray cluster: whether it answers, before a study starts there and while it runs."""
+"""The head node of a Ray cluster: whether it answers, before a study starts there and while it runs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import Final
 
 from tune_reg.errors import ClusterError, one_line
 
-#: So long it may take to answer at first.
+#: Seconds that the head node may take to answer before a study starts.
 _ANSWER_S: Final = 10.0
-#: So often it is looked for later, so long it may then take, and so often in a row it may be missed: in all, less than
-#: the minute after which Ray ends the process.
-_LOOK_S: Final = 2.0
+#: While a study runs: seconds between two tries to reach the head node, seconds that it may take to answer a try, and
+#: failed tries in a row after which it is lost. In all that is less than the minute after which Ray ends the process.
+_INTERVAL_S: Final = 2.0
 _PATIENCE_S: Final = 5.0
-_MISSED: Final = 5
+_FAILED_TRIES: Final = 5
 
 
 def refuse_unreachable(address: str) -> None:
@@ -26,21 +26,21 @@ def refuse_unreachable(address: str) -> None:
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
-        at = canonicalize_bootstrap_address(address)  # "auto" may name a cluster that has died
-        if at is None:
+        head = canonicalize_bootstrap_address(address)  # "auto" may name a cluster that has died
+        if head is None:
             raise ClusterError(f"--address {address}: no Ray runs here; start one (`ray start`) or name its head")
-        _knock(at, _ANSWER_S)
+        _reach(head, _ANSWER_S)
     except (OSError, ValueError) as error:
-        said = f"{one_line(error)}; is the head up? Its address is HOST:PORT"
-        raise ClusterError(f"--address {address}: cannot be reached ({said})") from None
+        reason = f"{one_line(error)}; is the head up? Its address is HOST:PORT"
+        raise ClusterError(f"--address {address}: cannot be reached ({reason})") from None
 
 
 @contextmanager
-def head_watched(head: str | None = None) -> Iterator[None]:
-    """Ends the process where the head of the cluster is lost, with exit code 1 and a line that says how to go on.
+def watch_head(head: str | None = None) -> Iterator[None]:
+    """End the process where the head node is lost, with exit code 1 and a line that says how to go on.
 
-    Ray would end it, too, but only after a minute and in its own words. Until then its calls do not return, so that no
-    exception could be raised. Nothing is lost: it is as if the process were killed.
+    Ray would end the process, too, but only after a minute and in its own words. Until then Ray's calls do not return,
+    so that no exception could be raised. Nothing is lost: it is as if the process were killed.
     ``head``: HOST:PORT; by default that of the cluster which this process is connected to.
     """
     if head is None:
@@ -58,14 +58,15 @@ def head_watched(head: str | None = None) -> Iterator[None]:
 
 
 def _watch(head: str, over: threading.Event) -> None:
-    answered, missed = False, 0  # one that was never reached from here, through Ray's client, say, is not watched
-    while not over.wait(_LOOK_S):
+    # A head node that was never reached from this machine, as through Ray's client, is not watched.
+    answered, failed_tries = False, 0
+    while not over.wait(_INTERVAL_S):
         try:
-            _knock(head, _PATIENCE_S)
-            answered, missed = True, 0
+            _reach(head, _PATIENCE_S)
+            answered, failed_tries = True, 0
         except OSError:
-            missed += answered
-        if missed == _MISSED:
+            failed_tries += answered
+        if failed_tries == _FAILED_TRIES:
             sys.stdout.flush()
             sys.stderr.write(
                 f"tune-reg: the head of the cluster, {head}, is lost; give the command again, with the address of one "
@@ -75,7 +76,7 @@ def _watch(head: str, over: threading.Event) -> None:
             os._exit(1)
 
 
-def _knock(address: str, patience_s: float) -> None:
-    """``OSError`` where nobody answers at HOST:PORT."""
+def _reach(address: str, patience_s: float) -> None:
+    """Connect to HOST:PORT once; ``OSError`` where nobody answers."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), timeout=patience_s).close()

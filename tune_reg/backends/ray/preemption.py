@@ -1,7 +1,7 @@
-"""The notice that a machine is about to go, as the processes that train on it get it.
+"""Preemption: how the processes that train on a machine hear that the machine is about to go.
 
 Ray marks a node as draining where it is told: by an autoscaler, by ``ray drain-node``, and by ``ray start --block``,
-which Kubernetes sends a SIGTERM before it ends a pod. Where nobody tells Ray, the process itself may get the SIGTERM.
+which Kubernetes sends a SIGTERM before it ends a pod. Where nobody tells Ray, the process that trains may get the SIGTERM.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Final
 import ray
 from ray.exceptions import RayActorError, RayError
 
-#: So often Ray is asked, which takes a millisecond.
-_LOOK_S: Final = 2.0
+#: Seconds between two questions to Ray, each of which takes a millisecond.
+_INTERVAL_S: Final = 2.0
 
 
 class Preempted(RayActorError):  # noqa: N818 - Ray's word, and nothing is wrong with the run
-    """A run has left its machine after a notice: Tune starts it elsewhere, and does not count a failure."""
+    """A run has left a machine that is about to go: Tune starts it elsewhere, and does not count a failure."""
 
     def __init__(self) -> None:
         super().__init__(error_msg="the machine is about to go", preempted=True)
@@ -35,43 +35,44 @@ def draining_nodes() -> set[str]:
 
 
 @contextmanager
-def heeded(
+def preemption_watch(
     draining: Callable[[], bool] | None = None, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[], bool]]:
-    """Gives whether a notice has come; meanwhile SIGTERM is one, which else ends a process of Ray's at once.
+    """Give a function that says whether this machine is about to go; meanwhile a SIGTERM says so, too.
 
-    ``draining``: whether the node is; by default that of this process, where it is one of Ray's. Asked when the context
-    begins, and then every two seconds.
+    Without the watch a SIGTERM ends a process of Ray's at once. ``draining``: whether the node is about to go; by
+    default the node of this process, where it is one of Ray's. Asked when the context begins, and then every two
+    seconds.
     """
-    asked = draining or _own_node_drains
-    told = asked()
-    looked = clock()
+    is_draining = draining or _this_node_drains
+    preempted = is_draining()
+    last_asked = clock()
 
-    def note(*_: object) -> None:
-        nonlocal told
-        told = True
+    def on_sigterm(*_: object) -> None:
+        nonlocal preempted
+        preempted = True
 
-    def come() -> bool:
-        nonlocal told, looked
-        if not told and clock() - looked >= _LOOK_S:
-            looked = clock()
-            told = told or asked()
-        return told
+    def is_preempted() -> bool:
+        nonlocal preempted, last_asked
+        if not preempted and clock() - last_asked >= _INTERVAL_S:
+            last_asked = clock()
+            preempted = preempted or is_draining()
+        return preempted
 
     if threading.current_thread() is not threading.main_thread():
-        yield come
+        yield is_preempted
         return
-    before = signal.signal(signal.SIGTERM, note)
+    before = signal.signal(signal.SIGTERM, on_sigterm)
     try:
-        yield come
+        yield is_preempted
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _own_node_drains() -> bool:
+def _this_node_drains() -> bool:
     if not ray.is_initialized():
         return False
     try:
         return ray.get_runtime_context().get_node_id() in draining_nodes()
-    except RayError:  # a head that does not answer gives no notice
+    except RayError:  # a head node that does not answer says nothing
         return False

@@ -1,9 +1,10 @@
-"""How many trials a cluster can run at once."""
+"""What a trial needs of a node, and how many trials a cluster can run at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 from tune_reg.errors import ClusterError
 from tune_reg.study import ResourceSettings
@@ -43,9 +44,9 @@ def refuse_what_fits_nowhere(nodes: Iterable[Mapping[str, float]], needed: Mappi
     if slots(nodes, needed) > 0:
         return
     wanted = ", ".join(f"{amount:g} {name}" for name, amount in needed.items())
-    there = "; ".join(", ".join(f"{node.get(name, 0.0):g} {name}" for name in needed) for node in nodes)
+    offered = "; ".join(", ".join(f"{node.get(name, 0.0):g} {name}" for name in needed) for node in nodes)
     raise ClusterError(
-        f"resources: a trial needs {wanted}, which no node has (there: {there or 'no node'}); ask for less in "
+        f"resources: a trial needs {wanted}, which no node has (there: {offered or 'no node'}); ask for less in "
         "[resources], or start such a node first"
     )
 
@@ -55,3 +56,29 @@ def _fit(has: float, name: str, amount: float) -> int:
     if name == "GPU" and amount < 1:
         return int(has) * math.floor(1 / amount + 1e-9)
     return math.floor(has / amount + 1e-9)
+
+
+def nodes_alive() -> list[dict[str, float]]:
+    """What each node of the cluster has, now: nodes are lost or about to go, and an autoscaler adds some."""
+    import ray
+
+    from tune_reg.backends.ray.preemption import draining_nodes
+
+    leaving = draining_nodes()
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in leaving]
+
+
+class LimitedRate:
+    """A number that is asked for at most once in ``seconds``; between, the last answer stands."""
+
+    def __init__(self, ask: Callable[[], int], seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._number, self._asked = ask(), time.monotonic()
+
+    def __call__(self) -> int:
+        """The number, not older than ``seconds``."""
+        if time.monotonic() - self._asked > self._seconds:
+            self._number, self._asked = self._ask(), time.monotonic()
+        return self._number

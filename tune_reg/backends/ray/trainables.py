@@ -1,4 +1,4 @@
-"""Trainables: one run, an epoch a step, under a stock ``ray.tune.Tuner`` or under a study."""
+"""Trainables for a stock ``ray.tune.Tuner``: one run of one regularizer, an epoch a step."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-import torch
 from ray import tune
 
+from tune_reg.backends.ray.device import device_of
 from tune_reg.errors import StudyError
-from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
-from tune_reg.storage.paths import to_path
-from tune_reg.regularizers import load_plugin, regularizer
-from tune_reg.backends.ray.preemption import Preempted, heeded
+from tune_reg.regularizers import regularizer
 from tune_reg.study import Study
-from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
+from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 
 #: Keys of a trainable's config that are neither hyperparameters nor training settings. They hold for a whole run.
@@ -44,7 +41,9 @@ class RegularizerTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Build the run that ``config`` describes; ``StudyError`` names the key that is wrong."""
-        self._start(run_from_config(self.regularizer, config), config.get("data"))
+        run, data_root = run_from_config(self.regularizer, config), config.get("data")
+        device, _ = device_of(self.trial_resources)
+        self.engine = SerialEngine(run, data_root=Path(data_root) if data_root else None, device=device)
 
     def step(self) -> dict[str, Any]:
         """Train one epoch; where the run has ended already, its last epoch again."""
@@ -82,82 +81,6 @@ class RegularizerTrainable(tune.Trainable):
         self.setup(new_config)
         return True
 
-    def _start(self, run: Run, data_root: str | None) -> None:
-        device, _ = self._device()
-        self.engine = SerialEngine(run, data_root=Path(data_root) if data_root else None, device=device)
-
-    def _device(self) -> tuple[torch.device, float]:
-        """Where Tune wants the trial to train, one thread a CPU, and the share of the device that is the trial's."""
-        resources = self.trial_resources
-        required = resources.required_resources if resources is not None else {}
-        torch.set_num_threads(max(1, int(required.get("CPU", 1))))
-        gpus = required.get("GPU", 0)
-        return torch.device("cuda" if gpus > 0 else "cpu"), min(1.0, gpus or 1.0)
-
-
-class StudyTrainable(RegularizerTrainable):
-    """A run of a study. It keeps its own checkpoints in the study's directory, and tests itself at the end.
-
-    So a run goes on from its newest whole checkpoint whoever starts it again: Tune after a lost actor, or a new
-    driver, which knows nothing of the last one's Tune experiment.
-    """
-
-    def setup(self, config: dict[str, Any]) -> None:
-        """Build the run, and go on from its newest checkpoint where there is one."""
-        for plugin in config["plugins"]:
-            load_plugin(Path(plugin))
-        self._start(run_of(config), config["data"])
-        self._directory = to_path(config["checkpoints"], answered=True)
-        state = checkpoints.load_newest(self._directory)
-        if state is not None:
-            self.engine.load_state(state)
-        self._reported = 0
-
-    def step(self) -> dict[str, Any]:
-        """Train one epoch and keep it; after the last one, make the tests that the run is to have.
-
-        Raises ``Preempted`` where the machine is about to go, after the part of the epoch that was trained is kept.
-        """
-        engine = self.engine
-        if not engine.finished:
-            left = False
-            with heeded() as notice:
-                try:
-                    engine.train_epoch(leave=notice)
-                except Interrupted:
-                    left = True
-                try:
-                    checkpoints.save(self._directory, engine.epoch, engine.state(), step=engine.step)
-                except OSError as error:
-                    # A full disk is not this run's failure: every other run would meet it, too.
-                    return {"disk": f"{self._directory}: {error.strerror}", tune.result.DONE: True}
-            if left:
-                raise Preempted
-        result: dict[str, Any] = {"rows": engine.history[self._reported :], "diverged": engine.diverged}
-        self._reported = len(engine.history)
-        if engine.finished and not engine.diverged and is_tested(self.config):
-            result |= tested(engine, self.config)
-        return {**result, tune.result.DONE: engine.finished}
-
-
-def is_tested(config: Mapping[str, Any]) -> bool:
-    """Whether a run of a study has tests to make when it is trained."""
-    return config["stage"] != "search" or config["attack"] is not None
-
-
-def tested(engine: SerialEngine, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tests of a trained run say: on validation images in the search, on the test set afterwards."""
-    if config["stage"] == "search":
-        return {"robust_accuracy": validation_robustness(engine, **config["attack"])}
-    robustness = {"robustness": robustness_rows(engine, **config["robustness"])}
-    # In a list, because Tune flattens tables within a result.
-    return {"final": [final_row(engine)], **robustness} if config["stage"] == "confirm" else robustness
-
-
-def run_of(config: Mapping[str, Any]) -> Run:
-    """The run that the config of a run of a study gives."""
-    return Run(**{**config["run"], "training": TrainingSettings(**config["run"]["training"])})
-
 
 @functools.cache
 def trainable_for(name: str) -> type[RegularizerTrainable]:
@@ -178,7 +101,7 @@ ResidualSmoothingTrainable = trainable_for("residual-smoothing")
 
 
 def _fixed(run: Run) -> dict[str, Any]:
-    """What must be the same for a run to go on from a checkpoint."""
+    """The settings that a checkpoint must share with the run that goes on from it."""
     settings = run.settings
     return {
         **{key: getattr(run, key) for key in _RUN_KEYS},

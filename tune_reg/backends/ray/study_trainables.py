@@ -1,0 +1,120 @@
+"""The Trainables of a study: one run, or a lane group of runs, an epoch a step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ray import tune
+
+from tune_reg.backends.lane_worker import LaneWorker
+from tune_reg.backends.ray.device import device_of
+from tune_reg.backends.ray.preemption import Preempted, preemption_watch
+from tune_reg.backends.run_worker import RunWorker
+from tune_reg.data import load
+from tune_reg.execution.messages import LaneChange, LaneGroupOrder, LanesMeasured, StorageFault
+from tune_reg.training import Interrupted, LaneKey, lane_key
+from tune_reg.training.lanes import lanes_that_pay
+from tune_reg.training.lanes.rate import measured
+
+#: Where an order stands in a Tune config, and a worker's message in a Tune result.
+ORDER = "order"
+MESSAGE = "message"
+
+
+class StudyTrainable(tune.Trainable):
+    """Trains the run that ``config["order"]``, a ``RunOrder``, describes. It keeps its own checkpoints.
+
+    So a run goes on from its newest whole checkpoint whoever starts it again: Tune after a lost actor, or a new
+    driver, which knows nothing of the last one's Tune experiment.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Build the run, and go on from its newest checkpoint where there is one."""
+        device, _ = device_of(self.trial_resources)
+        self._worker = RunWorker(config[ORDER], device)
+
+    def step(self) -> dict[str, Any]:
+        """Train one epoch and keep it; after the last one, make the tests that the run is to have.
+
+        Raises ``Preempted`` where the machine is about to go, after the part of the epoch that was trained is kept.
+        """
+        with preemption_watch() as preempted:
+            try:
+                message = self._worker.step(leave=preempted)
+            except Interrupted:
+                raise Preempted from None
+        over = isinstance(message, StorageFault) or message.outcome is not None
+        return {MESSAGE: message, tune.result.DONE: over}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take up another run in the same process."""
+        self.setup(new_config)
+        return True
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Write nothing: the run keeps its checkpoints in the study's directory."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Read nothing: ``setup`` has gone on from the run's own checkpoint."""
+
+
+class LaneGroupTrainable(StudyTrainable):
+    """Trains a lane group, an epoch of each of its runs a step; or one run, where the order is a ``RunOrder``."""
+
+    #: How many lanes pay, as this process has measured it.
+    _lanes: ClassVar[dict[LaneKey, int]] = {}
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Build the runs, each at its newest checkpoint where there is one."""
+        # What this process trained before it holds memory.
+        self._lane_worker: LaneWorker | None = None
+        vars(self).pop("_worker", None)
+        order = config[ORDER]
+        if not isinstance(order, LaneGroupOrder):
+            super().setup(config)
+            return
+        self._changes: list[LaneChange] = []
+        self._preempted = False
+        self._measure_up_to = order.measure_up_to
+        self._where, self._share = device_of(self.trial_resources)
+        self._lane_worker = LaneWorker(order.runs, self._where)
+
+    def change(self, change: LaneChange) -> None:
+        """Take what the driver says of the last step: which runs have ended, and which take their lanes."""
+        self._changes.append(change)
+
+    def step(self) -> dict[str, Any]:
+        """Train an epoch of each run, or test one of them; before the first, measure how many lanes pay.
+
+        Raises ``Preempted`` where the machine is about to go, after what was trained before is kept and reported.
+        """
+        if self._lane_worker is None:
+            return super().step()
+        with preemption_watch() as preempted:
+            if self._preempted or preempted():
+                raise Preempted
+            result = self._group_step(self._lane_worker)
+            self._preempted = preempted()
+        return result
+
+    def _group_step(self, worker: LaneWorker) -> dict[str, Any]:
+        while self._changes:
+            change = self._changes.pop(0)
+            worker.change(change.ended, change.started)
+        if self._measure_up_to is not None:
+            most, self._measure_up_to = self._measure_up_to, None
+            return {MESSAGE: LanesMeasured(self._measured(most)), tune.result.DONE: False}
+        message = worker.step()
+        # A disk that cannot be written is not this group's failure: every other run would meet that fault, too.
+        return {MESSAGE: message, tune.result.DONE: isinstance(message, StorageFault)}
+
+    def _measured(self, most: int) -> int:
+        order = self.config[ORDER].runs[0]
+        key = lane_key(order.run)
+        if key not in self._lanes:
+            dataset = load(order.run.dataset, Path(order.data_root) if order.data_root else None)
+            self._lanes[key] = lanes_that_pay(
+                lambda lanes: measured(order.run, lanes, dataset, self._where, share=self._share), most=most
+            )
+        return self._lanes[key]

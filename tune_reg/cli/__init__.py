@@ -1,0 +1,5 @@
+"""The command line."""
+
+from tune_reg.cli.app import main
+
+__all__ = ["main"]

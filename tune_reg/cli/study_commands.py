@@ -1,0 +1,120 @@
+"""The commands that run, check and report a study."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plugins
+
+if TYPE_CHECKING:
+    from tune_reg.study import StudyPlan
+
+
+def run(
+    study: StudyFile,
+    out: Annotated[
+        str, typer.Option("--out", metavar="DIR", help="Where the results go: a path, s3://... or gs://...")
+    ],
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A running Ray cluster; 'auto' finds one.")
+    ] = None,
+    data: DataRoot = None,
+    plugin: Plugins = [],  # noqa: B006 - typer reads the default and never changes it
+    prior: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Results of another study, whose best trials are tried first."),
+    ] = None,
+    only: Annotated[
+        Literal["robustness"] | None,
+        typer.Option(metavar="robustness", help="Only the study's robustness tests, on the runs that are confirmed."),
+    ] = None,
+) -> None:
+    """Search, confirm on fresh seeds, test once, attack, report. Stopped and started again, it goes on.
+
+    A study file that asks for more trials, regularizers, training sets, seeds or robustness tests than DIR holds
+    adds the new work to it.
+    """
+    from tune_reg.backends.ray.launch import run_study
+    from tune_reg.cli.progress_display import live_progress
+    from tune_reg.store import load
+    from tune_reg.study import Study, make_plan
+
+    load_plugins(plugin)
+    declared = Study.from_toml(study)
+    if prior is not None:
+        declared = declared.with_prior(load(prior))
+    _print_plan(make_plan(declared))
+    try:
+        run_study(
+            declared,
+            out,
+            address=address,
+            data_root=data,
+            plugins=plugin,
+            robustness_only=only is not None,
+            watch=lambda controller: live_progress(controller.progress, console),
+        )
+    except KeyboardInterrupt as interrupt:
+        console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
+        # As a shell has it: 130 after Ctrl-C, 143 after SIGTERM.
+        raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
+    report(out)
+
+
+def report(
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="The results of a study: a path, s3://... or gs://...")
+    ],
+) -> None:
+    """Print the result table of DIR and write its report: HTML, Markdown, LaTeX, CSV and figures."""
+    import analysis
+    from tune_reg.cli.tables import print_results
+    from tune_reg.store import load
+
+    results = load(directory)
+    print_results(analysis.result_rows(results))
+    page = analysis.report(directory)
+    console.print(f"report: {page}", soft_wrap=True, highlight=False)
+
+
+def compare(
+    directories: Annotated[list[str], typer.Argument(metavar="DIR...", help="The results of two or more studies.")],
+    out: Annotated[str, typer.Option("--out", metavar="DIR", help="Where the comparison goes.")],
+) -> None:
+    """Write one report about several studies: the same regularizers on several data sets or models."""
+    import analysis
+
+    page = analysis.compare(directories, out)
+    console.print(f"comparison: {page}", soft_wrap=True, highlight=False)
+
+
+def check(
+    study: StudyFile,
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Validate a study and print what it will cost, in epochs."""
+    from tune_reg.study import Study, make_plan
+
+    load_plugins(plugin)
+    declared = Study.from_toml(study)
+    _print_plan(make_plan(declared))
+    console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True, highlight=False)
+
+
+def _print_plan(plan: StudyPlan) -> None:
+    """Print what the study will cost, and say so where lanes are asked for and nothing can be one."""
+    from tune_reg.cli.tables import plan_table
+
+    console.print(plan_table(plan))
+    if plan.study.resources.lanes == 1:
+        return  # without the second that loading the engines takes
+    from tune_reg.execution.lane_keys import lanes_note
+
+    note = lanes_note(plan)
+    if note is not None:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)

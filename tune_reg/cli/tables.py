@@ -1,0 +1,60 @@
+"""Tables in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from tune_reg.cli.options import console
+
+if TYPE_CHECKING:
+    from analysis import TextRow
+    from tune_reg.study import StudyPlan
+
+
+def plan_table(plan: StudyPlan) -> Table:
+    """What a study will cost: a row for each method, and the total."""
+    study = plan.study
+    title = f"{study.name}: {study.model} on {study.dataset}; epochs a run: {study.training.epochs}"
+    if study.protocol == "paper":
+        title += '; protocol "paper": strengths are picked on the TEST set'
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("regularizer", no_wrap=True)
+    for column in ("trials", "epochs at most", "confirmed runs", "epochs", "images at most"):
+        table.add_column(column, justify="right")
+    numbers = [
+        (row.trials, row.search_epochs, row.confirmed_runs, row.confirm_epochs, row.image_passes) for row in plan.costs
+    ]
+    for row, cells in zip(plan.costs, numbers, strict=True):
+        table.add_row(row.regularizer, *(f"{cell:,}" for cell in cells))
+    table.add_row("total", *(f"{sum(column):,}" for column in zip(*numbers, strict=True)), style="bold")
+    return table
+
+
+def print_results(rows: Sequence[TextRow]) -> None:
+    """Print the result table of a report, as far as a terminal has room for it: a block for each training set."""
+    from analysis import HEADINGS  # loads matplotlib, which a plan needs not
+
+    columns = ("regularizer", "test_accuracy", "difference", "p")
+    for data in dict.fromkeys(row.data for row in rows):
+        block = [row for row in rows if row.data == data]
+        table = Table(title=data, title_justify="left", box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(HEADINGS[column], no_wrap=column == "regularizer")
+        for row in block:
+            table.add_row(*(getattr(row, column) for column in columns))
+        console.print(table, markup=False)
+        for row in block:
+            notes = f" ({row.notes})" if row.notes else ""
+            console.print(f"  {row.regularizer}: {row.params}{notes}", style="dim", markup=False, highlight=False)
+        console.print()
+
+
+def print_pairs(pairs: Mapping[str, str]) -> None:
+    """Print names and what they are, a row each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, text in pairs.items():
+        table.add_row(name, text)
+    console.print(table, markup=False)

@@ -1,0 +1,118 @@
+"""Where results come from: code, package versions, data, hardware, command, methods. Written to ``provenance.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from search_spaces import entry_to_plain
+from tune_reg.data import Dataset
+from tune_reg.regularizers import regularizer
+from tune_reg.storage.paths import StoragePath, write_whole
+from tune_reg.store import Results
+from tune_reg.study import StudyPlan
+from tune_reg.version import __version__
+
+_PACKAGES: Final = ("ray", "optuna", "torch", "torchvision", "numpy", "scipy", "pyarrow", "foolbox")
+
+
+def write_provenance(
+    directory: StoragePath,
+    plan: StudyPlan,
+    dataset: Dataset,
+    plugins: Sequence[Path] = (),
+    *,
+    citations: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write where the results come from, when a study first runs and when it has grown.
+
+    ``grown_from`` names what the directory held before: the hash, the command and the commit of each. ``citations``:
+    what is cited for, and its BibTeX, of everything that the study uses beside its regularizers.
+    """
+    study = plan.study
+    path = directory / "provenance.json"
+    grown_from: list[dict[str, Any]] = []
+    if path.exists():
+        before = Results(directory).provenance()
+        if before["study_hash"] == study.hash:
+            return
+        earlier = {"study_hash": before["study_hash"], "argv": before["argv"], "commit": before["code"]["commit"]}
+        grown_from = [*before.get("grown_from", []), earlier]
+    provenance: dict[str, Any] = {
+        "study_hash": study.hash,
+        "command": "tune-reg run study.toml --out DIR",
+        "argv": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": _hardware(),
+        "data": {
+            "name": dataset.name,
+            "md5": dataset.md5,
+            "n_train": len(dataset.train_labels),
+            "n_test": len(dataset.test_labels),
+        },
+        "plugins": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in plugins},
+        "code": {"version": __version__, "commit": _commit()},
+        "regularizers": {
+            task.regularizer: {**_method_facts(task.parts or task.regularizer, task.space), "trials": task.trials}
+            for task in plan.tasks
+        },
+        "citations": [{"method": method, "bibtex": bibtex} for method, bibtex in citations],
+    }
+    if grown_from:
+        provenance["grown_from"] = grown_from
+    write_whole(path, json.dumps(provenance, indent=2, sort_keys=True).encode())
+
+
+def _method_facts(name: str, space: Mapping[str, Any]) -> dict[str, Any]:
+    kind = regularizer(name)
+    plain = {key: entry_to_plain(entry) for key, entry in space.items()}
+    tables = {
+        key: {"choices": value} if isinstance(value, list) else value if isinstance(value, dict) else {"value": value}
+        for key, value in plain.items()
+    }
+    return {"formula": kind.formula, "reference": kind.reference, "strength": kind.strength, "space": tables}
+
+
+def _versions() -> dict[str, str]:
+    return {package: importlib.metadata.version(package) for package in _PACKAGES}
+
+
+def _hardware() -> dict[str, Any]:
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _commit() -> str | None:
+    """The commit of a source checkout, or None for an installed package."""
+    source = Path(__file__).parents[2]
+    if not (source / ".git").exists():
+        return None
+    command = ["git", "-C", str(source), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

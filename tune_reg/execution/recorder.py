@@ -1,0 +1,207 @@
+"""Writes the rows of a study: which columns a run fills in which table, and under which key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tune_reg.execution.messages import Diverged, Failed, Outcome
+from tune_reg.execution.study_run import StudyRun, trial_key
+from tune_reg.search.trial import Trial
+from tune_reg.storage.paths import StoragePath
+from tune_reg.store import (
+    EpochRow,
+    EpochValues,
+    FinalRow,
+    FinalValues,
+    RobustnessRow,
+    RobustnessValues,
+    Store,
+    TrialRow,
+)
+from tune_reg.store.schema import RunColumns
+from tune_reg.study import StudyPlan
+
+_SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
+_NOT_TESTED: Final = FinalValues(
+    n_train=None,
+    n_test=None,
+    train_accuracy=None,
+    val_accuracy=None,
+    test_accuracy=None,
+    test_loss=None,
+    test_ece=None,
+    generalization_gap=None,
+    max_over_epochs=None,
+    mean_last_10pct=None,
+)
+
+
+@dataclass(frozen=True)
+class TrialScore:
+    """What the seeds of a trial came to. ``value``: mean validation accuracy over ``seeds`` seeds."""
+
+    value: float | None
+    robust_accuracy: float | None
+    seeds: int
+    epochs: int
+    wall_s: float
+
+
+class Recorder:
+    """Writes and reads the tables of one results directory, run by run."""
+
+    def __init__(self, plan: StudyPlan, directory: StoragePath) -> None:
+        self._plan = plan
+        self._store = Store(directory, study_hash=plan.study.hash)
+        self._tests = _digest(plan.study.robustness.model_dump())
+
+    # Trials of the search
+
+    def write_search_epochs(
+        self, run: StudyRun, rows: Sequence[EpochValues], robust_accuracy: float | None = None
+    ) -> None:
+        """Write the epochs of a trial on one seed; its accuracy under attack is kept with them."""
+        metadata = {} if robust_accuracy is None else {"robust_accuracy": repr(robust_accuracy)}
+        self._store.write("epochs", run.key, self._epoch_rows(run, rows), **metadata)
+
+    def write_trial(self, run: StudyRun, outcome: Outcome, reason: str | None, score: TrialScore) -> TrialRow:
+        """Write the row of a trial that is over, and give it back."""
+        row: TrialRow = {
+            **self._run_columns(run),
+            "fraction": run.run.fraction,
+            "trial": run.trial.number,
+            "params": run.trial.params,
+            "seed": self._plan.study.seed,
+            "seeds": max(1, score.seeds),
+            "state": outcome.state,
+            "reason": reason,
+            "value": score.value if outcome.state in ("complete", "pruned") else None,
+            "robust_accuracy": score.robust_accuracy if outcome.state == "complete" else None,
+            "n_val": self._plan.validation_images,
+            "epochs_trained": score.epochs,
+            "wall_s": score.wall_s,
+        }
+        self._store.write("trials", trial_key(run.trial), [row])
+        return row
+
+    def trial_row(self, trial: Trial) -> TrialRow | None:
+        """The row of a trial, or None where it is not stored."""
+        key = trial_key(trial)
+        return self._store.rows("trials", key)[0] if self._store.has("trials", key) else None
+
+    def epoch_rows(self, key: str) -> list[EpochRow] | None:
+        """The epochs of a run, or None where they are not stored."""
+        return self._store.rows("epochs", key) if self._store.has("epochs", key) else None
+
+    def robust_accuracy(self, key: str) -> float | None:
+        """The accuracy under attack that is kept with the epochs of a trial on one seed."""
+        text = self._store.metadata("epochs", key, "robust_accuracy")
+        return None if text is None else float(text)
+
+    def compact_trials(self) -> None:
+        """Join the files of trials that have ended."""
+        ended = self._store.uncompacted_keys("trials")
+        if len(ended) < 2:
+            return
+        epochs = {key for key in self._store.uncompacted_keys("epochs") if _SEED.sub("", key) in ended}
+        self._store.compact("epochs", epochs)
+        self._store.compact("trials", ended)
+
+    # Confirmed runs
+
+    def write_confirmed(
+        self,
+        run: StudyRun,
+        rows: Sequence[EpochValues],
+        outcome: Outcome,
+        reason: str | None,
+        final: FinalValues | None,
+        robustness: Sequence[RobustnessValues],
+    ) -> None:
+        """Write the epochs, robustness tests and, last, the row of a confirmed run: this row says that it is done."""
+        self._store.write("epochs", run.key, self._epoch_rows(run, rows))
+        self.write_robustness(run, robustness)
+        row: FinalRow = {
+            **self._run_columns(run),
+            "fraction": run.run.fraction,
+            "search_fraction": run.trial.task.fraction,
+            "trial": run.trial.number,
+            "params": run.trial.params,
+            "seed": run.run.seed,
+            "state": outcome.state,
+            "reason": reason,
+            **(final or _NOT_TESTED),
+            "epochs": len(rows),
+            "wall_s": sum(row["wall_s"] for row in rows),
+        }
+        self._store.write("final", run.key, [row])
+
+    def write_robustness(self, run: StudyRun, values: Sequence[RobustnessValues]) -> None:
+        """Write the robustness tests of a confirmed run, and which settings they were made with."""
+        rows: list[RobustnessRow] = [
+            {
+                **self._run_columns(run),
+                "fraction": run.run.fraction,
+                "search_fraction": run.trial.task.fraction,
+                "seed": run.run.seed,
+                **test,
+            }
+            for test in values
+        ]
+        self._store.write("robustness", run.stored_key, rows, tests=self._tests)
+
+    def confirmed_keys(self) -> set[str]:
+        """The keys of the confirmed runs that are stored."""
+        return self._store.keys("final")
+
+    def needs_no_tests(self, key: str) -> bool:
+        """Whether a confirmed run has had the robustness tests of the study, or did not end well."""
+        if self._store.has("robustness", key) and self._store.metadata("robustness", key, "tests") == self._tests:
+            return True
+        return self._store.rows("final", key)[0]["state"] != "complete"
+
+    def drop_confirmed(self, key: str) -> None:
+        """Remove a confirmed run from all tables; its row in ``final``, which says that it is done, goes last."""
+        for table in ("epochs", "robustness", "final"):
+            self._store.drop(table, key)
+
+    def _epoch_rows(self, run: StudyRun, rows: Sequence[EpochValues]) -> list[EpochRow]:
+        return [
+            {
+                **self._run_columns(run),
+                "stage": "search" if run.stage == "search" else "confirm",
+                "fraction": run.run.fraction,
+                "search_fraction": run.trial.task.fraction,
+                "trial": run.trial.number,
+                "seed": run.run.seed,
+                **row,
+            }
+            for row in rows
+        ]
+
+    def _run_columns(self, run: StudyRun) -> RunColumns:
+        study = self._plan.study
+        return {
+            "study": study.name,
+            "dataset": study.dataset,
+            "model": study.model,
+            "protocol": study.protocol,
+            "regularizer": run.trial.task.regularizer,
+            "images_per_class": run.run.images_per_class,
+        }
+
+
+def reason_of(outcome: Outcome, rows: Sequence[EpochValues]) -> str | None:
+    """Why a run diverged or failed, in words; None for any other outcome."""
+    if isinstance(outcome, Diverged):
+        return f"the loss is not finite in epoch {rows[-1]['epoch']}"
+    return outcome.reason if isinstance(outcome, Failed) else None
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,174 @@
+"""The search: trials, each trained on one seed after the other and scored by the mean of its validation accuracies."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tune_reg.execution.messages import Completed, Decision, Outcome, Pruned
+from tune_reg.execution.recorder import Recorder, TrialScore, reason_of
+from tune_reg.execution.stage import Stage, Wanted
+from tune_reg.execution.study_run import StudyRun, checkpoint_directory, search_run, seed_key, trial_key
+from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.trial import Trial
+from tune_reg.storage.paths import StoragePath
+from tune_reg.store import EpochValues, TrialRow, second_value
+from tune_reg.study import StudyPlan
+from tune_reg.training import checkpoint as checkpoints
+
+#: The files of this many trials, and of each search that is over, are joined in one.
+_COMPACT_AFTER: Final = 500
+
+
+@dataclass
+class _SeedScores:
+    """What the finished seeds of a trial came to."""
+
+    values: list[float] = field(default_factory=list)
+    robust: list[float] = field(default_factory=list)
+    epochs: int = 0
+    wall_s: float = 0.0
+    #: Of the first seed.
+    shortest_epoch_s: float | None = None
+
+    def add(self, rows: Sequence[EpochValues], *, with_value: bool) -> None:
+        """Count the epochs of one more seed and, ``with_value``, its last validation accuracy."""
+        if self.epochs == 0:
+            self.shortest_epoch_s = _shortest_epoch_s(rows)
+        self.epochs += len(rows)
+        self.wall_s += sum(row["wall_s"] for row in rows)
+        if with_value:
+            self.values.append(rows[-1]["val_accuracy"])
+
+    @property
+    def mean_value(self) -> float:
+        """The mean of the validation accuracies, of which there must be one."""
+        return sum(self.values) / len(self.values)
+
+    def score(self) -> TrialScore:
+        """What is written down of the trial."""
+        robust = sum(self.robust) / len(self.robust) if self.robust else None
+        value = self.mean_value if self.values else None
+        return TrialScore(value, robust, len(self.values), self.epochs, self.wall_s)
+
+
+class SearchStage(Stage):
+    """Asks the search for trials, and tells it what became of them once their rows are stored."""
+
+    def __init__(self, plan: StudyPlan, search: AskTell, recorder: Recorder, directory: StoragePath) -> None:
+        self._plan = plan
+        self._search = search
+        self._recorder = recorder
+        self._directory = directory
+        self._scores: dict[str, _SeedScores] = {}  # by the key of the trial
+        self._next_seeds: list[StudyRun] = []  # of trials that go on with another seed
+        self._ended = 0
+
+    def next_run(self, wanted: Wanted | None) -> StudyRun | None:
+        """The next seed of a trial that goes on, else a new trial."""
+        fits = wanted or (lambda *_: True)
+        for i, run in enumerate(self._next_seeds):
+            if fits(run.trial.task, run.trial.task.training_set):
+                return self._next_seeds.pop(i)
+        while True:
+            trial = self._search.ask(lambda task: fits(task, task.training_set))
+            if trial is None:
+                return None
+            row = self._recorder.trial_row(trial)
+            if row is None:
+                return search_run(self._plan, trial, self._seeds_done(trial))
+            self._tell_stored(trial, row)
+
+    def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
+        """Report an epoch of a trial's first seed; later seeds are compared when they end."""
+        if run.seed_index > 0 or not math.isfinite(row["val_accuracy"]):
+            return Decision.CONTINUE
+        stop = self._search.report(run.trial, row["epoch"], row["val_accuracy"])
+        return Decision.STOP if stop else Decision.CONTINUE
+
+    def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:
+        """A trial is over, or has ended on one of its seeds and may go on with the next."""
+        trial = run.trial
+        robust = outcome.robust_accuracy if isinstance(outcome, Completed) else None
+        self._recorder.write_search_epochs(run, rows, robust)
+        scores = self._scores.setdefault(trial_key(trial), _SeedScores())
+        scores.add(rows, with_value=bool(rows) and outcome.state in ("complete", "pruned"))
+        if robust is not None:
+            scores.robust.append(robust)
+        seeds, epochs = self._plan.study.search.seeds, self._plan.study.training.epochs
+        if outcome.state == "complete" and seeds > 1:
+            worse = self._search.report(trial, (run.seed_index + 1) * epochs, scores.mean_value)
+            if run.seed_index + 1 < seeds:
+                if not worse:
+                    self._next_seeds.append(search_run(self._plan, trial, run.seed_index + 1))
+                    self._remove_checkpoints(run.key)
+                    return
+                outcome = Pruned()
+        row = self._recorder.write_trial(run, outcome, reason_of(outcome, rows), scores.score())
+        self._tell(trial, row, scores.shortest_epoch_s)
+        del self._scores[trial_key(trial)]
+        self._remove_checkpoints(run.key)
+        self._ended += 1
+        if self._ended % _COMPACT_AFTER == 0 or self._search.finished(trial.task):
+            self._recorder.compact_trials()
+
+    def startable(self) -> int:
+        """How many runs could be started now."""
+        return len(self._next_seeds) + self._search.left()
+
+    def waiting_seeds(self, task_name: str) -> int:
+        """How many trials of a task wait for their next seed."""
+        return sum(run.trial.task.name == task_name for run in self._next_seeds)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of every task has ended."""
+        return not self._next_seeds and all(self._search.finished(task) for task in self._plan.tasks)
+
+    def _seeds_done(self, trial: Trial) -> int:
+        """How many seeds of an interrupted trial are stored; their scores are taken from the store."""
+        scores = _SeedScores()
+        epochs = self._plan.study.training.epochs
+        for seed_index in range(self._plan.study.search.seeds - 1):
+            key = seed_key(trial, seed_index)
+            rows = self._recorder.epoch_rows(key)
+            if rows is None or len(rows) < epochs or not math.isfinite(rows[-1]["val_loss"]):
+                break
+            before = copy.deepcopy(scores)
+            scores.add(rows, with_value=True)
+            robust = self._recorder.robust_accuracy(key)
+            scores.robust += [] if robust is None else [robust]
+            if self._search.report(trial, (seed_index + 1) * epochs, scores.mean_value):
+                # The trial was being stopped here: this seed is taken from its checkpoint, or trained again, so that
+                # the trial ends with it.
+                scores = before
+                break
+        self._scores[trial_key(trial)] = scores
+        return len(scores.values)
+
+    def _tell_stored(self, trial: Trial, row: TrialRow) -> None:
+        """A trial is stored, but the process was killed before it told the search."""
+        epochs = self._recorder.epoch_rows(trial_key(trial)) or []
+        for epoch in epochs:
+            if math.isfinite(epoch["val_accuracy"]):
+                self._search.report(trial, epoch["epoch"], epoch["val_accuracy"])
+        self._tell(trial, row, _shortest_epoch_s(epochs))
+        for seed_index in range(self._plan.study.search.seeds):
+            self._remove_checkpoints(seed_key(trial, seed_index))
+
+    def _tell(self, trial: Trial, row: TrialRow, epoch_s: float | None) -> None:
+        """Tell the search what became of a trial, from its stored row."""
+        objective = self._plan.study.search.second_objective
+        second = None if objective is None else second_value(row, objective.kind)
+        self._search.tell(trial, row["state"], row["value"], row["reason"], second=second, epoch_s=epoch_s)
+
+    def _remove_checkpoints(self, key: str) -> None:
+        checkpoints.remove(checkpoint_directory(self._directory, key))
+
+
+def _shortest_epoch_s(rows: Sequence[EpochValues]) -> float | None:
+    """Seconds of the shortest epoch: the first one of a process, or one on a busy machine, may take many times as long."""
+    return min((row["wall_s"] for row in rows), default=None)

@@ -1,0 +1,106 @@
+"""The runs of a study: what each one trains, and the key that names it in the store and its checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tune_reg.execution.messages import RunStage
+from tune_reg.search.trial import Trial
+from tune_reg.storage.paths import StoragePath
+from tune_reg.study import StudyPlan
+from tune_reg.training import Run, TrainingSet
+
+#: Ends the key of a confirmed run while it is tested for robustness later.
+_LATER_TESTS: Final = "-robustness"
+
+#: The seeds of a search stand this far apart, out of reach of those of the confirmed runs.
+_SEED_STEP: Final = 2**20
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """A run of a study: a trial of the search on one seed, or a winner trained anew on a fresh seed or tested later."""
+
+    key: str
+    stage: RunStage
+    trial: Trial
+    run: Run
+    #: Which of the search's seeds the run is trained on, from 0.
+    seed_index: int = 0
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The part of the training images that the run sees."""
+        return TrainingSet(self.run.fraction, self.run.images_per_class)
+
+    @property
+    def stored_key(self) -> str:
+        """The key of the run in the store; a confirmed run keeps its key while it is tested later."""
+        return self.key.removesuffix(_LATER_TESTS)
+
+
+def search_run(plan: StudyPlan, trial: Trial, seed_index: int) -> StudyRun:
+    """The run of ``trial`` on one of the search's seeds."""
+    seed = plan.study.seed + seed_index * _SEED_STEP
+    run = _run(plan, trial, trial.task.training_set, seed)
+    return StudyRun(seed_key(trial, seed_index), "search", trial, run, seed_index)
+
+
+def confirm_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, seed: int) -> StudyRun:
+    """The run that trains a winner anew."""
+    run = _run(plan, winner, training_set, seed)
+    return StudyRun(confirm_key(winner, training_set, seed), "confirm", winner, run)
+
+
+def robustness_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, seed: int) -> StudyRun:
+    """The run that makes robustness tests on a confirmed run, from its checkpoint."""
+    run = _run(plan, winner, training_set, seed)
+    return StudyRun(f"{confirm_key(winner, training_set, seed)}{_LATER_TESTS}", "robustness", winner, run)
+
+
+def trial_key(trial: Trial) -> str:
+    """The key of a trial, which is that of its run on the first seed."""
+    return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
+
+
+def seed_key(trial: Trial, seed_index: int) -> str:
+    """The key of a trial's run on one of the search's seeds."""
+    return trial_key(trial) + (f"-seed-{seed_index + 1}" if seed_index else "")
+
+
+def confirm_key(winner: Trial, training_set: TrainingSet, seed: int) -> str:
+    """The key of the run that trains a winner anew."""
+    task = winner.task
+    head = f"{task.regularizer}-from-{_file_name(task.training_set)}-at-{_file_name(training_set)}"
+    return f"{head}-trial-{winner.number:05d}-seed-{seed}"
+
+
+def is_confirm_key(key: str) -> bool:
+    """Whether a key is that of a confirmed run."""
+    return "-from-" in key
+
+
+def checkpoint_directory(directory: StoragePath, stored_key: str) -> StoragePath:
+    """The folder in a results directory that keeps the checkpoints of a run."""
+    return directory / "checkpoints" / stored_key
+
+
+def _run(plan: StudyPlan, trial: Trial, training_set: TrainingSet, seed: int) -> Run:
+    study = plan.study
+    return Run(
+        dataset=study.dataset,
+        model=study.model,
+        regularizer=trial.task.parts or trial.task.regularizer,
+        params=trial.params,
+        training=study.training,
+        fraction=training_set.fraction,
+        images_per_class=training_set.images_per_class,
+        seed=seed,
+        split_seed=study.seed,
+        protocol=study.protocol,
+    )
+
+
+def _file_name(training_set: TrainingSet) -> str:
+    return training_set.name.replace(" ", "-")
