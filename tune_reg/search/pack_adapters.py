@@ -22,8 +22,7 @@ from tune_reg.search.sweep import Sweep
 from tune_reg.search.trainables import StudyTrainable, run_of
 from tune_reg.search.tune_adapters import SweepScheduler, SweepSearcher, writing
 from tune_reg.training import LaneKey, lane_key
-from tune_reg.training.lane_count import lanes_that_pay
-from tune_reg.training.lane_rate import measured
+from tune_reg.training.lanes import lanes_that_pay, measured
 
 
 class PackTrainable(StudyTrainable):

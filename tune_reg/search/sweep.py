@@ -21,9 +21,9 @@ from tune_reg.places import Place
 from tune_reg.search.brain import Brain, State, Trial
 from tune_reg.search.progress import SweepProgress, TaskProgress, epochs_left
 from tune_reg.store import EpochRow as StoredEpoch
-from tune_reg.store import FinalRow, RobustnessRow, Store, TrialRow, second_value
+from tune_reg.store import EpochValues, FinalRow, RobustnessRow, Store, TrialRow, second_value
 from tune_reg.study import Study, Task
-from tune_reg.training import EpochRow, Run, TrainingSet
+from tune_reg.training import Run, TrainingSet
 from tune_reg.training import checkpoint as checkpoints
 
 Stage = Literal["search", "confirm", "attack"]
@@ -57,7 +57,7 @@ class SweepRun:
 @dataclass
 class _Live:
     run: SweepRun
-    rows: dict[int, EpochRow] = field(default_factory=dict)
+    rows: dict[int, EpochValues] = field(default_factory=dict)
 
 
 @dataclass
@@ -168,7 +168,7 @@ class Sweep:
         """Whether the run was started and has not ended."""
         return key in self._live
 
-    def on_epochs(self, key: str, rows: Sequence[EpochRow]) -> bool:
+    def on_epochs(self, key: str, rows: Sequence[EpochValues]) -> bool:
         """Take the rows of a run's newest epochs, known ones too; whether it is pruned, and thus over."""
         live = self._live[key]
         stop = False
@@ -215,7 +215,7 @@ class Sweep:
         self._progress = self._snapshot()
 
     def _end_search(
-        self, run: SweepRun, rows: list[EpochRow], state: State, reason: str | None, robust_accuracy: float | None
+        self, run: SweepRun, rows: list[EpochValues], state: State, reason: str | None, robust_accuracy: float | None
     ) -> None:
         """A trial is over, or has ended on one of its seeds and may go on with the next."""
         trial = run.trial
@@ -272,7 +272,7 @@ class Sweep:
     def _end_confirmed(
         self,
         run: SweepRun,
-        rows: list[EpochRow],
+        rows: list[EpochValues],
         state: State,
         reason: str | None,
         final: Mapping[str, Any] | None,
@@ -310,7 +310,7 @@ class Sweep:
         second = None if objective is None else second_value(row, objective.kind)
         self.brain.tell(trial, row["state"], row["value"], row["reason"], second=second, epoch_s=epoch_s)
 
-    def _write_epochs(self, run: SweepRun, rows: list[EpochRow], **metadata: str) -> None:
+    def _write_epochs(self, run: SweepRun, rows: list[EpochValues], **metadata: str) -> None:
         at = {"search_fraction": run.trial.task.fraction, "seed": run.run.seed}
         head = {**self._head(run), **at, "stage": run.stage, "trial": run.trial.number}
         self.store.write("epochs", run.key, [cast(StoredEpoch, {**head, **row}) for row in rows], **metadata)
