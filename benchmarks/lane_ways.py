@@ -18,10 +18,10 @@ from torch.nn import functional
 from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
-from tune_reg.training.lane_inputs import chunk_sizes, chunked, upload
+from tune_reg.training.cuda_graphs import Replayed, graphs_for
+from tune_reg.training.lanes.inputs import chunk_sizes, chunked, upload
 from tune_reg.training.precision import forward_pass
-from tune_reg.training.replay import Replayed, graphs_for
-from tune_reg.training.step import data_loss, draw_noise, regularized, to_unit
+from tune_reg.training.step import data_loss, draw_noise, regularized
 
 REGULARIZERS = {
     "plain SGD": ("weight-decay", "weight_decay"),
@@ -97,10 +97,10 @@ class Lanes:
 
     def step_seconds(self) -> float:
         engine, active = self.engine, range(len(self.engine.lanes))
-        program, plans = engine._program_for(active), [own.course.plan(own.epoch) for own in engine.lanes]
-        engine._train(program, active, plans)  # whatever is left to capture
-        lanes = [(own.course, own.epoch) for own in engine.lanes]
-        program.inputs.begin(lanes, plans, [own.order() for own in engine.lanes])
+        program, settings = engine._program_for(active), [lane.plan.epoch_settings(lane.epoch) for lane in engine.lanes]
+        engine._train(program, active, settings)  # whatever is left to capture
+        lanes = [(lane.plan, lane.epoch) for lane in engine.lanes]
+        program.inputs.begin(lanes, settings, [lane.order() for lane in engine.lanes])
         steps = program.inputs.sizes[: program.inputs.block]
         program.inputs.draw(0)
         return timed(lambda: [program.train(size) for size in steps], self.device) / len(steps)
@@ -110,8 +110,8 @@ def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
     """What a step of so many lanes must do; counted on the CPU, where it is the same."""
     engine = LaneEngine([run_of(case, 0)], dataset=dataset)
     program = engine._program_for([0])
-    course = engine.lanes[0].course
-    program.inputs.begin([(course, 0)], [course.plan(0)], [course.order(0)])
+    plan = engine.lanes[0].plan
+    program.inputs.begin([(plan, 0)], [plan.epoch_settings(0)], [plan.order(0)])
     program.inputs.draw(0)
     flop = flop_of(lambda: program.step(program.inputs.batch))
     parameters = engine._networks.stack.weights.shape[1]
@@ -124,20 +124,20 @@ class Graphed:
 
     def __init__(self, case: Case, dataset: Dataset, device: torch.device) -> None:
         self.engine = engine = SerialEngine(run_of(case, 0), dataset=dataset, device=device)
-        course = engine.course
+        plan = engine.plan
         self.momenta = [torch.zeros_like(parameter) for parameter in engine.parameters]
-        self.now = course.moment(0, 0, torch.float32, device)
-        self.strengths = course.strengths(self.now)
-        self.sizes = chunk_sizes(len(course.train_index), case.batch)
-        self.order = chunked(course.order(0), case.batch).to(device)
-        self.checks = chunk_sizes(len(course.val_index), 8 * case.batch)
-        self.checked = chunked(course.val_index, 8 * case.batch).to(device)
+        self.now = plan.progress(0, 0, torch.float32, device)
+        self.strengths = plan.strengths(self.now)
+        self.sizes = chunk_sizes(len(plan.train_index), case.batch)
+        self.order = chunked(plan.order(0), case.batch).to(device)
+        self.checks = chunk_sizes(len(plan.val_index), 8 * case.batch)
+        self.checked = chunked(plan.val_index, 8 * case.batch).to(device)
         self.at = torch.zeros(1, dtype=torch.int64, device=device)
         self.scores = torch.zeros(2, dtype=torch.float64, device=device)
         self.noise: Tensor | None = None
-        if course.regularizer.fills("penalty"):
+        if plan.regularizer.fills("penalty"):
             shape = torch.Size([case.batch, dataset.classes])
-            noise = draw_noise(course.regularizer, "penalty", shape, torch.Generator(), torch.float32)
+            noise = draw_noise(plan.regularizer, "penalty", shape, torch.Generator(), torch.float32)
             self.noise = None if noise is None else noise.to(device)
         graphs = graphs_for(device)
         state = [*engine.model.state_dict().values(), *self.momenta, self.at]
@@ -148,7 +148,7 @@ class Graphed:
     def epoch(self) -> list[float]:
         engine = self.engine
         engine.model.train()
-        upload(chunked(engine.course.order(0), self.order.shape[-1]), self.order)
+        upload(chunked(engine.plan.order(0), self.order.shape[-1]), self.order)
         self.at.zero_()
         for size in self.sizes:
             self.train(size)
@@ -170,7 +170,7 @@ class Graphed:
         """The step of a single run with SGD, without a word from the host."""
         engine, reg = self.engine, self.engine.regularizer
         index = self.order.index_select(0, self.at).squeeze(0)[:size]
-        inputs = to_unit(data.gather(engine._images, index), torch.float32).requires_grad_(reg.fills("penalty"))
+        inputs = data.to_unit(data.gather(engine._images, index), torch.float32).requires_grad_(reg.fills("penalty"))
         targets = engine._labels[index]
         with forward_pass(engine.settings.precision):
             outputs = engine.model(inputs)
@@ -192,7 +192,7 @@ class Graphed:
     def look(self, size: int) -> None:
         """Loss and right answers of a batch of validation images."""
         index = self.checked.index_select(0, self.at).squeeze(0)[:size]
-        outputs = self.engine.model(to_unit(data.gather(self.engine._images, index), torch.float32))
+        outputs = self.engine.model(data.to_unit(data.gather(self.engine._images, index), torch.float32))
         targets = self.engine._labels[index]
         loss = functional.cross_entropy(outputs, targets, reduction="sum")
         self.scores.add_(torch.stack([loss, (outputs.argmax(1) == targets).sum()]))
@@ -202,7 +202,7 @@ class Graphed:
 class Trusting(Replayed):
     """Without the comparison of a replay with the step."""
 
-    def _captured(self, graphs: Any, step: Callable[[], None]) -> Callable[[], object]:
+    def _capture(self, graphs: Any, step: Callable[[], None]) -> Callable[[], object]:
         replay: Callable[[], object] = graphs.capture(step)
         replay()
         return replay

@@ -85,7 +85,7 @@ def growth(engine: SerialEngine) -> float:
     child = os.fork()
     if child == 0:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        engine.course.train_index = engine.train_index[: 4 * engine.settings.batch_size]
+        engine.plan.train_index = engine.train_index[: 4 * engine.settings.batch_size]
         seconds(engine)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         os.write(write, str((after - before) / 1024).encode())
@@ -98,7 +98,7 @@ def growth(engine: SerialEngine) -> float:
 
 def seconds(engine: SerialEngine) -> float:
     """Of one epoch of training, validation left out."""
-    engine._set_epoch(engine.course.plan(0))
+    engine._begin_epoch(engine.plan.epoch_settings(0))
     begin = time.perf_counter()
     engine._train()
     return time.perf_counter() - begin

@@ -304,7 +304,7 @@ def test_a_growing_batch_makes_fewer_steps(tiny):
     n = len(engine.train_index)
     assert [engine.steps(epoch) for epoch in range(3)] == [math.ceil(n / 20), math.ceil(n / 40), math.ceil(n / 40)]
     total = sum(engine.steps(epoch) for epoch in range(3))
-    last = engine.course.moment(2, engine.steps(2) - 1, torch.float64, torch.device("cpu"))
+    last = engine.plan.progress(2, engine.steps(2) - 1, torch.float64, torch.device("cpu"))
     assert float(last.step) == pytest.approx((total - 1) / total)
 
 

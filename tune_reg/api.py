@@ -11,7 +11,21 @@ from tune_reg.study import Study as DeclaredStudy
 
 
 class Study(DeclaredStudy):
-    __doc__ = DeclaredStudy.__doc__
+    """A comparison of regularizers on one data set and model.
+
+    ``regularizers``: names, or a mapping of names to search spaces (a ``SearchSpace``, or a mapping of
+    hyperparameters to domains, ``ray.tune`` domains, lists of choices, schedules or fixed values; or a function that
+    takes an Optuna trial and returns hyperparameters). What a space does not name is searched over the regularizer's
+    default space. A name is that of a regularizer, or any name whose table says ``regularizer = NAME`` or
+    ``regularizer = [NAME, NAME]``, for several at once. ``baseline``: the name that the others are compared with;
+    the first where not given. Raises ``StudyError`` with a line for each mistake.
+
+    >>> from search_spaces import loguniform
+    >>> study = Study(name="wd", dataset="digits", model="nn-2",
+    ...               regularizers={"weight-decay": {"weight_decay": loguniform(1e-5, 1e-1)}})
+    >>> study.baseline, [training_set.name for training_set in study.training_sets]
+    ('weight-decay', ['1'])
+    """
 
     def run(
         self,

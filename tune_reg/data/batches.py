@@ -14,19 +14,19 @@ def gather(images: Tensor, index: Tensor) -> Tensor:
     return images.index_select(0, index.to(images.device)).permute(0, 3, 1, 2)
 
 
-def to_unit(images: Tensor) -> Tensor:
-    """Turn images of uint8 0..255 into float32 in [0, 1]; shape and memory format stay.
+def to_unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Images of uint8 0..255 as floating-point numbers in [0, 1]; shape and memory format stay.
 
     >>> to_unit(torch.tensor([0, 51, 255], dtype=torch.uint8))
     tensor([0.0000, 0.2000, 1.0000])
     """
-    return images.to(torch.float32).div_(255)
+    return images.to(dtype).div_(255)
 
 
 def batch(images: Tensor, index: Tensor) -> Tensor:
     """Images uint8 [N, H, W, C] at index int64 [B] as float32 [B, C, H, W] in [0, 1], channels_last.
 
-    To augment, do it between the two halves, on bytes: ``to_unit(crop_flip(gather(images, index), generator))``.
+    Augmentation acts on bytes, between gathering and scaling: ``to_unit(crop_flip(gather(images, index), generator))``.
 
     >>> images = torch.full((5, 2, 2, 3), 255, dtype=torch.uint8)
     >>> x = batch(images, torch.tensor([0, 4]))

@@ -35,7 +35,7 @@ def final_row(engine: SerialEngine) -> dict[str, Any]:
     if not engine.finished:
         raise StudyError(
             f"final_row: the test set is read once, when training is over, but epoch {engine.epoch} of "
-            f"{engine.course.settings.epochs} is trained; train on, or look at validation accuracy"
+            f"{engine.plan.settings.epochs} is trained; train on, or look at validation accuracy"
         )
     labels = engine.dataset.test_labels
     logits = _test_logits(engine)

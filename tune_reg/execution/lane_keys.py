@@ -13,7 +13,7 @@ from tune_reg.models import build
 from tune_reg.regularizers import regularizer
 from tune_reg.study import ResourceSettings, Study, StudyPlan, Task
 from tune_reg.training import LaneKey, Run, TrainingSet, lane_key
-from tune_reg.training.lanes.networks import LaneNetworks
+from tune_reg.training.lanes import LaneNetworks
 
 #: Settings that all lanes of an engine share.
 _SHARED: Final = ("batch_size", "loss", "optimizer")

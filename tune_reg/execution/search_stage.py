@@ -170,5 +170,5 @@ class SearchStage(Stage):
 
 
 def _shortest_epoch_s(rows: Sequence[EpochValues]) -> float | None:
-    """Seconds of the shortest epoch: the first one of a process, or one on a busy machine, may take many times as long."""
+    """Seconds of the shortest epoch: a first epoch, or one on a busy machine, may take many times as long."""
     return min((row["wall_s"] for row in rows), default=None)

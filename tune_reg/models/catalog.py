@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.errors import StudyError, did_you_mean
-from tune_reg.user_function import import_function
 from tune_reg.models import densenet, googlenet, lenet, resnet_cifar, resnet_torchvision, small_cnn, vgg
 from tune_reg.models.classifier import Classifier, border
 from tune_reg.models.own import build_own
 from tune_reg.models.perceptron import perceptron
 from tune_reg.models.resnet_keras import resnet_keras
+from tune_reg.user_function import import_function
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from tune_reg.per_parameter import PerParameterOptimizer
+from tune_reg.optimizers.per_parameter import PerParameterOptimizer
 
 REFERENCE: Final = """@inproceedings{kidambi2018insufficiency,
   title = {On the Insufficiency of Existing Momentum Schemes for Stochastic Optimization},

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import search_spaces.adadecay
-from tune_reg.per_parameter import PerParameterOptimizer
+from tune_reg.optimizers.per_parameter import PerParameterOptimizer
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 

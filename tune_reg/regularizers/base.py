@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from search_spaces import SearchSpace
+from tune_reg.regularizers.masks import is_maskable, random_mask
 
+#: Hyperparameters that are numbers, by name, as 0-d tensors.
 Strengths = Mapping[str, Tensor]
 
 
@@ -20,8 +22,9 @@ Strengths = Mapping[str, Tensor]
 class Hyperparameter:
     """One number or choice of a regularizer.
 
-    ``low`` and ``high`` are hard bounds (both included), not a search range. ``off`` is the value at which its
-    part of the regularizer does nothing; with all of them off, the regularizer does nothing.
+    ``low`` and ``high`` are hard bounds (both included), not a search range. ``off`` is the value at which the part of
+    the regularizer that this hyperparameter controls does nothing; with all hyperparameters off, the regularizer does
+    nothing.
     """
 
     name: str
@@ -36,11 +39,11 @@ class Hyperparameter:
 
     @property
     def is_choice(self) -> bool:
-        """Whether it is fixed when the regularizer is made, and not a tensor."""
+        """Whether the value is fixed when the regularizer is made, instead of reaching the hooks as a tensor."""
         return bool(self.choices) or self.count
 
     def violation(self, value: object) -> str | None:
-        """The rule that ``value`` breaks, in words, or None."""
+        """The rule that ``value`` breaks as a sentence's end, or None for a legal value."""
         if self.choices:
             return None if value in self.choices else f"must be one of {', '.join(self.choices)}, but got {value!r}"
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
@@ -64,37 +67,40 @@ class Hyperparameter:
 
 
 class Progress(NamedTuple):
-    """Where a training stands, as 0-d tensors."""
+    """How far a training has come, as 0-d tensors."""
 
     #: Share of the optimizer steps done, t / T, in [0, 1).
     step: Tensor
     #: e / (E - 1) for epoch e of 0 .. E - 1, so that the last epoch has exactly 1.
     epoch: Tensor
-    #: In use in this epoch.
+    #: The learning rate in use in this epoch.
     learning_rate: Tensor
-    #: The learning rate as a share of that before its schedule.
+    #: The learning rate in use as a share of the learning rate before its schedule.
     learning_rate_factor: Tensor
 
 
 class Regularizer(ABC):
-    """A way to regularize training. Subclass it, fill the hooks it needs, and ``register`` the class.
+    """A way to regularize training: subclass ``Regularizer``, fill the hooks that are needed, ``register`` the class.
 
     Hyperparameters that are numbers reach each hook as 0-d tensors in ``strengths``; choices (text) and whole
     numbers are fixed when the object is made and stand in ``self.choices``. Hooks are pure functions of tensors:
     chance comes in as ``noise``, standard normal numbers of the shape that ``noise_shape`` asks for. So the same
     code also runs for many trials at once. A hook that a subclass does not define is not called.
+
+    A training step calls ``inputs``, ``targets``, ``loss`` and ``penalty`` on a batch, and ``update`` and ``gradient``
+    on each parameter tensor; once an epoch it asks for ``weight_decay``, ``dropout`` and ``sparsity``.
     """
 
-    #: As in a study file and on the command line.
+    #: The name in a study file and on the command line.
     name: ClassVar[str]
     #: The method in one line of mathematics.
     formula: ClassVar[str]
-    #: BibTeX of where it comes from.
+    #: BibTeX of the publication that the method comes from.
     reference: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
-    #: The hyperparameter that says how strong it is.
+    #: The name of the hyperparameter that says how strong the regularizer is.
     strength: ClassVar[str]
-    #: What is searched where a study does not say.
+    #: The search space of a study that gives none.
     space: ClassVar[SearchSpace]
     #: The grid of the paper, where there is one.
     paper: ClassVar[SearchSpace | None] = None
@@ -104,7 +110,7 @@ class Regularizer(ABC):
         self.choices: Final[dict[str, Any]] = {**fixed, **choices}
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
-        """The shape of the noise that ``hook`` wants, or None for none.
+        """The shape of the noise that ``hook`` wants, or None for a hook without noise.
 
         ``shape``: of the images for "inputs", of one parameter for "gradient", of the outputs for "penalty".
         """
@@ -132,11 +138,25 @@ class Regularizer(ABC):
         progress: Progress,
         noise: Tensor | None,
     ) -> Tensor:
-        """What is added to the loss: inputs [B, C, H, W], outputs [B, M] of them, targets int64 [B] -> scalar.
+        """The term added to the loss: inputs [B, C, H, W], outputs [B, M] of them, targets int64 [B] -> scalar.
 
-        ``torch.autograd.grad(..., inputs, create_graph=True)`` gives gradients by the images.
+        ``torch.autograd.grad(..., inputs, create_graph=True)`` gives gradients by the images. Many trials side by side
+        call ``penalty`` once, with a leading axis of K lanes: inputs [K, B, C, H, W], outputs [K, B, M], targets
+        [K, B], strengths [K] and noise as ``lane_penalty_noise`` lays it out -> [K], one penalty for each lane.
         """
         raise NotImplementedError
+
+    def lane_penalty_noise(self, noise: Tensor, shape: torch.Size) -> Tensor:
+        """The penalty's noise of K lanes in the layout that ``penalty`` takes for outputs [K, B, M].
+
+        ``noise``: [K, *noise_shape("penalty", shape)], one row for each lane; ``shape``: [B, M], of the outputs of one
+        lane. By default the axis of the lanes moves to just before the batch, where the outputs have it.
+
+        >>> from tune_reg.regularizers import regularizer
+        >>> regularizer("fob")().lane_penalty_noise(torch.zeros(3, 1, 6, 10), torch.Size([6, 10])).shape
+        torch.Size([1, 3, 6, 10])
+        """
+        return noise.movedim(0, noise.ndim - 1 - len(shape))
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The coefficient lambda of coupled L2 decay, which the optimizer adds as ``lambda w``: scalar.
@@ -158,22 +178,36 @@ class Regularizer(ABC):
     def sparsity(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The share of the weights that get no update, in [0, 1): scalar.
 
-        Taken once an epoch. Which weights is drawn anew, at random, when the share changes.
+        Taken once an epoch. Which weights rest is decided anew, by ``mask``, when the share changes.
         """
         raise NotImplementedError
+
+    def mask(self, parameter: Tensor, sparsity: float, source: torch.Generator) -> Tensor | None:
+        """Which elements of a parameter learn (1) and which rest (0), or None for a parameter that learns as a whole.
+
+        Called for each parameter tensor when ``sparsity``, the share of resting weights in (0, 1), changes. ``source``:
+        random numbers of this run, epoch and parameter alone. By default a random share of each tensor with more than
+        one dimension rests. Returns a mask in the shape and dtype of ``parameter``.
+
+        >>> from tune_reg.regularizers import regularizer
+        >>> mask = regularizer("sparse-gradients")().mask(torch.zeros(4, 5), 0.3, torch.Generator())
+        >>> float(mask.sum())
+        14.0
+        """
+        return random_mask(parameter, sparsity, source) if is_maskable(parameter) else None
 
     def dropout(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The probability to drop a unit in the model's dropout layers, in [0, 1): scalar. Taken once an epoch."""
         raise NotImplementedError
 
     def current_strength(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """How strong it is at ``progress``, for the table of epochs: scalar."""
+        """How strong the regularizer is at ``progress``, for the table of epochs: scalar."""
         del progress
         return strengths[self.strength]
 
     @classmethod
     def fills(cls, hook: str) -> bool:
-        """Whether the class defines ``hook``."""
+        """Whether the class defines the hook of that name."""
         return getattr(cls, hook) is not getattr(Regularizer, hook)
 
     @classmethod
@@ -183,7 +217,7 @@ class Regularizer(ABC):
 
     @classmethod
     def off(cls) -> dict[str, float | str]:
-        """The hyperparameters at which it does nothing."""
+        """The values of all hyperparameters at which the regularizer does nothing."""
         return {p.name: p.default if p.off is None else p.off for p in cls.hyperparameters}
 
 
@@ -191,7 +225,7 @@ _REQUIRED: Final = ("name", "formula", "reference", "hyperparameters", "strength
 
 
 def incomplete(regularizer: type[Regularizer]) -> str | None:
-    """What a class lacks to be a regularizer, in words, or None."""
+    """What a class lacks to be a regularizer, as a sentence's end, or None for a complete class."""
     missing = [attribute for attribute in _REQUIRED if not hasattr(regularizer, attribute)]
     if missing:
         return f"lacks {', '.join(missing)}"

@@ -17,21 +17,21 @@ from search_spaces import SearchSpace, Value
 from tune_reg.errors import TuneRegError
 from tune_reg.regularizers.base import Progress, Regularizer, Strengths
 
-#: Hooks that only one part can fill, and what to do about it.
+#: Hooks that only one part can fill.
 _ALONE: Final = ("loss", "sparsity", "dropout")
 
 
 class Combination(Regularizer):
-    """What ``combine`` makes: each hook is that of the parts, one after the other."""
+    """Several regularizers as one, made by ``combine``: each hook calls the hooks of the parts, one after the other."""
 
     parts: ClassVar[tuple[type[Regularizer], ...]]
-    #: For each part, its own name of a hyperparameter -> the name here.
+    #: For each part: the part's name of a hyperparameter -> the combination's name of it.
     names: ClassVar[tuple[dict[str, str], ...]]
 
     def __init__(self, **choices: str | int) -> None:
         super().__init__(**choices)
         self._parts = [
-            part(**{own: self.choices[here] for own, here in names.items() if here in self.choices})
+            part(**{name: self.choices[renamed] for name, renamed in names.items() if renamed in self.choices})
             for part, names in zip(self.parts, self.names, strict=True)
         ]
 
@@ -41,26 +41,26 @@ class Combination(Regularizer):
         return any(part.fills(hook) for part in cls.parts)
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
-        """One row of numbers for all parts that want some."""
+        """The shape of one row of numbers, which holds the noise of all parts; None where no part wants noise."""
         total = sum(self._noise_sizes(hook, shape))
         return (total,) if total else None
 
     def inputs(self, inputs: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None) -> Tensor:
-        """Each part's, in turn."""
-        for part, own, share in self._filling("inputs", strengths, inputs.shape, noise):
-            inputs = part.inputs(inputs, own, progress, share)
+        """The images after each part's ``inputs``, in turn."""
+        for part, of_part, share in self._filling("inputs", strengths, inputs.shape, noise):
+            inputs = part.inputs(inputs, of_part, progress, share)
         return inputs
 
     def targets(self, targets: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """Each part's, in turn."""
-        for part, own, _ in self._filling("targets", strengths):
-            targets = part.targets(targets, own, progress)
+        """The targets after each part's ``targets``, in turn."""
+        for part, of_part, _ in self._filling("targets", strengths):
+            targets = part.targets(targets, of_part, progress)
         return targets
 
     def loss(self, outputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """That of the one part that has a loss."""
-        ((part, own, _),) = self._filling("loss", strengths)
-        return part.loss(outputs, targets, own, progress)
+        """The loss of the one part that has one."""
+        ((part, of_part, _),) = self._filling("loss", strengths)
+        return part.loss(outputs, targets, of_part, progress)
 
     def penalty(
         self,
@@ -71,58 +71,77 @@ class Combination(Regularizer):
         progress: Progress,
         noise: Tensor | None,
     ) -> Tensor:
-        """The sum of the parts'."""
+        """The sum of the parts' penalties."""
         filling = self._filling("penalty", strengths, outputs.shape, noise)
-        return _sum(part.penalty(inputs, outputs, targets, own, progress, share) for part, own, share in filling)
+        return _sum(
+            part.penalty(inputs, outputs, targets, of_part, progress, share) for part, of_part, share in filling
+        )
+
+    def lane_penalty_noise(self, noise: Tensor, shape: torch.Size) -> Tensor:
+        """One row for all lanes: each part's share of the rows [K, n], laid out as that part takes it."""
+        pieces, end = [], 0
+        for part, wanted in zip(self._parts, self._noise_shapes("penalty", shape), strict=True):
+            if wanted is not None:
+                begin, end = end, end + math.prod(wanted)
+                rows = noise[:, begin:end].view(len(noise), *wanted)
+                pieces.append(part.lane_penalty_noise(rows, shape).flatten())
+        return torch.cat(pieces)
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """The sum of the parts'."""
-        return _sum(part.weight_decay(own, progress) for part, own, _ in self._filling("weight_decay", strengths))
+        """The sum of the parts' coefficients."""
+        return _sum(
+            part.weight_decay(of_part, progress) for part, of_part, _ in self._filling("weight_decay", strengths)
+        )
 
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
     ) -> Tensor:
-        """Each part's, in turn."""
-        for part, own, share in self._filling("gradient", strengths, parameter.shape, noise):
-            gradient = part.gradient(gradient, parameter, own, progress, share)
+        """The gradient after each part's ``gradient``, in turn."""
+        for part, of_part, share in self._filling("gradient", strengths, parameter.shape, noise):
+            gradient = part.gradient(gradient, parameter, of_part, progress, share)
         return gradient
 
     def update(self, parameter: Tensor, gradient: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """Each part's, in turn."""
-        for part, own, _ in self._filling("update", strengths):
-            parameter = part.update(parameter, gradient, own, progress)
+        """The parameter after each part's ``update``, in turn."""
+        for part, of_part, _ in self._filling("update", strengths):
+            parameter = part.update(parameter, gradient, of_part, progress)
         return parameter
 
     def sparsity(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """That of the one part that has it."""
-        ((part, own, _),) = self._filling("sparsity", strengths)
-        return part.sparsity(own, progress)
+        """The share of the one part that lets weights rest."""
+        ((part, of_part, _),) = self._filling("sparsity", strengths)
+        return part.sparsity(of_part, progress)
+
+    def mask(self, parameter: Tensor, sparsity: float, source: torch.Generator) -> Tensor | None:
+        """The mask of the one part that lets weights rest."""
+        (part,) = (part for part in self._parts if part.fills("sparsity"))
+        return part.mask(parameter, sparsity, source)
 
     def dropout(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """That of the one part that has it."""
-        ((part, own, _),) = self._filling("dropout", strengths)
-        return part.dropout(own, progress)
+        """The probability of the one part that drops units."""
+        ((part, of_part, _),) = self._filling("dropout", strengths)
+        return part.dropout(of_part, progress)
 
     def current_strength(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """That of the first part."""
-        return self._parts[0].current_strength(self._own(0, strengths), progress)
+        """The strength of the first part."""
+        return self._parts[0].current_strength(self._strengths_of(0, strengths), progress)
 
-    def noise_shares(self, hook: str, shape: torch.Size) -> list[tuple[Regularizer, tuple[int, ...]]]:
-        """The parts that want noise for ``hook``, in the order of their shares of the row, and the shape of each."""
-        wanted = [(part, part.noise_shape(hook, shape)) for part in self._parts if part.fills(hook)]
-        return [(part, own) for part, own in wanted if own is not None]
+    def _strengths_of(self, i: int, strengths: Strengths) -> dict[str, Tensor]:
+        """The strengths of part ``i`` under that part's own names."""
+        return {name: strengths[renamed] for name, renamed in self.names[i].items() if renamed in strengths}
 
-    def _own(self, i: int, strengths: Strengths) -> dict[str, Tensor]:
-        return {own: strengths[here] for own, here in self.names[i].items() if here in strengths}
+    def _noise_shapes(self, hook: str, shape: torch.Size) -> list[tuple[int, ...] | None]:
+        """The noise that each part wants for ``hook``."""
+        return [part.noise_shape(hook, shape) if part.fills(hook) else None for part in self._parts]
 
     def _noise_sizes(self, hook: str, shape: torch.Size) -> list[int]:
-        shapes = [part.noise_shape(hook, shape) if part.fills(hook) else None for part in self._parts]
-        return [0 if own is None else math.prod(own) for own in shapes]
+        """The length of each part's share of the one row of noise."""
+        return [0 if wanted is None else math.prod(wanted) for wanted in self._noise_shapes(hook, shape)]
 
     def _filling(
         self, hook: str, strengths: Strengths, shape: torch.Size | None = None, noise: Tensor | None = None
     ) -> Iterator[tuple[Regularizer, dict[str, Tensor], Tensor | None]]:
-        """The parts that fill ``hook``, each with its own strengths and its own share of the noise."""
+        """The parts that fill ``hook``, each with its strengths under its own names and its share of the noise."""
         ends = [0] * len(self._parts) if shape is None else list(accumulate(self._noise_sizes(hook, shape)))
         for i, part in enumerate(self._parts):
             if not part.fills(hook):
@@ -131,12 +150,12 @@ class Combination(Regularizer):
             share = None
             if wanted is not None and noise is not None:
                 share = noise[ends[i] - math.prod(wanted) : ends[i]].view(wanted)
-            yield part, self._own(i, strengths), share
+            yield part, self._strengths_of(i, strengths), share
 
 
 @functools.cache
 def combine(parts: tuple[type[Regularizer], ...]) -> type[Combination]:
-    """One regularizer of several. ``TuneRegError`` where they do not go together.
+    """One regularizer made of several; ``TuneRegError`` where the parts do not go together.
 
     A hyperparameter keeps its name where no other part has one of that name; else it gets its part's name before it:
     ``weight_decay`` of adadecay beside weight-decay is ``adadecay_weight_decay``.
@@ -145,10 +164,10 @@ def combine(parts: tuple[type[Regularizer], ...]) -> type[Combination]:
     _refuse_conflicts(name, parts)
     counts = Counter(p.name for part in parts for p in part.hyperparameters)
 
-    def here(part: type[Regularizer], own: str) -> str:
-        return own if counts[own] == 1 else f"{part.name.replace('-', '_')}_{own}"
+    def renamed_in(part: type[Regularizer], name: str) -> str:
+        return name if counts[name] == 1 else f"{part.name.replace('-', '_')}_{name}"
 
-    names = tuple({p.name: here(part, p.name) for p in part.hyperparameters} for part in parts)
+    names = tuple({p.name: renamed_in(part, p.name) for p in part.hyperparameters} for part in parts)
     body: dict[str, Any] = {
         "name": name,
         "formula": "; ".join(part.formula for part in parts),
@@ -169,6 +188,7 @@ def combine(parts: tuple[type[Regularizer], ...]) -> type[Combination]:
 
 
 def _refuse_conflicts(name: str, parts: tuple[type[Regularizer], ...]) -> None:
+    """Raise ``TuneRegError`` where two parts want to be the only one."""
     if len(set(parts)) != len(parts):
         raise TuneRegError(f"{name}: a regularizer can stand in a combination once; leave one out")
     for hook in _ALONE:
@@ -182,11 +202,12 @@ def _refuse_conflicts(name: str, parts: tuple[type[Regularizer], ...]) -> None:
 
 
 def _space(spaces: list[SearchSpace], names: tuple[dict[str, str], ...]) -> SearchSpace:
-    entries = {renamed[own]: space[own] for space, renamed in zip(spaces, names, strict=True) for own in space}
+    """The parts' spaces as one, which starts where each part's space starts."""
+    entries = {renamed[name]: space[name] for space, renamed in zip(spaces, names, strict=True) for name in space}
     start: dict[str, Value] = {}
     for space, renamed in zip(spaces, names, strict=True):
         if space.start:
-            start |= {renamed[own]: value for own, value in space.start[0].items()}
+            start |= {renamed[name]: value for name, value in space.start[0].items()}
     return SearchSpace(entries, start=[start] if start else [])
 
 

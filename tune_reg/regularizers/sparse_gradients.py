@@ -9,27 +9,11 @@ import torch
 from torch import Tensor
 
 import search_spaces.sparse_gradients
-from tune_reg.per_parameter import PerParameterOptimizer
+from tune_reg.optimizers.per_parameter import PerParameterOptimizer
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
+from tune_reg.regularizers.masks import is_maskable, random_mask
 from tune_reg.regularizers.registry import register
 from tune_reg.regularizers.weight_decay_taper import REFERENCE
-
-
-def random_mask(like: Tensor, sparsity: float, generator: torch.Generator | None = None) -> Tensor:
-    """A mask of 0 and 1 with exactly ``round(sparsity n)`` zeros, drawn at random; shape and dtype of ``like``.
-
-    >>> float(random_mask(torch.zeros(4, 5), 0.3).sum())
-    14.0
-    """
-    order = torch.randperm(like.numel(), generator=generator, device=generator.device if generator else "cpu")
-    mask = torch.ones(like.numel(), dtype=like.dtype)
-    mask[order[: round(sparsity * like.numel())].cpu()] = 0
-    return torch.empty_like(like).copy_(mask.view(like.shape))
-
-
-def masked(parameter: Tensor) -> bool:
-    """Whether sparsity acts on a parameter: on weights of convolutions and linear layers, not on biases."""
-    return parameter.ndim > 1
 
 
 @register
@@ -119,7 +103,7 @@ class SparseGradientSGD(PerParameterOptimizer):
             return
         self.sparsity = q
         for group in self.param_groups:
-            for parameter in filter(masked, group["params"]):
+            for parameter in filter(is_maskable, group["params"]):
                 state = self.state[parameter]
                 state.pop("mask", None)
                 if q > 0:

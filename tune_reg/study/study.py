@@ -39,21 +39,7 @@ from tune_reg.training.settings import TrainingSettings
 
 
 class Study(Table):
-    """A comparison of regularizers on one data set and model.
-
-    ``regularizers``: names, or a mapping of names to search spaces (a ``SearchSpace``, or a mapping of
-    hyperparameters to domains, ``ray.tune`` domains, lists of choices, schedules or fixed values; or a function that
-    takes an Optuna trial and returns hyperparameters). What a space does not name is searched over the regularizer's
-    default space. A name is that of a regularizer, or any name whose table says ``regularizer = NAME`` or
-    ``regularizer = [NAME, NAME]``, for several at once. ``baseline``: the name that the others are compared with;
-    the first where not given. Raises ``StudyError`` with a line for each mistake.
-
-    >>> from search_spaces import loguniform
-    >>> study = Study(name="wd", dataset="digits", model="nn-2",
-    ...               regularizers={"weight-decay": {"weight_decay": loguniform(1e-5, 1e-1)}})
-    >>> study.baseline, [training_set.name for training_set in study.training_sets]
-    ('weight-decay', ['1'])
-    """
+    """The declared study, without the means to run it: ``tune_reg.Study`` adds these, and describes every key."""
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r\t]+$")]
     dataset: str
@@ -61,9 +47,9 @@ class Study(Table):
     regularizers: dict[str, Method]
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
-    fractions: Annotated[list[Fraction], Field(min_length=1)] = [1.0]
+    fractions: Annotated[list[Fraction], Field(min_length=1)] = [1.0]  # noqa: RUF012 - pydantic copies defaults
     #: In place of fractions: so many training images of each class.
-    images_per_class: list[PositiveInt] = []
+    images_per_class: list[PositiveInt] = []  # noqa: RUF012
     protocol: Protocol = "validation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     training: TrainingSettings = TrainingSettings()
@@ -314,7 +300,7 @@ class Study(Table):
         return max(1, round(n * self.training.validation)) if self.protocol == "validation" else 0
 
     def searched_space(self, name: str) -> SearchSpace:
-        """What is searched under ``name``: the space of its method, with the learning rate where that is searched too."""
+        """What is searched under ``name``: the space of the method, and the learning rate where that is searched, too."""
         space, learning_rate = self.regularizers[name].space, self.search.learning_rate
         if learning_rate is None or "learning_rate" in space:
             return space

@@ -1,8 +1,9 @@
-"""Checkpoints of one run: written beside and renamed, checked when read, the older one used if the newest is broken.
+"""Checkpoints of one run: written under a temporary name and renamed, and checked when they are read.
 
-A file is named ``epoch-000012-<digest>.pt`` with the beginning of the SHA-256 of its bytes, so that it says itself
-whether it is whole, and plain ``torch.load`` reads it. Two are kept. One of an epoch that was left is named
-``epoch-000012-step-000345-<digest>.pt``, the epochs and steps that were done, and is kept until the next one.
+A file is named ``epoch-000012-<digest>.pt`` with the beginning of the SHA-256 of its bytes, so that its name tells
+whether it is whole; plain ``torch.load`` reads it. Two are kept, so that the older one serves where the newest is
+broken. The checkpoint of an interrupted epoch is named ``epoch-000012-step-000345-<digest>.pt``, after the epochs and
+steps that are done, and is kept until the next checkpoint.
 """
 
 from __future__ import annotations
@@ -21,31 +22,31 @@ _KEPT: Final = 2
 
 
 def save(directory: StoragePath, epoch: int, state: dict[str, Any], *, step: int = 0) -> StoragePath:
-    """Write ``state`` (tensors and plain values) as the checkpoint of ``epoch``; older ones beyond two go.
+    """Write ``state`` (tensors and plain values) as the checkpoint of ``epoch``, and delete all but the newest two.
 
-    ``step``: that of the epoch after ``epoch`` which was left there.
+    ``step``: the steps that are done of the next epoch, where that one was interrupted.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
     data = buffer.getvalue()
     directory.mkdir(parents=True, exist_ok=True)
-    left = f"-step-{step:06d}" if step else ""
-    path = directory / f"epoch-{epoch:06d}{left}-{_digest(data)}.pt"
+    steps_done = f"-step-{step:06d}" if step else ""
+    path = directory / f"epoch-{epoch:06d}{steps_done}-{_digest(data)}.pt"
     write_whole(path, data)
-    there = _newest_first(directory)
-    whole = [place for place in there if not _left(place)]
-    for old in [*whole[_KEPT:], *(place for place in there if _left(place) and place.name != path.name)]:
+    checkpoints = _newest_first(directory)
+    whole = [one for one in checkpoints if not _is_interrupted(one)]
+    for old in [*whole[_KEPT:], *(one for one in checkpoints if _is_interrupted(one) and one.name != path.name)]:
         old.unlink(missing_ok=True)
     return path
 
 
 def load_newest(directory: StoragePath, *, whole_epochs: bool = False) -> dict[str, Any] | None:
-    """The state of the newest checkpoint that is whole, or None. Broken files are passed over.
+    """The state of the newest checkpoint whose file is not broken, or None where there is none.
 
-    ``whole_epochs``: so are those of an epoch that was left.
+    ``whole_epochs``: checkpoints of interrupted epochs are passed over as well.
     """
     for path in _newest_first(directory):
-        if whole_epochs and _left(path):
+        if whole_epochs and _is_interrupted(path):
             continue
         data = path.read_bytes()
         match = _NAME.fullmatch(path.name)
@@ -56,7 +57,7 @@ def load_newest(directory: StoragePath, *, whole_epochs: bool = False) -> dict[s
 
 
 def remove(directory: StoragePath) -> None:
-    """Drop the checkpoints of a run that needs them no more."""
+    """Delete the checkpoints of a run."""
     remove_folder(directory)
 
 
@@ -64,8 +65,8 @@ def _newest_first(directory: StoragePath) -> list[StoragePath]:
     return sorted((path for path in directory.glob("epoch-*.pt") if _NAME.fullmatch(path.name)), reverse=True)
 
 
-def _left(path: StoragePath) -> bool:
-    """Whether it is of an epoch that was left."""
+def _is_interrupted(path: StoragePath) -> bool:
+    """Whether a checkpoint is of an interrupted epoch."""
     return "-step-" in path.name
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-#: What is worth its rounding: products of matrices, and convolutions. The rest goes on in the type that it is given.
+#: The functions that run in bfloat16: products of matrices, and convolutions. All others keep their arguments' dtype.
 _PRODUCTS: Final = frozenset(
     {
         functional.linear,
@@ -34,7 +34,7 @@ _PRODUCTS: Final = frozenset(
     }
 )
 
-#: Statistics, and a kernel that under vmap takes a single type.
+#: The functions that run in float32: statistics, whose kernel takes a single dtype under vmap.
 _NORMS: Final = frozenset(
     {functional.batch_norm, functional.layer_norm, functional.group_norm, functional.instance_norm}
 )
@@ -43,8 +43,9 @@ _NORMS: Final = frozenset(
 class Bfloat16(TorchFunctionMode):
     """Products of matrices and convolutions take their float32 arguments as bfloat16, as under ``torch.autocast``.
 
-    That one does nothing under ``torch.func.vmap``; this one acts before vmap, so that it is the same for one network
-    and for many. Normalisations are computed in float32 and give what they were given. float64 stays.
+    ``torch.autocast`` does nothing under ``torch.func.vmap``; ``Bfloat16`` acts before vmap, so that it does the same
+    for one network and for many. Normalisations are computed in float32 and return the dtype of their argument.
+    float64 stays.
 
     >>> weight, inputs = torch.ones(3, 4), torch.ones(2, 4)
     >>> with Bfloat16():
@@ -66,9 +67,9 @@ class Bfloat16(TorchFunctionMode):
 
 
 def forward_pass(precision: str) -> contextlib.AbstractContextManager[Any]:
-    """Around the forward pass of a training step, for ``precision`` of ``TrainingSettings``.
+    """The context of the forward pass of a training step, for ``precision`` of ``TrainingSettings``.
 
-    Losses, penalties and the update come after it, in the type of the parameters.
+    Losses, penalties and the update come after the forward pass, in the dtype of the parameters.
     """
     return Bfloat16() if precision == "bfloat16" else contextlib.nullcontext()
 

@@ -1,4 +1,4 @@
-"""One run: everything that decides how one network is trained."""
+"""One run: all settings that decide how one network is trained."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Protocol = Literal["validation", "paper"]
 
 
 class TrainingSet(NamedTuple):
-    """Which part of the images left for training is used: a share of all, or so many of each class.
+    """The part of the available training images that a run uses: a share of all, or a number of each class.
 
-    ``fraction`` is the share in both cases.
+    ``fraction``: the share, also where ``images_per_class`` says how many.
 
     >>> TrainingSet(0.25).name, TrainingSet(0.01, 50).name
     ('0.25', '50 a class')
@@ -29,19 +29,19 @@ class TrainingSet(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As people read it."""
+        """The size of the training set as people read it: a share, or images a class."""
         return f"{self.fraction:.12g}" if self.images_per_class is None else f"{self.images_per_class} a class"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A configuration with its data and seed.
+    """A configuration with its data and seed: everything that decides the numbers of a training.
 
-    ``params``: the regularizer's hyperparameters, and ``learning_rate`` where that is searched too; what is
-    missing has its default. ``fraction``: share of the images left for training; ``images_per_class``: in its
-    place, so many of each class. ``split_seed``: of the
-    validation split, the same for all runs of a study. ``protocol``: "paper" trains on all training images and
-    validates on the test set, as the papers did.
+    ``params``: the regularizer's hyperparameters, and ``learning_rate`` where the study searches the learning rate too;
+    a missing one has its default. ``fraction``: the share of the available training images that is used;
+    ``images_per_class``: a number of images of each class instead. ``split_seed``: the seed of the validation split,
+    the same for all runs of a study. ``protocol``: "paper" trains on all training images and validates on the test
+    set, as the papers did.
     """
 
     dataset: str
@@ -57,16 +57,16 @@ class Run:
 
     @property
     def settings(self) -> TrainingSettings:
-        """The training settings, with those that ``params`` gives for this run alone."""
-        own: dict[str, Any] = {key: value for key, value in self.params.items() if key in TrainingSettings.OWN}
+        """The training settings of the study, with the settings that ``params`` gives for this run alone."""
+        of_run: dict[str, Any] = {key: value for key, value in self.params.items() if key in TrainingSettings.OWN}
         for name in TrainingSettings.SCHEDULED:
             schedule = scheduled(name, self.params)
             if schedule is not None:
-                own[f"{name}_schedule"] = schedule.to_plain()
-        return TrainingSettings(**{**self.training.model_dump(), **own}) if own else self.training
+                of_run[f"{name}_schedule"] = schedule.to_plain()
+        return TrainingSettings(**{**self.training.model_dump(), **of_run}) if of_run else self.training
 
     def split_hyperparameters(self) -> tuple[dict[str, Any], dict[str, float | Schedule]]:
-        """The regularizer's choices, and its numbers, which may be schedules over the epochs; defaults filled in."""
+        """The regularizer's choices, and its numbers, which may be schedules; defaults are filled in."""
         choices: dict[str, Any] = {}
         numbers: dict[str, float | Schedule] = {}
         for hyperparameter in regularizer(self.regularizer).hyperparameters:
@@ -80,12 +80,18 @@ class Run:
 
 
 def scheduled(name: str, params: Mapping[str, Value]) -> Schedule | None:
-    """The schedule that ``params`` gives for a hyperparameter by ``<name>_schedule`` and ``<name>_<parameter>``."""
+    """The schedule that ``params`` gives for a hyperparameter by ``<name>_schedule`` and ``<name>_<parameter>``.
+
+    None where ``params`` has no ``<name>_schedule``.
+
+    >>> scheduled("alpha", {"alpha_schedule": "cosine", "alpha_start": 4.0})
+    Cosine(start=4.0, end=0.0)
+    """
     kind = params.get(f"{name}_schedule")
     if kind is None:
         return None
-    alone = schedule_from_text(str(kind))
-    if alone is not None:
-        return alone
-    known = inspect.signature(KINDS[str(kind)]).parameters
-    return KINDS[str(kind)](**{key: params[f"{name}_{key}"] for key in known if f"{name}_{key}" in params})
+    whole = schedule_from_text(str(kind))
+    if whole is not None:
+        return whole
+    parameters = inspect.signature(KINDS[str(kind)]).parameters
+    return KINDS[str(kind)](**{key: params[f"{name}_{key}"] for key in parameters if f"{name}_{key}" in params})

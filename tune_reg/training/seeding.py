@@ -1,8 +1,8 @@
-"""Random numbers by purpose, so that runs are paired and a resumed run goes on as if never stopped.
+"""Random numbers by purpose, so that runs are paired and a resumed run goes on as if it had never stopped.
 
-Every stream is a function of the seed and what it is for (and of the epoch, where it is drawn in one), never of
-how many numbers were drawn before. Two regularizers with the same seed thus get the same weights, subset, order
-and augmentation.
+Every stream of random numbers is a function of the seed and its purpose (and of the epoch, for streams of an epoch),
+never of how many numbers were drawn before. Two regularizers with the same seed thus get the same weights, subset,
+order and augmentation.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """A seed in [0, 2**63) for one purpose.
+    """A seed in [0, 2**63) for one purpose of a run's seed.
 
     >>> derive(0, "weights") == derive(0, "weights"), derive(0, "weights") == derive(0, "order", 1)
     (True, False)
@@ -23,5 +23,5 @@ def derive(seed: int, *purpose: str | int) -> int:
 
 
 def generator(seed: int, *purpose: str | int) -> torch.Generator:
-    """A CPU generator for one purpose."""
+    """A generator of random numbers on the CPU for one purpose of a run's seed."""
     return torch.Generator().manual_seed(derive(seed, *purpose))

@@ -1,4 +1,4 @@
-"""How a network is trained, apart from its regularizer."""
+"""The settings of training, apart from the regularizer: the ``[training]`` table of a study."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class TrainingSettings(BaseModel):
-    """The ``[training]`` table of a study; the same for every regularizer.
+    """The ``[training]`` table of a study, which holds for every regularizer.
 
     >>> TrainingSettings(epochs=3).batch_size
     128
@@ -22,7 +22,7 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    #: Those that a single regularizer of a study may have of its own, fixed or searched.
+    #: The settings that a single regularizer of a study may replace, by a fixed value or a searched one.
     OWN: ClassVar = (
         "batch_size",
         "batch_size_schedule",
@@ -32,24 +32,24 @@ class TrainingSettings(BaseModel):
         "momentum",
         "optimizer",
     )
-    #: Those of them that may have a schedule, as a factor.
+    #: The settings of ``OWN`` that may have a schedule, as a factor.
     SCHEDULED: ClassVar = ("batch_size", "learning_rate")
 
     epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 128
-    #: A factor on the batch size over the epochs, or the name of one; the product is rounded, and at least 1.
+    #: A schedule or its name: a factor on the batch size over the epochs; the product is rounded, and at least 1.
     batch_size_schedule: Any = "constant"
     learning_rate: Positive = 0.1
-    #: A factor on the learning rate over the epochs, or the name of one.
+    #: A schedule or its name: a factor on the learning rate over the epochs.
     learning_rate_schedule: Any = "constant"
     optimizer: str = "sgd"
-    #: Of sgd; the other optimizers have their own.
+    #: The momentum of sgd; the other optimizers have constants of their own.
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    #: For regularizers that bring no loss of their own. "mse" is that of residual smoothing without smoothing.
+    #: The loss of regularizers that bring none. "mse" is the loss of residual smoothing without smoothing.
     loss: Literal["cross-entropy", "mse"] = "cross-entropy"
     augment: Literal["none", "crop-flip"] = "none"
-    #: Of the products in the forward pass, and so in the backward pass, of training. Weights, their updates, losses
-    #: and penalties are float32 in both cases, and so are validation and tests.
+    #: The precision of products in the forward pass, and so in the backward pass, of training. Weights, their
+    #: updates, losses and penalties are float32 in both cases, and so are validation and tests.
     precision: Literal["float32", "bfloat16"] = "float32"
     #: Share of the training images held out to pick strengths by.
     validation: Annotated[float, Field(gt=0, lt=1)] = 1 / 6
@@ -58,7 +58,7 @@ class TrainingSettings(BaseModel):
     @classmethod
     def _known_schedule(cls, value: Any, info: ValidationInfo) -> Any:
         schedule = _schedule(value)
-        # Any schedule here is monotone or constant between its boundaries: a hundred places show a sign.
+        # Every schedule is monotone or constant between its boundaries: a hundred points show its sign.
         lowest = min(float(schedule(i / 100)) for i in range(101))
         if lowest < 0:
             of = str(info.field_name).removesuffix("_schedule").replace("_", " ")
@@ -89,7 +89,7 @@ class TrainingSettings(BaseModel):
 
 
 def _schedule(plain: Any) -> Schedule:
-    alone = schedule_from_text(plain) if isinstance(plain, str) else None
-    if alone is not None:
-        return alone
+    whole = schedule_from_text(plain) if isinstance(plain, str) else None
+    if whole is not None:
+        return whole
     return schedule_from_plain(plain if isinstance(plain, dict) else {"kind": plain})

@@ -1,4 +1,4 @@
-"""The maths of one training step as pure functions of tensors, for one network or, under vmap, for many."""
+"""The mathematics of one training step as pure functions of tensors, for one network or, under vmap, for many."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from tune_reg.regularizers import Progress, Regularizer, Strengths
 
 
 def data_loss(
-    reg: Regularizer, loss: str, outputs: Tensor, targets: Tensor, strengths: Strengths, now: Progress
+    reg: Regularizer, loss: str, outputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress
 ) -> Tensor:
-    """The mean loss of a batch: the regularizer's own, or the study's ``loss`` of the regularizer's targets.
+    """The mean loss of a batch: the loss of the regularizer, or the study's ``loss`` of the regularizer's targets.
 
     outputs [B, M], targets int64 [B] -> scalar.
     """
     if reg.fills("loss"):
-        return reg.loss(outputs, targets, strengths, now)
+        return reg.loss(outputs, targets, strengths, progress)
     if reg.fills("targets"):
-        soft = reg.targets(one_hot(targets, outputs), strengths, now)
+        soft = reg.targets(one_hot(targets, outputs), strengths, progress)
     elif loss == "cross-entropy":
         return nn.functional.cross_entropy(outputs, targets)
     else:
@@ -31,32 +31,27 @@ def regularized(
     parameter: Tensor,
     gradient: Tensor,
     strengths: Strengths,
-    now: Progress,
+    progress: Progress,
     noise: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """One parameter tensor and its gradient as the optimizer gets them."""
+    """One parameter tensor and its gradient after the regularizer's ``update`` and ``gradient``, for the optimizer."""
     if reg.fills("update"):
-        parameter = reg.update(parameter, gradient, strengths, now)
+        parameter = reg.update(parameter, gradient, strengths, progress)
     if reg.fills("gradient"):
-        gradient = reg.gradient(gradient, parameter, strengths, now, noise)
+        gradient = reg.gradient(gradient, parameter, strengths, progress, noise)
     return parameter, gradient
 
 
 def draw_noise(
     reg: Regularizer, hook: str, shape: torch.Size, source: torch.Generator, dtype: torch.dtype
 ) -> Tensor | None:
-    """The noise that a hook wants for a tensor of this shape, on the CPU; None where it wants none."""
+    """The noise of a regularizer's hook for a tensor of this shape, on the CPU; None for a hook without noise."""
     wanted = reg.noise_shape(hook, shape)
     return None if wanted is None else torch.randn(wanted, generator=source, dtype=dtype)
 
 
-def to_unit(images: Tensor, dtype: torch.dtype) -> Tensor:
-    """Images of uint8 0..255 as numbers in [0, 1]; shape and memory format stay."""
-    return images.to(dtype).div_(255)
-
-
 def one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
-    """Targets int64 [B] as rows of 0 and 1 [B, M], of the dtype of ``outputs`` [B, M]."""
+    """Targets int64 [B] as rows of 0 and 1 [B, M], in the dtype of ``outputs`` [B, M]."""
     return (targets.unsqueeze(-1) == torch.arange(outputs.shape[-1], device=outputs.device)).to(outputs.dtype)
 
 

@@ -1,7 +1,8 @@
 """Preemption: how the processes that train on a machine hear that the machine is about to go.
 
 Ray marks a node as draining where it is told: by an autoscaler, by ``ray drain-node``, and by ``ray start --block``,
-which Kubernetes sends a SIGTERM before it ends a pod. Where nobody tells Ray, the process that trains may get the SIGTERM.
+which Kubernetes sends a SIGTERM before it ends a pod. Where nobody tells Ray, the process that
+trains may get the SIGTERM.
 """
 
 from __future__ import annotations

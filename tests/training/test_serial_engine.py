@@ -216,7 +216,7 @@ def test_a_gradient_laid_out_otherwise_than_its_weight_is_put_right(tiny):
     assert any(g.stride() != p.stride() for g, p in zip(gradients, engine.parameters, strict=True))
     for parameter, gradient in zip(engine.parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
-    engine._prepare({}, engine.course.moment(0, 0, torch.float32, engine.device))
+    engine._regularize({}, engine.plan.progress(0, 0, torch.float32, engine.device))
     for parameter, gradient in zip(engine.parameters, gradients, strict=True):
         assert parameter.grad.stride() == parameter.stride()
         assert parameter.grad.equal(gradient)

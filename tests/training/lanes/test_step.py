@@ -48,11 +48,11 @@ def lanes(name, model="nn-2-small", **training):
 
 def check_steps(engine):
     """Every size of batch of an epoch, and of its validation, step by step."""
-    active, courses = [0, 1], [lane.course for lane in engine.lanes]
+    active, lane_plans = [0, 1], [lane.plan for lane in engine.lanes]
     program = engine._program_for(active)
     inputs, scores = program.inputs, program.scores
-    plans, orders = [course.plan(0) for course in courses], [course.order(0) for course in courses]
-    inputs.begin([(course, 0) for course in courses], plans, orders)
+    settings, orders = [plan.epoch_settings(0) for plan in lane_plans], [plan.order(0) for plan in lane_plans]
+    inputs.begin([(plan, 0) for plan in lane_plans], settings, orders)
     inputs.draw(0)
     assert len(set(inputs.sizes)) == 2
     with OnDevice():

@@ -1,4 +1,4 @@
-"""LaneEngine: trains many runs of one architecture side by side, as one batched network."""
+"""The lane engine: trains many runs of one architecture side by side, as one batched network."""
 
 from __future__ import annotations
 
@@ -11,64 +11,74 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_reg import data, models, optimizers
-from tune_reg.data import Dataset
+from tune_reg.data import Dataset, load
 from tune_reg.errors import StudyError
-from tune_reg.training.course import Course, EpochPlan, EpochRow, epoch_row, not_finite
-from tune_reg.training.lane_inputs import LaneInputs, Shapes
-from tune_reg.training.lane_key import check_same, lane_key
-from tune_reg.training.lane_networks import LaneNetworks, Stack
-from tune_reg.training.lane_step import LaneScores, LaneStep
-from tune_reg.training.replay import Replayed, graphs_for
+from tune_reg.models import is_convolutional
+from tune_reg.optimizers import build as build_optimizer
+from tune_reg.store.schema import EpochValues
+from tune_reg.training.cuda_graphs import Replayed, graphs_for
+from tune_reg.training.epoch_row import epoch_row, has_diverged
+from tune_reg.training.lanes.inputs import LaneInputs, Shapes
+from tune_reg.training.lanes.key import check_same, lane_key
+from tune_reg.training.lanes.networks import LaneNetworks, Stack
+from tune_reg.training.lanes.step import LaneScores, LaneStep
 from tune_reg.training.run import Run
+from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
 
 @dataclass
 class Lane:
-    """Where the run of one lane stands."""
+    """The run of one lane, and how far its training has come."""
 
-    course: Course
+    plan: TrainingPlan
+    #: Epochs done.
     epoch: int = 0
     diverged: bool = False
-    history: list[EpochRow] = field(default_factory=list)
+    history: list[EpochValues] = field(default_factory=list)
+    #: Set by ``LaneEngine.rest``: the run is trained no further.
     resting: bool = False
-    _ahead: tuple[int, Tensor] | None = None
+    #: An epoch and the order of its images, drawn in advance.
+    _drawn_order: tuple[int, Tensor] | None = None
 
     def order(self) -> Tensor:
-        """The images of the epoch that comes next, in its order."""
-        if self._ahead is None or self._ahead[0] != self.epoch:
-            self._ahead = self.epoch, self.course.order(self.epoch)
-        return self._ahead[1]
+        """The images of the next epoch, in its order: int64 [n]."""
+        if self._drawn_order is None or self._drawn_order[0] != self.epoch:
+            self._drawn_order = self.epoch, self.plan.order(self.epoch)
+        return self._drawn_order[1]
 
-    def look_ahead(self) -> None:
-        """Draw the order of the epoch after the next one: a shuffle is the dearest that an epoch asks of the host."""
-        if self.epoch + 1 < self.course.settings.epochs:
-            self._ahead = self.epoch + 1, self.course.order(self.epoch + 1)
+    def draw_next_order(self) -> None:
+        """Draw the order of the epoch after the next one, while the device works.
+
+        Shuffling takes the host longer than anything else that an epoch asks of it.
+        """
+        if self.epoch + 1 < self.plan.settings.epochs:
+            self._drawn_order = self.epoch + 1, self.plan.order(self.epoch + 1)
 
     @property
     def run(self) -> Run:
         """The run in this lane."""
-        return self.course.run
+        return self.plan.run
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to train."""
-        return self.resting or self.diverged or self.epoch >= self.course.settings.epochs
+        return self.resting or self.diverged or self.epoch >= self.plan.settings.epochs
 
 
 class LaneEngine:
     """Trains K runs with the same ``lane_key``, an epoch of each at a time, as if each were alone.
 
-    Each lane has its own weights, momenta and batch statistics, numbers, schedules, epoch, seed, subset and streams of
-    chance. Its state is that of ``SerialEngine`` up to rounding, in the same form, and depends on neither the other
-    lanes nor its place. Lanes that are finished rest, unchanged, until ``replace`` gives them another run.
+    Each lane has its own weights, momenta and batch statistics, numbers, schedules, epoch, seed, subset and random
+    streams. The state of a lane equals the state of its run in a ``SerialEngine`` up to rounding, in the same form, and
+    depends on neither the other lanes nor the lane's number. Lanes that are finished rest, unchanged, until ``replace``
+    gives them another run.
 
     Within an epoch the host draws random numbers and starts steps, and reads nothing back. On a GPU the steps are CUDA
     graphs after the first few.
 
-    ``dtype``: of parameters and arithmetic. ``dataset``: in place of loading that of the runs. Raises StudyError for
-    runs that differ in more than numbers, for optimizers other than SGD, for batch sizes with a schedule, and for a
-    model that torch.func.vmap cannot take.
+    ``dtype``: of parameters and arithmetic. ``dataset``: used instead of loading the data set of the runs. Raises
+    StudyError for runs that differ in more than numbers, for optimizers other than SGD, for batch sizes with a
+    schedule, and for a model that torch.func.vmap cannot take.
 
     >>> from tune_reg.training import Run, TrainingSettings
     >>> training = TrainingSettings(epochs=1)
@@ -91,17 +101,17 @@ class LaneEngine:
         if not runs:
             raise StudyError("lanes: runs must not be empty; give at least one run")
         self.key = lane_key(runs[0])
-        for lane, run in enumerate(runs):
-            check_same(lane_key(run), lane, self.key)
+        for number, run in enumerate(runs):
+            check_same(lane_key(run), number, self.key)
         self.device = torch.device(device)
         self.dtype = dtype
-        self.dataset = dataset or data.load(self.key.dataset, data_root)
-        self.lanes = [Lane(Course(run, self.dataset)) for run in runs]
-        self._regularizer = self.lanes[0].course.regularizer
-        first = self._network(self.lanes[0].course)
+        self.dataset = dataset or load(self.key.dataset, data_root)
+        self.lanes = [Lane(TrainingPlan(run, self.dataset)) for run in runs]
+        self._regularizer = self.lanes[0].plan.regularizer
+        first = self._network(self.lanes[0].plan)
         self._networks = LaneNetworks(first, len(runs), self.key.model, self.dataset.image)
-        for lane, own in enumerate(self.lanes):
-            self._networks.write(lane, own.course.network(self.dataset).state_dict())
+        for number, lane in enumerate(self.lanes):
+            self._networks.write(number, lane.plan.network(self.dataset).state_dict())
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
         self._graphs = graphs_for(self.device)
@@ -112,35 +122,33 @@ class LaneEngine:
         """Whether there is nothing left to train in any lane."""
         return all(lane.finished for lane in self.lanes)
 
-    def train_epoch(self) -> dict[int, EpochRow]:
-        """Train the next epoch of each lane that is not finished, and validate; its row, by lane.
+    def train_epoch(self) -> dict[int, EpochValues]:
+        """Train the next epoch of each lane that is not finished, and validate; the row of each, by lane.
 
         A loss that is not finite ends the lane's run. ``wall_s`` is a lane's share of the time of all.
         """
-        active = [lane for lane, own in enumerate(self.lanes) if not own.finished]
+        active = [number for number, lane in enumerate(self.lanes) if not lane.finished]
         if not active:
             return {}
         begin = time.perf_counter()
-        lanes = [self.lanes[lane] for lane in active]
-        plans = [lane.course.plan(lane.epoch) for lane in lanes]
+        lanes = [self.lanes[number] for number in active]
+        settings = [lane.plan.epoch_settings(lane.epoch) for lane in lanes]
         program = self._program_for(active)
-        self._train(program, active, plans)
+        self._train(program, active, settings)
         self._validate(program, lanes)
-        for own in lanes:
-            own.look_ahead()
-        # Nothing was read before: on a GPU all of it was only started.
+        for lane in lanes:
+            lane.draw_next_order()
+        # Only now are results read: until here a GPU was given work without waiting for it.
         losses, validation = program.step.read(), program.scores.read()
         if program.stack is not self._networks.stack:
             self._networks.stack.put(active, program.stack)
         wall_s = (time.perf_counter() - begin) / len(active)
-        rows = {}
-        for lane, plan, loss, scores in zip(active, plans, losses, validation, strict=True):
-            own = self.lanes[lane]
-            own.epoch += 1
-            rows[lane] = epoch_row(own.epoch, plan, loss, scores, wall_s)
-            own.diverged = not_finite(rows[lane])
-            own.history.append(rows[lane])
-        return rows
+        for lane, of_epoch, loss, scores in zip(lanes, settings, losses, validation, strict=True):
+            lane.epoch += 1
+            row = epoch_row(lane.epoch, of_epoch, loss, scores, wall_s)
+            lane.diverged = has_diverged(row)
+            lane.history.append(row)
+        return {number: self.lanes[number].history[-1] for number in active}
 
     def evaluate(self, part: str) -> list[tuple[float, float]]:
         """Mean cross-entropy and accuracy of each lane on "train", "validation" or "test", in evaluation mode."""
@@ -150,15 +158,15 @@ class LaneEngine:
         return scores.read()
 
     def replace(self, lane: int, run: Run, state: dict[str, Any] | None = None) -> None:
-        """Put another run into a lane, in place, at its beginning or at ``state``. The other lanes do not notice.
+        """Put another run into a lane, in place, at its beginning or at ``state``; the other lanes stay untouched.
 
         Raises StudyError for a run that differs from the other lanes in more than numbers, before anything changes.
         """
         self._check(lane)
         check_same(lane_key(run), lane, self.key)
-        course = Course(run, self.dataset)
-        weights = course.network(self.dataset).state_dict()
-        self.lanes[lane] = Lane(course)
+        plan = TrainingPlan(run, self.dataset)
+        weights = plan.network(self.dataset).state_dict()
+        self.lanes[lane] = Lane(plan)
         self._networks.write(lane, weights)
         if state is not None:
             self.load_state(lane, state)
@@ -169,21 +177,21 @@ class LaneEngine:
         self.lanes[lane].resting = True
 
     def state(self, lane: int) -> dict[str, Any]:
-        """What a checkpoint of the lane's run holds, as ``SerialEngine.state`` has it; a copy."""
+        """The state of the lane's run for a checkpoint, in the form of ``SerialEngine.state``; a copy."""
         self._check(lane)
-        own = self.lanes[lane]
+        trained = self.lanes[lane]
         weights, momenta = self._networks.read(lane)
-        settings = own.course.settings
-        # A parameter's state begins with its first step, and only momentum needs one.
-        begun = own.epoch > 0 and settings.momentum > 0
-        optimizer = optimizers.build(
+        settings = trained.plan.settings
+        # The optimizer keeps state of a parameter from its first step on, and with momentum only.
+        has_momentum = trained.epoch > 0 and settings.momentum > 0
+        optimizer = build_optimizer(
             "sgd", momenta.values(), lr=settings.learning_rate, momentum=settings.momentum, weight_decay=0.0
         ).state_dict()
-        optimizer["state"] = {i: {"momentum_buffer": buffer} for i, buffer in momenta.items()} if begun else {}
+        optimizer["state"] = {i: {"momentum_buffer": buffer} for i, buffer in momenta.items()} if has_momentum else {}
         return {
-            "epoch": own.epoch,
-            "diverged": own.diverged,
-            "history": list(own.history),
+            "epoch": trained.epoch,
+            "diverged": trained.diverged,
+            "history": list(trained.history),
             "model": weights,
             "optimizer": optimizer,
         }
@@ -191,38 +199,38 @@ class LaneEngine:
     def load_state(self, lane: int, state: dict[str, Any]) -> None:
         """Let the run of a lane go on from ``state``, of this engine or of ``SerialEngine``."""
         self._check(lane)
-        buffers = {int(i): own.get("momentum_buffer") for i, own in state["optimizer"]["state"].items()}
+        buffers = {int(i): of_one.get("momentum_buffer") for i, of_one in state["optimizer"]["state"].items()}
         self._networks.write(lane, state["model"], {i: b for i, b in buffers.items() if b is not None})
-        own = self.lanes[lane]
-        own.epoch, own.diverged, own.history = state["epoch"], state["diverged"], list(state["history"])
+        loaded = self.lanes[lane]
+        loaded.epoch, loaded.diverged, loaded.history = state["epoch"], state["diverged"], list(state["history"])
 
     def _check(self, lane: int) -> None:
         if not 0 <= lane < len(self.lanes):
             raise StudyError(f"lanes: lane must lie in 0 .. {len(self.lanes) - 1}, but got {lane}")
 
-    def _network(self, course: Course) -> nn.Module:
-        network = course.network(self.dataset).to(self.device, self.dtype)
-        if models.is_convolutional(network):
+    def _network(self, plan: TrainingPlan) -> nn.Module:
+        network = plan.network(self.dataset).to(self.device, self.dtype)
+        if is_convolutional(network):
             network = network.to(memory_format=torch.channels_last)
         return network
 
     # An epoch
 
     def _program_for(self, active: Sequence[int]) -> _Program:
-        """What trains so many lanes. Those that rest neither cost time nor change."""
-        lanes = [self.lanes[lane] for lane in active]
+        """The steps that train the active lanes; lanes that rest neither cost time nor change."""
+        lanes = [self.lanes[number] for number in active]
         if self._program is None or len(self._program.stack.weights) != len(active):
             self._program = None  # its memory is free before the next one is made
             whole = self._networks.stack
-            self._program = self._make(lanes, whole if len(active) == len(self.lanes) else whole.room(len(active)))
+            self._program = self._make(lanes, whole if len(active) == len(self.lanes) else whole.zeros(len(active)))
         if self._program.stack is not self._networks.stack:
             self._networks.stack.take(active, self._program.stack)
         return self._program
 
     def _make(self, lanes: Sequence[Lane], stack: Stack) -> _Program:
-        networks, course = self._networks, lanes[0].course
+        networks, plan = self._networks, lanes[0].plan
         shapes = Shapes(self.dataset.image, self.dataset.classes, networks.shapes, networks.dropout_shapes)
-        inputs = LaneInputs(course, len(lanes), shapes, dtype=self.dtype, device=self.device)
+        inputs = LaneInputs(plan, len(lanes), shapes, dtype=self.dtype, device=self.device)
         step = LaneStep(networks, stack, inputs, self._regularizer, self.key, self._images, self._labels)
         scores = self._scores("validation", lanes, stack)
         return _Program(
@@ -234,31 +242,31 @@ class LaneEngine:
             Replayed(scores, scores.state, self._graphs),
         )
 
-    def _train(self, program: _Program, active: Sequence[int], plans: Sequence[EpochPlan]) -> None:
-        """One pass of each active lane over its own subset."""
-        lanes, inputs = [self.lanes[lane] for lane in active], program.inputs
-        inputs.begin([(lane.course, lane.epoch) for lane in lanes], plans, [lane.order() for lane in lanes])
+    def _train(self, program: _Program, active: Sequence[int], settings: Sequence[EpochSettings]) -> None:
+        """Let each active lane pass once over its training images."""
+        lanes, inputs = [self.lanes[number] for number in active], program.inputs
+        inputs.begin([(lane.plan, lane.epoch) for lane in lanes], settings, [lane.order() for lane in lanes])
         program.step.loss.zero_()
         if inputs.masks is not None:
-            self._rest(active, inputs.masks)
+            self._write_masks(active, inputs.masks)
             program.stack.momenta.mul_(inputs.masks)
         for i, size in enumerate(inputs.sizes):
             if i % inputs.block == 0:
                 inputs.draw(i)
             program.train(size)
 
-    def _rest(self, active: Sequence[int], masks: Tensor) -> None:
-        """Which weights of each lane learn in this epoch, into ``masks`` [K, P]."""
+    def _write_masks(self, active: Sequence[int], masks: Tensor) -> None:
+        """Write which weights of each active lane learn in this epoch into ``masks`` [K, P]."""
         masks.fill_(1)
         pieces = self._networks.split(masks)
-        for k, lane in enumerate(active):
-            own = self.lanes[lane]
-            for i, mask in own.course.masks(own.epoch, self._networks.parameters(lane)).items():
+        for k, number in enumerate(active):
+            lane = self.lanes[number]
+            for i, mask in lane.plan.masks(lane.epoch, self._networks.parameters(number)).items():
                 pieces[i][k] = mask
 
     def _validate(self, program: _Program, lanes: Sequence[Lane]) -> None:
         _, _, index = self._part("validation", lanes)
-        if not program.scores.fits(index):  # some lanes were replaced by runs with a split of their own
+        if not program.scores.fits(index):  # a lane was replaced by a run with another validation split
             program.scores = self._scores("validation", lanes, program.stack)
             program.validate = Replayed(program.scores, program.scores.state, self._graphs)
         program.scores.begin(index)
@@ -271,18 +279,18 @@ class LaneEngine:
         return LaneScores(self._networks, stack, images, labels, index, self.key.batch_size)
 
     def _part(self, part: str, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images and labels on the device, and on the CPU the index of each lane [K, n], or [n] where all are alike."""
+        """Images and labels on the device, and on the CPU the index of each lane [K, n], or one [n] for all lanes."""
         if part == "test" or (part == "validation" and self.key.protocol == "paper"):
             images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
             return images, labels, torch.arange(len(labels))
-        indices = [lane.course.train_index if part == "train" else lane.course.val_index for lane in lanes]
-        alike = len({lane.run.split_seed for lane in lanes}) == 1 if part == "validation" else len(lanes) == 1
-        return self._images, self._labels, indices[0] if alike else torch.stack(indices)
+        indices = [lane.plan.train_index if part == "train" else lane.plan.val_index for lane in lanes]
+        equal = len({lane.run.split_seed for lane in lanes}) == 1 if part == "validation" else len(lanes) == 1
+        return self._images, self._labels, indices[0] if equal else torch.stack(indices)
 
 
 @dataclass
 class _Program:
-    """What trains and validates so many lanes: their tensors, and the steps on them."""
+    """The tensors of a number of lanes, and the steps that train and validate them."""
 
     stack: Stack
     inputs: LaneInputs

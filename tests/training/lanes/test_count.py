@@ -5,8 +5,8 @@ import torch
 
 from tune_reg import data
 from tune_reg.training import Run, TrainingSettings
-from tune_reg.training.lane_count import Measured, lanes_that_pay
-from tune_reg.training.lane_rate import filled, measured
+from tune_reg.training.lanes.count import Measured, lanes_that_pay
+from tune_reg.training.lanes.rate import filled, measured
 
 
 def device(*, width, each, fixed=0.0):

@@ -1,4 +1,4 @@
-"""What the steps of K lanes read: tables on the device, always the same tensors, so that a captured step finds them."""
+"""The inputs of the steps of K lanes: tables on the device that stay in place, so that a captured step finds them."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tune_reg import models
 from tune_reg.data.augment import draw
+from tune_reg.models import draw_mask
 from tune_reg.regularizers import Progress
-from tune_reg.training.course import Course, EpochPlan
 from tune_reg.training.step import draw_noise
+from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
-#: Random numbers are drawn for as many steps at a time as take so many bytes.
+#: Bytes of the random numbers that are drawn at a time, for as many steps as fit into them.
 BLOCK: Final = 2**24
 
-#: What happens to an image in augmentation: its shift by rows and columns, and whether it is mirrored.
+#: Numbers that say how an image is augmented: its shift by rows and by columns, and whether it is mirrored.
 _AUGMENTED: Final = 3
 
 
 class Shapes(NamedTuple):
-    """Of what random numbers are drawn for, in one lane. Batches have the shapes that they are asked for with."""
+    """Shapes of the tensors of one lane that random numbers are drawn for."""
 
     image: tuple[int, int, int]
     classes: int
     parameters: list[torch.Size]
-    #: Of the inputs of the dropout layers, in the order of their calls, for a batch size.
+    #: From a batch size: the shapes of the inputs of the dropout layers, in the order of their calls.
     hidden: Callable[[int], list[torch.Size]]
 
 
 class LaneInputs:
-    """Numbers, indices and chance of an epoch of K lanes.
+    """Numbers, indices and random numbers of an epoch of K lanes.
 
     ``begin`` uploads what holds for an epoch and a table of what changes from step to step. ``draw`` draws random
     numbers for the next ``block`` steps, on the CPU, each lane's from its own streams, as a single run draws them, and
     uploads them without waiting for the device. A step finds its row by ``at``, which counts steps on the device.
 
-    ``course``: of any of the lanes, which all have as many steps and the same regularizer.
+    ``plan``: of any of the lanes, since all of them have the same number of steps and the same regularizer.
     """
 
     def __init__(
         self,
-        course: Course,
+        plan: TrainingPlan,
         lanes: int,
         shapes: Shapes,
         *,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        self._regularizer = course.regularizer
-        self._augments = course.settings.augment == "crop-flip"
+        self._regularizer = plan.regularizer
+        self._augments = plan.settings.augment == "crop-flip"
         self._shapes = shapes
         self._dtype = dtype
-        n = len(course.train_index)
-        self.batch = min(course.batch_sizes[0], n)
-        #: The batch of each step; the last may be smaller.
+        n = len(plan.train_index)
+        self.batch = min(plan.batch_sizes[0], n)
+        #: The batch size of each step; the last batch may be smaller.
         self.sizes = chunk_sizes(n, self.batch)
 
         def zeros(*shape: int, like: torch.dtype = dtype) -> Tensor:
@@ -66,12 +66,12 @@ class LaneInputs:
 
         self.at = zeros(1, like=torch.int64)
         self.learning_rate, self.weight_decay, self.momentum = zeros(lanes, 1), zeros(lanes, 1), zeros(lanes, 1)
-        self.strengths = {name: zeros(lanes) for name in course.strengths(course.moment(0, 0, dtype, self.at.device))}
+        self.strengths = {name: zeros(lanes) for name in plan.strengths(plan.progress(0, 0, dtype, self.at.device))}
         #: Which weights learn, 1, and which rest, 0.
         self.masks: Tensor | None = None
         if self._regularizer.fills("sparsity"):
             self.masks = zeros(lanes, sum(math.prod(shape) for shape in shapes.parameters))
-        self._moments = zeros(len(self.sizes), 4, lanes)
+        self._progress = zeros(len(self.sizes), 4, lanes)
         self._order = zeros(lanes, n, like=torch.int64)
         self._across = torch.arange(self.batch, device=device)
         sizes = {purpose: _numel(self.wanted(purpose, self.batch)) for purpose in ("inputs", "penalty", "gradient")}
@@ -79,79 +79,82 @@ class LaneInputs:
             sizes["dropout"] = _numel(self.wanted("dropout", self.batch))
         drawn = {purpose: size for purpose, size in sizes.items() if size}
         bytes_a_step = lanes * (sum(drawn.values()) * dtype.itemsize + self._augments * _AUGMENTED * self.batch * 8)
-        #: For so many steps ``draw`` draws at a time.
+        #: The number of steps that ``draw`` draws for at a time.
         self.block = len(self.sizes) if not bytes_a_step else min(len(self.sizes), max(1, BLOCK // bytes_a_step))
         self._noise = {purpose: zeros(self.block, lanes, size) for purpose, size in drawn.items()}
         self._augmented = zeros(self.block, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
 
-    def begin(self, lanes: Sequence[tuple[Course, int]], plans: Sequence[EpochPlan], orders: Sequence[Tensor]) -> None:
-        """Let an epoch begin: the course of each lane, its epoch, what that is to be, and the order of its images."""
+    def begin(
+        self, lanes: Sequence[tuple[TrainingPlan, int]], settings: Sequence[EpochSettings], orders: Sequence[Tensor]
+    ) -> None:
+        """Begin an epoch of each lane, given by its plan, the epoch's number and settings, and the order of images."""
         self.at.zero_()
         for column, numbers in (
-            (self.learning_rate, [plan.learning_rate for plan in plans]),
-            (self.weight_decay, [plan.weight_decay for plan in plans]),
-            (self.momentum, [course.settings.momentum for course, _ in lanes]),
+            (self.learning_rate, [of_epoch.learning_rate for of_epoch in settings]),
+            (self.weight_decay, [of_epoch.weight_decay for of_epoch in settings]),
+            (self.momentum, [plan.settings.momentum for plan, _ in lanes]),
         ):
             upload(torch.tensor(numbers, dtype=self._dtype).unsqueeze(1), column)
         cpu = torch.device("cpu")
-        own = [course.strengths(course.moment(epoch, 0, self._dtype, cpu)) for course, epoch in lanes]
+        strengths = [plan.strengths(plan.progress(epoch, 0, self._dtype, cpu)) for plan, epoch in lanes]
         for name, row in self.strengths.items():
-            upload(torch.stack([strengths[name] for strengths in own]), row)
-        upload(torch.stack([course.moments(epoch, self._dtype) for course, epoch in lanes], -1), self._moments)
+            upload(torch.stack([of_lane[name] for of_lane in strengths]), row)
+        upload(torch.stack([plan.progress_table(epoch, self._dtype) for plan, epoch in lanes], -1), self._progress)
         for lane, order in enumerate(orders):
             upload(order, self._order[lane])
-        self._sources = [course.sources(epoch) for course, epoch in lanes]
-        self._dropout = [plan.dropout for plan in plans]
-        self._dropout_sources = [course.dropout_source(epoch) for course, epoch in lanes]
+        self._streams = [plan.streams(epoch) for plan, epoch in lanes]
+        self._dropout = [of_epoch.dropout for of_epoch in settings]
+        self._dropout_streams = [plan.dropout_stream(epoch) for plan, epoch in lanes]
 
     def draw(self, first: int) -> None:
-        """Draw for the steps from ``first`` on; the steps before it must have been asked for."""
+        """Draw the random numbers of the ``block`` steps from ``first`` on; all steps before must have been started."""
         if self._augments:
             host = _host(self._augmented)
             for slot, size in enumerate(self.sizes[first : first + self.block]):
-                for lane, source in enumerate(self._sources):
-                    shifts, mirrored = draw(size, source["augment"], padding=4, flip=True)
+                for lane, streams in enumerate(self._streams):
+                    shifts, mirrored = draw(size, streams["augment"], padding=4, flip=True)
                     host[slot, lane, :2, :size], host[slot, lane, 2, :size] = shifts, mirrored
             upload(host, self._augmented)
         for purpose, table in self._noise.items():
             host = _host(table)
             for slot, size in enumerate(self.sizes[first : first + self.block]):
-                for lane in range(len(self._sources)):
+                for lane in range(len(self._streams)):
                     self._draw_row(purpose, lane, size, host[slot, lane])
             upload(host, table)
 
     def _draw_row(self, purpose: str, lane: int, size: int, row: Tensor) -> None:
+        """Draw the numbers that one lane wants for ``purpose`` in one step of a batch of ``size``, into ``row``."""
         end = 0
         for wanted, like in zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True):
             if wanted is None:
                 continue
             if purpose == "dropout":
-                rate, generator = self._dropout[lane], self._dropout_sources[lane]
-                noise = models.draw_mask(like, rate, generator, self._dtype) if rate else torch.ones(like)
+                rate, stream = self._dropout[lane], self._dropout_streams[lane]
+                noise = draw_mask(like, rate, stream, self._dtype) if rate else torch.ones(like)
             else:
-                drawn = draw_noise(self._regularizer, purpose, like, self._sources[lane][purpose], self._dtype)
+                drawn = draw_noise(self._regularizer, purpose, like, self._streams[lane][purpose], self._dtype)
                 assert drawn is not None
                 noise = drawn
             row[end : end + noise.numel()].copy_(noise.flatten())
             end += noise.numel()
 
-    # What a step reads
+    # For a step
 
     def index(self, batch: int) -> Tensor:
         """The images of this step's batch, as indices into the training set: int64 [K, B]."""
         return self._order.index_select(1, self.at * self.batch + self._across[:batch])
 
-    def now(self) -> Progress:
-        """Where each lane stands: [K] each."""
-        return Progress(*self._row(self._moments).unbind())
+    def progress(self) -> Progress:
+        """How far the training of each lane has come at this step: four tensors [K]."""
+        return Progress(*self._row(self._progress).unbind())
 
     def augmented(self, batch: int) -> tuple[Tensor, Tensor]:
-        """Shifts [2, K B] and mirrored [K B] of the images of the batch."""
+        """How the images of the batch are augmented: shifts int64 [2, K B] and mirrored bool [K B]."""
         row = self._row(self._augmented, self.block)[:, :, :batch].transpose(0, 1).reshape(_AUGMENTED, -1)
         return row[:2], row[2].bool()
 
     def noise(self, purpose: str, batch: int) -> list[Tensor | None]:
-        """The random numbers of each thing that ``purpose`` wants some for: [K, *wanted]."""
+        """The random numbers of this step for ``purpose``: [K, *shape] for each shape of ``wanted``, None for None."""
         wanted = self.wanted(purpose, batch)
         if purpose not in self._noise:
             return [None] * len(wanted)
@@ -166,13 +169,14 @@ class LaneInputs:
         return pieces
 
     def wanted(self, purpose: str, batch: int) -> list[tuple[int, ...] | None]:
-        """The shape of the random numbers for each of the things that ``purpose`` may want some for."""
+        """The shapes of one lane's random numbers for each tensor that ``purpose`` acts on; None for no numbers."""
         reg = self._regularizer
         if purpose == "dropout":
             return [tuple(shape) for shape in self._shapes.hidden(batch)]
         return [reg.noise_shape(purpose, like) if reg.fills(purpose) else None for like in self._likes(purpose, batch)]
 
     def _likes(self, purpose: str, batch: int) -> list[torch.Size]:
+        """The shapes of the tensors of one lane that ``purpose`` acts on."""
         if purpose == "dropout":
             return self._shapes.hidden(batch)
         if purpose == "gradient":
@@ -185,7 +189,7 @@ class LaneInputs:
 
 
 def chunk_sizes(n: int, size: int) -> list[int]:
-    """``n`` in pieces of ``size``; the last may be smaller.
+    """The sizes of ``n`` things in pieces of ``size``, of which the last may be smaller.
 
     >>> chunk_sizes(7, 3)
     [3, 3, 1]
@@ -194,7 +198,7 @@ def chunk_sizes(n: int, size: int) -> list[int]:
 
 
 def chunked(index: Tensor, size: int) -> Tensor:
-    """An index [*, n] in pieces: [pieces, *, size], the last filled up with zeros.
+    """An index [*, n] in pieces of one size: [pieces, *, size], the last piece filled up with zeros.
 
     >>> chunked(torch.tensor([5, 6, 7]), 2)
     tensor([[5, 6],
@@ -206,7 +210,7 @@ def chunked(index: Tensor, size: int) -> Tensor:
 
 
 def upload(host: Tensor, table: Tensor) -> None:
-    """Copy into ``table``, in place; to a GPU in the order of its work, without waiting for it."""
+    """Copy ``host`` into ``table``, in place; to a GPU in the order of its work, without waiting for the copy."""
     if table.is_cuda and not host.is_pinned():
         host = host.pin_memory()
     if host is not table:
@@ -214,12 +218,13 @@ def upload(host: Tensor, table: Tensor) -> None:
 
 
 def _host(table: Tensor) -> Tensor:
-    """Where to write what ``upload`` brings into ``table``: the table itself on the CPU."""
+    """A tensor on the host to fill before ``upload`` copies it into ``table``; on the CPU ``table`` itself."""
     if table.device.type == "cpu":
         return table
-    # A new one each time: the last may be on its way. Torch takes its memory back when it has arrived.
+    # A new one each time: the copy of the last may not be done. Torch reuses pinned memory when its copy is done.
     return torch.empty(table.shape, dtype=table.dtype, pin_memory=table.is_cuda)
 
 
 def _numel(shapes: Sequence[tuple[int, ...] | None]) -> int:
+    """The number of random numbers of all shapes together."""
     return sum(math.prod(shape) for shape in shapes if shape is not None)

@@ -1,7 +1,7 @@
-"""What K lanes do again and again: a training step, and the validation of a batch.
+"""The two steps of K lanes: a training step, and the validation of a batch.
 
-Both are functions of a batch size alone. What they read and write are tensors that stay where they are, and they never
-ask the device for a value. So what runs eagerly on a CPU is what a CUDA graph replays.
+Both are functions of a batch size alone. They read and write tensors that stay where they are, and never ask the device
+for a value. So a CUDA graph can replay what runs eagerly on a CPU.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from tune_reg import data
 from tune_reg.data.augment import shift_mirror
+from tune_reg.data.batches import gather, to_unit
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import Progress, Regularizer
-from tune_reg.training.lane_inputs import LaneInputs, chunk_sizes, chunked, upload
-from tune_reg.training.lane_key import LaneKey
-from tune_reg.training.lane_networks import LaneNetworks, Stack
-from tune_reg.training.lane_noise import before_the_batch
+from tune_reg.training.lanes.inputs import LaneInputs, chunk_sizes, chunked, upload
+from tune_reg.training.lanes.key import LaneKey
+from tune_reg.training.lanes.networks import LaneNetworks, Stack
 from tune_reg.training.precision import forward_pass
-from tune_reg.training.step import data_loss, regularized, to_unit
+from tune_reg.training.step import data_loss, regularized
 
 
 class LaneStep:
@@ -46,18 +45,18 @@ class LaneStep:
 
     @property
     def state(self) -> list[Tensor]:
-        """All that a step changes."""
+        """The tensors that a step changes."""
         return [*self.stack.tensors, self.loss, self.inputs.at]
 
     def __call__(self, batch: int) -> None:
         """One step, on the next ``batch`` images of each lane."""
         reg, read = self._regularizer, self.inputs
-        strengths, now, chunk = read.strengths, read.now(), read.index(batch)
+        strengths, progress, chunk = read.strengths, read.progress(), read.index(batch)
         targets = self._labels[chunk]
         inputs = self._batch(chunk)
         if reg.fills("inputs"):
             (noise,) = read.noise("inputs", batch)
-            inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, now, noise)
+            inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, progress, noise)
         if reg.fills("penalty"):
             inputs.requires_grad_()
         parameters = [piece.detach().requires_grad_() for piece in self._networks.split(self.stack.weights)]
@@ -65,51 +64,53 @@ class LaneStep:
         with forward_pass(self._key.precision):
             outputs = self._networks.outputs(parameters, self.stack.buffers, inputs, train=True, masks=masks)
         outputs = outputs.to(self._dtype)
-        losses = vmap(partial(data_loss, reg, self._key.loss))(outputs, targets, strengths, now)
+        losses = vmap(partial(data_loss, reg, self._key.loss))(outputs, targets, strengths, progress)
         objective = losses
         if reg.fills("penalty"):
             (noise,) = read.noise("penalty", batch)
-            noise = None if noise is None else before_the_batch(reg, noise, outputs.shape[1:])
-            objective = losses + self._one_a_lane(reg.penalty(inputs, outputs, targets, strengths, now, noise), losses)
-        # The sum keeps lanes apart: the gradient of each is 1, whatever the others are.
+            noise = None if noise is None else reg.lane_penalty_noise(noise, outputs.shape[1:])
+            penalty = reg.penalty(inputs, outputs, targets, strengths, progress, noise)
+            self._check_penalty(penalty, losses)
+            objective = losses + penalty
+        # The sum keeps lanes apart: its derivative by each lane's objective is 1, whatever the others are.
         gradients = torch.autograd.grad(objective.sum(), parameters)
         with torch.no_grad():
             gradient = torch.empty_like(self.stack.weights)
             torch._foreach_copy_(self._networks.split(gradient), gradients)
             if reg.fills("update") or reg.fills("gradient"):
-                self._regularize(gradient, now, batch)
+                self._regularize(gradient, progress, batch)
             self._sgd(gradient)
             self.loss.add_(losses.detach().double(), alpha=batch)
             read.at.add_(1)
 
     def read(self) -> list[float]:
-        """The mean loss of the epoch of each lane."""
+        """The mean training loss of each lane in this epoch."""
         mean: list[float] = (self.loss / sum(self.inputs.sizes)).tolist()
         return mean
 
     def _batch(self, chunk: Tensor) -> Tensor:
-        """The images [K, B, C, H, W] in [0, 1] at [K, B], augmented."""
-        images = data.gather(self._images, chunk.flatten())
+        """The augmented images [K, B, C, H, W] in [0, 1] at the index ``chunk`` [K, B]."""
+        images = gather(self._images, chunk.flatten())
         if self._key.augment == "crop-flip":
             images = shift_mirror(images, *self.inputs.augmented(chunk.shape[1]), padding=4)
         return as_numbers(images, chunk, self._dtype)
 
-    def _one_a_lane(self, penalty: Tensor, losses: Tensor) -> Tensor:
+    def _check_penalty(self, penalty: Tensor, losses: Tensor) -> None:
+        """Raise StudyError for a penalty that is not one number for each lane."""
         if penalty.shape != losses.shape:
             raise StudyError(
                 f"lanes: the penalty of {self._key.regularizer!r} must keep the lanes' axis {list(losses.shape)} of "
                 f"inputs and outputs, but it gives {list(penalty.shape)}; train its runs one by one"
             )
-        return penalty
 
-    def _regularize(self, gradient: Tensor, now: Progress, batch: int) -> None:
-        """What the regularizer does to weights and gradients [K, P] between backward pass and step, in place."""
+    def _regularize(self, gradient: Tensor, progress: Progress, batch: int) -> None:
+        """Apply the regularizer to weights and gradients [K, P] in place, between backward pass and step."""
         reg, split = self._regularizer, self._networks.split
-        apart = partial(regularized, reg)
-        drawn = self.inputs.noise("gradient", batch)
-        for w, g, noise in zip(split(self.stack.weights), split(gradient), drawn, strict=True):
+        one_lane = partial(regularized, reg)
+        noises = self.inputs.noise("gradient", batch)
+        for w, g, noise in zip(split(self.stack.weights), split(gradient), noises, strict=True):
             dims = _lanes(0, 0, 0, 0, noise)
-            updated, regular = vmap(apart, in_dims=dims)(w, g, self.inputs.strengths, now, noise)
+            updated, regular = vmap(one_lane, in_dims=dims)(w, g, self.inputs.strengths, progress, noise)
             if reg.fills("update"):
                 w.copy_(updated)
             g.copy_(regular)
@@ -121,14 +122,14 @@ class LaneStep:
             gradient.addcmul_(weights, read.weight_decay)
         if read.masks is not None:
             gradient.mul_(read.masks)
-        torch.addcmul(gradient, momenta, read.momentum, out=momenta)  # in one pass over memory
+        torch.addcmul(gradient, momenta, read.momentum, out=momenta)  # one pass over memory
         weights.addcmul_(momenta, read.learning_rate, value=-1)
 
 
 class LaneScores:
-    """Cross-entropy and right answers of all lanes of ``stack``, batch by batch, in evaluation mode.
+    """Cross-entropy and accuracy of all lanes of ``stack``, batch by batch, in evaluation mode.
 
-    ``index``: the images to look at, [K, n] for each lane, or [n] for all of them.
+    ``index``: the images to evaluate, [K, n] for each lane, or [n] for all lanes.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class LaneScores:
         self._networks, self._stack = networks, stack
         self._images, self._labels = images, labels
         self._n, self._batch = index.shape[-1], min(batch, index.shape[-1])
-        #: The batch of each call; the last may be smaller.
+        #: The batch size of each call; the last batch may be smaller.
         self.sizes = chunk_sizes(self._n, self._batch)
         device = stack.weights.device
         self._index = chunked(index, self._batch).to(device)
@@ -147,7 +148,7 @@ class LaneScores:
 
     @property
     def state(self) -> list[Tensor]:
-        """All that a call changes."""
+        """The tensors that a call changes."""
         return [self._loss, self._correct, self._at]
 
     def fits(self, index: Tensor) -> bool:
@@ -155,16 +156,16 @@ class LaneScores:
         return index.ndim == self._index.ndim - 1 and index.shape[-1] == self._n
 
     def begin(self, index: Tensor) -> None:
-        """Begin anew, with another index of the same shape."""
+        """Begin another evaluation, with an index of the same shape."""
         upload(chunked(index, self._batch), self._index)
         for tensor in self.state:
             tensor.zero_()
 
     @torch.no_grad()
     def __call__(self, batch: int) -> None:
-        """Look at the next ``batch`` images."""
+        """Evaluate the next ``batch`` images."""
         chunk = self._index.index_select(0, self._at).squeeze(0)[..., :batch]
-        inputs = as_numbers(data.gather(self._images, chunk.flatten()), chunk, self._stack.weights.dtype)
+        inputs = as_numbers(gather(self._images, chunk.flatten()), chunk, self._stack.weights.dtype)
         parameters = self._networks.split(self._stack.weights)
         outputs = self._networks.outputs(parameters, self._stack.buffers, inputs, train=False)
         targets = self._labels[chunk].expand(outputs.shape[:-1])
@@ -180,11 +181,11 @@ class LaneScores:
 
 
 def as_numbers(images: Tensor, chunk: Tensor, dtype: torch.dtype) -> Tensor:
-    """Images [K B, C, H, W] of an index [K, B] as numbers [K, B, C, H, W], or without K where it has none."""
+    """Images [K B, C, H, W] of an index [K, B] as numbers in [0, 1], [K, B, C, H, W]; without K for an index [B]."""
     inputs: Tensor = to_unit(images, dtype).unflatten(0, chunk.shape)  # type: ignore[no-untyped-call]
     return inputs
 
 
 def _lanes(*arguments: Tensor | int | None) -> tuple[int | None, ...]:
-    """``in_dims`` of a hook whose last argument may be None."""
+    """The ``in_dims`` of vmap for a hook's arguments, of which the noise may be None."""
     return tuple(None if argument is None else 0 for argument in arguments)

@@ -1,4 +1,4 @@
-"""Measures what a number of lanes does on this machine."""
+"""Measures the rate and the memory of a number of lanes on this machine."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from typing import Final
 import torch
 
 from tune_reg.data import Dataset
-from tune_reg.training.engine import SerialEngine
-from tune_reg.training.lane_count import Measured
-from tune_reg.training.lanes import Lane, LaneEngine
-from tune_reg.training.replay import WARM_UP
+from tune_reg.training.cuda_graphs import WARM_UP
+from tune_reg.training.lanes.count import Measured
+from tune_reg.training.lanes.engine import Lane, LaneEngine
 from tune_reg.training.run import Run
+from tune_reg.training.serial_engine import SerialEngine
 
-#: So many steps make the epochs that are timed.
+#: Steps of an epoch that is timed.
 _STEPS: Final = 20
+#: Epochs that are timed.
 _REPEATS: Final = 2
 
 
 def measured(run: Run, lanes: int, dataset: Dataset, device: torch.device, *, share: float = 1.0) -> Measured:
     """Rate and memory of ``lanes`` runs like ``run`` on a part of ``dataset``, training and validation together.
 
-    One is a single run, without lanes. First epochs are not timed; of those that follow, the quickest counts.
-    ``share``: of the device, which is the worker's. What does not fit into memory has the rate 0. Memory is that of a
-    GPU, and 0 on a CPU. Tried on a CPU alone: no GPU was at hand.
+    ``lanes`` = 1 is a single run in a ``SerialEngine``. The first epochs are not timed; of the following ones the
+    quickest counts. ``share``: the worker's share of the device. Lanes that do not fit into memory have the rate 0.
+    Memory is the memory of a GPU, and 0 on a CPU. Tried on a CPU alone: no GPU was at hand.
     """
-    gc.collect()  # what an engine before this one held
+    gc.collect()  # frees the memory of engines that were measured before
     part = _part(dataset, run)
     whole = dataclasses.replace(run, fraction=1.0, images_per_class=None)
     on_gpu = device.type == "cuda"
@@ -55,24 +56,26 @@ def measured(run: Run, lanes: int, dataset: Dataset, device: torch.device, *, sh
 
 
 def filled(needed: int, available: int, total: int, share: float) -> float:
-    """How full ``needed`` bytes make a worker's memory: its share of the device, or less where others hold some of it.
+    """The share of a worker's memory that ``needed`` bytes fill.
 
-    ``available``: bytes that are free or the worker's already; ``total``: of the device.
+    A worker has its ``share`` of the ``total`` bytes of the device, or less where other processes hold some of them.
+    ``available``: bytes that are free or already held by the worker.
 
     >>> filled(20, available=80, total=100, share=0.5), filled(20, available=25, total=100, share=0.5)
     (0.4, 0.8)
     """
-    room = min(share * total, available)
-    return needed / room if room > 0 else float("inf")
+    usable = min(share * total, available)
+    return needed / usable if usable > 0 else float("inf")
 
 
 def _epochs_a_second(engine: LaneEngine | SerialEngine, runs: Sequence[Lane | SerialEngine]) -> float:
-    # On a GPU each size of batch is eager in its first steps, and the last batch comes once an epoch.
+    """Epochs of single runs a second, when ``engine`` trains ``runs`` for an epoch."""
+    # On a GPU the first steps of each batch size are eager, and the last batch of another size comes once an epoch.
     untimed = WARM_UP + 1 if engine.device.type == "cuda" else 1
     quickest = float("inf")
     for repeat in range(untimed + _REPEATS):
         for run in runs:
-            run.epoch, run.diverged = 0, False  # there is something to train, whatever became of it
+            run.epoch, run.diverged = 0, False  # trains again, even where the last epoch diverged
         begin = time.perf_counter()
         engine.train_epoch()
         if engine.device.type == "cuda":
@@ -83,7 +86,7 @@ def _epochs_a_second(engine: LaneEngine | SerialEngine, runs: Sequence[Lane | Se
 
 
 def _part(dataset: Dataset, run: Run) -> Dataset:
-    """The first images, enough for so many steps beside those held out; and as large a part of the test set."""
+    """The first images, enough for ``_STEPS`` steps beside validation, and as large a share of the test set."""
     held_out = 0.0 if run.protocol == "paper" else run.training.validation
     n = min(round(_STEPS * run.settings.batch_size / (1 - held_out)), len(dataset.train_labels))
     test = max(1, round(len(dataset.test_labels) * n / len(dataset.train_labels)))

@@ -1,4 +1,4 @@
-"""A step that is done again and again: on a GPU captured once, and replayed without the host from there on."""
+"""CUDA graphs: a step that is run many times is captured once, and replayed without the host from there on."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from torch import Tensor
 
 from tune_reg.errors import one_line
 
-#: So many steps run eagerly first: what they load, choose and allocate for the first time must not be captured.
+#: Steps that run eagerly first: what they load, choose and allocate for the first time must not be captured.
 WARM_UP: Final = 3
 #: How far a replay may be from the same step run eagerly, as a share of what the step changes. Kernels that add in no
-#: fixed order differ by far less; what a graph must not contain, by far more.
+#: fixed order differ by far less; a step that a graph cannot hold differs by far more.
 CLOSE: Final = 0.01
 
 
 class Graphs(Protocol):
-    """What can capture a step."""
+    """Captures steps as graphs: ``CudaGraphs``, or what stands in for it in a test."""
 
     def warm_up(self, step: Callable[[], None]) -> None:
-        """Do ``step``, where it is going to be captured."""
+        """Run ``step`` eagerly, on the stream where it is going to be captured."""
 
     def capture(self, step: Callable[[], None]) -> Callable[[], object]:
-        """What does ``step`` again, on the tensors that it used; it is not done now."""
+        """Record ``step`` without running it, and return a function that runs it again on the same tensors."""
 
 
 class CudaGraphs:
-    """Captures CUDA graphs on one side stream, with one pool of memory for all of them: they never run side by side."""
+    """Captures CUDA graphs on one side stream, with one memory pool for all graphs, which never run side by side."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -39,7 +39,7 @@ class CudaGraphs:
         self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, step: Callable[[], None]) -> None:
-        """On the side stream, in the order of the work around it."""
+        """Run ``step`` eagerly on the side stream, in the order of the work around it."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -47,7 +47,7 @@ class CudaGraphs:
         current.wait_stream(self._stream)
 
     def capture(self, step: Callable[[], None]) -> Callable[[], object]:
-        """A graph's ``replay``."""
+        """Record ``step`` as a CUDA graph and return the graph's ``replay``."""
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             step()
@@ -55,7 +55,7 @@ class CudaGraphs:
 
 
 def graphs_for(device: torch.device) -> Graphs | None:
-    """What captures steps on a device, or None where they run eagerly.
+    """The graphs that capture steps on a device, or None on a device where steps run eagerly.
 
     >>> graphs_for(torch.device("cpu"))
     """
@@ -63,46 +63,46 @@ def graphs_for(device: torch.device) -> Graphs | None:
 
 
 @dataclass
-class _Size:
-    """What is known of the step for one size of the batch."""
+class _OfSize:
+    """The step for one batch size: how often it ran eagerly, and its graph's replay once it is captured."""
 
-    eager: int = 0
+    eager_runs: int = 0
     replay: Callable[[], object] | None = None
 
 
 class Replayed:
-    """``step(size)``, done as quickly as ``graphs`` allows, and always with the same result.
+    """A function ``step(size)`` that is replayed as a graph where ``graphs`` can, always with the same result.
 
-    The first steps are eager and count like any other. Then it is captured, for each size by itself, and replayed. A
-    replay is compared once with the step run eagerly. Where capturing fails, or the two differ, a warning says so, and
-    all steps run eagerly.
+    The first steps run eagerly and count like any other. Then the step is captured, for each batch size by itself, and
+    replayed. A replay is compared once with the step run eagerly. Where capturing fails, or the two differ, a warning
+    says so, and all steps run eagerly.
 
-    ``state``: all tensors that the step changes. It must find everything that it reads in tensors that stay where they
-    are, and write its results there.
+    ``state``: all tensors that the step changes. The step must read from tensors that stay where they are, and write
+    its results into such tensors.
     """
 
     def __init__(self, step: Callable[[int], None], state: Sequence[Tensor], graphs: Graphs | None) -> None:
         self._step, self._state, self._graphs = step, state, graphs
-        self._sizes: dict[int, _Size] = {}
+        self._sizes: dict[int, _OfSize] = {}
 
     def __call__(self, size: int) -> None:
-        """One step."""
-        known = self._sizes.setdefault(size, _Size())
+        """Run one step on a batch of ``size``."""
+        of_size = self._sizes.setdefault(size, _OfSize())
         if self._graphs is None:
             self._step(size)
-        elif known.replay is not None:
-            known.replay()
-        elif known.eager < WARM_UP:
-            known.eager += 1
+        elif of_size.replay is not None:
+            of_size.replay()
+        elif of_size.eager_runs < WARM_UP:
+            of_size.eager_runs += 1
             self._graphs.warm_up(partial(self._step, size))
         else:
-            known.replay = self._captured(self._graphs, partial(self._step, size))
+            of_size.replay = self._capture(self._graphs, partial(self._step, size))
 
-    def _captured(self, graphs: Graphs, step: Callable[[], None]) -> Callable[[], object] | None:
-        """Do one step; what does the next ones, or None where nothing but the step itself can."""
+    def _capture(self, graphs: Graphs, step: Callable[[], None]) -> Callable[[], object] | None:
+        """Capture ``step`` and run it once; the replay of the next steps, or None where they must run eagerly."""
         try:
             replay = graphs.capture(step)
-        except RuntimeError as error:  # capturing runs nothing on the device: all is as it was
+        except RuntimeError as error:  # capturing runs nothing on the device, so nothing has to be undone
             step()
             self._refuse(one_line(error))
             return None
@@ -121,9 +121,10 @@ class Replayed:
             tensor.copy_(value)
 
     def _refuse(self, why: str) -> None:
+        """Run all steps eagerly from here on, and warn once."""
         self._graphs = None
-        for known in self._sizes.values():
-            known.replay = None
+        for of_size in self._sizes.values():
+            of_size.replay = None
         warnings.warn(
             f"lanes: no CUDA graph of this step ({why}); it runs eagerly: slower, with the same results",
             RuntimeWarning,
@@ -132,7 +133,7 @@ class Replayed:
 
 
 def _close(before: Tensor, replayed: Tensor, eager: Tensor) -> bool:
-    """Whether a replay did to each lane what the step did; where that is not finite there is nothing to compare."""
+    """Whether a replay changed each lane as the eager step did; a lane that is not finite is not compared."""
 
     def farthest(one: Tensor, other: Tensor) -> Tensor:
         return (one - other).abs().flatten(1).amax(1).double() if one.ndim > 1 else (one - other).abs().double()

@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_leaves
 
 from tune_reg.data import Dataset
 from tune_reg.regularizers import regularizer, regularizers
-from tune_reg.training import LaneEngine, Run, TrainingSettings, lane_inputs, replay
-from tune_reg.training.replay import WARM_UP, Replayed
+from tune_reg.training import LaneEngine, Run, TrainingSettings
+from tune_reg.training.cuda_graphs import WARM_UP, CudaGraphs, Replayed, graphs_for
 
 
 class Recorder(TorchDispatchMode):
@@ -108,7 +108,7 @@ def run_of(name, lane, *, model="nn-2-small", choices=None, split_seed=0, **trai
 
 
 def engine_of(tiny, runs, monkeypatch, graphs, **keys):
-    monkeypatch.setattr("tune_reg.training.lanes.graphs_for", lambda device: graphs)
+    monkeypatch.setattr("tune_reg.training.lanes.engine.graphs_for", lambda device: graphs)
     return LaneEngine(runs, dataset=tiny, **keys)
 
 
@@ -154,7 +154,7 @@ def test_replayed_steps_give_what_eager_ones_give(tiny, name, model, choices, mo
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
     eager = go_through(engine_of(tiny, runs, monkeypatch, None))
     graphs = Recorded()
-    monkeypatch.setattr(replay, "WARM_UP", 1)
+    monkeypatch.setattr("tune_reg.training.cuda_graphs.WARM_UP", 1)
     replayed = go_through(engine_of(tiny, runs, monkeypatch, graphs))
     # Two sizes of batch in training, two in validation, of two lanes; then one size of one lane, and of two again.
     assert graphs.captured == 6
@@ -165,7 +165,7 @@ def test_replayed_steps_give_what_eager_ones_give(tiny, name, model, choices, mo
 def test_so_they_do_where_random_numbers_come_in_many_blocks(tiny, monkeypatch):
     runs = [run_of("noise-injection", lane) for lane in range(2)]
     whole = go_through(engine_of(tiny, runs, monkeypatch, None))
-    monkeypatch.setattr(lane_inputs, "BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
+    monkeypatch.setattr("tune_reg.training.lanes.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
     graphs = Recorded()
     blocks = go_through(engine_of(tiny, runs, monkeypatch, graphs))
     assert blocks._program.inputs.block == 3
@@ -278,7 +278,7 @@ def test_a_replay_that_is_not_a_number_is_not_taken_for_the_step():
 
 
 def test_no_graphs_on_the_cpu():
-    assert replay.graphs_for(torch.device("cpu")) is None
+    assert graphs_for(torch.device("cpu")) is None
 
 
 # On a GPU
@@ -292,7 +292,7 @@ def test_cuda_graphs_give_what_eager_steps_give(tiny, name, model, choices, monk
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
     keys = {"device": "cuda", "dtype": torch.float64}
     eager = go_through(engine_of(tiny, runs, monkeypatch, None, **keys))
-    graphs = replay.CudaGraphs(torch.device("cuda"))
+    graphs = CudaGraphs(torch.device("cuda"))
     replayed = go_through(engine_of(tiny, runs, monkeypatch, graphs, **keys))  # a warning is an error
     known = replayed._program.train._sizes.values()
     assert any(size.replay for size in known)
@@ -323,10 +323,10 @@ def test_the_host_waits_for_nothing_within_an_epoch(tiny, name):
     engine.train_epoch()
     engine.train_epoch()
     program, lanes = engine._program_for([0, 1]), engine.lanes
-    plans = [lane.course.plan(lane.epoch) for lane in lanes]
+    settings = [lane.plan.epoch_settings(lane.epoch) for lane in lanes]
     torch.cuda.set_sync_debug_mode("error")
     try:
-        engine._train(program, [0, 1], plans)
+        engine._train(program, [0, 1], settings)
         engine._validate(program, lanes)
     finally:
         torch.cuda.set_sync_debug_mode("default")

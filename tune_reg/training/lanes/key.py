@@ -1,4 +1,4 @@
-"""Which runs can train side by side."""
+"""The key of a run, which says what other runs it can train side by side with."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tune_reg.training.run import Run, TrainingSet
 
 
 class LaneKey(NamedTuple):
-    """What the lanes of one engine have in common. They differ in numbers alone, and in seeds and epochs.
+    """What all lanes of one engine have in common; lanes differ in numbers, seeds and epochs alone.
 
-    The training set's size is part of it: lanes step together, so their epochs have the same number of steps.
+    The size of the training set is a part of the key: lanes step together, so their epochs have as many steps.
     """
 
     dataset: str
@@ -64,9 +64,9 @@ def lane_key(run: Run) -> LaneKey:
 
 def check_same(key: LaneKey, lane: int, first: LaneKey) -> None:
     """Raise StudyError where the run for ``lane`` differs from the other lanes in more than numbers."""
-    for what, own, theirs in zip(LaneKey._fields, key, first, strict=True):
-        if own != theirs:
+    for field, value, common in zip(LaneKey._fields, key, first, strict=True):
+        if value != common:
             raise StudyError(
-                f"lanes: {what} must be the same in all lanes, but lane {lane} has {own!r} and the others {theirs!r}; "
-                "give them engines of their own"
+                f"lanes: {field} must be the same in all lanes, but lane {lane} has {value!r} and the others "
+                f"{common!r}; give them engines of their own"
             )

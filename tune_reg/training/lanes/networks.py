@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from tune_reg import models
 from tune_reg.errors import StudyError, one_line
+from tune_reg.models import Dropout
 
 
 @dataclass
@@ -24,47 +24,48 @@ class Stack:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """All of them."""
+        """All tensors of the lanes."""
         return [self.weights, self.momenta, *self.buffers.values()]
 
-    def room(self, lanes: int) -> Stack:
-        """A stack for so many such lanes, of zeros."""
+    def zeros(self, lanes: int) -> Stack:
+        """A stack of zeros for another number of lanes of this architecture."""
         weights, momenta, *buffers = (tensor.new_zeros(lanes, *tensor.shape[1:]) for tensor in self.tensors)
         return Stack(weights, momenta, dict(zip(self.buffers, buffers, strict=True)))
 
     def take(self, lanes: Sequence[int], into: Stack) -> None:
         """Copy some lanes into another stack, in place."""
         index = torch.tensor(lanes, device=self.weights.device)
-        for own, other in zip(self.tensors, into.tensors, strict=True):
-            other.copy_(own.index_select(0, index))
+        for source, target in zip(self.tensors, into.tensors, strict=True):
+            target.copy_(source.index_select(0, index))
 
     def put(self, lanes: Sequence[int], some: Stack) -> None:
-        """Write ``some`` over these lanes."""
+        """Copy the lanes of ``some`` over the lanes of this stack with the numbers ``lanes``, in place."""
         index = torch.tensor(lanes, device=self.weights.device)
-        for own, other in zip(self.tensors, some.tensors, strict=True):
-            own.index_copy_(0, index, other)
+        for target, source in zip(self.tensors, some.tensors, strict=True):
+            target.index_copy_(0, index, source)
 
 
 @dataclass
-class _Dropping:
-    """Hook of the dropout layers, which themselves are off: the masks of lanes come from outside."""
+class _DropoutHook:
+    """A hook of the dropout layers, which themselves are off: it multiplies by masks that are drawn elsewhere."""
 
+    #: The masks of the calls to come; None: nothing is dropped.
     masks: Iterator[Tensor] | None = None
-    #: The shapes that came by, where they are wanted.
-    seen: list[torch.Size] | None = None
+    #: Collects the shapes of the layers' inputs, unless None.
+    shapes: list[torch.Size] | None = None
 
     def __call__(self, layer: nn.Module, arguments: tuple[Tensor, ...], hidden: Tensor) -> Tensor:
         del layer, arguments
-        if self.seen is not None:
-            self.seen.append(hidden.shape)
+        if self.shapes is not None:
+            self.shapes.append(hidden.shape)
         return hidden if self.masks is None else hidden * next(self.masks)
 
 
 class LaneNetworks:
-    """What K networks of one architecture have in common, and how each gets into and out of a ``Stack``.
+    """K networks of one architecture: their forward pass, and how each is written into and read from a ``Stack``.
 
-    ``network``: one of them, in the memory format of single runs; its own weights are scratch from here on. Raises
-    StudyError for a network that cannot run under vmap or does not use all its parameters.
+    ``network``: one network of the architecture, in the memory format of single runs, whose weights are overwritten
+    from here on. Raises StudyError for a network that cannot run under vmap or does not use all its parameters.
     """
 
     def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, int, int]) -> None:
@@ -76,11 +77,11 @@ class LaneNetworks:
         self._sizes = [parameter.numel() for parameter in self._trained]
         frozen = {key: value for key, value in network.named_parameters() if not value.requires_grad}
         self._rest: dict[str, Tensor] = {**frozen, **dict(network.named_buffers())}
-        self._dropping = _Dropping()
+        self._dropout = _DropoutHook()
         self._hidden: dict[int, list[torch.Size]] = {}
         for layer in network.modules():
-            if isinstance(layer, models.Dropout):
-                layer.register_forward_hook(self._dropping)
+            if isinstance(layer, Dropout):
+                layer.register_forward_hook(self._dropout)
         like = self._trained[0].detach()
         self.stack = Stack(
             like.new_zeros(lanes, sum(self._sizes)),
@@ -89,11 +90,11 @@ class LaneNetworks:
         )
         for lane in range(lanes):
             self.write(lane, network.state_dict())
-        self._try(name)
+        self._check_forward_pass(name)
 
     @property
     def shapes(self) -> list[torch.Size]:
-        """Of the trained parameters of one network."""
+        """The shapes of the trained parameters of one network."""
         return [parameter.shape for parameter in self._trained]
 
     def split(self, flat: Tensor) -> list[Tensor]:
@@ -110,18 +111,18 @@ class LaneNetworks:
         train: bool,
         masks: Sequence[Tensor] = (),
     ) -> Tensor:
-        """Logits [K, B, M] of images [K, B, C, H, W], or of [B, C, H, W] that all lanes share.
+        """Logits [K, B, M] of images [K, B, C, H, W], or of images [B, C, H, W] that all lanes share.
 
         ``parameters``: as ``split`` gives them. In training mode the statistics in ``buffers`` are updated in place.
-        ``masks``: [K, *hidden] for each call of a dropout layer, in their order; none drop nothing.
+        ``masks``: [K, *hidden] for each call of a dropout layer, in the order of the calls; empty drops nothing.
         """
 
         def one(tensors: dict[str, Tensor], images: Tensor, masks: list[Tensor]) -> Tensor:
-            self._dropping.masks = iter(masks) if masks else None
+            self._dropout.masks = iter(masks) if masks else None
             try:
                 logits: Tensor = functional_call(self._network, tensors, (images,))
             finally:
-                self._dropping.masks = None
+                self._dropout.masks = None
             return logits
 
         self._network.train(train)
@@ -132,17 +133,17 @@ class LaneNetworks:
 
     @torch.no_grad()
     def dropout_shapes(self, batch: int) -> list[torch.Size]:
-        """What the dropout layers of one network get for a batch of this size, in the order of their calls."""
+        """The shapes of the inputs of one network's dropout layers for a batch size, in the order of the calls."""
         if batch not in self._hidden:
             self._network.eval()
-            self._dropping.seen = []
+            self._dropout.shapes = []
             self._network(self._trained[0].new_zeros(batch, *self._image))
-            self._hidden[batch], self._dropping.seen = self._dropping.seen, None
+            self._hidden[batch], self._dropout.shapes = self._dropout.shapes, None
         return self._hidden[batch]
 
     @torch.no_grad()
     def write(self, lane: int, state: dict[str, Any], momenta: dict[int, Tensor] | None = None) -> None:
-        """Put a network's ``state_dict`` into a lane, in place; momenta by the parameter's place, 0 where missing."""
+        """Write a network's ``state_dict`` into a lane, in place; momenta by the parameter's index, 0 where missing."""
         self._network.load_state_dict(state)
         for piece, parameter in zip(self.split(self.stack.weights), self._trained, strict=True):
             piece[lane] = parameter
@@ -153,13 +154,13 @@ class LaneNetworks:
 
     @torch.no_grad()
     def read(self, lane: int) -> tuple[dict[str, Any], dict[int, Tensor]]:
-        """A copy of a lane: its ``state_dict`` and momenta, in the memory format of single runs."""
+        """A copy of a lane: its ``state_dict``, and its momenta by the parameter's index, in single runs' format."""
         for piece, parameter in zip(self.split(self.stack.weights), self._trained, strict=True):
             parameter.copy_(piece[lane])
         for key, value in self._rest.items():
             value.copy_(self.stack.buffers[key][lane])
         state = {key: value.clone() for key, value in self._network.state_dict().items()}
-        # The fused optimizer of a single run walks momenta by the strides of the weights.
+        # The fused optimizer of a single run reads momenta by the strides of the weights.
         pieces = zip(self.split(self.stack.momenta), self._trained, strict=True)
         return state, {i: torch.empty_like(like).copy_(piece[lane]) for i, (piece, like) in enumerate(pieces)}
 
@@ -167,7 +168,8 @@ class LaneNetworks:
         """The trained parameters of a lane, as views."""
         return [piece[lane] for piece in self.split(self.stack.weights)]
 
-    def _try(self, name: str) -> None:
+    def _check_forward_pass(self, name: str) -> None:
+        """Raise StudyError where the architecture ``name`` cannot run in lanes."""
         pieces = [piece.detach().clone().requires_grad_() for piece in self.split(self.stack.weights[:1])]
         buffers = {key: value[:1].clone() for key, value in self.stack.buffers.items()}
         try:

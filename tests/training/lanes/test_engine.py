@@ -9,9 +9,9 @@ from tune_reg.data import Dataset
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key
-from tune_reg.training.lane_inputs import LaneInputs
-from tune_reg.training.lane_networks import LaneNetworks
-from tune_reg.training.lane_step import LaneStep
+from tune_reg.training.lanes.inputs import LaneInputs
+from tune_reg.training.lanes.networks import LaneNetworks
+from tune_reg.training.lanes.step import LaneStep
 
 MODELS = ("nn-2-small", "lenet-4", "small-cnn", "resnet-8-keras")
 

@@ -1,0 +1,28 @@
+"""The row of one trained epoch, which both engines give."""
+
+from __future__ import annotations
+
+import math
+
+from tune_reg.store.schema import EpochValues
+from tune_reg.training.training_plan import EpochSettings
+
+
+def epoch_row(
+    epoch: int, settings: EpochSettings, train_loss: float, validation: tuple[float, float], wall_s: float
+) -> EpochValues:
+    """One row of the table of epochs; ``epoch`` is counted from 1, ``validation`` is mean loss and accuracy."""
+    return {
+        "epoch": epoch,
+        "learning_rate": settings.learning_rate,
+        "strength": settings.strength,
+        "train_loss": train_loss,
+        "val_loss": validation[0],
+        "val_accuracy": validation[1],
+        "wall_s": wall_s,
+    }
+
+
+def has_diverged(row: EpochValues) -> bool:
+    """Whether the losses of an epoch say that its run diverged: one of them is not finite."""
+    return not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"]))

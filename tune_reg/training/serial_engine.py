@@ -1,0 +1,294 @@
+"""The serial engine: trains one run in an ordinary ``nn.Module``."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from tune_reg.data import Dataset, crop_flip, gather, load, to_unit
+from tune_reg.models import is_convolutional, set_dropout
+from tune_reg.optimizers import build as build_optimizer
+from tune_reg.optimizers import evaluations_per_step
+from tune_reg.regularizers import Progress, Strengths
+from tune_reg.store.schema import EpochValues
+from tune_reg.training.epoch_row import epoch_row, has_diverged
+from tune_reg.training.precision import forward_pass
+from tune_reg.training.run import Run
+from tune_reg.training.step import data_loss, draw_noise, regularized
+from tune_reg.training.training_plan import EpochSettings, TrainingPlan
+
+#: Images at a time in evaluation.
+_EVALUATION_BATCH: Final = 1000
+
+
+class Interrupted(Exception):  # noqa: N818 - nothing is wrong
+    """An epoch was interrupted between two of its steps; the engine's ``state()`` holds what was trained of it."""
+
+
+class SerialEngine:
+    """Trains one run, an epoch at a time, on data that stay in memory.
+
+    ``dtype``: of parameters and arithmetic; float32 in use, float64 in tests. ``dataset``: used instead of loading
+    ``run.dataset``. The state after each epoch is a function of the run alone: the same run gives the same
+    weights on the same machine, and a run resumed from ``state()`` ends as the uninterrupted one.
+
+    >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
+    >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
+    >>> row = engine.train_epoch()
+    >>> row["epoch"], engine.finished
+    (1, True)
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        data_root: Path | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        dataset: Dataset | None = None,
+    ) -> None:
+        self.run = run
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.dataset = dataset or load(run.dataset, data_root)
+        self.plan = TrainingPlan(run, self.dataset)
+        self.settings = run.settings
+        self.regularizer = self.plan.regularizer
+        self.model = self._network()
+        self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        self._optimizer_noise = torch.Generator()
+        self.optimizer = build_optimizer(
+            self.settings.optimizer,
+            self.parameters,
+            lr=self.settings.learning_rate,
+            momentum=self.settings.momentum,
+            weight_decay=0.0,
+            generator=self._optimizer_noise,
+        )
+        self.epoch = 0  # epochs done
+        self.diverged = False
+        self.history: list[EpochValues] = []
+        #: Where an interrupted epoch stands: steps done, their loss, seconds, and the states of the random streams.
+        self._interrupted: dict[str, Any] = {}
+        self._masks: dict[int, Tensor] = {}
+        self._images = self.dataset.train_images.to(self.device)
+        self._labels = self.dataset.train_labels.to(self.device)
+
+    @property
+    def train_index(self) -> Tensor:
+        """The images that train, as indices into the training set: int64 [n]."""
+        return self.plan.train_index
+
+    @property
+    def val_index(self) -> Tensor:
+        """The validation images, as indices into the training set; empty where the test set validates."""
+        return self.plan.val_index
+
+    def steps(self, epoch: int) -> int:
+        """Optimizer steps in an epoch, which is counted from 0; the last batch may be smaller."""
+        return self.plan.steps(epoch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.diverged or self.epoch >= self.settings.epochs
+
+    @property
+    def step(self) -> int:
+        """Steps that are done of an interrupted epoch; 0 where none is interrupted."""
+        return int(self._interrupted.get("step", 0))
+
+    def train_epoch(self, leave: Callable[[], bool] = lambda: False) -> EpochValues:
+        """Train one epoch and validate; the row for the table of epochs. A loss that is not finite ends the run.
+
+        ``leave``: asked before each step; where it says true, ``Interrupted`` is raised. The next call goes on with an
+        interrupted epoch, which ends as if it had not been interrupted.
+        """
+        begin = time.perf_counter() - self._interrupted.get("seconds", 0.0)
+        settings = self.plan.epoch_settings(self.epoch)
+        self._begin_epoch(settings)
+        try:
+            train_loss = self._train(leave)
+        except Interrupted:
+            self._interrupted["seconds"] = time.perf_counter() - begin
+            raise
+        self.epoch += 1
+        self._interrupted = {}
+        row = epoch_row(self.epoch, settings, train_loss, self.evaluate("validation"), time.perf_counter() - begin)
+        self.diverged = has_diverged(row)
+        self.history.append(row)
+        return row
+
+    def evaluate(self, part: str) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy on "train", "validation" or "test", in evaluation mode."""
+        images, labels, index = self._part(part)
+        self.model.eval()
+        loss, correct = torch.zeros(2, dtype=torch.float64, device=self.device).unbind()
+        with torch.no_grad():
+            for chunk in torch.split(index, _EVALUATION_BATCH):
+                outputs = self.model(self._batch(images, chunk))
+                targets = labels[chunk]
+                loss += nn.functional.cross_entropy(outputs, targets, reduction="sum").double()
+                correct += (outputs.argmax(1) == targets).sum()
+        return float(loss) / len(index), float(correct) / len(index)
+
+    def size(self, part: str) -> int:
+        """The number of images of "train", "validation" or "test"."""
+        return len(self._part(part)[2])
+
+    def batch(self, part: str, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [N, C, H, W] in [0, 1] and labels [N] of a part, at ``positions`` int64 [N] below ``size(part)``."""
+        images, labels, index = self._part(part)
+        index = index[positions.to(self.device)]
+        return self._batch(images, index), labels[index]
+
+    def state(self) -> dict[str, Any]:
+        """The state of the run for a checkpoint: tensors and plain values."""
+        return {
+            "epoch": self.epoch,
+            "diverged": self.diverged,
+            "history": self.history,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            **({"left": self._interrupted} if self._interrupted else {}),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from ``state`` of this or another engine, with the settings and strengths of this run."""
+        self.model.load_state_dict(state["model"])
+        # Torch loads the settings with the state. Learning rate and decay are set in every epoch anyway.
+        momenta = [group.get("momentum") for group in self.optimizer.param_groups]
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
+            if momentum is not None:
+                group["momentum"] = momentum
+        self.epoch, self.diverged, self.history = state["epoch"], state["diverged"], list(state["history"])
+        self._interrupted = dict(state.get("left", {}))
+
+    def _network(self) -> nn.Module:
+        model = self.plan.network(self.dataset).to(self.device, self.dtype)
+        if is_convolutional(model):
+            model = model.to(memory_format=torch.channels_last)
+        return model
+
+    def _part(self, part: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Images and labels of a part on the device, and the index of the part's images into them."""
+        if part == "test" or (part == "validation" and self.run.protocol == "paper"):
+            images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
+            return images, labels, torch.arange(len(labels), device=self.device)
+        index = self.train_index if part == "train" else self.val_index
+        return self._images, self._labels, index.to(self.device)
+
+    def _batch(self, images: Tensor, index: Tensor) -> Tensor:
+        return to_unit(gather(images, index), self.dtype)
+
+    def _begin_epoch(self, settings: EpochSettings) -> None:
+        """Set what holds for a whole epoch: learning rate, weight decay, dropout, streams, and which weights learn."""
+        self._weight_decay = settings.weight_decay
+        self._streams = self.plan.streams(self.epoch)
+        if self.regularizer.fills("dropout"):
+            self._streams["dropout"] = self.plan.dropout_stream(self.epoch)
+            set_dropout(self.model, settings.dropout, self._streams["dropout"])
+        self._optimizer_noise.manual_seed(self.plan.optimizer_seed(self.epoch))
+        self._streams["optimizer"] = self._optimizer_noise
+        for purpose, stream_state in self._interrupted.get("streams", {}).items():
+            self._streams[purpose].set_state(stream_state)
+        self._masks = self.plan.masks(self.epoch, self.parameters)
+        for i, mask in self._masks.items():
+            buffer = self.optimizer.state[self.parameters[i]].get("momentum_buffer")
+            if buffer is not None:  # weights that rested before have zero momentum
+                buffer.mul_(mask)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate
+            # Where weights are masked, decay must be masked with the gradient.
+            group["weight_decay"] = 0.0 if self._masks else self._weight_decay
+
+    def _train(self, leave: Callable[[], bool]) -> float:
+        """One pass over the training images in the order of this seed and epoch; the mean training loss."""
+        plan = self.plan
+        chunks = torch.split(plan.order(self.epoch).to(self.device), plan.batch_sizes[self.epoch])
+        self._total_loss = torch.tensor(self._interrupted.get("total", 0.0), dtype=torch.float64, device=self.device)
+        # Strengths change from epoch to epoch alone, and making tensors costs time in every step.
+        self._strengths = plan.strengths(plan.progress(self.epoch, 0, self.dtype, self.device))
+        table = plan.progress_table(self.epoch, self.dtype).to(self.device)
+        self._progress = [Progress(*row.unbind()) for row in table]
+        self.model.train()
+        batches_a_step = evaluations_per_step(self.settings.optimizer)
+        for i in range(self.step, len(chunks), batches_a_step):
+            if leave():
+                self._keep_position(i)
+                raise Interrupted
+            if batches_a_step == 1:
+                self._evaluate(chunks[i], i)
+                self.optimizer.step()
+            else:
+                self._step_with_closure(chunks, i, batches_a_step)
+        return float(self._total_loss) / len(self.train_index)
+
+    def _keep_position(self, step: int) -> None:
+        """Keep where the epoch is interrupted, for ``state`` and the next call of ``train_epoch``."""
+        streams = {purpose: stream.get_state() for purpose, stream in self._streams.items()}
+        self._interrupted = {"step": step, "total": float(self._total_loss), "streams": streams}
+
+    def _step_with_closure(self, chunks: Sequence[Tensor], begin: int, count: int) -> None:
+        """One step of an optimizer that evaluates ``count`` batches, so that an epoch stays one pass over the images.
+
+        Where fewer batches are left, they are taken again from the first of them on.
+        """
+        group = itertools.cycle(range(begin, min(begin + count, len(chunks))))
+        self.optimizer.step(lambda: float(self._evaluate(chunks[i := next(group)], i)))
+
+    def _evaluate(self, chunk: Tensor, i: int) -> Tensor:
+        """Compute the gradients of one batch, regularized, and return its loss; ``i`` is its number in the epoch."""
+        progress, strengths, reg = self._progress[i], self._strengths, self.regularizer
+        images, targets = gather(self._images, chunk), self._labels[chunk]
+        if self.settings.augment == "crop-flip":
+            images = crop_flip(images, self._streams["augment"])
+        inputs = to_unit(images, self.dtype)
+        if reg.fills("inputs"):
+            inputs = reg.inputs(inputs, strengths, progress, self._noise("inputs", inputs))
+        if reg.fills("penalty"):
+            inputs.requires_grad_()
+        with forward_pass(self.settings.precision):
+            outputs = self.model(inputs)
+        outputs = outputs.to(self.dtype)
+        loss = data_loss(reg, self.settings.loss, outputs, targets, strengths, progress)
+        self._total_loss += loss.detach().double() * len(chunk)
+        if reg.fills("penalty"):
+            loss = loss + reg.penalty(inputs, outputs, targets, strengths, progress, self._noise("penalty", outputs))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
+        self._regularize(strengths, progress)
+        return loss.detach()
+
+    def _noise(self, hook: str, like: Tensor) -> Tensor | None:
+        noise = draw_noise(self.regularizer, hook, like.shape, self._streams[hook], self.dtype)
+        return None if noise is None else noise.to(self.device)
+
+    @torch.no_grad()
+    def _regularize(self, strengths: Strengths, progress: Progress) -> None:
+        """Apply the regularizer to gradients and weights, between the backward pass and the optimizer's step."""
+        reg = self.regularizer
+        for i, parameter in enumerate(self.parameters):
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            noise = self._noise("gradient", gradient) if reg.fills("gradient") else None
+            updated, gradient = regularized(reg, parameter, gradient, strengths, progress, noise)
+            if updated is not parameter:
+                parameter.copy_(updated)
+            if self._masks:
+                gradient = gradient + self._weight_decay * parameter
+                if i in self._masks:
+                    gradient = gradient * self._masks[i]
+            if gradient.stride() != parameter.stride():
+                # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
+                gradient = torch.empty_like(parameter).copy_(gradient)
+            parameter.grad = gradient
