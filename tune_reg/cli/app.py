@@ -23,11 +23,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (run, report, compare, check):
-    app.command()(_command)
+app.command()(run)
+app.command()(report)
+app.command()(compare)
+app.command()(check)
 app.command("list")(list_)
-for _command in (doctor, submit, fetch):
-    app.command()(_command)
+app.command()(doctor)
+app.command()(submit)
+app.command()(fetch)
 data_app = typer.Typer(help="Data sets: fetch them before they are needed.", no_args_is_help=True)
 data_app.command("fetch")(data_fetch)
 app.add_typer(data_app, name="data")

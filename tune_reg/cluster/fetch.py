@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol
 
 from tune_reg.errors import ClusterError, StoreError, UnreachableError, one_line
-from tune_reg.storage.paths import RemotePath
+from tune_reg.storage.remote_path import RemotePath
 
 #: Bytes that travel at once: far below what Ray takes as one object, far above what a call costs.
 CHUNK: Final = 16 * 2**20

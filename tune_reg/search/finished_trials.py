@@ -51,7 +51,7 @@ class FinishedTrials:
         return seconds
 
     def most_informative(self, limit: int | None = None) -> list[FrozenTrial]:
-        """At most ``limit`` finished trials, by number: half of them trained longest and best, the others the newest."""
+        """At most ``limit`` finished trials, by number: half trained longest and best, the others the newest."""
         if limit is None or len(self._numbered) <= limit:
             return [trial for _, trial in self._numbered]
         best = (trial for _, trial in self._ranked[: limit // 2])

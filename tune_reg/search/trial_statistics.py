@@ -85,7 +85,7 @@ class TrialStatistics:
         self.asked += 1
 
     def end(self, number: int, state: TrialState, value: float | None, second: float | None = None) -> None:
-        """Count a trial that has ended; a complete one has a ``value``, and a ``second`` where there are two objectives."""
+        """Count a trial that has ended: a complete one has a ``value``, and with two objectives a ``second``."""
         self.by_state[state] += 1
         if value is not None:
             self.complete[number] = Candidate(number, value, None if second is None else self.sign * second)

@@ -300,7 +300,7 @@ class Study(Table):
         return max(1, round(n * self.training.validation)) if self.protocol == "validation" else 0
 
     def searched_space(self, name: str) -> SearchSpace:
-        """What is searched under ``name``: the space of the method, and the learning rate where that is searched, too."""
+        """What is searched under ``name``: the method's space, and the learning rate where that is searched, too."""
         space, learning_rate = self.regularizers[name].space, self.search.learning_rate
         if learning_rate is None or "learning_rate" in space:
             return space
