@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tune_reg.errors import StudyError
-from tune_reg.optimizers import OPTIMIZERS, AcceleratedSGD, EntropySGD, build, evaluations_per_step
+from tune_reg.optimizers import OPTIMIZERS, AcceleratedSGD, EntropySGD, build, citations, evaluations_per_step
+from tune_reg.references import bibtex
 
 LR = {"sgd": 0.05, "rmsprop": 1e-3, "adam": 1e-3, "adagrad": 1e-2, "accelerated-sgd": 0.01, "entropy-sgd": 10.0}
 
@@ -149,18 +150,29 @@ def test_fused_where_torch_has_it():
 
 def test_the_table():
     assert list(OPTIMIZERS) == ["sgd", "rmsprop", "adam", "adagrad", "accelerated-sgd", "entropy-sgd"]
-    assert len({entry.title for entry in OPTIMIZERS.values()}) == 6
+    assert len({entry.description for entry in OPTIMIZERS.values()}) == 6
     for name in OPTIMIZERS:
         optimizer = build(name, [torch.nn.Parameter(torch.ones(3))], lr=0.1, weight_decay=0.25)
         assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (0.1, 0.25)
         assert getattr(optimizer, "evaluations_per_step", 1) == evaluations_per_step(name)
-    for ask in (lambda name: build(name, [], lr=0.1), evaluations_per_step):
+    for ask in (lambda name: build(name, [], lr=0.1), evaluations_per_step, lambda name: citations([name])):
         with pytest.raises(StudyError) as caught:
             ask("adm")
         assert str(caught.value) == (
             "optimizer 'adm' is not known; did you mean 'adam'? "
             "known: sgd, rmsprop, adam, adagrad, accelerated-sgd, entropy-sgd"
         )
+
+
+def test_every_optimizer_but_sgd_is_cited_once_in_the_order_given():
+    assert citations(["sgd"]) == citations([]) == []
+    assert citations(["rmsprop", "adam", "rmsprop"]) == [
+        ("RMSprop (the optimizer)", bibtex("hinton2012rmsprop")),
+        ("Adam (the optimizer)", bibtex("kingma2015adam")),
+    ]
+    cited = citations(OPTIMIZERS)
+    assert len(cited) == len(set(cited)) == len(OPTIMIZERS) - 1
+    assert all(entry.name == name and entry.description for name, entry in OPTIMIZERS.items())
 
 
 def weight():

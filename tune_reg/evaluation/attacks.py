@@ -1,16 +1,18 @@
-"""Attacks on images in [0, 1], by foolbox. Normalisation is inside the model, so radii are in image units.
+"""Attacks on images in [0, 1], run by foolbox. Normalisation is inside the model, so radii are in units of the images.
 
 Every function takes ``model``: logits [N, M] of images; ``images``: float [N, C, H, W] in [0, 1], on the model's
-device; ``labels``: int64 [N] there. The model is attacked in evaluation mode, with constant parameters, and
-left as it was. Images that it gets wrong without an attack count as wrong, and are not attacked.
+device; ``labels``: int64 [N], on the model's device. The model is attacked in evaluation mode, with constant
+parameters, and left as it was. Images that the model gets wrong without an attack count as wrong, and are not attacked.
+
+``ATTACKS`` lists all attacks that a study can ask for; each carries its name, its description and its source.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import torch
@@ -18,30 +20,19 @@ from torch import Tensor, nn
 
 from tune_reg.training.seeding import derive, generator
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # foolbox imports what its dependencies deprecate
-    from foolbox.attacks.carlini_wagner import L2CarliniWagnerAttack
-    from foolbox.attacks.deepfool import L2DeepFoolAttack
-    from foolbox.attacks.fast_gradient_method import L2FastGradientAttack, LinfFastGradientAttack
-    from foolbox.attacks.projected_gradient_descent import (
-        L2ProjectedGradientDescentAttack,
-        LinfProjectedGradientDescentAttack,
-    )
-    from foolbox.models.pytorch import PyTorchModel
-
 Norm = Literal["linf", "l2"]
 
 PGD_STEPS: Final = 40
 
-#: Of Carlini and Wagner's attack. foolbox's own 9 searches of 10,000 steps of 0.01 are out of reach on a CPU. With few
-#: steps they must be longer: pixels at exactly 0 or 1 lie far out in the space of the search, and at steps of
-#: 0.01 would hardly move (benchmarks/attacks.py prints the distances that both find).
+#: Constants of Carlini and Wagner's attack. foolbox's own 9 searches of 10,000 steps of 0.01 are out of reach on a CPU.
+#: Fewer steps must be longer: pixels at exactly 0 or 1 lie far out in the space of the search, and steps of 0.01
+#: would hardly move them (benchmarks/attacks.py prints the distances that both find).
 CW_SEARCHES: Final = 5
 CW_STEPS: Final = 200
 CW_STEP_SIZE: Final = 0.05
 CW_FIRST_CONSTANT: Final = 0.1
 
-#: Images at a time, by device. On a CPU the activations of more images do not stay in the cache; a GPU wants many.
+#: Images at a time, by device. On a CPU the activations of more images do not stay in the cache; a GPU needs many.
 _BATCH: Final = {"cpu": 100, "cuda": 1000}
 
 
@@ -64,8 +55,9 @@ def fast_gradient(
             [False,  True],
             [False, False]])
     """
-    kinds = {"linf": LinfFastGradientAttack, "l2": L2FastGradientAttack}
-    return _withstood(kinds[norm](), model, images, labels, epsilons)
+    from tune_reg.evaluation.foolbox_attacks import FAST_GRADIENT
+
+    return _withstood(FAST_GRADIENT[norm](), model, images, labels, epsilons)
 
 
 def pgd(
@@ -94,8 +86,9 @@ def pgd(
     >>> pgd(model, images, torch.tensor([1, 1]), [0.05, 0.2, 0.5]).double().mean(1)
     tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64)
     """
-    kinds = {"linf": _LinfFromStarts, "l2": _L2FromStarts}
-    attack = kinds[norm](rel_stepsize=2.5 / steps, steps=steps)
+    from tune_reg.evaluation.foolbox_attacks import DESCENT
+
+    attack = DESCENT[norm](rel_stepsize=2.5 / steps, steps=steps)
     return _withstood(attack, model, images, labels, epsilons, starts=_starts(images, norm, seed))
 
 
@@ -115,6 +108,8 @@ def carlini_wagner(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     >>> [round(distance, 2) for distance in carlini_wagner(model, images, torch.tensor([1, 1, 1])).tolist()]
     [0.0, 0.1, 0.4]
     """
+    from tune_reg.evaluation.foolbox_attacks import L2CarliniWagnerAttack
+
     # Stopping early would look at the loss of the whole batch, and results would depend on its size.
     attack = L2CarliniWagnerAttack(
         binary_search_steps=CW_SEARCHES,
@@ -143,17 +138,109 @@ def deepfool(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     >>> [round(distance, 2) for distance in deepfool(model, images, torch.tensor([1, 1, 1])).tolist()]
     [0.0, 0.1, 0.41]
     """
+    from tune_reg.evaluation.foolbox_attacks import L2DeepFoolAttack
+
     return _distances(L2DeepFoolAttack(), model, images, labels)
 
 
+@dataclass(frozen=True)
+class Attack:
+    """An attack that a study can ask for: a ``RadiusAttack`` or a ``DistanceAttack``."""
+
+    #: The name of the attack's rows in the table "robustness".
+    name: str
+    norm: Norm
+    #: One line for people.
+    description: str
+    #: What a report calls the method where it cites it.
+    method: str
+    #: The key of the publication in ``references.bib``.
+    citation: str
+
+    @property
+    def key(self) -> str:
+        """The key of ``RobustnessSettings`` that gives the radii."""
+        return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class RadiusAttack(Attack):
+    """An attack that looks for a wrong image within each radius: ``run(model, images, labels, epsilons, seed)``.
+
+    ``run`` returns bool [epsilons, N]: which images are still right.
+    """
+
+    run: Callable[[nn.Module, Tensor, Tensor, Sequence[float], int], Tensor]
+    #: Whether the attack takes many steps, which can be checked against fewer steps and a single one.
+    iterative: bool
+
+
+@dataclass(frozen=True)
+class DistanceAttack(Attack):
+    """An attack that looks for the nearest wrong image: ``run(model, images, labels)``.
+
+    ``run`` returns the distance of each image to the nearest wrong one, float64 [N], infinite where none was found.
+    """
+
+    run: Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+FGSM: Final = RadiusAttack(
+    "fgsm",
+    "linf",
+    "the fast gradient sign method: one step along the sign of the gradient",
+    "FGSM",
+    "goodfellow2015explaining",
+    lambda model, images, labels, epsilons, _: fast_gradient(model, images, labels, epsilons),
+    iterative=False,
+)
+PGD_LINF: Final = RadiusAttack(
+    "pgd-linf",
+    "linf",
+    f"projected gradient descent in Linf: {PGD_STEPS} steps from a random start",
+    "PGD",
+    "madry2018towards",
+    lambda model, images, labels, epsilons, seed: pgd(model, images, labels, epsilons, norm="linf", seed=seed),
+    iterative=True,
+)
+PGD_L2: Final = RadiusAttack(
+    "pgd-l2",
+    "l2",
+    f"projected gradient descent in L2: {PGD_STEPS} steps from a random start",
+    "PGD",
+    "madry2018towards",
+    lambda model, images, labels, epsilons, seed: pgd(model, images, labels, epsilons, norm="l2", seed=seed),
+    iterative=True,
+)
+CW_L2: Final = DistanceAttack(
+    "cw-l2",
+    "l2",
+    "Carlini and Wagner's attack: the nearest wrong image in L2 by minimising distance and margin",
+    "Carlini and Wagner's attack",
+    "carlini2017towards",
+    carlini_wagner,
+)
+DEEPFOOL_L2: Final = DistanceAttack(
+    "deepfool-l2",
+    "l2",
+    "DeepFool: the nearest wrong image in L2 by steps to the boundary of the linearised model",
+    "DeepFool",
+    "moosavidezfooli2016deepfool",
+    deepfool,
+)
+
+#: All attacks, in the order of their rows.
+ATTACKS: Final[tuple[RadiusAttack | DistanceAttack, ...]] = (FGSM, PGD_LINF, PGD_L2, CW_L2, DEEPFOOL_L2)
+
+
 def correct(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Which images the model gets right, bool [N], on the CPU; in evaluation mode."""
+    """Which images the model gets right in evaluation mode: bool [N], on the CPU."""
     with attackable(model), torch.no_grad():
         return torch.cat([(model(batch).argmax(1) == targets).cpu() for batch, targets in _batches(images, labels)])
 
 
 def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """L2 norm of the cross-entropy's gradient by each image, float64 [N], on the CPU."""
+    """The L2 norm of the cross-entropy's gradient by each image: float64 [N], on the CPU."""
     with attackable(model):
         norms = []
         for batch, targets in _batches(images, labels):
@@ -166,51 +253,32 @@ def gradient_norms(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 @contextmanager
 def attackable(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode, with constant parameters, and torch's own generators seeded; all put back at the end.
+    """A context in which ``model`` can be attacked; at the end, model and random state are as before.
 
-    Without gradients of the parameters the backward pass is shorter. The generators matter to foolbox, and to models
-    that draw numbers: two runs must see the same ones, and training must not notice.
+    The model is in evaluation mode, with constant parameters, which shortens the backward pass. Torch's own generators
+    are seeded for foolbox, and for models that draw numbers: two runs must draw the same ones.
     """
     was_training = [module for module in model.modules() if module.training]
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     cuda = sorted({parameter.device.index for parameter in model.parameters() if parameter.is_cuda})
     with torch.random.fork_rng(devices=cuda):
         torch.default_generator.manual_seed(derive(0, "attack"))
         for device in cuda:
             torch.cuda.default_generators[device].manual_seed(derive(0, "attack"))
         model.eval()
-        for parameter in learning:
+        for parameter in trainable:
             parameter.requires_grad_(False)
         try:
             yield
         finally:
-            for parameter in learning:
+            for parameter in trainable:
                 parameter.requires_grad_(True)
             for module in was_training:
                 module.training = True
 
 
-class _FromStarts:
-    """foolbox's descent, from starts that were drawn for all images at once: batches do not change them."""
-
-    starts: Tensor
-    """Of the batch that is attacked, in the unit ball."""
-
-    def get_random_start(self, x0: Any, epsilon: float) -> Any:
-        """The start of each image, ``epsilon`` times its point in the unit ball."""
-        return x0 + epsilon * type(x0)(self.starts)
-
-
-class _LinfFromStarts(_FromStarts, LinfProjectedGradientDescentAttack):
-    pass
-
-
-class _L2FromStarts(_FromStarts, L2ProjectedGradientDescentAttack):
-    pass
-
-
 def _starts(images: Tensor, norm: Norm, seed: int) -> Tensor:
-    """A point uniform in the unit ball for each image."""
+    """A random point for each image, uniform in the unit ball of the norm."""
     source = generator(seed, f"pgd-{norm}")
     shape = images.shape
     if norm == "linf":
@@ -230,49 +298,51 @@ def _withstood(
     *,
     starts: Tensor | None = None,
 ) -> Tensor:
-    """Which images are still right at each radius, bool [epsilons, N]."""
+    """Which images are still right at each radius: bool [epsilons, N]."""
 
-    def run(attacked: PyTorchModel, batch: Tensor, targets: Tensor, index: Tensor) -> Tensor:
+    def run(attacked: Any, batch: Tensor, targets: Tensor, index: Tensor) -> Tensor:
         if starts is not None:
             attack.starts = starts[index]
         success: Tensor = attack(attacked, batch, targets, epsilons=list(epsilons))[2]
         return ~success.T
 
     withstood = torch.zeros(len(images), len(epsilons), dtype=torch.bool)
-    return _on_right_ones(run, withstood, model, images, labels).T
+    return _attack_right_images(run, withstood, model, images, labels).T
 
 
 def _distances(attack: Any, model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """The L2 distances that an attack which minimises them finds, float64 [N]."""
+    """The L2 distance of each image to the wrong image that an attack finds: float64 [N], infinite for none."""
 
-    def run(attacked: PyTorchModel, batch: Tensor, targets: Tensor, _: Tensor) -> Tensor:
-        found, _, success = attack(attacked, batch, targets, epsilons=None)
-        # foolbox gives a black image where Carlini and Wagner's attack found nothing.
-        success = success & (found != 0).flatten(1).any(1)
-        distance: Tensor = (found - batch).flatten(1).double().norm(dim=1)
+    def run(attacked: Any, batch: Tensor, targets: Tensor, _: Tensor) -> Tensor:
+        adversarial, _, success = attack(attacked, batch, targets, epsilons=None)
+        # foolbox gives a black image where Carlini and Wagner's attack finds nothing.
+        success = success & (adversarial != 0).flatten(1).any(1)
+        distance: Tensor = (adversarial - batch).flatten(1).double().norm(dim=1)
         return distance.where(success, math.inf)
 
-    return _on_right_ones(run, torch.zeros(len(images), dtype=torch.float64), model, images, labels)
+    return _attack_right_images(run, torch.zeros(len(images), dtype=torch.float64), model, images, labels)
 
 
-def _on_right_ones(
-    run: Callable[[PyTorchModel, Tensor, Tensor, Tensor], Tensor],
+def _attack_right_images(
+    run: Callable[[Any, Tensor, Tensor, Tensor], Tensor],
     into: Tensor,
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
 ) -> Tensor:
-    """What ``run`` says of each image that the model gets right, written ``into`` its row."""
+    """Call ``run`` on batches of the images that the model gets right, and write its results into their rows."""
+    from tune_reg.evaluation.foolbox_attacks import PyTorchModel
+
     index = correct(model, images, labels).nonzero().flatten()
     with attackable(model):
         attacked = PyTorchModel(model, bounds=(0, 1), device=images.device)
         for (chunk,) in _batches(index, device=images.device) if len(index) else ():
-            there = chunk.to(images.device)
-            into[chunk] = run(attacked, images[there], labels[there], there).cpu()
+            on_device = chunk.to(images.device)
+            into[chunk] = run(attacked, images[on_device], labels[on_device], on_device).cpu()
     return into
 
 
 def _batches(*tensors: Tensor, device: torch.device | None = None) -> Iterator[tuple[Tensor, ...]]:
-    """The tensors in step, as many rows at a time as suit ``device``, which is that of the first if None."""
+    """The tensors in batches, of a size that suits ``device``; None: the device of the first tensor."""
     size = _BATCH.get((device or tensors[0].device).type, 100)
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)

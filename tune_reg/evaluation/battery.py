@@ -1,34 +1,34 @@
-"""Everything that a network is tested with beside the clean test set, as rows of the table "robustness"."""
+"""All robustness tests of a network, as rows of the table "robustness"."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from tune_reg.evaluation import attacks, checks
+from tune_reg.evaluation.attacks import ATTACKS, DistanceAttack, RadiusAttack, attackable, correct
+from tune_reg.evaluation.checks import CHECKED, not_found, pgd_warnings, vanishing
 from tune_reg.evaluation.corruptions import SEVERITIES, corrupt
-from tune_reg.evaluation.noise import gaussian_noise, salt_and_pepper, uniform_noise
+from tune_reg.evaluation.noise import NOISES
 from tune_reg.evaluation.settings import RobustnessSettings
-
-Row = dict[str, Any]
+from tune_reg.store.schema import RobustnessValues
 
 
 def robustness(
     model: nn.Module, images: Tensor, labels: Tensor, settings: RobustnessSettings, *, seed: int = 0
-) -> list[Row]:
+) -> list[RobustnessValues]:
     """Accuracy under each attack, noise and corruption that ``settings`` ask for, a row each.
 
     ``model``: logits [N, M] of images, normalisation inside. ``images``: float [N, C, H, W] in [0, 1] and ``labels``:
-    int64 [N], on the model's device; ``settings.images`` is for the caller to heed. ``seed``: of noise and random
-    starts; they depend on nothing else.
+    int64 [N], on the model's device; the caller picks ``settings.images`` of them. ``seed``: of noise and random
+    starts, which depend on nothing else.
 
-    Each attack and noise begins with a row of ``epsilon`` 0, which is the clean accuracy; corruptions share one of
-    the test "clean". ``median_distance`` is that of the minimal-distance attacks over all images, with 0 for those
-    wrong anyway, on each of their rows; null where none was found for half of the images. ``warning`` says what a
-    check of the attack against itself found (``checks``), else it is null.
+    Each attack and noise begins with a row of ``epsilon`` 0, which is the clean accuracy; corruptions share one clean
+    row of the test "clean". ``median_distance`` is the median of the distances that a minimal-distance attack finds for
+    all images, with 0 for those wrong anyway, on each of its rows; null where nothing was found for half of the images.
+    ``warning`` says what a check of the attack against itself found (``checks``), else it is null.
 
     >>> import torch
     >>> from tune_reg.evaluation import RobustnessSettings, robustness
@@ -40,89 +40,109 @@ def robustness(
     """
     if settings.empty:
         return []
-    with attacks.attackable(model):
-        clean = _accuracy(model, images, labels)
-        rows = [
-            *_attacked(model, images, labels, settings, seed, clean),
-            *_noisy(model, images, labels, settings, seed, clean),
-            *_corrupted(model, images, labels, settings, seed, clean),
-        ]
-    return [{**row, "n": len(labels)} for row in rows]
+    with attackable(model):
+        clean = float(correct(model, images, labels).double().mean())
+        tested = _Tested(model, images, labels, seed, clean)
+        return [*_attack_rows(tested, settings), *_noise_rows(tested, settings), *_corruption_rows(tested, settings)]
 
 
-def _attacked(
-    model: nn.Module, images: Tensor, labels: Tensor, settings: RobustnessSettings, seed: int, clean: float
-) -> Iterator[Row]:
-    if settings.fgsm:
-        withstood = attacks.fast_gradient(model, images, labels, settings.fgsm)
-        warning = checks.vanishing(model, images[: checks.CHECKED], labels[: checks.CHECKED])
-        yield from _rows("fgsm", "linf", settings.fgsm, _shares(withstood), clean, [warning] * len(settings.fgsm))
-    norm: attacks.Norm
-    for norm, epsilons in (("linf", settings.pgd_linf), ("l2", settings.pgd_l2)):
-        if epsilons:
-            withstood = attacks.pgd(model, images, labels, epsilons, norm=norm, seed=seed)
-            warnings = checks.pgd_warnings(model, images, labels, epsilons, withstood, norm=norm, seed=seed)
-            yield from _rows(f"pgd-{norm}", norm, epsilons, _shares(withstood), clean, warnings)
-    for test, epsilons, attack in (
-        ("cw-l2", settings.cw_l2, attacks.carlini_wagner),
-        ("deepfool-l2", settings.deepfool_l2, attacks.deepfool),
-    ):
-        if epsilons:
-            distances = attack(model, images, labels)
-            accuracies = [float((distances > epsilon).double().mean()) for epsilon in epsilons]
-            warnings = [checks.not_found(distances)] * len(epsilons)
-            median = statistics.median(distances.tolist())
-            for row in _rows(test, "l2", epsilons, accuracies, clean, warnings):
-                yield {**row, "median_distance": median if median < float("inf") else None}
+class _Tested(NamedTuple):
+    """A network, and the images that it is tested on."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    seed: int
+    #: The accuracy on the images as they are.
+    clean: float
+
+    def accuracy(self, images: Tensor) -> float:
+        """The accuracy on changed ``images``."""
+        return float(correct(self.model, images, self.labels).double().mean())
+
+    def row(
+        self,
+        test: str,
+        accuracy: float,
+        *,
+        norm: str | None = None,
+        epsilon: float | None = None,
+        severity: int | None = None,
+        median_distance: float | None = None,
+        warning: str | None = None,
+    ) -> RobustnessValues:
+        """One row of the table "robustness"."""
+        return {
+            "test": test,
+            "norm": norm,
+            "epsilon": epsilon,
+            "severity": severity,
+            "accuracy": accuracy,
+            "median_distance": median_distance,
+            "warning": warning,
+            "n": len(self.labels),
+        }
+
+    def clean_row(
+        self, test: str, *, norm: str | None = None, median_distance: float | None = None
+    ) -> RobustnessValues:
+        """The row that a test begins with: the accuracy on clean images."""
+        return self.row(test, self.clean, norm=norm, epsilon=0.0, median_distance=median_distance)
 
 
-def _noisy(
-    model: nn.Module, images: Tensor, labels: Tensor, settings: RobustnessSettings, seed: int, clean: float
-) -> Iterator[Row]:
-    for test, strengths, noise in (
-        ("gaussian-noise", settings.gaussian_noise, gaussian_noise),
-        ("uniform-noise", settings.uniform_noise, uniform_noise),
-        ("salt-noise", settings.salt_noise, salt_and_pepper),
-    ):
+def _attack_rows(tested: _Tested, settings: RobustnessSettings) -> Iterator[RobustnessValues]:
+    for attack in ATTACKS:
+        epsilons: Sequence[float] = getattr(settings, attack.key)
+        if not epsilons:
+            continue
+        if isinstance(attack, RadiusAttack):
+            yield from _rows_within_radii(tested, attack, epsilons)
+        else:
+            yield from _rows_of_distances(tested, attack, epsilons)
+
+
+def _rows_within_radii(tested: _Tested, attack: RadiusAttack, epsilons: Sequence[float]) -> Iterator[RobustnessValues]:
+    model, images, labels, seed, _ = tested
+    withstood = attack.run(model, images, labels, epsilons, seed)
+    if attack.iterative:
+        warnings = pgd_warnings(model, images, labels, epsilons, withstood, norm=attack.norm, seed=seed)
+    else:
+        warnings = [vanishing(model, images[:CHECKED], labels[:CHECKED])] * len(epsilons)
+    accuracies: list[float] = withstood.double().mean(1).tolist()
+    yield tested.clean_row(attack.name, norm=attack.norm)
+    for epsilon, accuracy, warning in zip(epsilons, accuracies, warnings, strict=True):
+        yield tested.row(attack.name, accuracy, norm=attack.norm, epsilon=epsilon, warning=warning)
+
+
+def _rows_of_distances(
+    tested: _Tested, attack: DistanceAttack, epsilons: Sequence[float]
+) -> Iterator[RobustnessValues]:
+    distances = attack.run(tested.model, tested.images, tested.labels)
+    middle = statistics.median(distances.tolist())
+    median = middle if middle < float("inf") else None
+    warning = not_found(distances)
+    yield tested.clean_row(attack.name, norm=attack.norm, median_distance=median)
+    for epsilon in epsilons:
+        accuracy = float((distances > epsilon).double().mean())
+        yield tested.row(
+            attack.name, accuracy, norm=attack.norm, epsilon=epsilon, median_distance=median, warning=warning
+        )
+
+
+def _noise_rows(tested: _Tested, settings: RobustnessSettings) -> Iterator[RobustnessValues]:
+    for noise in NOISES:
+        strengths: Sequence[float] = getattr(settings, noise.key)
         if strengths:
-            accuracies = [_accuracy(model, noise(images, strength, seed), labels) for strength in strengths]
-            yield from _rows(test, None, strengths, accuracies, clean, [None] * len(strengths))
+            yield tested.clean_row(noise.name)
+        for strength in strengths:
+            accuracy = tested.accuracy(noise.run(tested.images, strength, tested.seed))
+            yield tested.row(noise.name, accuracy, epsilon=strength)
 
 
-def _corrupted(
-    model: nn.Module, images: Tensor, labels: Tensor, settings: RobustnessSettings, seed: int, clean: float
-) -> Iterator[Row]:
+def _corruption_rows(tested: _Tested, settings: RobustnessSettings) -> Iterator[RobustnessValues]:
     if settings.corruptions:
-        yield _row("clean", epsilon=0.0, accuracy=clean)
+        yield tested.clean_row("clean")
     for name in settings.corruptions:
         for severity in SEVERITIES:
-            accuracy = _accuracy(model, corrupt(images, name, severity, seed), labels)
-            yield _row(name, severity=severity, accuracy=accuracy)
-
-
-def _rows(
-    test: str,
-    norm: str | None,
-    epsilons: Sequence[float],
-    accuracies: Sequence[float],
-    clean: float,
-    warnings: Sequence[str | None],
-) -> Iterator[Row]:
-    """The clean row and one for each strength."""
-    yield _row(test, norm=norm, epsilon=0.0, accuracy=clean)
-    for epsilon, accuracy, warning in zip(epsilons, accuracies, warnings, strict=True):
-        yield _row(test, norm=norm, epsilon=epsilon, accuracy=accuracy, warning=warning)
-
-
-def _row(test: str, **columns: Any) -> Row:
-    unknown = dict.fromkeys(("norm", "epsilon", "severity", "accuracy", "median_distance", "warning"))
-    return {"test": test, **unknown, **columns}
-
-
-def _accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return float(attacks.correct(model, images, labels).double().mean())
-
-
-def _shares(withstood: Tensor) -> list[float]:
-    shares: list[float] = withstood.double().mean(1).tolist()
-    return shares
+            accuracy = tested.accuracy(corrupt(tested.images, name, severity, tested.seed))
+            yield tested.row(name, accuracy, severity=severity)

@@ -1,4 +1,4 @@
-"""How far a network's confidence can be believed."""
+"""Calibration: whether a network is right as often as its confidence says."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from torch import Tensor
 
 
 def expected_calibration_error(probabilities: Tensor, labels: Tensor, *, bins: int = 15) -> float:
-    """``sum_b n_b / N |accuracy_b - mean confidence_b|`` over bins of equal width of the confidence, in float64.
+    """The expected calibration error: how far confidence and accuracy differ, in the mean over bins of confidence.
 
-    Confidence is the largest probability; bin ``b`` of ``B`` holds those in ``((b - 1)/B, b/B]``. ``probabilities``:
-    [N, M], rows that sum to 1; ``labels``: int64 [N]. Returns a share in [0, 1].
+    ``sum_b n_b / N |accuracy_b - mean confidence_b|`` over bins of equal width, in float64. Confidence is the largest
+    probability; bin ``b`` of ``B`` holds those in ``((b - 1)/B, b/B]``. ``probabilities``: [N, M], rows that sum to 1;
+    ``labels``: int64 [N]. Returns a share in [0, 1].
 
     Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
 
@@ -19,15 +20,15 @@ def expected_calibration_error(probabilities: Tensor, labels: Tensor, *, bins: i
     0.25
     """
     confidence, predicted = probabilities.double().max(1)
-    place = (confidence * bins).ceil().long().clamp(1, bins) - 1
+    bin_index = (confidence * bins).ceil().long().clamp(1, bins) - 1
     # n_b (accuracy_b - confidence_b) is the sum of the differences: no empty bin to divide by.
     gap = (predicted == labels).double() - confidence
-    sums = torch.zeros(bins, dtype=torch.float64, device=gap.device).index_add_(0, place, gap)
+    sums = torch.zeros(bins, dtype=torch.float64, device=gap.device).index_add_(0, bin_index, gap)
     return float(sums.abs().sum()) / len(labels)
 
 
 def negative_log_likelihood(logits: Tensor, labels: Tensor) -> float:
-    """``- mean log softmax(logits)[label]`` in float64, in nats: the mean cross-entropy.
+    """The mean cross-entropy ``- mean log softmax(logits)[label]``, in float64 and nats.
 
     ``logits``: [N, M]; ``labels``: int64 [N].
 

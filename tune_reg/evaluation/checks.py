@@ -1,13 +1,13 @@
-"""Whether an attack is to be believed: signs that it failed although the model could be fooled.
+"""Checks of an attack against itself: signs that it failed although the model could be fooled.
 
-An attack gives an upper bound of robustness. It is a poor one where the model hides its gradients, as one does whose
-softmax saturates or whose inputs are rounded. The signs are those of Athalye, Carlini and Wagner, Obfuscated
-Gradients Give a False Sense of Security, ICML 2018, and Carlini et al., On Evaluating Adversarial Robustness,
-2019: iterative attacks weaker than single-step ones, more steps that help the model, attacks without a bound that do
-not succeed, gradients that vanish. All but the first are looked at on ``CHECKED`` images alone, to stay cheap.
+An attack gives an upper bound of robustness. The bound is poor where the model hides its gradients, as a model with a
+saturated softmax or rounded inputs does. The signs come from Athalye, Carlini and Wagner, Obfuscated Gradients Give a
+False Sense of Security, ICML 2018, and Carlini et al., On Evaluating Adversarial Robustness, 2019: iterative attacks
+weaker than single-step ones, more steps that help the model, attacks without a bound that do not succeed, gradients
+that vanish. All but the first are checked on ``CHECKED`` images alone, to stay cheap.
 
-A difference counts from ``TOLERANCE`` of the images on, and from two images on: a random start wins or loses one now
-and then.
+A difference counts from ``TOLERANCE`` of the images on, and from two images on: a random start wins or loses a single
+image now and then.
 """
 
 from __future__ import annotations
@@ -45,38 +45,38 @@ def pgd_warnings(
     norm: Norm,
     seed: int,
 ) -> list[str | None]:
-    """What is wrong with the result of ``pgd`` at each radius; None where nothing is.
+    """A warning for each radius where the result of ``pgd`` is suspicious; None for a radius where it is not.
 
-    ``withstood``: bool [epsilons, N], what ``pgd`` returned for the same arguments. Looked for are: more images
-    that withstand PGD than the single step of the fast gradient method; more that withstand 40 steps than 10; images
-    that withstand PGD at a radius within which every image can be made plain grey (0.5 in Linf), which leaves no model
-    more than the images of one class; and gradients that vanish.
+    ``withstood``: bool [epsilons, N], the result of ``pgd`` for these arguments. Suspicious are: more images that
+    withstand PGD than the single step of the fast gradient method; more images that withstand 40 steps than 10; images
+    that withstand PGD at a radius within which every image can be made plain grey (0.5 in Linf), where no model can
+    keep more than the images of one class; and gradients that vanish.
     """
     n, few, few_labels = len(images), images[:CHECKED], labels[:CHECKED]
     single = fast_gradient(model, images, labels, epsilons, norm=norm).sum(1).tolist()
     fewer_steps = pgd(model, few, few_labels, epsilons, norm=norm, steps=FEW_STEPS, seed=seed).sum(1).tolist()
-    everywhere = [
+    at_every_radius = [
         failing(model, few, few_labels, norm=norm, seed=seed),
         vanishing(model, few, few_labels, floor=1e-12 if norm == "l2" else 0.0),
     ]
     warnings = []
     for i, row in enumerate(withstood):
-        found = []
+        signs = []
         if exceeds(int(row.sum()), single[i], n):
-            found.append(
+            signs.append(
                 f"PGD is weaker than a single step: {int(row.sum())} of {n} images withstand it, not {single[i]}"
             )
         many = int(row[:CHECKED].sum())
         if exceeds(many, fewer_steps[i], len(few)):
-            found.append(
+            signs.append(
                 f"more steps help the model: {many} of {len(few)} withstand all, {fewer_steps[i]} withstand 10"
             )
-        warnings.append(joined([*found, *everywhere]))
+        warnings.append(joined([*signs, *at_every_radius]))
     return warnings
 
 
 def failing(model: nn.Module, images: Tensor, labels: Tensor, *, norm: Norm, seed: int) -> str | None:
-    """A warning where PGD fails although its radius lets it make every image the same.
+    """A warning where PGD fails although its radius is large enough to make all images equal.
 
     Plain grey is within 0.5 of all images in [0, 1] in Linf, and within half the root of the number of values in L2.
     The model gives it one class, so that a perfect attack leaves at most the images of that class.
@@ -93,7 +93,7 @@ def failing(model: nn.Module, images: Tensor, labels: Tensor, *, norm: Norm, see
 def vanishing(model: nn.Module, images: Tensor, labels: Tensor, *, floor: float = 0.0) -> str | None:
     """A warning where the loss has no gradient to follow, at images that the model gets right.
 
-    ``floor``: the norm from which on it can be followed; foolbox scales no gradient up that is shorter than 1e-12.
+    ``floor``: a gradient with a larger norm can be followed; foolbox does not normalise gradients shorter than 1e-12.
     """
     flat = int((correct(model, images, labels) & (gradient_norms(model, images, labels) <= floor)).sum())
     if exceeds(flat, 0, len(images)):
@@ -102,7 +102,7 @@ def vanishing(model: nn.Module, images: Tensor, labels: Tensor, *, floor: float 
 
 
 def not_found(distances: Tensor) -> str | None:
-    """A warning where an attack without a bound found nothing. distances: [N], infinite where nothing was found.
+    """A warning where an attack without a bound finds nothing; ``distances``: [N], infinite for nothing found.
 
     >>> not_found(torch.tensor([0.5, math.inf, math.inf, math.inf]))
     'gradients may be masked: no wrong image was found for 3 of 4, which count as robust'
@@ -116,5 +116,5 @@ def not_found(distances: Tensor) -> str | None:
 
 
 def joined(warnings: Sequence[str | None]) -> str | None:
-    """The warnings as one text, or None."""
+    """All warnings as one text, or None where there are none."""
     return "; ".join(warning for warning in warnings if warning) or None

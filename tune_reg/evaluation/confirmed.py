@@ -1,4 +1,4 @@
-"""The rows of a confirmed run: its one look at the test set, and how robust it is."""
+"""The rows of a confirmed run: its one evaluation on the test set, and its robustness."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ import torch
 from torch import Tensor
 
 from tune_reg.errors import StudyError
+from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
+from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
 from tune_reg.training.seeding import generator
 
+#: Images at a time.
 _BATCH: Final = 1000
 
 
-def final_row(engine: SerialEngine) -> dict[str, Any]:
+def final_row(engine: SerialEngine) -> FinalValues:
     """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
 
-    This is where the test set is read, once, when training is over. ``test_loss`` is its mean cross-entropy, which is
-    the negative log-likelihood. Raises StudyError before: a test accuracy in the middle of a run could only serve to
-    pick an epoch.
+    Here the test set is read, once, when training is over. ``test_loss`` is the mean cross-entropy on it, which is the
+    negative log-likelihood. Raises StudyError before the end of the training: a test accuracy in the middle of a run
+    could only serve to pick an epoch.
 
     >>> from tune_reg.evaluation import final_row
     >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
@@ -57,8 +61,8 @@ def final_row(engine: SerialEngine) -> dict[str, Any]:
     }
 
 
-def robustness_rows(engine: SerialEngine, **settings: Any) -> list[dict[str, Any]]:
-    """What ``robustness`` says of a trained run on ``images`` test images, as columns of "robustness".
+def robustness_rows(engine: SerialEngine, **settings: Any) -> list[RobustnessValues]:
+    """The robustness of a trained run on ``images`` test images, as columns of "robustness".
 
     ``settings``: the keys of ``RobustnessSettings``. The images are drawn by the study's seed, and so are noise and
     random starts: all runs of a study are tested on the same ones.
@@ -70,19 +74,17 @@ def robustness_rows(engine: SerialEngine, **settings: Any) -> list[dict[str, Any
     >>> [(row["test"], row["epsilon"], row["n"]) for row in robustness_rows(engine, fgsm=[0.1], images=50)]
     [('fgsm', 0.0, 50), ('fgsm', 0.1, 50)]
     """
-    asked = RobustnessSettings(**settings)
-    if asked.empty:
+    tests = RobustnessSettings(**settings)
+    if tests.empty:
         return []
-    from tune_reg.evaluation.battery import robustness  # it loads foolbox, which takes its time
-
     seed = engine.run.split_seed
     index = torch.randperm(len(engine.dataset.test_labels), generator=generator(seed, "robustness"))
-    images, labels = engine.batch("test", index[: asked.images])
-    return robustness(engine.model, images, labels, asked, seed=seed)
+    images, labels = engine.batch("test", index[: tests.images])
+    return robustness(engine.model, images, labels, tests, seed=seed)
 
 
 def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, images: int) -> float:
-    """Accuracy on ``images`` validation images under ``attack`` ("fgsm" or "pgd-linf") of Linf radius ``epsilon``.
+    """The accuracy on ``images`` validation images under ``attack`` ("fgsm" or "pgd-linf") of Linf radius ``epsilon``.
 
     The images and random starts are drawn by the study's seed: all trials are attacked on the same ones.
 
@@ -93,8 +95,6 @@ def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, 
     >>> 0 <= validation_robustness(engine, attack="fgsm", epsilon=0.1, images=50) <= clean + 0.1
     True
     """
-    from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
-
     seed = engine.run.split_seed
     index = torch.randperm(engine.size("validation"), generator=generator(seed, "second objective"))
     inputs, labels = engine.batch("validation", index[:images])
@@ -107,7 +107,7 @@ def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, 
 
 
 def _test_logits(engine: SerialEngine) -> Tensor:
-    """Of all test images in evaluation mode, float64 [N, M], on the CPU."""
+    """The logits of all test images in evaluation mode: float64 [N, M], on the CPU."""
     engine.model.eval()
     chunks = torch.split(torch.arange(len(engine.dataset.test_labels)), _BATCH)
     with torch.no_grad():

@@ -1,9 +1,14 @@
-"""Noise on images in [0, 1], clipped to [0, 1]: what is drawn depends on the seed alone, not on the strength.
+"""Noise on images in [0, 1], clipped to [0, 1]: the numbers drawn depend on the seed alone, not on the strength.
 
-So all regularizers see the same noise, and a curve over strengths is one of the same pattern growing.
+So all regularizers see the same noise, and a curve over strengths shows one pattern that grows. ``NOISES`` lists all
+kinds of noise that a study can ask for.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,7 +17,9 @@ from tune_reg.training.seeding import generator
 
 
 def gaussian_noise(images: Tensor, std: float, seed: int) -> Tensor:
-    """``clip(x + std n, 0, 1)``, n standard normal for each value. images: float [N, C, H, W] in [0, 1].
+    """Images with Gaussian noise, ``clip(x + std n, 0, 1)``: n standard normal for each value.
+
+    images: float [N, C, H, W] in [0, 1]; the result has the same shape, dtype and device.
 
     >>> gaussian_noise(torch.full((2, 1, 4, 4), 0.5), 0.1, seed=0).shape
     torch.Size([2, 1, 4, 4])
@@ -22,7 +29,9 @@ def gaussian_noise(images: Tensor, std: float, seed: int) -> Tensor:
 
 
 def uniform_noise(images: Tensor, half_width: float, seed: int) -> Tensor:
-    """``clip(x + half_width u, 0, 1)``, u uniform in [-1, 1] for each value. images: float [N, C, H, W] in [0, 1].
+    """Images with uniform noise, ``clip(x + half_width u, 0, 1)``: u uniform in [-1, 1] for each value.
+
+    images: float [N, C, H, W] in [0, 1]; the result has the same shape, dtype and device.
 
     >>> bool((uniform_noise(torch.full((2, 1, 4, 4), 0.5), 0.1, seed=0) - 0.5).abs().max() <= 0.1)
     True
@@ -32,13 +41,38 @@ def uniform_noise(images: Tensor, half_width: float, seed: int) -> Tensor:
 
 
 def salt_and_pepper(images: Tensor, share: float, seed: int) -> Tensor:
-    """A ``share`` of the values is set to 0 or 1, each as often. images: float [N, C, H, W] in [0, 1].
+    """Images of which a ``share`` of the values is set to 0 or 1, both equally likely.
 
-    Channels are drawn apart, as in scikit-image's ``random_noise(mode="s&p")``. A value that is hit at one share is
-    hit at every larger one, by the same grain.
+    images: float [N, C, H, W] in [0, 1]; the result has the same shape, dtype and device. Each channel is drawn by
+    itself, as in scikit-image's ``random_noise(mode="s&p")``. A value that is set at one share is set to the same
+    number at every larger share.
 
     >>> salt_and_pepper(torch.full((1, 1, 2, 3), 0.5), 1.0, seed=0).unique()
     tensor([0., 1.])
     """
     drawn = torch.rand(2, *images.shape, generator=generator(seed, "salt-noise"), dtype=torch.float32).to(images)
     return torch.where(drawn[0] < share, (drawn[1] < 0.5).to(images), images)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """A kind of noise that a study can ask for: ``run(images, strength, seed)`` returns the noisy images."""
+
+    #: The name of the noise's rows in the table "robustness".
+    name: str
+    #: One line for people.
+    description: str
+    run: Callable[[Tensor, float, int], Tensor]
+
+    @property
+    def key(self) -> str:
+        """The key of ``RobustnessSettings`` that gives the strengths."""
+        return self.name.replace("-", "_")
+
+
+GAUSSIAN_NOISE: Final = Noise("gaussian-noise", "Gaussian noise of a standard deviation", gaussian_noise)
+UNIFORM_NOISE: Final = Noise("uniform-noise", "uniform noise of a half width", uniform_noise)
+SALT_NOISE: Final = Noise("salt-noise", "salt and pepper: a share of the values set to 0 or 1", salt_and_pepper)
+
+#: All kinds of noise, in the order of their rows.
+NOISES: Final = (GAUSSIAN_NOISE, UNIFORM_NOISE, SALT_NOISE)

@@ -1,4 +1,4 @@
-"""What a trained network is tested with, beside the clean test set."""
+"""The robustness tests that a study asks for: the ``[robustness]`` table."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tune_reg.errors import did_you_mean
+from tune_reg.evaluation.attacks import ATTACKS
 from tune_reg.evaluation.corruptions import CORRUPTIONS
+from tune_reg.evaluation.noise import NOISES
 
-#: Linf radii on images in [0, 1] over which nets that are not trained against attacks go from good to nothing.
-#: Each contains or nears the radius that is usual in publications: 0.3 on MNIST, 0.1 on Fashion-MNIST, 8/255 on CIFAR.
-#: They are a place to begin, and no default: a study says itself what it tests.
+#: Linf radii on images in [0, 1] over which nets that are not trained against attacks go from good accuracy to none.
+#: Each list reaches the radius that is usual in publications: 0.3 on MNIST, 0.1 on Fashion-MNIST, 8/255 on CIFAR.
+#: The radii are suggestions, and no default: a study says itself what it tests.
 LINF_RADII: Final[dict[str, tuple[float, ...]]] = {
     "mnist": (0.02, 0.05, 0.1, 0.15, 0.2, 0.3),
     "fashion-mnist": (0.005, 0.01, 0.02, 0.05, 0.1),
@@ -24,9 +26,12 @@ L2 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Strength = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
+#: The keys that hold lists of radii or strengths.
+_STRENGTHS: Final = tuple(test.key for test in (*ATTACKS, *NOISES))
+
 
 class RobustnessSettings(BaseModel):
-    """The ``[robustness]`` table of a study: what each confirmed run is tested with. What is not given is off.
+    """The ``[robustness]`` table of a study: the tests of each confirmed run. A test that is not given is off.
 
     Radii and strengths are in units of images in [0, 1]. L2 radii grow with the image (the root of its number of
     values); 0.5 is usual on CIFAR, and the median distance that ``deepfool_l2`` gives shows where to look elsewhere.
@@ -59,9 +64,7 @@ class RobustnessSettings(BaseModel):
     #: Test images; all where there are fewer.
     images: Annotated[int, Field(ge=1)] = 1000
 
-    @field_validator(
-        "fgsm", "pgd_linf", "pgd_l2", "cw_l2", "deepfool_l2", "gaussian_noise", "uniform_noise", "salt_noise"
-    )
+    @field_validator(*_STRENGTHS)
     @classmethod
     def _distinct(cls, value: list[float]) -> list[float]:
         if len(set(value)) != len(value):
@@ -80,11 +83,13 @@ class RobustnessSettings(BaseModel):
                 raise ValueError(f"unknown corruption {name!r}{did_you_mean(name, ['all', *CORRUPTIONS])}")
         if len(set(value)) != len(value):
             raise ValueError(f"must differ, but got {value}")
-        return [name for name in CORRUPTIONS if name in value]  # the order says nothing
+        return [
+            name for name in CORRUPTIONS if name in value
+        ]  # in a fixed order, so that the study's hash does not depend on it
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to test.
+        """Whether the settings ask for no test at all.
 
         >>> RobustnessSettings(images=10).empty, RobustnessSettings(corruptions=["jpeg"]).empty
         (True, False)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 from torch import Tensor
 
-from tune_reg.optimizers.per_parameter import PerParameterOptimizer
-
-REFERENCE: Final = """@inproceedings{kidambi2018insufficiency,
-  title = {On the Insufficiency of Existing Momentum Schemes for Stochastic Optimization},
-  author = {Kidambi, Rahul and Netrapalli, Praneeth and Jain, Prateek and Kakade, Sham M.},
-  booktitle = {International Conference on Learning Representations},
-  year = {2018}
-}"""
+from tune_reg.optimizers.per_parameter import Params, PerParameterOptimizer
 
 
 def accelerated_step(
     parameter: Tensor, gradient: Tensor, average: Tensor, *, lr: float, kappa: float, xi: float, small_const: float
 ) -> tuple[Tensor, Tensor]:
-    """The new parameter and the new average, each of the shape of ``parameter``.
+    """One step of Accelerated SGD: the new parameter and the new average, both in the shape of ``parameter``.
 
     ``A = 1 - c^2 xi / kappa`` and ``B = 1 - A``; the average takes the long step and the parameter the short one:
     ``average' = A average + B (w - (lr kappa / c) g)``, ``w' = c / (c + B) (w - lr g) + B / (c + B) average'``.
@@ -69,7 +61,7 @@ class AcceleratedSGD(PerParameterOptimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]],
+        params: Params,
         lr: float,
         *,
         kappa: float = 1000.0,

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final, NoReturn, overload
 
 import torch
 from torch import Tensor
 
-REFERENCE: Final = """@inproceedings{chaudhari2017entropy,
-  title = {Entropy-{SGD}: Biasing Gradient Descent Into Wide Valleys},
-  author = {Chaudhari, Pratik and Choromanska, Anna and Soatto, Stefano and LeCun, Yann and Baldassi, Carlo and
-    Borgs, Christian and Chayes, Jennifer and Sagun, Levent and Zecchina, Riccardo},
-  booktitle = {International Conference on Learning Representations},
-  year = {2017}
-}"""
+from tune_reg.optimizers.per_parameter import Params
 
-#: Gradient evaluations in a step where nothing else is said; the number of the AdaDecay paper.
+#: Gradient evaluations in a step by default; the number of the AdaDecay paper.
 LANGEVIN_STEPS: Final = 5
 
 
 def langevin_step(
     inner: Tensor, gradient: Tensor, center: Tensor, normal: Tensor, *, langevin_lr: float, gamma: float, noise: float
 ) -> Tensor:
-    """``x' - eta' (g(x') - gamma (x - x')) + sqrt(eta') noise N(0, 1)``: one step of x' around its center x.
+    """One Langevin step of x' around its center x: ``x' - eta' (g(x') - gamma (x - x')) + sqrt(eta') noise N(0, 1)``.
 
     ``inner`` x', ``gradient`` g(x'), ``center`` x and ``normal`` (standard normal numbers) share one shape.
 
@@ -39,7 +33,7 @@ def langevin_step(
 
 
 def scope(step: int, gamma: float, gamma_growth: float) -> float:
-    """``gamma (1 + gamma_growth)^t`` in step t = 0, 1, ...: how strongly x' is held at x.
+    """How strongly x' is held at x in step t = 0, 1, ...: ``gamma (1 + gamma_growth)^t``.
 
     >>> scope(0, 0.03, 1e-3), round(scope(1000, 0.03, 1e-3), 4)
     (0.03, 0.0815)
@@ -58,7 +52,8 @@ class EntropySGD(torch.optim.Optimizer):
     ``generator``: for the noise; the global one if None. Its state is a part of ``state_dict()``.
 
     The last line has the factor gamma of the paper, so that ``lr`` has to be in the order of ``1 / gamma``. The
-    authors' code leaves it out (and weighs the average by 0.25): ``lr = lr / gamma`` is the same to begin with.
+    authors' code has no such factor (and weighs the average by 0.25): ``lr`` here is their learning rate divided by
+    gamma, as far as the first steps go.
 
     Source: Chaudhari et al., Entropy-SGD: Biasing Gradient Descent Into Wide Valleys, ICLR 2017, algorithm 1.
 
@@ -80,7 +75,7 @@ class EntropySGD(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]],
+        params: Params,
         lr: float,
         *,
         langevin_steps: int = LANGEVIN_STEPS,
@@ -113,7 +108,7 @@ class EntropySGD(torch.optim.Optimizer):
 
     @property
     def evaluations_per_step(self) -> int:
-        """How often ``step`` calls its closure."""
+        """The number of times that ``step`` calls its closure."""
         return self._langevin_steps
 
     @overload
@@ -122,26 +117,26 @@ class EntropySGD(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float:
-        """One step; returns the loss before it.
+        """Update all parameters once, and return the loss before the update.
 
         ``closure`` clears the gradients, evaluates the loss and its gradients on a fresh mini-batch and returns the
         loss; it is called ``evaluations_per_step`` times.
         """
         if closure is None:
             raise TypeError("EntropySGD needs step(closure) with a closure that evaluates a fresh mini-batch")
-        all_ = [(parameter, group) for group in self.param_groups for parameter in group["params"]]
-        centers = [parameter.clone() for parameter, _ in all_]
-        means = [parameter.clone() for parameter, _ in all_]
+        with_groups = [(parameter, group) for group in self.param_groups for parameter in group["params"]]
+        centers = [parameter.clone() for parameter, _ in with_groups]
+        means = [parameter.clone() for parameter, _ in with_groups]
         first = math.nan
         for i in range(self.evaluations_per_step):
             with torch.enable_grad():
                 loss = closure()
             first = loss if i == 0 else first
-            for (parameter, group), center, mean in zip(all_, centers, means, strict=True):
+            for (parameter, group), center, mean in zip(with_groups, centers, means, strict=True):
                 if parameter.grad is not None:
                     self._explore(parameter, group, center)
                     mean.lerp_(parameter, group["averaging"])
-        for (parameter, group), center, mean in zip(all_, centers, means, strict=True):
+        for (parameter, group), center, mean in zip(with_groups, centers, means, strict=True):
             gamma = scope(group["step"], group["gamma"], group["gamma_growth"])
             parameter.copy_(center - group["lr"] * gamma * (center - mean))
         for group in self.param_groups:
@@ -149,24 +144,24 @@ class EntropySGD(torch.optim.Optimizer):
         return first
 
     def state_dict(self) -> dict[str, Any]:
-        """The state, with that of the generator, so that a resumed training draws on."""
+        """The state with the generator's, so that a resumed training goes on drawing where it stopped."""
         state = super().state_dict()
         return state if self.generator is None else {**state, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state, that of the generator included."""
+        """Load a state of ``state_dict``, with the generator's."""
         super().load_state_dict({key: value for key, value in state_dict.items() if key != "generator"})
         if self.generator is not None and "generator" in state_dict:
             # A checkpoint may have been loaded onto a GPU; the state of a generator is bytes on the CPU.
             self.generator.set_state(state_dict["generator"].cpu())
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy keeps beyond torch's own."""
+        """The state for ``copy`` and ``pickle``, with the generator and the number of Langevin steps."""
         kept = {"generator": self.generator, "_langevin_steps": self._langevin_steps}
         return {**super().__getstate__(), **kept}
 
     def _explore(self, parameter: Tensor, group: dict[str, Any], center: Tensor) -> None:
-        """One Langevin step of ``parameter`` in place."""
+        """Move ``parameter`` by one Langevin step around its center, in place."""
         gradient = parameter.grad
         assert gradient is not None
         if gradient.is_sparse:

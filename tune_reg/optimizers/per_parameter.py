@@ -1,13 +1,28 @@
-"""Optimizers that update one parameter tensor after the other: the step that they share."""
+"""The base of optimizers that update one parameter tensor after the other."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any, overload
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, overload
 
 import torch
 from torch import Tensor
+
+#: What ``torch.optim.Optimizer`` takes: parameters, groups of them as tables, or parameters with their names.
+Params: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+
+def check_not_negative(**settings: float) -> None:
+    """Raise ``ValueError`` for the first of the named settings that is negative or not a number.
+
+    >>> check_not_negative(lr=0.1, momentum=-0.5)
+    Traceback (most recent call last):
+    ValueError: momentum >= 0 must hold, but got momentum=-0.5
+    """
+    for name, value in settings.items():
+        if not value >= 0:
+            raise ValueError(f"{name} >= 0 must hold, but got {name}={value}")
 
 
 class PerParameterOptimizer(torch.optim.Optimizer):
@@ -19,7 +34,7 @@ class PerParameterOptimizer(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float]) -> float: ...
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step; ``closure`` evaluates the model anew and returns the loss."""
+        """Update all parameters once; ``closure`` evaluates the model anew and returns the loss, which is returned."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -35,7 +50,7 @@ class PerParameterOptimizer(torch.optim.Optimizer):
         """Update one parameter tensor in place."""
 
     def _with_momentum(self, parameter: Tensor, gradient: Tensor, momentum: float) -> Tensor:
-        """The momentum buffer after ``gradient`` as in ``torch.optim.SGD``; the gradient itself without momentum."""
+        """The momentum buffer after ``gradient``, as in ``torch.optim.SGD``; without momentum the gradient itself."""
         if momentum == 0:
             return gradient
         state = self.state[parameter]

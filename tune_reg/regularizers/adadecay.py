@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
 
 import search_spaces.adadecay
-from tune_reg.optimizers.per_parameter import PerParameterOptimizer
+from tune_reg.optimizers.per_parameter import Params, PerParameterOptimizer, check_not_negative
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -130,7 +129,7 @@ class AdaDecay(PerParameterOptimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]],
+        params: Params,
         lr: float,
         *,
         momentum: float = 0.0,
@@ -138,9 +137,7 @@ class AdaDecay(PerParameterOptimizer):
         alpha: float = 4.0,
         mode: Literal["coupled", "decoupled"] = "coupled",
     ) -> None:
-        for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-            if not value >= 0:
-                raise ValueError(f"{name} >= 0 must hold, but got {name}={value}")
+        check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if mode not in ("coupled", "decoupled"):
             raise ValueError(f"mode must be 'coupled' or 'decoupled', but got {mode!r}")
         super().__init__(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 import search_spaces.sparse_gradients
-from tune_reg.optimizers.per_parameter import PerParameterOptimizer
+from tune_reg.optimizers.per_parameter import Params, PerParameterOptimizer, check_not_negative
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.masks import is_maskable, random_mask
 from tune_reg.regularizers.registry import register
@@ -78,7 +77,7 @@ class SparseGradientSGD(PerParameterOptimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]],
+        params: Params,
         lr: float,
         *,
         momentum: float = 0.0,
@@ -86,9 +85,7 @@ class SparseGradientSGD(PerParameterOptimizer):
         sparsity: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
-        for name, value in (("lr", lr), ("momentum", momentum), ("weight_decay", weight_decay)):
-            if not value >= 0:
-                raise ValueError(f"{name} >= 0 must hold, but got {name}={value}")
+        check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.generator = generator
         self.sparsity = 0.0
