@@ -1,0 +1,71 @@
+"""A backend that trains the runs of a study in this process, one after the other: for tests that need no Ray."""
+
+from __future__ import annotations
+
+import torch
+
+from tune_reg.backends.lane_worker import LaneWorker
+from tune_reg.backends.run_worker import RunWorker
+from tune_reg.execution.controller import StudyController
+from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
+from tune_reg.execution.lane_keys import LaneKeys
+from tune_reg.execution.messages import Decision, LaneGroupReport, StorageFault
+from tune_reg.execution.provenance import write_provenance
+from tune_reg.execution.results_directory import claim, refuse_another_study
+from tune_reg.execution.study_run import StudyRun
+from tune_reg.store import Results
+from tune_reg.study import Study, make_plan
+
+CPU = torch.device("cpu")
+
+
+def run_study(study: Study, directory, *, lanes: int = 1, robustness_only: bool = False) -> Results:
+    """A study from its beginning, or from where it was stopped, to its end."""
+    from tune_reg.data import load
+
+    directory.mkdir(parents=True, exist_ok=True)
+    refuse_another_study(directory, study)
+    claim(directory, study)
+    plan = make_plan(study)
+    write_provenance(directory, plan, load(study.dataset))
+    carry_out(StudyController(plan, directory, robustness_only=robustness_only), lanes=lanes)
+    return Results(directory)
+
+
+def carry_out(controller: StudyController, *, lanes: int = 1) -> None:
+    """Train every run of a study, one at a time or in lane groups; raises what stopped the study, if anything did."""
+    groups = LaneGroups(controller, LaneKeys(controller.plan), lanes=lanes) if lanes > 1 else None
+    while not (controller.finished or controller.stopped):
+        upcoming = groups.next_run() if groups else controller.next_run()
+        if isinstance(upcoming, LaneGroup):
+            train_group(groups, upcoming, controller)
+        elif upcoming is not None:
+            train(controller, upcoming)
+        elif not controller.stopped:
+            raise AssertionError("nothing can start, but the study is not finished")
+    controller.raise_if_stopped()
+
+
+def train(controller: StudyController, run: StudyRun) -> None:
+    """One run to its end."""
+    worker = RunWorker(controller.order(run), CPU)
+    decision = Decision.CONTINUE
+    while decision is Decision.CONTINUE and not controller.stopped:
+        message = worker.step()
+        if isinstance(message, StorageFault):
+            controller.take_fault(message)
+        else:
+            decision = controller.take(run.key, message)
+
+
+def train_group(groups: LaneGroups, group: LaneGroup, controller: StudyController) -> None:
+    """A lane group, until no run is left for it."""
+    worker = LaneWorker(groups.order(group).runs, CPU)
+    while group.runs and not controller.stopped:
+        message = worker.step()
+        if isinstance(message, LaneGroupReport):
+            change = groups.take(group, message.reports)
+            if group.runs:
+                worker.change(change.ended, change.started)
+        else:
+            controller.take_fault(message)
