@@ -35,7 +35,7 @@ def figures_drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """One Ray for all tests of the session that want one running."""
-    from tune_reg.backends.ray.launch import ray_running
+    from tune_reg.backends.ray.connection import ray_running
 
     with ray_running(None):
         yield
