@@ -7,22 +7,17 @@ import pytest
 import torch
 
 from search_spaces import SearchSpace, choice, loguniform, schedule, uniform
-from tune_reg import Study, data
-from tune_reg.data import Dataset
+from tune_reg import Study
 from tune_reg.errors import StudyError, TuneRegError
 from tune_reg.regularizers import regularizer
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
+
 
 def study(regularizers, **keys):
     return Study(**{"name": "m", "dataset": "digits", "model": "nn-2-small", "regularizers": regularizers, **keys})
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    images, labels = digits.train_images[:150], digits.train_labels[:150]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
 
 
 def trained(tiny, name, params=None, *, epochs=3, model="nn-2-small", **training):

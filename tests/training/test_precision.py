@@ -6,21 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from tune_reg import data, models
-from tune_reg.data import Dataset
+from tune_reg import models
 from tune_reg.errors import StudyError
 from tune_reg.study import Study
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint
 from tune_reg.training.precision import Bfloat16
 
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
+
 QUICK = ("nn-2-small", "lenet-4", "small-cnn", "vgg-9", "resnet-14", "resnet-8-keras")
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    images, labels = digits.train_images[:150], digits.train_labels[:150]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
 
 
 def run_of(name="weight-decay", model="nn-2-small", seed=0, precision="bfloat16", **params):

@@ -7,25 +7,11 @@ import torch
 from torch.nn import functional
 
 from tune_reg import data, models, schedules
-from tune_reg.data import Dataset
 from tune_reg.regularizers.adadecay import decay_factor
 from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
 from tune_reg.training.seeding import derive, generator
 
 REGULARIZERS = ("weight-decay", "adadecay", "residual-smoothing")
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    return Dataset(
-        "tiny",
-        digits.train_images[:240],
-        digits.train_labels[:240],
-        digits.test_images[:90],
-        digits.test_labels[:90],
-        classes=10,
-    )
 
 
 def engine_of(tiny, regularizer="weight-decay", params=None, *, dtype=torch.float32, model="nn-2-small", **keys):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import search_spaces.gradient_penalties
-from tune_reg.regularizers import gradient_penalties
-from tune_reg.regularizers.gradient_penalties import STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties import STRENGTH, GradientPenaltyRegularizer, db
 from tune_reg.regularizers.registry import register
 
 
@@ -26,4 +25,4 @@ class DoubleBackpropagation(GradientPenaltyRegularizer):
     hyperparameters = (STRENGTH,)
     space = search_spaces.gradient_penalties.DEFAULT
     paper = search_spaces.gradient_penalties.PAPER
-    per_sample = staticmethod(gradient_penalties.db)
+    per_sample = staticmethod(db)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import search_spaces.gradient_penalties
-from tune_reg.regularizers import gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, THESIS, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties import (
+    ESTIMATOR,
+    PROBES,
+    STRENGTH,
+    THESIS,
+    GradientPenaltyRegularizer,
+    hsfob,
+)
 from tune_reg.regularizers.registry import register
 
 
@@ -18,4 +24,4 @@ class HessianWeightedJacobian(GradientPenaltyRegularizer):
     hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
     space = search_spaces.gradient_penalties.DEFAULT
     paper = search_spaces.gradient_penalties.PAPER
-    per_sample = staticmethod(gradient_penalties.hsfob)
+    per_sample = staticmethod(hsfob)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer, regularizers
@@ -12,6 +11,9 @@ from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, c
 from tune_reg.training.lanes.inputs import LaneInputs
 from tune_reg.training.lanes.networks import LaneNetworks
 from tune_reg.training.lanes.step import LaneStep
+
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
 
 MODELS = ("nn-2-small", "lenet-4", "small-cnn", "resnet-8-keras")
 
@@ -31,13 +33,6 @@ VARIANTS = [
 ]
 
 FACTORS = (0.5, 0.8, 0.9)
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    images, labels = digits.train_images[:120], digits.train_labels[:120]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
 
 
 @pytest.fixture(scope="module")
