@@ -1,4 +1,4 @@
-"""Training in bfloat16: products alone, the same in both engines, and whatever is kept is float32."""
+"""Training in bfloat16: only products are, in both engines, and the state of a run stays float32."""
 
 import math
 
@@ -30,13 +30,13 @@ def trained(engine, epochs=4):
 
 
 def types(state):
-    momenta = [own["momentum_buffer"] for own in state["optimizer"]["state"].values()]
+    momenta = [of_parameter["momentum_buffer"] for of_parameter in state["optimizer"]["state"].values()]
     return {value.dtype for value in [*state["model"].values(), *momenta] if value.is_floating_point()}
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_forward_pass_is_that_of_autocast(name):
-    """Bit for bit, but for the order of the sums in batch normalisation, and so is what that one keeps."""
+    """Outputs and batch statistics are equal bit for bit, apart from the order of sums in batch normalisation."""
     drawn = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     outputs, states = [], []
     for around in (torch.autocast("cpu", torch.bfloat16), Bfloat16()):
@@ -97,7 +97,7 @@ def test_it_is_not_the_training_in_float32_but_near(tiny):
 
 @pytest.mark.parametrize("model", ["nn-2-small", "lenet-4"])
 def test_lanes_are_near_single_runs_and_apart_from_each_other(tiny, model):
-    """As near as other kernels round; what lanes are in float64 is tested in test_lanes."""
+    """As near as other kernels round; float64 is tested in lanes/test_engine.py."""
     runs = [run_of("adadecay", model, seed=seed) for seed in range(3)]
     together, alone = (trained(LaneEngine(some, dataset=tiny), 1) for some in (runs, runs[2:]))
     single = trained(SerialEngine(runs[2], dataset=tiny), 1)

@@ -73,8 +73,8 @@ class NoiseOfSamples(regularizer("confidence-penalty")):
 
 @pytest.fixture(autouse=True)
 def plugins(monkeypatch):
-    known = {**registry._REGISTERED, "first-rows": FirstRowsRest, "noise-of-samples": NoiseOfSamples}
-    monkeypatch.setattr(registry, "_REGISTERED", known)
+    registered = {**registry._REGISTERED, "first-rows": FirstRowsRest, "noise-of-samples": NoiseOfSamples}
+    monkeypatch.setattr(registry, "_REGISTERED", registered)
 
 
 def test_a_plugin_decides_which_weights_rest(tiny):

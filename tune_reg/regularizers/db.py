@@ -1,4 +1,4 @@
-"""Double backpropagation: the gradient of the loss by the image (Drucker and Le Cun 1992)."""
+"""Double backpropagation: a penalty on the gradient of the loss by the image (Drucker and Le Cun 1992)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class DoubleBackpropagation(GradientPenaltyRegularizer):
-    """Double backpropagation: the gradient of the loss by the image (Drucker and Le Cun 1992)."""
+    """Double backpropagation: a penalty on the gradient of the loss by the image (Drucker and Le Cun 1992)."""
 
     name = "db"
     formula = "L + lambda mean |grad_x l|^2"

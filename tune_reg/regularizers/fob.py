@@ -1,4 +1,4 @@
-"""The Jacobian of the logits by the image (Varga et al. 2017)."""
+"""A penalty on the Jacobian of the logits by the image (Varga et al. 2017)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class LogitJacobian(GradientPenaltyRegularizer):
-    """The Jacobian of the logits by the image (Varga et al. 2017)."""
+    """A penalty on the Jacobian of the logits by the image (Varga et al. 2017)."""
 
     name = "fob"
     formula = "L + lambda mean |J|_F^2, J = dg/dx"

@@ -1,4 +1,4 @@
-"""The Jacobian of the logits, weighted by the Hessian of the loss: the expected effect of noise."""
+"""A penalty on the logits' Jacobian, weighted by the Hessian of the loss: the expected effect of noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class HessianWeightedJacobian(GradientPenaltyRegularizer):
-    """The Jacobian of the logits, weighted by the Hessian of the loss: the expected effect of noise."""
+    """A penalty on the logits' Jacobian, weighted by the Hessian of the loss: the expected effect of noise."""
 
     name = "hsfob"
     formula = "L + lambda mean Tr(J^T H J), H = diag(z) - z z^T"

@@ -1,4 +1,4 @@
-"""hsfob and double backpropagation together."""
+"""The penalties hsfob and double backpropagation, added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class HessianWeightedJacobianDb1(GradientPenaltyRegularizer):
-    """hsfob and double backpropagation together."""
+    """The penalties hsfob and double backpropagation, added."""
 
     name = "hsfob-db1"
     formula = "L + lambda mean (Tr(J^T H J) + |grad_x l|^2)"

@@ -1,4 +1,4 @@
-"""The square of hsfob and double backpropagation together."""
+"""The square of the penalty hsfob, and double backpropagation, added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class HessianWeightedJacobianDb2(GradientPenaltyRegularizer):
-    """The square of hsfob and double backpropagation together."""
+    """The square of the penalty hsfob, and double backpropagation, added."""
 
     name = "hsfob-db2"
     formula = "L + lambda mean (Tr(J^T H J)^2 + |grad_x l|^2)"

@@ -1,4 +1,4 @@
-"""The Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
+"""A penalty on the Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class ProbabilityJacobian(GradientPenaltyRegularizer):
-    """The Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
+    """A penalty on the Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
 
     name = "jac"
     formula = "L + lambda mean |dz/dx|_F^2, z = softmax(g)"
