@@ -2,8 +2,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tune_reg.data import Dataset
 
 # Before numpy and torch are imported: where several tests run at a time, threads of one wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,6 +34,23 @@ def one_thread() -> Iterator[None]:
 def figures_drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests run on the other cores."""
     monkeypatch.setattr("analysis.exports.processes.cores", lambda: 1)
+
+
+@pytest.fixture(scope="module")
+def tiny(request: pytest.FixtureRequest) -> "Dataset":
+    """The first digits: as many training and test images as ``TINY`` of the test's module says, else 240 and 90."""
+    from tune_reg.data import Dataset, load
+
+    n_train, n_test = getattr(request.module, "TINY", (240, 90))
+    digits = load("digits")
+    return Dataset(
+        "tiny",
+        digits.train_images[:n_train],
+        digits.train_labels[:n_train],
+        digits.test_images[:n_test],
+        digits.test_labels[:n_test],
+        classes=10,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -8,22 +8,17 @@ import torch
 
 from search_spaces import SearchSpace, choice, loguniform, schedule, uniform
 from tune_reg import Study
-from tune_reg.data import Dataset, load
 from tune_reg.errors import StudyError, TuneRegError
 from tune_reg.regularizers import regularizer
 from tune_reg.study import make_plan
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
+
 
 def study(regularizers, **keys):
     return Study(**{"name": "m", "dataset": "digits", "model": "nn-2-small", "regularizers": regularizers, **keys})
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = load("digits")
-    images, labels = digits.train_images[:150], digits.train_labels[:150]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
 
 
 def trained(tiny, name, params=None, *, epochs=3, model="nn-2-small", **training):
@@ -168,7 +163,7 @@ def test_what_makes_no_sense_is_one_line(table, keys, said):
 def test_a_setting_of_its_own_is_used(tiny):
     own = trained(tiny, "weight-decay", {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 50})
     assert type(own.optimizer).__name__ == "Adam"
-    assert own.steps(0) == 3
+    assert own.steps(0) == 2
     made = study({"weight-decay": {}, "adam": {"regularizer": "weight-decay", "optimizer": "adam"}})
     assert make_plan(made).tasks[1].space["optimizer"] == "adam"
 
