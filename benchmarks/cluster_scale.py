@@ -115,7 +115,9 @@ def _side_by_side(measured: dict[str, list[Row]]) -> list[str]:
             base = ours.get(row["trials"])
             if base is None:
                 continue
-            ratios = [f"{name} {value / base[name]:.2f}" for name, value in row.items() if name != "trials" and base[name]]
+            ratios = [
+                f"{name} {value / base[name]:.2f}" for name, value in row.items() if name != "trials" and base[name]
+            ]
             lines.append("  ".join([f"{arm} / ours at {row['trials']:.0f} trials:", *ratios]))
     return lines
 

@@ -10,6 +10,8 @@ ratios are left out. Nothing here fails on a time.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import platform
 from collections.abc import Sequence
 
@@ -46,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     measured = {}
     for model in options.model:
         engines = engines_of(dataset, model, options.batch, exact=options.exact)
-        grown = {name: memory_growth(lambda engine=engine: some_steps(engine)) / 2**20 for name, engine in engines.items()}
+        grown = {name: memory_growth(functools.partial(some_steps, engine)) for name, engine in engines.items()}
         least = least_in_turn({name: engine.train_epoch for name, engine in engines.items()}, options.repeats)
         measured[model] = {"batch": options.batch, **beside_plain(least, grown, engines["plain"].steps(0))}
         show(model, measured[model])
@@ -75,18 +77,16 @@ def engines_of(dataset: Dataset, model: str, batch: int, *, exact: bool) -> dict
 def some_steps(engine: SerialEngine) -> None:
     """Train for a few steps of an epoch."""
     left = iter(range(STEPS))
-    try:
+    with contextlib.suppress(Interrupted):
         engine.train_epoch(leave=lambda: next(left, None) is None)
-    except Interrupted:
-        pass
 
 
 def beside_plain(least: dict[str, float], grown: dict[str, float], steps: int) -> dict[str, object]:
-    """Seconds and MiB of each regularizer over those of the plain step; None where that has no MiB."""
+    """Seconds and bytes of each regularizer over those of the plain step; None where the plain step has no bytes."""
     memory = {name: value / grown["plain"] if grown["plain"] > 0 else None for name, value in grown.items()}
     return {
         "plain_step_ms": 1000 * least["plain"] / steps,
-        "plain_mib": grown["plain"],
+        "plain_mib": grown["plain"] / 2**20,
         "ratios": {name: {"time": least[name] / least["plain"], "memory": memory[name]} for name in least},
     }
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from _cluster_scale.driver_costs import DriverCosts
 from _shared.idle_trials import idle_study, sleep
+
+from _cluster_scale.driver_costs import DriverCosts
 
 
 def ours(cpus: int, trials: int, costs: DriverCosts) -> None:

@@ -81,11 +81,11 @@ class CommandLine(argparse.ArgumentParser):
         raise SystemExit(USAGE_ERROR)
 
 
-def write_json(path: Path | None, numbers: Any) -> None:
-    """Write ``numbers`` to ``path`` and make its folder; nothing where ``path`` is None."""
+def write_json(path: Path | None, numbers: Any, *, indent: int | None = 1) -> None:
+    """Write ``numbers`` to ``path`` and make its folder; nothing where ``path`` is None. ``indent``: as of ``json``."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(numbers, indent=indent) + "\n", encoding="utf-8")
 
 
 def _as_typed(value: object) -> str:

@@ -24,7 +24,6 @@ def plain(options: Options, *, asha: bool = False) -> Numbers:
     train_index, val_index = (index.tolist() for index in split(folder))
 
     def train(config: dict[str, float]) -> None:
-        import torch
         from torch import nn
         from torch.utils.data import DataLoader, Subset
         from torchvision import datasets, transforms
