@@ -17,7 +17,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
     """The docstring of the program as it is written, and each option on a line of its own with its default."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=36, width=240)
+        super().__init__(prog, max_help_position=36, width=1000)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         given = action.default
