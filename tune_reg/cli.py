@@ -19,7 +19,7 @@ from tune_reg.errors import LostClusterError, TuneRegError, UnreachableError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from tune_reg.cluster import Inputs
+    from tune_reg.cluster import Submission
     from tune_reg.search.sweep import Sweep
     from tune_reg.study import Study
 
@@ -235,7 +235,7 @@ def submit(
 
     A study that was sent to the same DIR before is not sent twice: its job is found, and waited for.
     """
-    from tune_reg.cluster import Inputs, KubeRay, Nodes, Slurm, rayjob, sbatch
+    from tune_reg.cluster import KubeRay, Nodes, Slurm, Submission, rayjob, sbatch
     from tune_reg.errors import ClusterError
     from tune_reg.study import Study
 
@@ -263,9 +263,9 @@ def submit(
     if address is not None:
         if out is None:
             raise ClusterError("--out: is required with --address; a folder on storage that all nodes share")
-        _send(Inputs.read(declared, out, data=data, plugins=plugin), address, wait=wait, follow=follow)
+        _send(Submission.read(declared, out, data=data, plugins=plugin), address, wait=wait, follow=follow)
         return
-    inputs = Inputs.read(declared, out or "out", data=data, plugins=plugin)
+    inputs = Submission.read(declared, out or "out", data=data, plugins=plugin)
     machines = Nodes(**_given(shape))
     if kuberay:
         inputs = replace(inputs, out=out or f"/storage/{inputs.label}")
@@ -288,8 +288,9 @@ def fetch(
     ] = None,
 ) -> None:
     """Bring the results of a study home from a cluster or an object store, each file checked by its SHA-256."""
-    from tune_reg.cluster.fetch import StoreFolder, folder_on
     from tune_reg.cluster.fetch import fetch as copy
+    from tune_reg.cluster.folders import ObjectStoreFolder
+    from tune_reg.cluster.ray_folder import folder_on
     from tune_reg.errors import ClusterError
     from tune_reg.places import RemotePath, located
 
@@ -297,7 +298,7 @@ def fetch(
     if isinstance(place, RemotePath):
         if address is not None:
             raise ClusterError(f"--address: means nothing with {place}, which is read from here; drop it")
-        entries = copy(StoreFolder(place), out)
+        entries = copy(ObjectStoreFolder(place), out)
     elif address is None:
         raise ClusterError(f"--address: is required, as {directory} lies on a cluster; give ray://HEAD:10001")
     else:
@@ -355,7 +356,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
+def _send(inputs: Submission, address: str, *, wait: bool, follow: bool) -> None:
     from tune_reg.cluster import jobs
 
     client = jobs.connect(address)
@@ -370,13 +371,13 @@ def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
         command = shlex.join(["tune-reg", *sys.argv[1:]])
         console.print(f"{job.name} goes on by itself; `{command}` finds it", soft_wrap=True, highlight=False)
         raise typer.Exit(128 + signal.SIGINT) from None
-    reason = "" if status == "SUCCEEDED" else f"; {jobs.why(client, job.name)}"
+    reason = "" if status == "SUCCEEDED" else f"; {jobs.end_message(client, job.name)}"
     console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
     if status != "SUCCEEDED":
         raise typer.Exit(1)
 
 
-def _followed(client: Any, name: str, inputs: Inputs) -> str:
+def _followed(client: Any, name: str, inputs: Submission) -> str:
     """Show how far the job is until it has ended: from its results, or where these cannot be seen here, by its log."""
     from tune_reg.cluster import jobs
     from tune_reg.places import located
@@ -396,7 +397,7 @@ def _followed(client: Any, name: str, inputs: Inputs) -> str:
             elif text := log.new():
                 console.print(text, end="", soft_wrap=True, highlight=False, markup=False)
 
-        return jobs.wait(client, name, look=look)
+        return jobs.wait(client, name, on_poll=look)
 
 
 def _print_lanes_note(study: Study) -> None:
