@@ -36,7 +36,7 @@ from _vs_plain_tune.bare_loop import bare_loop
 from _vs_plain_tune.idle import idle_ours, idle_plain
 from _vs_plain_tune.ours import ours
 from _vs_plain_tune.plain import plain
-from _vs_plain_tune.sweep import Numbers, Options, prepare
+from _vs_plain_tune.sweep import DATASETS, Numbers, Options, prepare
 
 ARMS: Final[dict[str, Callable[[Options], Numbers]]] = {
     "plain": plain,
@@ -48,7 +48,8 @@ ARMS: Final[dict[str, Callable[[Options], Numbers]]] = {
     "idle-class": lambda options: idle_plain(options, as_class=True),
     "idle-ours": idle_ours,
 }
-SMALL: Final = {"trials": 3, "epochs": 1, "images": 1000, "idle": 10}
+SETTINGS: Final = ("trials", "epochs", "images", "dataset", "workers", "idle", "repeats")
+SMALL: Final = {"trials": 3, "epochs": 1, "images": 1000, "dataset": "synthetic", "idle": 10}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machines = [run.pop("machine") for run in itertools.chain(*runs.values()) if "machine" in run]
     ratios = _ratios(runs)
     print(*(f"{name:70} {value:.4g}" for name, value in ratios.items()), sep="\n")
-    settings = {key: getattr(options, key) for key in ("trials", "epochs", "images", "workers", "idle", "repeats")}
+    settings = {key: getattr(options, key) for key in SETTINGS}
     when = time.strftime("%Y-%m-%d %H:%M:%S")
     machine = machines[0] if machines else None
     write_json(options.out, {"when": when, "settings": settings, "machine": machine, "ratios": ratios, "runs": runs})
@@ -80,13 +81,16 @@ def _options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--trials", type=int, default=24, help="trials of the search")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of a trial")
     parser.add_argument("--images", type=int, default=12_000, help="training images")
+    datasets = {"choices": DATASETS, "default": "fashion-mnist", "metavar": "NAME"}
+    parser.add_argument("--dataset", **datasets, help=f"the images: {', '.join(DATASETS)}")
     parser.add_argument("--idle", type=int, default=40, help="trials that do nothing")
     parser.add_argument("--workers", type=int, default=0, help="processes of the plain side's DataLoader")
     parser.add_argument("--repeats", type=int, default=1, help="runs of all arms, interleaved; medians are compared")
     parser.names("--arms", ARMS, "the arms to run")
     parser.add_argument("--data", type=Path, help="folder of the data sets; else TUNE_REG_DATA, the cache, Debian's")
     parser.outputs()
-    parser.hidden("--arm", "--work")
+    parser.hidden("--arm")
+    parser.hidden("--work", type=Path)
     parser.hidden("--began", type=float)
     return parser.read(arguments)
 

@@ -62,10 +62,9 @@ class CommandLine(argparse.ArgumentParser):
         if figure:
             self.add_argument("--figure", type=Path, metavar="FILE.png", help="draw the numbers into this file")
 
-    def hidden(self, *options: str, type: Callable[[str], Any] = str) -> None:  # noqa: A002  # argparse calls it so
-        """Add options that are for the processes which a benchmark starts of itself, and stand in no help."""
-        for option in options:
-            self.add_argument(option, type=type, help=argparse.SUPPRESS)
+    def hidden(self, option: str, type: Callable[[str], Any] = str) -> None:  # noqa: A002  # argparse calls it so
+        """Add an option that a benchmark gives to the processes of its arms; the help does not show it."""
+        self.add_argument(option, type=type, help=argparse.SUPPRESS)
 
     def read(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Parse ``arguments``, by default those of the process. A mistake ends the process with exit code 2."""

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import time
 
-from _vs_plain_tune.sweep import BATCH, Numbers, Options, split
+from _vs_plain_tune.sweep import BATCH, Numbers, Options, load, split
 
 
 def bare_loop(options: Options) -> Numbers:
@@ -23,10 +23,10 @@ def _trial(options: Options, seed: int) -> float:
     import torch
     from torch.nn.functional import cross_entropy
 
-    from tune_reg import data, models
+    from tune_reg import models
 
     torch.set_num_threads(1)
-    dataset = data.load("fashion-mnist", options.data)
+    dataset = load(options)
     train_index, val_index = split(options.work)
     images, labels = dataset.train_images.permute(0, 3, 1, 2), dataset.train_labels
     model = models.build("lenet-4", image=dataset.image, classes=10, mean=dataset.mean, std=dataset.std, seed=seed).to(

@@ -9,8 +9,6 @@ from types import ModuleType
 
 import pytest
 
-from tune_reg import data
-
 #: Those that take seconds, and are called in this process.
 QUICK = ("attacks", "attack_strength", "digits_table", "many_trials", "regularizer_step", "search_efficiency")
 #: Those that start Ray or other processes. ``lanes`` is run in test_lanes.py.
@@ -192,12 +190,15 @@ def test_vs_plain_tune_with_idle_trials(program_numbers):
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_vs_plain_tune_with_training(program_numbers):
-    if data.at_hand("fashion-mnist", None) is None:
-        pytest.skip("Fashion-MNIST is not at hand; tune-reg data fetch fashion-mnist")
-    numbers, _ = program_numbers("vs_plain_tune", "--arms", "plain", "ours", "plain-asha", "ours-asha", "floor")
-    assert {run["epochs"] for (run,) in numbers["runs"].values()} == {3}
+@pytest.mark.parametrize(
+    ("arms", "ratio"),
+    [
+        (("plain", "ours", "floor"), "same epochs: wall, ours / bare loop"),
+        (("plain-asha", "ours-asha"), "ASHA: wall an epoch, plain / ours"),
+    ],
+)
+def test_vs_plain_tune_with_training(program_numbers, arms, ratio):
+    numbers, _ = program_numbers("vs_plain_tune", "--arms", *arms)
+    assert {name: run["epochs"] for name, (run,) in numbers["runs"].items()} == dict.fromkeys(arms, 3)
     assert numbers["machine"]["hardware"]["cores"] >= 1
-    ratios = numbers["ratios"]
-    assert {"same epochs: wall, plain / ours", "same epochs: wall, ours / bare loop"} <= ratios.keys()
-    assert all(value > 0 for name, value in ratios.items() if "wall" in name)
+    assert numbers["ratios"][ratio] > 0
