@@ -103,7 +103,8 @@ class Trained(NamedTuple):
 class TracedPlugin:
     """A plugin whose only regularizer writes down what is trained.
 
-    ``hook``: the source of a method of the regularizer, indented by four spaces. It may call ``trace(trial, progress)``.
+    ``hook``: the source of a method of the regularizer, indented by four spaces; ``trace(trial, progress)`` is there
+    to be called.
     """
 
     def __init__(self, folder, name, strengths, hook):

@@ -19,9 +19,11 @@ from tune_reg.search.directory import write_provenance
 from tune_reg.store import Results
 
 #: A program that asks the head node whether it is alive.
-IS_ALIVE = (
-    "import sys; from ray._raylet import GcsClient; print(GcsClient(address=sys.argv[1]).check_alive([], timeout=9))"
-)
+IS_ALIVE = """
+import sys
+from ray._raylet import GcsClient
+print(GcsClient(address=sys.argv[1]).check_alive([], timeout=9))
+"""
 
 
 @pytest.mark.ray
@@ -50,14 +52,8 @@ def test_who_has_no_token_is_refused(ray_cluster, tmp_path, token):
     if token == "none":
         environment |= {"RAY_AUTH_MODE": "disabled", "HOME": str(tmp_path)}
     address = ray.get_runtime_context().gcs_address
-    answer = subprocess.run(
-        [sys.executable, "-c", IS_ALIVE, address],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    command = [sys.executable, "-c", IS_ALIVE, address]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (answer.returncode == 0) == (token == "right"), answer.stderr
 
 

@@ -36,6 +36,4 @@ class Nodes:
             ("memory_gb", needs.memory_gb, self.memory_gb, "--memory-gb-per-node"),
         ):
             if needed > given:
-                raise ClusterError(
-                    f"{option}: must be >= resources.{key} of the study ({needed:g}), but got {given}"
-                )
+                raise ClusterError(f"{option}: must be >= resources.{key} of the study ({needed:g}), but got {given}")
