@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.model}, {options.images} images of 28 x 28, {right} of them right")
     pgd_s = beside_direct(model, images, labels, options.repeats)
     costs_s = costs(model, images, labels)
-    found = distances(options.steps)
+    distances_l2 = distances(options.steps)
     numbers = {"model": options.model, "images": options.images, "pgd_s": pgd_s, "s_per_100": costs_s}
-    write_json(options.out, {**numbers, "distances": found})
+    write_json(options.out, {**numbers, "distances": distances_l2})
 
 
 def beside_direct(model: nn.Module, images: Tensor, labels: Tensor, repeats: int) -> dict[str, float]:
@@ -106,14 +106,14 @@ def distances(steps: int) -> dict[str, dict[str, float]]:
         f"9 x {steps} steps of 0.01": lambda: attacks._distances(long, model, images, labels),
     }
     print(f"L2 distances found, digits, nn-2-small, {DISTANCE_IMAGES} images:")
-    found = {}
+    numbers = {}
     for name, call in calls.items():
         begin = time.process_time()
         distance = call()
         seconds = time.process_time() - begin
-        found[name] = {"median": float(distance.median()), "mean": float(distance.mean()), "s": seconds}
+        numbers[name] = {"median": float(distance.median()), "mean": float(distance.mean()), "s": seconds}
         print(f"  {name:40} median {distance.median():.4f} mean {distance.mean():.4f}  {seconds:.1f} s")
-    return found
+    return numbers
 
 
 def direct(model: nn.Module, images: Tensor, labels: Tensor, batch: int) -> None:

@@ -44,13 +44,13 @@ class CommandLine(argparse.ArgumentParser):
     def names(
         self,
         option: str,
-        known: Iterable[str],
+        choices: Iterable[str],
         help: str,  # noqa: A002  # argparse calls it so
         *,
         default: Iterable[str] | None = None,
     ) -> None:
-        """Add an option that takes one or more of the ``known`` names; ``default``: all of them."""
-        names = list(known)
+        """Add an option that takes one or more of the names ``choices``; ``default``: all of them."""
+        names = list(choices)
         given = names if default is None else list(default)
         self.add_argument(
             option, nargs="+", choices=names, default=given, metavar="NAME", help=f"{help}: {', '.join(names)}"

@@ -47,11 +47,11 @@ def test_every_benchmark_is_run(folder):
 
 
 def test_attacks(numbers, capsys):
-    found = numbers("attacks")
-    assert found["images"] == 4
-    assert all(seconds > 0 for seconds in found["pgd_s"].values())
-    assert {"clean", "fgsm", "cw-l2", "jpeg"} <= found["s_per_100"].keys()
-    assert found["distances"]["carlini_wagner()"]["median"] < found["distances"]["deepfool()"]["median"]
+    costs = numbers("attacks")
+    assert costs["images"] == 4
+    assert all(seconds > 0 for seconds in costs["pgd_s"].values())
+    assert {"clean", "fgsm", "cw-l2", "jpeg"} <= costs["s_per_100"].keys()
+    assert costs["distances"]["carlini_wagner()"]["median"] < costs["distances"]["deepfool()"]["median"]
     assert "4 of them right" in capsys.readouterr().out
 
 

@@ -34,7 +34,7 @@ def slow_study(traced_plugin):
     def make(name, strengths, pause):
         plugin = traced_plugin(name, strengths, HOOK.format(pause=pause))
         study = Study(
-            name="told",
+            name="preempted",
             dataset="digits",
             model="nn-2-small",
             regularizers=[name],
@@ -56,7 +56,7 @@ def step_of(row):
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_process_that_gets_a_sigterm_keeps_its_steps_and_another_one_goes_on(tmp_path, slow_study, ray_cluster):
-    study, plugin = slow_study("told", [0.0], pause=0.05)
+    study, plugin = slow_study("stopped", [0.0], pause=0.05)
     stopped = []
 
     def stop_a_process():
@@ -194,11 +194,11 @@ def test_draining_is_looked_for_every_two_seconds():
         asked.append(clock[0])
         return next(states)
 
-    preempted = []
-    with heeded(draining, clock=lambda: clock[0]) as notice:
+    states_seen = []
+    with heeded(draining, clock=lambda: clock[0]) as preempted:
         for clock[0] in (0.0, 1.0, 1.9, 2.1, 3.0, 4.0, 4.2, 100.0):
-            preempted.append(notice())
-    assert preempted == [False] * 6 + [True] * 2, "once preempted, for ever"
+            states_seen.append(preempted())
+    assert states_seen == [False] * 6 + [True] * 2, "once preempted, for ever"
     assert asked == [0.0, 2.1, 4.2]
 
 
@@ -206,10 +206,10 @@ def test_sigterm_is_a_preemption_inside_the_context_and_what_it_was_outside():
     received = []
     before = signal.signal(signal.SIGTERM, lambda *_: received.append("outside"))
     try:
-        with heeded(lambda: False) as notice:
-            assert not notice()
+        with heeded(lambda: False) as preempted:
+            assert not preempted()
             signal.raise_signal(signal.SIGTERM)
-            assert notice()
+            assert preempted()
         assert received == []
         signal.raise_signal(signal.SIGTERM)
         assert received == ["outside"]
@@ -218,5 +218,5 @@ def test_sigterm_is_a_preemption_inside_the_context_and_what_it_was_outside():
 
 
 def test_where_no_ray_runs_no_node_drains():
-    with heeded() as notice:
-        assert not notice()
+    with heeded() as preempted:
+        assert not preempted()

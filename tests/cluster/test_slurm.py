@@ -85,12 +85,12 @@ def test_what_it_starts(study_of, run_script, tmp_path):
 
 @pytest.mark.parametrize(
     ("out", "folder"),
-    [("s3://bucket/it's", "submitted/{}"), ("file:///{here}/a%20b", "{here}/a b/submitted/{}")],
+    [("s3://bucket/it's", "submitted/{}"), ("file:///{root}/a%20b", "{root}/a b/submitted/{}")],
 )
 def test_results_in_a_bucket_leave_the_study_in_a_folder(study_of, run_script, tmp_path, out, folder):
-    submission = Submission(study_of(), out.replace("{here}", str(tmp_path).lstrip("/")))
+    submission = Submission(study_of(), out.replace("{root}", str(tmp_path).lstrip("/")))
     calls = run_script(sbatch(submission, Nodes(), Slurm()))
-    folder = folder.format(submission.digest, here=tmp_path)
+    folder = folder.format(submission.digest, root=tmp_path)
     (call,) = [call for call in calls if call[:2] == ["ray", "symmetric-run"]]
     assert call[call.index("run") + 1] == f"{folder}/study.toml"
     assert call[call.index("--out") + 1] == submission.out
