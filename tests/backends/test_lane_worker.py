@@ -6,8 +6,8 @@ import itertools
 import pytest
 import torch
 
-from tune_reg.evaluation import final_row, validation_robustness
 from tune_reg.backends.lane_worker import DiskError, LaneWorker
+from tune_reg.evaluation import final_row, validation_robustness
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from tune_reg import Study
-from tune_reg.search.ask_tell import AskTell
 from tune_reg.execution.controller import StudyController
+from tune_reg.search.ask_tell import AskTell
 from tune_reg.store import Results
 
 
@@ -264,7 +264,8 @@ def test_more_trials_confirm_the_new_winner_and_drop_the_old_ones_runs(tmp_path)
     drive(StudyController(study(), tmp_path), lambda run: 0.5 + 0.1 * (run.trial.number == 1))
     assert {row["trial"] for row in Results(tmp_path).final().to_pylist()} == {1}
     runs = drive(
-        StudyController(study(search={"trials": 5, "pruner": "none"}), tmp_path), lambda run: 0.5 + 0.2 * (run.trial.number == 4)
+        StudyController(study(search={"trials": 5, "pruner": "none"}), tmp_path),
+        lambda run: 0.5 + 0.2 * (run.trial.number == 4),
     )
     assert [run.stage for run in runs] == ["search"] * 4 + ["confirm"] * 4
     results = Results(tmp_path)
@@ -281,7 +282,9 @@ def test_more_trials_that_find_nothing_better_confirm_nothing_anew(tmp_path):
 
 def test_more_seeds_and_regularizers_add_only_themselves(tmp_path):
     drive(StudyController(study(), tmp_path))
-    runs = drive(StudyController(study(regularizers=["weight-decay", "adadecay", "l1"], confirm={"seeds": 3}), tmp_path))
+    runs = drive(
+        StudyController(study(regularizers=["weight-decay", "adadecay", "l1"], confirm={"seeds": 3}), tmp_path)
+    )
     assert {(run.stage, run.run.regularizer) for run in runs} == {
         ("search", "l1"),
         ("confirm", "l1"),

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+from tune_reg.backends.ray.tune_adapters import HangWatch
 
 from tune_reg import Study
-from tune_reg.execution.lane_keys import LaneKeys
-from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.controller import StudyController
-from tune_reg.backends.ray.tune_adapters import HangWatch
+from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
+from tune_reg.execution.lane_keys import LaneKeys
 from tune_reg.store import Results
 
 EPOCHS = 2
@@ -157,7 +157,9 @@ def test_what_cannot_be_a_lane_trains_alone_in_the_same_study(packs_of):
 def test_attacks_alone_need_no_lanes(packs_of, tmp_path):
     sweep, packs = packs_of(regularizers=["weight-decay"])
     drive(sweep, packs)
-    again = StudyController(study(regularizers=["weight-decay"], robustness={"fgsm": [0.1]}), tmp_path, attacks_only=True)
+    again = StudyController(
+        study(regularizers=["weight-decay"], robustness={"fgsm": [0.1]}), tmp_path, attacks_only=True
+    )
     run = LaneGroups(again, LaneKeys(again.study), lanes=3).next()
     assert (run.stage, again.open_runs()) == ("attack", 2)
 

@@ -6,10 +6,10 @@ from torch import nn
 from search_spaces import SearchSpace, loguniform
 from tune_reg import Study
 from tune_reg.errors import StudyError
+from tune_reg.execution.controller import StudyController
+from tune_reg.execution.lane_keys import LaneKeys, key_of, lanes_note
 from tune_reg.regularizers import regularizers
 from tune_reg.search.ask_tell import AskTell
-from tune_reg.execution.lane_keys import LaneKeys, key_of, lanes_note
-from tune_reg.execution.controller import StudyController
 from tune_reg.training import TrainingSet, lane_key
 
 

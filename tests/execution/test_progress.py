@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tune_reg import Study
-from tune_reg.search import progress as reading
-from tune_reg.execution.progress import DirectoryProgress, progress
 from tune_reg.execution.controller import StudyController
+from tune_reg.execution.progress import DirectoryProgress, progress
+from tune_reg.search import progress as reading
 from tune_reg.training import checkpoint
 
 STUDY = Study(

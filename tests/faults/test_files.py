@@ -7,10 +7,10 @@ import subprocess
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.errors import StoreError
-from tune_reg.search.ask_tell import AskTell
 from tune_reg.backends.ray.launch import run_study
+from tune_reg.errors import StoreError
 from tune_reg.execution.controller import StudyController
+from tune_reg.search.ask_tell import AskTell
 from tune_reg.store import Results
 from tune_reg.training import checkpoint
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tune_reg import Study, load
-from tune_reg.storage.paths import to_path
 from tune_reg.execution.results_directory import claim
+from tune_reg.storage.paths import to_path
 
 ROOT = Path(__file__).parents[2]
 

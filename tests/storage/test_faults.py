@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 from ray.tune.search import Searcher
+from tune_reg.backends.ray.tune_adapters import FaultStopper, StudyScheduler, StudySearcher
 
 from tune_reg import Study, cli
 from tune_reg.errors import UnreachableError
-from tune_reg.storage.remote_path import RemotePath
 from tune_reg.execution.controller import StudyController
-from tune_reg.backends.ray.tune_adapters import FaultStopper, StudyScheduler, StudySearcher
+from tune_reg.storage.remote_path import RemotePath
 
 STUDY = Study(
     name="faults",

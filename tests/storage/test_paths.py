@@ -7,7 +7,7 @@ import pytest
 
 from tune_reg import load, places
 from tune_reg.errors import StoreError, UnreachableError
-from tune_reg.storage.paths import to_path, read_all, remove_folder, write_whole
+from tune_reg.storage.paths import read_all, remove_folder, to_path, write_whole
 
 
 def test_paths_and_file_urls_are_local():

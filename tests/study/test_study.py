@@ -642,7 +642,10 @@ def test_confirmations_are_paired_and_fresh():
 
 def test_images_of_each_class_stand_in_place_of_a_fraction():
     study = made(images_per_class=[50, 20], search={"images_per_class": [20, 50]}, training={"batch_size": 32})
-    assert [task.name for task in make_plan(study).tasks][:2] == ["weight-decay at 20 a class", "weight-decay at 50 a class"]
+    assert [task.name for task in make_plan(study).tasks][:2] == [
+        "weight-decay at 20 a class",
+        "weight-decay at 50 a class",
+    ]
     assert [study.images(size.fraction) for size in study.training_sets] == [200, 500]
     assert {(task.images_per_class, size.images_per_class) for task, size, _ in make_plan(study).confirmations} == {
         (20, 20),

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.errors import StudyError, did_you_mean
-from tune_reg.imports import import_function
 from tune_reg.models.classifier import Classifier, border
 from tune_reg.models.densenet import DENSENET_BC_100_12
 from tune_reg.models.from_function import build_from_function
@@ -20,6 +19,7 @@ from tune_reg.models.resnet_keras import RESNETS_KERAS
 from tune_reg.models.resnet_torchvision import RESNETS_TORCHVISION
 from tune_reg.models.small_cnn import SMALL_CNN
 from tune_reg.models.vgg import VGG_9
+from tune_reg.user_function import import_function
 
 _CATALOG: Final = {
     entry.name: entry

@@ -5,14 +5,14 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+from tune_reg.backends.ray.lane_adapters import LaneGroupScheduler, LaneGroupSearcher, LaneGroupTrainable
 
 from tune_reg import Study
-from tune_reg.search import pack_adapters
-from tune_reg.execution.lane_keys import LaneKeys
 from tune_reg.backends.ray.preemption import Preempted
-from tune_reg.backends.ray.lane_adapters import LaneGroupScheduler, LaneGroupSearcher, LaneGroupTrainable
-from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.execution.controller import StudyController
+from tune_reg.execution.lane_groups import LaneGroups
+from tune_reg.execution.lane_keys import LaneKeys
+from tune_reg.search import pack_adapters
 
 
 def study(**keys):

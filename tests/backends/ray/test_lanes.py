@@ -7,13 +7,13 @@ from collections import Counter
 
 import optuna
 import pytest
+from tune_reg.backends.ray.lane_adapters import LaneGroupScheduler
 
 from tune_reg import Study
+from tune_reg.backends.ray.launch import run_study
+from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.regularizers import load_plugin
 from tune_reg.search import lane_keys
-from tune_reg.backends.ray.launch import run_study
-from tune_reg.backends.ray.lane_adapters import LaneGroupScheduler
-from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 from tune_reg.training import checkpoint as checkpoints
 

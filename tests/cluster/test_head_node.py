@@ -1,4 +1,4 @@
-"""A head that is not there, and one that is lost: what is said, and how the command ends."""
+"""A head node that cannot be reached, and one that is lost: the message, and how the command ends."""
 
 import socket
 import subprocess
@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tune_reg import cli
+from tune_reg.backends.ray.head_node import refuse_unreachable
 from tune_reg.errors import ClusterError
 from tune_reg.search import head
-from tune_reg.backends.ray.head_node import refuse_unreachable
 
-#: Watches a head at the port that it is given, ten times as fast.
+#: A program that watches the head node at a port, ten times as often as the command does.
 WATCHER = """
 import sys, time
 from tune_reg.search import head
@@ -36,9 +36,9 @@ def test_a_head_that_is_not_there_is_one_line_at_once_and_nothing_is_begun(tmp_p
         cli.main()
     assert ended.value.code == 2
     assert time.monotonic() - begin < 15
-    said = capsys.readouterr().err
-    assert said.startswith("tune-reg: --address 127.0.0.1:9: cannot be reached (")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith("tune-reg: --address 127.0.0.1:9: cannot be reached (")
+    assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
