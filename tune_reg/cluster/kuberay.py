@@ -9,11 +9,11 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import Final
 
-import tune_reg
 from tune_reg.cluster.nodes import Nodes
 from tune_reg.cluster.rendering import render, yaml_document
 from tune_reg.cluster.submission import STUDY_FILE, Submission
 from tune_reg.errors import ClusterError
+from tune_reg.version import __version__
 
 #: Where the claim and the ConfigMap are mounted in every pod.
 STORAGE: Final = "/storage"
@@ -33,7 +33,7 @@ class KubeRay:
     become environment variables of every pod, such as the credentials of an object store.
     """
 
-    image: str = f"tune-reg:{tune_reg.__version__}"
+    image: str = f"tune-reg:{__version__}"
     claim: str | None = None
     secret: str | None = None
 
