@@ -115,6 +115,7 @@ def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(
     from tune_reg.cluster import jobs
     from tune_reg.execution.controller import StudyController
     from tune_reg.execution.results_directory import claim
+    from tune_reg.study import make_plan
 
     out = tmp_path / "out"
     declared = Study.from_toml(study)
@@ -127,7 +128,7 @@ def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(
             if self.polls == 2:
                 out.mkdir()
                 claim(out, declared)
-                StudyController(declared, out).next()
+                StudyController(make_plan(declared), out).next_run()
             self.status = "RUNNING" if self.polls < 4 else "SUCCEEDED"
             return super().get_job_info(job_id)
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tune_reg import data
 from tune_reg.cluster import KubeRay, Nodes, Slurm, Submission, jobs, rayjob, sbatch
+from tune_reg.data import load
 from tune_reg.errors import TuneRegError
-from tune_reg.execution.results_directory import write_provenance
+from tune_reg.execution.provenance import write_provenance
 from tune_reg.store import Results
+from tune_reg.study import make_plan
 
 #: A program that asks the head node whether it is alive.
 IS_ALIVE = """
@@ -68,7 +69,7 @@ def test_plugins_are_named_and_hashed_in_provenance(study_of, tmp_path):
     plugin = tmp_path / "my_plugin.py"
     plugin.write_bytes(b"# \xc3\xa9 \r\n")
     (tmp_path / "out").mkdir()
-    write_provenance(tmp_path / "out", study_of(), data.load("digits"), [plugin])
+    write_provenance(tmp_path / "out", make_plan(study_of()), load("digits"), [plugin])
     plugins = Results(tmp_path / "out").provenance()["plugins"]
     assert plugins == {"my_plugin.py": hashlib.sha256(b"# \xc3\xa9 \r\n").hexdigest()}
 

@@ -11,14 +11,13 @@ import pytest
 from tune_reg import cli
 from tune_reg.backends.ray.head_node import refuse_unreachable
 from tune_reg.errors import ClusterError
-from tune_reg.search import head
 
 #: A program that watches the head node at a port, ten times as often as the command does.
 WATCHER = """
 import sys, time
-from tune_reg.search import head
-head._LOOK_S /= 10
-with head.head_watched(f"127.0.0.1:{sys.argv[1]}"):
+from tune_reg.backends.ray import head_node
+head_node._INTERVAL_S /= 10
+with head_node.watch_head(f"127.0.0.1:{sys.argv[1]}"):
     print("watches", flush=True)
     time.sleep(float(sys.argv[2]))
 print("ended by itself", flush=True)
@@ -64,7 +63,7 @@ def listener():
 def watcher(port, seconds):
     process = subprocess.Popen(
         [sys.executable, "-c", WATCHER, str(port), str(seconds)],
-        env={"PYTHONPATH": str(Path(head.__file__).parents[2])},
+        env={"PYTHONPATH": str(Path(cli.__file__).parents[2])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,7 +11,7 @@ import pytest
 
 from tune_reg import Study, load
 from tune_reg.backends.ray.launch import run_study
-from tune_reg.backends.ray.preemption import heeded
+from tune_reg.backends.ray.preemption import preemption_watch
 
 #: Only a test that fails waits for so long.
 PATIENCE_S = 300
@@ -195,7 +195,7 @@ def test_draining_is_looked_for_every_two_seconds():
         return next(states)
 
     states_seen = []
-    with heeded(draining, clock=lambda: clock[0]) as preempted:
+    with preemption_watch(draining, clock=lambda: clock[0]) as preempted:
         for clock[0] in (0.0, 1.0, 1.9, 2.1, 3.0, 4.0, 4.2, 100.0):
             states_seen.append(preempted())
     assert states_seen == [False] * 6 + [True] * 2, "once preempted, for ever"
@@ -206,7 +206,7 @@ def test_sigterm_is_a_preemption_inside_the_context_and_what_it_was_outside():
     received = []
     before = signal.signal(signal.SIGTERM, lambda *_: received.append("outside"))
     try:
-        with heeded(lambda: False) as preempted:
+        with preemption_watch(lambda: False) as preempted:
             assert not preempted()
             signal.raise_signal(signal.SIGTERM)
             assert preempted()
@@ -218,5 +218,5 @@ def test_sigterm_is_a_preemption_inside_the_context_and_what_it_was_outside():
 
 
 def test_where_no_ray_runs_no_node_drains():
-    with heeded() as preempted:
+    with preemption_watch() as preempted:
         assert not preempted()
