@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import search_spaces.gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer, jac
+import search_spaces.defaults.gradient_penalties
+from tune_reg.regularizers.gradient_penalties.base import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties.formulas import jac
 from tune_reg.regularizers.registry import register
 
 
@@ -23,6 +24,6 @@ class ProbabilityJacobian(GradientPenaltyRegularizer):
   year = {2017}
 }"""
     hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
-    space = search_spaces.gradient_penalties.DEFAULT
-    paper = search_spaces.gradient_penalties.PAPER
+    space = search_spaces.defaults.gradient_penalties.DEFAULT
+    paper = search_spaces.defaults.gradient_penalties.PAPER
     per_sample = staticmethod(jac)

@@ -6,8 +6,8 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-import search_spaces.adadecay
-from tune_reg.regularizers.adadecay import ALPHA, REFERENCE, WEIGHT_DECAY
+import search_spaces.defaults.adadecay
+from tune_reg.regularizers.adadecay.decay import ALPHA, REFERENCE, WEIGHT_DECAY
 from tune_reg.regularizers.base import Progress, Regularizer, Strengths
 
 
@@ -17,7 +17,7 @@ class DecayControl(Regularizer):
     reference = REFERENCE
     hyperparameters = (WEIGHT_DECAY, ALPHA)
     strength = "weight_decay"
-    space = search_spaces.adadecay.DEFAULT
+    space = search_spaces.defaults.adadecay.DEFAULT
 
     @abstractmethod
     def factors(self, gradient: Tensor, alpha: Tensor, noise: Tensor | None) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import search_spaces.gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer, fob
+import search_spaces.defaults.gradient_penalties
+from tune_reg.regularizers.gradient_penalties.base import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties.formulas import fob
 from tune_reg.regularizers.registry import register
 
 
@@ -20,6 +21,6 @@ class LogitJacobian(GradientPenaltyRegularizer):
   year = {2017}
 }"""
     hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
-    space = search_spaces.gradient_penalties.DEFAULT
-    paper = search_spaces.gradient_penalties.PAPER
+    space = search_spaces.defaults.gradient_penalties.DEFAULT
+    paper = search_spaces.defaults.gradient_penalties.PAPER
     per_sample = staticmethod(fob)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tune_reg.regularizers.decay_control import DecayControl
+from tune_reg.regularizers.adadecay.control import DecayControl
 from tune_reg.regularizers.registry import register
 
 
