@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from torch import Tensor
 
+import search_spaces.defaults.gradient_penalties
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.gradient_penalties.formulas import probe_count
 
@@ -26,7 +27,10 @@ PROBES: Final = Hyperparameter("probes", 1, "random probes a sample", low=1, hig
 class GradientPenaltyRegularizer(Regularizer):
     """The base of the gradient penalties: ``lambda`` times the batch mean of a penalty is added to the loss."""
 
+    hyperparameters: ClassVar[tuple[Hyperparameter, ...]] = (STRENGTH, ESTIMATOR, PROBES)
     strength = "strength"
+    space = search_spaces.defaults.gradient_penalties.DEFAULT
+    paper = search_spaces.defaults.gradient_penalties.PAPER
 
     @staticmethod
     @abstractmethod

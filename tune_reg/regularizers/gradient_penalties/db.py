@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import search_spaces.defaults.gradient_penalties
 from tune_reg.regularizers.gradient_penalties.base import STRENGTH, GradientPenaltyRegularizer
 from tune_reg.regularizers.gradient_penalties.formulas import db
 from tune_reg.regularizers.registry import register
@@ -24,6 +23,4 @@ class DoubleBackpropagation(GradientPenaltyRegularizer):
   year = {1992}
 }"""
     hyperparameters = (STRENGTH,)
-    space = search_spaces.defaults.gradient_penalties.DEFAULT
-    paper = search_spaces.defaults.gradient_penalties.PAPER
     per_sample = staticmethod(db)
