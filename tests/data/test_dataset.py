@@ -42,9 +42,9 @@ def test_grey_images_without_a_channel():
 
 
 def test_the_callers_arrays_are_not_shared():
-    own = IMAGES.copy()
-    data = made(train_images=own)
-    own[:] = 0
+    changed = IMAGES.copy()
+    data = made(train_images=changed)
+    changed[:] = 0
     assert data.train_images.any()
 
 

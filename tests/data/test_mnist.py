@@ -78,9 +78,9 @@ def test_a_wrong_file_is_named_with_both_md5(how, family, contents, cache, tmp_p
     with pytest.raises(DataError) as caught:
         load_mnist(family, tmp_path)
     message = str(caught.value)
-    found = mnist.hashlib.md5(wrong[mnist.TRAIN_LABELS]).hexdigest()
+    digest = mnist.hashlib.md5(wrong[mnist.TRAIN_LABELS]).hexdigest()
     assert str(folder / mnist.TRAIN_LABELS) in message
-    assert found in message
+    assert digest in message
     assert family.md5[mnist.TRAIN_LABELS] in message
     assert "\n" not in message
     if how == "packed":

@@ -62,9 +62,9 @@ def test_a_changed_file_is_decoded_anew(folder):
 
 def test_files_that_come_by_a_download_are_kept_too(folder):
     calls, decode = counted()
-    found = iter([None, folder, folder])
-    load_shared("small", lambda: next(found), decode)
-    load_shared("small", lambda: next(found), decode)
+    answers = iter([None, folder, folder])
+    load_shared("small", lambda: next(answers), decode)
+    load_shared("small", lambda: next(answers), decode)
     assert calls == [1]
 
 
@@ -106,7 +106,7 @@ print(load_shared("small", lambda: folder, decode).md5)
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "shared")}
     command = [sys.executable, "-c", code, str(folder), str(log)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
-    said = {process.communicate(timeout=120)[0] for process in running}
+    outputs = {process.communicate(timeout=120)[0] for process in running}
     assert [process.returncode for process in running] == [0, 0, 0]
-    assert len(said) == 1
+    assert len(outputs) == 1
     assert log.read_text().splitlines() == ["decoded"]

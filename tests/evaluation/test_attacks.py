@@ -26,10 +26,10 @@ def test_attacks_on_a_linear_model_reach_what_they_can(linear, attack, norm, dua
     model, images, labels = linear
     value, reach = model.value(images).detach(), float(model.w.detach().norm(p=dual))
     epsilons = torch.quantile(value.abs() / reach, torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)).tolist()
-    found = attack(model, images, labels, epsilons, norm=norm)
-    assert found.shape == (3, 150)
+    results = attack(model, images, labels, epsilons, norm=norm)
+    assert results.shape == (3, 150)
     right = (value > 0) == (labels == 1)
-    for epsilon, row in zip(epsilons, found, strict=True):
+    for epsilon, row in zip(epsilons, results, strict=True):
         margin = value.abs() / (epsilon * reach)
         clear = (margin < 1 - short) | (margin > 1)
         assert clear.sum() > 130
@@ -46,13 +46,13 @@ def test_attacks_on_a_linear_model_reach_what_they_can(linear, attack, norm, dua
 def test_distances_to_the_boundary_of_a_linear_model(linear, attack, factor, further):
     model, images, labels = linear
     exact = (model.value(images).abs() / model.w.norm()).detach()
-    found = attack(model, images, labels)
-    assert found.dtype == torch.float64
-    assert found[:10].equal(torch.zeros(10, dtype=torch.float64))
-    found, exact = found[10:], exact[10:]
-    assert (found >= exact * (1 - 1e-6)).all()
-    assert (found <= factor * exact + further).all()
-    assert found.median() <= 1.03 * exact.median()
+    results = attack(model, images, labels)
+    assert results.dtype == torch.float64
+    assert results[:10].equal(torch.zeros(10, dtype=torch.float64))
+    results, exact = results[10:], exact[10:]
+    assert (results >= exact * (1 - 1e-6)).all()
+    assert (results <= factor * exact + further).all()
+    assert results.median() <= 1.03 * exact.median()
     assert exact.max() > 0.2
 
 
@@ -84,8 +84,8 @@ EPSILONS = {"linf": [0.02, 0.1, 0.3], "l2": [0.2, 0.5, 2.0]}
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_fast_gradient_is_its_formula(net, norm):
-    found = fast_gradient(*net, EPSILONS[norm], norm=norm)
-    for epsilon, row in zip(EPSILONS[norm], found, strict=True):
+    results = fast_gradient(*net, EPSILONS[norm], norm=norm)
+    for epsilon, row in zip(EPSILONS[norm], results, strict=True):
         assert row.equal(naive(*net, epsilon, norm, 1, torch.zeros_like(net[1]), epsilon))
 
 
@@ -100,10 +100,10 @@ def test_pgd_is_its_formula(net, norm):
         radius = torch.rand(90, generator=source, dtype=torch.float64) ** (1 / 64)
         start = start / start.flatten(1).norm(dim=1).reshape(-1, 1, 1, 1) * radius.reshape(-1, 1, 1, 1)
         assert start.flatten(1).norm(dim=1).max() <= 1
-    found = pgd(*net, EPSILONS[norm], norm=norm, seed=5)
-    for epsilon, row in zip(EPSILONS[norm], found, strict=True):
+    results = pgd(*net, EPSILONS[norm], norm=norm, seed=5)
+    for epsilon, row in zip(EPSILONS[norm], results, strict=True):
         assert row.equal(naive(*net, epsilon, norm, 40, start.double(), 2.5 * epsilon / 40))
-    shares = found.double().mean(1).tolist()
+    shares = results.double().mean(1).tolist()
     assert shares[0] > shares[1] > shares[2]
 
 
@@ -238,8 +238,8 @@ def test_a_black_image_that_foolbox_gives_for_nothing_found_is_not_found(attack)
             return torch.stack([1 - value, value], 1)
 
     images = torch.rand(3, 1, 2, 2)
-    found = attack(OnlyBlackIsWrong(), images, torch.ones(3, dtype=torch.int64))
-    assert found.tolist() == [math.inf] * 3
+    results = attack(OnlyBlackIsWrong(), images, torch.ones(3, dtype=torch.int64))
+    assert results.tolist() == [math.inf] * 3
 
 
 def test_gradient_norms(net):

@@ -65,24 +65,26 @@ def test_there_is_a_row_for_each_test_and_a_clean_one_before(rows):
 
 def test_accuracies_are_those_of_the_tests(rows, quick):
     model, images, labels = quick
-    found = {(row["test"], row["epsilon"] or row["severity"]): row["accuracy"] for row in rows if row["epsilon"] != 0}
+    accuracies = {
+        (row["test"], row["epsilon"] or row["severity"]): row["accuracy"] for row in rows if row["epsilon"] != 0
+    }
     clean = share(attacks.correct(*quick))
     assert {row["accuracy"] for row in rows if row["epsilon"] == 0} == {clean}
-    assert found["fgsm", 0.1] == share(fast_gradient(*quick, [0.1]))
-    assert found["pgd-linf", 0.05] == share(pgd(*quick, [0.05], seed=3))
-    assert found["pgd-l2", 0.5] == share(pgd(*quick, [0.5], norm="l2", seed=3))
+    assert accuracies["fgsm", 0.1] == share(fast_gradient(*quick, [0.1]))
+    assert accuracies["pgd-linf", 0.05] == share(pgd(*quick, [0.05], seed=3))
+    assert accuracies["pgd-l2", 0.5] == share(pgd(*quick, [0.5], norm="l2", seed=3))
     near, far = carlini_wagner(*quick), deepfool(*quick)
-    assert found["cw-l2", 0.2] == share(near > 0.2)
-    assert found["cw-l2", 0.5] == share(near > 0.5)
-    assert found["deepfool-l2", 0.3] == share(far > 0.3)
+    assert accuracies["cw-l2", 0.2] == share(near > 0.2)
+    assert accuracies["cw-l2", 0.5] == share(near > 0.5)
+    assert accuracies["deepfool-l2", 0.3] == share(far > 0.3)
     for test, strength, noise in (
         ("gaussian-noise", 0.3, gaussian_noise),
         ("uniform-noise", 0.2, uniform_noise),
         ("salt-noise", 0.1, salt_and_pepper),
     ):
-        assert found[test, strength] == share(attacks.correct(model, noise(images, strength, 3), labels))
+        assert accuracies[test, strength] == share(attacks.correct(model, noise(images, strength, 3), labels))
     for name in CORRUPTIONS:
-        assert found[name, 4] == share(attacks.correct(model, corrupt(images, name, 4, 3), labels))
+        assert accuracies[name, 4] == share(attacks.correct(model, corrupt(images, name, 4, 3), labels))
     medians = {row["test"]: row["median_distance"] for row in rows if row["epsilon"]}
     assert medians["cw-l2"] == statistics.median(near.tolist())
     assert medians["deepfool-l2"] == statistics.median(far.tolist())

@@ -26,8 +26,8 @@ def test_calibration_error_is_its_definition(bins, sharpness):
     logits = sharpness * drawn.standard_normal((500, 7))
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     labels = drawn.integers(0, 7, 500)
-    found = expected_calibration_error(torch.from_numpy(probabilities), torch.from_numpy(labels), bins=bins)
-    assert found == pytest.approx(naive_error(probabilities, labels, bins), abs=1e-12)
+    error = expected_calibration_error(torch.from_numpy(probabilities), torch.from_numpy(labels), bins=bins)
+    assert error == pytest.approx(naive_error(probabilities, labels, bins), abs=1e-12)
 
 
 def test_calibration_error_of_the_sure():

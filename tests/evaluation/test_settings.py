@@ -23,12 +23,12 @@ def test_all_is_off():
     "key", [key for key in RobustnessSettings.model_fields if key not in ("images", "corruptions")]
 )
 def test_strengths_are_sorted_and_survive_the_file(key, tmp_path):
-    own = study(**{key: [0.5, 0.1]})
-    assert getattr(own.robustness, key) == [0.1, 0.5]
-    assert not own.robustness.empty
+    asked = study(**{key: [0.5, 0.1]})
+    assert getattr(asked.robustness, key) == [0.1, 0.5]
+    assert not asked.robustness.empty
     path = tmp_path / "study.toml"
-    path.write_text(own.to_toml())
-    assert Study.from_toml(path) == own
+    path.write_text(asked.to_toml())
+    assert Study.from_toml(path) == asked
     for wrong, message in (
         ([0.1, 0.1], f"robustness.{key}: must differ, but got [0.1, 0.1]"),
         ([0.1, -0.1], f"robustness.{key}.1: must be greater than 0, but got -0.1"),

@@ -101,12 +101,12 @@ def test_without_slope_it_is_torch_sgd(momentum, decay):
             optimizer.step()
         return torch.cat([p.detach().flatten() for p in net.parameters()])
 
-    ours = trained(lambda p: AdaDecay(p, 0.1, momentum=momentum, weight_decay=decay, alpha=0.0))
-    torchs = trained(lambda p: torch.optim.SGD(p, 0.1, momentum=momentum, weight_decay=decay))
-    assert torch.allclose(ours, torchs, rtol=1e-11, atol=1e-13)
+    actual = trained(lambda p: AdaDecay(p, 0.1, momentum=momentum, weight_decay=decay, alpha=0.0))
+    expected = trained(lambda p: torch.optim.SGD(p, 0.1, momentum=momentum, weight_decay=decay))
+    assert torch.allclose(actual, expected, rtol=1e-11, atol=1e-13)
     if decay:
         sloped = trained(lambda p: AdaDecay(p, 0.1, momentum=momentum, weight_decay=decay, alpha=4.0))
-        assert not torch.allclose(sloped, torchs, rtol=1e-6, atol=1e-8)
+        assert not torch.allclose(sloped, expected, rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("alpha", [-1.0, 1.0, 4.0, 8.0])

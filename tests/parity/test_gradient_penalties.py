@@ -59,10 +59,10 @@ def gradients(value, model):
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_exact_equals_the_naive_form(kind, classes, scale):
     model, (inputs, targets) = network(classes, scale), batch(classes)
-    ours = GradientPenalty(kind, strength=1.0).per_sample(model, inputs, targets)
+    actual = GradientPenalty(kind, strength=1.0).per_sample(model, inputs, targets)
     expected = naive(kind, model, inputs, targets)
-    torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-13)
-    torch.testing.assert_close(gradients(ours.sum(), model), gradients(expected.sum(), model), rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(gradients(actual.sum(), model), gradients(expected.sum(), model), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,9 +97,9 @@ def test_probes_are_unbiased_in_value_and_in_gradient(kind, scale):
     exact = GradientPenalty(kind, strength=1.0).per_sample(model, inputs, targets)
     estimate = GradientPenalty(kind, strength=1.0, probes=20_000).per_sample(model, inputs, targets)
     torch.testing.assert_close(estimate, exact, rtol=0.05, atol=1e-4)
-    ours, expected = gradients(estimate.sum(), model), gradients(exact.sum(), model)
-    assert float(torch.dot(ours, expected) / (ours.norm() * expected.norm())) > 0.998
-    assert float(ours.norm() / expected.norm()) == pytest.approx(1, abs=0.06)
+    actual, expected = gradients(estimate.sum(), model), gradients(exact.sum(), model)
+    assert float(torch.dot(actual, expected) / (actual.norm() * expected.norm())) > 0.998
+    assert float(actual.norm() / expected.norm()) == pytest.approx(1, abs=0.06)
 
 
 def test_the_square_takes_two_independent_probes():

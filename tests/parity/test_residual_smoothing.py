@@ -79,9 +79,9 @@ def test_value_and_gradient_equal_the_dense_matrix(annealing, output, orientatio
         assert loss.shape == ()
         assert loss.dtype == torch.float64
         assert loss.item() == pytest.approx(expected.item(), rel=1e-12)
-        (ours,), (theirs,) = (torch.autograd.grad(value, outputs) for value in (loss, expected))
-        assert ours.abs().max() > 1e-6
-        assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-13)
+        (gradient,), (expected_gradient,) = (torch.autograd.grad(value, outputs) for value in (loss, expected))
+        assert gradient.abs().max() > 1e-6
+        assert torch.allclose(gradient, expected_gradient, rtol=1e-10, atol=1e-13)
 
 
 def test_the_gradient_goes_past_kappa_and_not_through_it():

@@ -41,18 +41,18 @@ def test_l1_adds_the_subgradient(strength):
 def test_decoupled_decay_with_adam_is_adamw():
     drawn = torch.Generator().manual_seed(0)
     start = torch.randn(7, 3, dtype=torch.float64, generator=drawn)
-    ours, theirs = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
-    adam, adamw = torch.optim.Adam([ours], lr=0.01), torch.optim.AdamW([theirs], lr=0.01, weight_decay=0.3)
+    actual, reference = torch.nn.Parameter(start.clone()), torch.nn.Parameter(start.clone())
+    adam, adamw = torch.optim.Adam([actual], lr=0.01), torch.optim.AdamW([reference], lr=0.01, weight_decay=0.3)
     decay = regularizer("decoupled-weight-decay")()
     for _ in range(50):
         gradient = torch.randn(7, 3, dtype=torch.float64, generator=drawn)
         with torch.no_grad():
-            ours.copy_(decay.update(ours, gradient, strengths(weight_decay=0.3), at(0.01)))
-        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+            actual.copy_(decay.update(actual, gradient, strengths(weight_decay=0.3), at(0.01)))
+        actual.grad, reference.grad = gradient.clone(), gradient.clone()
         adam.step()
         adamw.step()
-    torch.testing.assert_close(ours, theirs, rtol=1e-13, atol=1e-15)
-    assert not torch.allclose(ours, start, atol=0.1)
+    torch.testing.assert_close(actual, reference, rtol=1e-13, atol=1e-15)
+    assert not torch.allclose(actual, start, atol=0.1)
 
 
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.37, 1.0])
@@ -63,8 +63,8 @@ def test_smoothed_labels_give_torchs_smoothed_cross_entropy(epsilon, classes):
         functional.one_hot(targets, classes).double(), strengths(epsilon=epsilon), at()
     )
     np.testing.assert_allclose(soft.sum(1), 1.0, rtol=1e-14)
-    ours = functional.cross_entropy(outputs, soft)
-    torch.testing.assert_close(ours, functional.cross_entropy(outputs, targets, label_smoothing=epsilon))
+    actual = functional.cross_entropy(outputs, soft)
+    torch.testing.assert_close(actual, functional.cross_entropy(outputs, targets, label_smoothing=epsilon))
 
 
 @pytest.mark.parametrize("scale", [1.0, 300.0])

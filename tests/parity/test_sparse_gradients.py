@@ -33,9 +33,9 @@ def train(model, optimizer, data, shares=None):
 def test_dense_is_sgd():
     data = batches(60)
     one, other = network(), network()
-    ours = train(one, SparseGradientSGD(one.parameters(), 0.1, momentum=0.9, weight_decay=1e-2), data)
-    theirs = train(other, torch.optim.SGD(other.parameters(), 0.1, momentum=0.9, weight_decay=1e-2), data)
-    for a, b in zip(ours, theirs, strict=True):
+    sparse = train(one, SparseGradientSGD(one.parameters(), 0.1, momentum=0.9, weight_decay=1e-2), data)
+    plain = train(other, torch.optim.SGD(other.parameters(), 0.1, momentum=0.9, weight_decay=1e-2), data)
+    for a, b in zip(sparse, plain, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
 
@@ -46,7 +46,7 @@ def test_masks_the_whole_update_until_the_share_changes(momentum):
     data, model = batches(len(shares)), network()
     generator = torch.Generator().manual_seed(9)
     optimizer = SparseGradientSGD(model.parameters(), 0.1, momentum=momentum, weight_decay=1e-2, generator=generator)
-    ours = train(model, optimizer, data, shares)
+    sparse = train(model, optimizer, data, shares)
 
     other = network()
     parameters = list(other.parameters())
@@ -72,7 +72,7 @@ def test_masks_the_whole_update_until_the_share_changes(momentum):
                     step[j] = d if buffers[i] is None or momentum == 0 else momentum * old + d
                 buffers[i] = step.view_as(p).clone()
                 flat -= 0.1 * step
-    for a, b in zip(ours, parameters, strict=True):
+    for a, b in zip(sparse, parameters, strict=True):
         torch.testing.assert_close(a, b.detach(), rtol=1e-10, atol=1e-13)
 
 

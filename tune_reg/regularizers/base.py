@@ -1,4 +1,4 @@
-"""What a regularizer is: hooks into a training step, written as pure functions of tensors."""
+"""The base class of regularizers: hooks into a training step, written as pure functions of tensors."""
 
 from __future__ import annotations
 
@@ -180,16 +180,17 @@ class Regularizer(ABC):
     def sparsity(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The share of the weights that get no update, in [0, 1): scalar.
 
-        Taken once an epoch. Which weights rest is decided anew, by ``mask``, when the share changes.
+        Taken once an epoch. ``mask`` decides which weights rest, anew when the share changes.
         """
         raise NotImplementedError
 
     def mask(self, parameter: Tensor, sparsity: float, source: torch.Generator) -> Tensor | None:
         """Which elements of a parameter learn (1) and which rest (0), or None for a parameter that learns as a whole.
 
-        Called for each parameter tensor when ``sparsity``, the share of resting weights in (0, 1), changes. ``source``:
-        random numbers of this run, epoch and parameter alone. By default a random share of each tensor with more than
-        one dimension rests. Returns a mask in the shape and dtype of ``parameter``.
+        Called for each parameter tensor in every epoch in which ``sparsity``, the share of resting weights, is above 0.
+        ``source``: random numbers that depend on the run, the parameter and the epoch in which the share last changed,
+        so that a mask drawn from them stays until the share changes again. By default a random share of each tensor
+        with more than one dimension rests. Returns a mask in the shape and dtype of ``parameter``.
 
         >>> from tune_reg.regularizers import regularizer
         >>> mask = regularizer("sparse-gradients")().mask(torch.zeros(4, 5), 0.3, torch.Generator())

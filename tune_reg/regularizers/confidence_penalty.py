@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-import search_spaces.confidence_penalty
+import search_spaces.defaults.confidence_penalty
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -30,7 +30,7 @@ class ConfidencePenalty(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("strength", 0.1, "beta, the factor of the entropy", low=0.0, off=0.0),)
     strength = "strength"
-    space = search_spaces.confidence_penalty.DEFAULT
+    space = search_spaces.defaults.confidence_penalty.DEFAULT
 
     def penalty(
         self,

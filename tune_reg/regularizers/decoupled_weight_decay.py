@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-import search_spaces.decoupled_weight_decay
+import search_spaces.defaults.decoupled_weight_decay
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -26,7 +26,7 @@ class DecoupledWeightDecay(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("weight_decay", 5e-4, "lambda", low=0.0, off=0.0),)
     strength = "weight_decay"
-    space = search_spaces.decoupled_weight_decay.DEFAULT
+    space = search_spaces.defaults.decoupled_weight_decay.DEFAULT
 
     def update(self, parameter: Tensor, gradient: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
         """The decayed weight, ``(1 - lr lambda) w``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-import search_spaces.dropout
+import search_spaces.defaults.dropout
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -29,8 +29,8 @@ class Dropout(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("rate", 0.125, "P, the probability to drop", low=0.0, high=0.999, off=0.0),)
     strength = "rate"
-    space = search_spaces.dropout.DEFAULT
-    paper = search_spaces.dropout.PAPER
+    space = search_spaces.defaults.dropout.DEFAULT
+    paper = search_spaces.defaults.dropout.PAPER
 
     def dropout(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The probability ``P`` to drop a unit."""

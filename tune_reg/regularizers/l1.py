@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-import search_spaces.l1
+import search_spaces.defaults.l1
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -26,7 +26,7 @@ class L1(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("strength", 1e-5, "lambda, the factor of |w|_1", low=0.0, off=0.0),)
     strength = "strength"
-    space = search_spaces.l1.DEFAULT
+    space = search_spaces.defaults.l1.DEFAULT
 
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-import search_spaces.label_smoothing
+import search_spaces.defaults.label_smoothing
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -24,8 +24,8 @@ class LabelSmoothing(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("epsilon", 0.1, "share of the target spread", low=0.0, high=1.0, off=0.0),)
     strength = "epsilon"
-    space = search_spaces.label_smoothing.DEFAULT
-    paper = search_spaces.label_smoothing.PAPER
+    space = search_spaces.defaults.label_smoothing.DEFAULT
+    paper = search_spaces.defaults.label_smoothing.PAPER
 
     def targets(self, targets: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
         """The smoothed targets, ``(1 - epsilon) y + epsilon / M``."""

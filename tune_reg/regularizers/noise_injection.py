@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-import search_spaces.noise_injection
+import search_spaces.defaults.noise_injection
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -31,8 +31,8 @@ class NoiseInjection(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("strength", 0.1, "lambda, the noise's standard deviation", low=0.0, off=0.0),)
     strength = "strength"
-    space = search_spaces.noise_injection.DEFAULT
-    paper = search_spaces.noise_injection.PAPER
+    space = search_spaces.defaults.noise_injection.DEFAULT
+    paper = search_spaces.defaults.noise_injection.PAPER
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
         """The shape of the images: one random number for each value."""

@@ -69,8 +69,8 @@ def regularizers() -> dict[str, type[Regularizer]]:
     """All regularizers by name, sorted: those of this package, of installed packages, and of plugins."""
     _load_entry_points()
     package = importlib.import_module("tune_reg.regularizers")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
     return dict(sorted(_REGISTERED.items()))
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-import search_spaces.residual_smoothing
+import search_spaces.defaults.residual_smoothing
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 from tune_reg.schedules import Real, laplace, logistic
@@ -115,8 +115,8 @@ class ResidualSmoothingRegularizer(Regularizer):
         Hyperparameter("orientation", "row", "the smoothing matrix or its transpose", choices=ORIENTATIONS),
     )
     strength = "b"
-    space = search_spaces.residual_smoothing.DEFAULT
-    paper = search_spaces.residual_smoothing.PAPER
+    space = search_spaces.defaults.residual_smoothing.DEFAULT
+    paper = search_spaces.defaults.residual_smoothing.PAPER
 
     def loss(self, outputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
         """The loss of residual smoothing, ``1/B sum_i |r_i|^2``."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import search_spaces.sparse_gradients
+import search_spaces.defaults.sparse_gradients
 from tune_reg.optimizers.per_parameter import Params, PerParameterOptimizer, check_not_negative
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.masks import is_maskable, random_mask
@@ -34,8 +34,8 @@ class SparseGradients(Regularizer):
         Hyperparameter("weight_decay", 1e-4, "lambda of constant weight decay beside it", low=0.0, off=0.0),
     )
     strength = "sparsity"
-    space = search_spaces.sparse_gradients.DEFAULT
-    paper = search_spaces.sparse_gradients.PAPER
+    space = search_spaces.defaults.sparse_gradients.DEFAULT
+    paper = search_spaces.defaults.sparse_gradients.PAPER
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The coefficient ``lambda`` of weight decay."""

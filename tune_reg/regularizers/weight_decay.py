@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-import search_spaces.weight_decay
+import search_spaces.defaults.weight_decay
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -24,8 +24,8 @@ class WeightDecay(Regularizer):
 }"""
     hyperparameters = (Hyperparameter("weight_decay", 5e-4, "lambda, the factor of 1/2 |w|^2", low=0.0, off=0.0),)
     strength = "weight_decay"
-    space = search_spaces.weight_decay.DEFAULT
-    paper = search_spaces.weight_decay.PAPER
+    space = search_spaces.defaults.weight_decay.DEFAULT
+    paper = search_spaces.defaults.weight_decay.PAPER
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The coefficient ``lambda``."""

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-import search_spaces.weight_decay_taper
+import search_spaces.defaults.weight_decay_taper
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
 
@@ -63,8 +63,8 @@ class WeightDecayTaper(Regularizer):
         Hyperparameter("taper", "free", "a free taper or a scheme of the paper", choices=TAPERS),
     )
     strength = "weight_decay"
-    space = search_spaces.weight_decay_taper.DEFAULT
-    paper = search_spaces.weight_decay_taper.PAPER
+    space = search_spaces.defaults.weight_decay_taper.DEFAULT
+    paper = search_spaces.defaults.weight_decay_taper.PAPER
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The coefficient ``lambda`` at the learning rate in use."""

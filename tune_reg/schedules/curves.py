@@ -132,15 +132,21 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
-class Laplace(Schedule):
-    """The Laplace density around ``mu`` with width ``b``, its peak scaled to 1."""
+class Annealing(Schedule):
+    """The base of the annealings: a density around ``mu`` with width ``b``, its peak scaled to 1."""
 
-    kind: ClassVar[str] = "laplace"
     mu: Real = 0.75
     b: Real = 0.5
 
     def __post_init__(self) -> None:
         _positive("b", self.b)
+
+
+@dataclass(frozen=True)
+class Laplace(Annealing):
+    """The Laplace density around ``mu`` with width ``b``, its peak scaled to 1."""
+
+    kind: ClassVar[str] = "laplace"
 
     def __call__(self, progress: Real) -> Real:
         """The value ``exp(-|progress - mu| / b)``."""
@@ -148,15 +154,10 @@ class Laplace(Schedule):
 
 
 @dataclass(frozen=True)
-class Logistic(Schedule):
+class Logistic(Annealing):
     """The logistic density around ``mu`` with width ``b``, its peak scaled to 1."""
 
     kind: ClassVar[str] = "logistic"
-    mu: Real = 0.75
-    b: Real = 0.5
-
-    def __post_init__(self) -> None:
-        _positive("b", self.b)
 
     def __call__(self, progress: Real) -> Real:
         """The value ``sech((progress - mu) / (2 b))**2``, computed so that a small b does not overflow."""

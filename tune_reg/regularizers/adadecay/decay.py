@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import torch
 from torch import Tensor
 
-import search_spaces.adadecay
+import search_spaces.defaults.adadecay
 from tune_reg.optimizers.per_parameter import Params, PerParameterOptimizer, check_not_negative
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import register
@@ -81,8 +81,8 @@ class AdaDecayRegularizer(Regularizer):
         Hyperparameter("mode", "coupled", "decay through the gradient, or on the weight itself", choices=MODES),
     )
     strength = "weight_decay"
-    space = search_spaces.adadecay.DEFAULT
-    paper = search_spaces.adadecay.PAPER
+    space = search_spaces.defaults.adadecay.DEFAULT
+    paper = search_spaces.defaults.adadecay.PAPER
 
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None

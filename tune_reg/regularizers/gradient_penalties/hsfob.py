@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import search_spaces.gradient_penalties
-from tune_reg.regularizers.gradient_penalties import (
-    ESTIMATOR,
-    PROBES,
-    STRENGTH,
-    THESIS,
-    GradientPenaltyRegularizer,
-    hsfob,
-)
+from tune_reg.regularizers.gradient_penalties.base import THESIS, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties.formulas import hsfob
 from tune_reg.regularizers.registry import register
 
 
@@ -21,7 +14,4 @@ class HessianWeightedJacobian(GradientPenaltyRegularizer):
     name = "hsfob"
     formula = "L + lambda mean Tr(J^T H J), H = diag(z) - z z^T"
     reference = THESIS
-    hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
-    space = search_spaces.gradient_penalties.DEFAULT
-    paper = search_spaces.gradient_penalties.PAPER
     per_sample = staticmethod(hsfob)

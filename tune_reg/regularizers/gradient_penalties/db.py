@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import search_spaces.gradient_penalties
-from tune_reg.regularizers.gradient_penalties import STRENGTH, GradientPenaltyRegularizer, db
+from tune_reg.regularizers.gradient_penalties.base import STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties.formulas import db
 from tune_reg.regularizers.registry import register
 
 
@@ -23,6 +23,4 @@ class DoubleBackpropagation(GradientPenaltyRegularizer):
   year = {1992}
 }"""
     hyperparameters = (STRENGTH,)
-    space = search_spaces.gradient_penalties.DEFAULT
-    paper = search_spaces.gradient_penalties.PAPER
     per_sample = staticmethod(db)

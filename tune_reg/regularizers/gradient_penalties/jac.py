@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import search_spaces.gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer, jac
+from tune_reg.regularizers.gradient_penalties.base import GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties.formulas import jac
 from tune_reg.regularizers.registry import register
 
 
@@ -22,7 +22,4 @@ class ProbabilityJacobian(GradientPenaltyRegularizer):
   pages = {4265--4280},
   year = {2017}
 }"""
-    hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
-    space = search_spaces.gradient_penalties.DEFAULT
-    paper = search_spaces.gradient_penalties.PAPER
     per_sample = staticmethod(jac)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import search_spaces.gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer, fob
+from tune_reg.regularizers.gradient_penalties.base import GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties.formulas import fob
 from tune_reg.regularizers.registry import register
 
 
@@ -19,7 +19,4 @@ class LogitJacobian(GradientPenaltyRegularizer):
   journal = {arXiv preprint arXiv:1712.09936},
   year = {2017}
 }"""
-    hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
-    space = search_spaces.gradient_penalties.DEFAULT
-    paper = search_spaces.gradient_penalties.PAPER
     per_sample = staticmethod(fob)

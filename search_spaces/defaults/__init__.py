@@ -1,0 +1,1 @@
+"""The default search space of each regularizer, and the grids of the papers."""
