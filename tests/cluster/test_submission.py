@@ -1,16 +1,17 @@
 """What travels to a cluster, and how it is named."""
 
+import re
+import tomllib
+
 import pytest
 
 from tune_reg import Study
-from tune_reg.cluster import Nodes, Submission
+from tune_reg.cluster import Submission
 from tune_reg.errors import ClusterError
 
 
 def test_the_study_that_travels_is_the_one_that_was_given(study_of):
     submission = Submission(study_of(search={"trials": 3}), "out")
-    import tomllib
-
     assert Study(**tomllib.loads(submission.study_text)).hash == submission.study.hash
 
 
@@ -53,17 +54,7 @@ def test_plugins_are_read(study_of, tmp_path):
 
 
 def test_labels_are_dns_labels(study_of, awkward_texts):
-    import re
-
     for name in [*awkward_texts, "x" * 80, "-" * 80]:
         if any(c in name for c in "\n\r\t"):
             continue
         assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?", Submission(study_of(name=name), "out").label)
-
-
-def test_nodes_that_cannot_hold_a_trial_are_refused(study_of):
-    with pytest.raises(ClusterError, match=r"--gpus-per-node: must be >= resources.gpus .* but got 0"):
-        Nodes().refuse_too_small(study_of(resources={"gpus": 0.5}))
-    with pytest.raises(ClusterError, match="--nodes: must be >= 1, but got 0"):
-        Nodes(count=0)
-    Nodes(gpus=1).refuse_too_small(study_of(resources={"gpus": 0.5}))
