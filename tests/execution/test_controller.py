@@ -43,7 +43,8 @@ def uninterrupted(tmp_path_factory):
 
 def tables(directory):
     results = Results(directory)
-    return [sorted_rows(table, without=()) for table in (results.trials(), results.epochs(), results.final())]
+    read = (results.trials(), results.epochs(), results.final())
+    return [sorted_rows(table.to_pylist(), without=()) for table in read]
 
 
 @pytest.mark.parametrize("stop_after", range(1, 11))

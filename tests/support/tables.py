@@ -3,18 +3,19 @@
 from tune_reg import load
 
 
-def sorted_rows(table, *, without=("wall_s",)):
-    """The rows of a table in an order of their own, without columns of times; NaN equals NaN."""
+def sorted_rows(rows, *, without=("wall_s",)):
+    """Rows of a table in an order of their own, without columns of times; NaN equals NaN."""
     return sorted(
         tuple((name, repr(value)) for name, value in sorted(row.items()) if name not in without)
-        for row in table.to_pylist()
+        for row in rows
     )
 
 
 def everything(directory):
     """Every table of the study in ``directory``, without times."""
     results = load(directory)
-    return {name: sorted_rows(getattr(results, name)()) for name in ("trials", "epochs", "final", "robustness")}
+    names = ("trials", "epochs", "final", "robustness")
+    return {name: sorted_rows(getattr(results, name)().to_pylist()) for name in names}
 
 
 def written(results):
