@@ -192,7 +192,9 @@ def test_a_confirmed_run_that_was_trained_before_is_only_tested(tmp_path):
 
 def test_a_run_that_diverges_says_so_and_the_others_go_on(tmp_path):
     wild = order(1, tmp_path, "confirm")
-    wild = dataclasses.replace(wild, run=dataclasses.replace(wild.run, params={**wild.run.params, "learning_rate": 1e9}))
+    wild = dataclasses.replace(
+        wild, run=dataclasses.replace(wild.run, params={**wild.run.params, "learning_rate": 1e9})
+    )
     worker = LaneWorker([order(0, tmp_path), wild], CPU)
     rows, diverged = [], None
     for epoch in range(EPOCHS):

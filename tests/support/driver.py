@@ -22,12 +22,6 @@ def start(directory, *, cwd=None) -> subprocess.Popen:
     )
 
 
-def finish(directory, *, cwd=None) -> None:
-    """The study in ``directory`` to its end, in another process."""
-    output, _ = start(directory, cwd=cwd).communicate(timeout=200)
-    assert output.endswith(ENDS), output
-
-
 def _main() -> None:
     import in_process
     import torch

@@ -6,8 +6,7 @@ from tune_reg import load
 def sorted_rows(rows, *, without=("wall_s",)):
     """Rows of a table in an order of their own, without columns of times; NaN equals NaN."""
     return sorted(
-        tuple((name, repr(value)) for name, value in sorted(row.items()) if name not in without)
-        for row in rows
+        tuple((name, repr(value)) for name, value in sorted(row.items()) if name not in without) for row in rows
     )
 
 

@@ -2,24 +2,22 @@
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import warnings
 from collections import Counter
-from pathlib import Path
 
+import in_process
 import pytest
 from digits import digits_study
+from processes import children_of, raylets_of, start_command, wait_until
 from tables import written
 
 from tune_reg import load
 from tune_reg.backends.ray import study_trainables
 from tune_reg.backends.ray.launch import run_study
-from tune_reg.errors import ClusterError
+from tune_reg.errors import ClusterError, StoreError
 from tune_reg.execution.messages import Completed, RunReport
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 
@@ -76,6 +74,16 @@ def test_a_study_that_fits_nowhere_ends_at_once(tmp_path, ray_cluster):
         run_study(digits_study(resources={"cpus": 10_000}), tmp_path)
 
 
+def test_a_checkpoint_that_cannot_be_written_ends_the_study_in_one_line_and_it_goes_on(tmp_path, ray_cluster):
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match=r"cannot be written \(.*\); make room and give the command again") as error:
+        run_study(digits_study(), tmp_path)
+    assert "\n" not in str(error.value)
+    (tmp_path / "checkpoints").unlink()
+    results = in_process.run_study(digits_study(), tmp_path)
+    assert results.trials()["state"].to_pylist() == ["complete"] * 3
+
+
 def test_runs_shorter_than_the_start_of_a_process_leave_the_others_time_to_start(tmp_path, ray_cluster, monkeypatch):
     import ray
     from ray import tune
@@ -116,7 +124,7 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
         deadline = time.monotonic() + 100
         while not killed and time.monotonic() < deadline:
             if list((tmp_path / "checkpoints").glob("*/epoch-*.pt")):
-                pids = trial_processes()
+                pids = children_of(raylets_of(os.getpid()), "ray::", "Trainable")
                 if pids:
                     os.kill(pids[0], signal.SIGKILL)
                     killed.append(pids[0])
@@ -130,27 +138,6 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
     assert killed
     assert [(row["state"], row["epochs_trained"]) for row in results.trials().to_pylist()] == [("complete", 40)] * 2
     assert results.final()["state"].to_pylist() == ["complete"]
-
-
-def trial_processes() -> list[int]:
-    """The processes of trials under the Ray of this process, and of no other."""
-    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    # Commands may have several lines.
-    rows = [found.groups() for line in listed.splitlines() if (found := re.fullmatch(r" *(\d+) +(\d+) (.*)", line))]
-    raylets = {pid for pid, parent, args in rows if parent == str(os.getpid()) and "raylet/raylet" in args}
-    return [int(pid) for pid, parent, args in rows if parent in raylets and "ray::" in args and "Trainable" in args]
-
-
-def wait_for_parts(folder: Path, count: int, process: subprocess.Popen) -> list[Path]:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        parts = list(folder.glob("*.parquet"))
-        if len(parts) >= count:
-            return parts
-        if process.poll() is not None:
-            pytest.fail(process.stdout.read().decode())
-        time.sleep(0.05)
-    pytest.fail(f"fewer than {count} trials ended in two minutes")
 
 
 @pytest.mark.slow
@@ -198,20 +185,20 @@ def test_a_killed_driver_goes_on(tmp_path):
     study, out = tmp_path / "study.toml", tmp_path / "out"
     longer = {**STUDY.to_plain(), "training": {"epochs": 6, "batch_size": 16}, "confirm": {"seeds": 2}}
     study.write_text(digits_study(**longer).to_toml())
-    command = [sys.executable, "-m", "tune_reg.cli", "run", str(study), "--out", str(out)]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-    ended = wait_for_parts(out / "tables" / "trials", 3, first)
+    first = start_command("run", study, "--out", out, start_new_session=True)
+    parts = out / "tables" / "trials"
+    wait_until(lambda: len(list(parts.glob("*.parquet"))) >= 3, first, 120)
     os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    first.stdout.close()
+    first.communicate()
     before = {(r["regularizer"], r["trial"]): r["wall_s"] for r in load(out).trials().to_pylist()}
-    assert len(before) >= len(ended)
-    second = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert second.returncode == 0, second.stdout + second.stderr
+    assert len(before) >= 3
+    second = start_command("run", study, "--out", out)
+    output, _ = second.communicate(timeout=200)
+    assert second.returncode == 0, output
     results = load(out)
     trials = [(r["regularizer"], r["trial"]) for r in results.trials().to_pylist()]
     assert sorted(trials) == sorted((name, n) for name in METHODS for n in range(4))
     assert results.final().num_rows == 8
     after = {(r["regularizer"], r["trial"]): r["wall_s"] for r in results.trials().to_pylist()}
     assert {key: after[key] for key in before} == before, "a finished trial was run again"
-    assert "report: " in second.stdout
+    assert "report: " in output

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tune_reg.errors import ClusterError
 from tune_reg.backends.ray.resources import demand, refuse_what_fits_nowhere, slots
+from tune_reg.errors import ClusterError
 from tune_reg.study import ResourceSettings
 
 
