@@ -215,7 +215,7 @@ def test_interrupted_runs_come_into_the_group_of_their_key_first(make_groups):
 
 
 def carry_out(controller, groups, rng=None, accuracy=lambda run: 0.5, slots=1):
-    """Everything to its end, with up to ``slots`` groups and single runs at a time; which of them comes is ``rng``'s."""
+    """Everything to its end, with up to ``slots`` groups and single runs at a time, which ``rng`` picks from."""
     running = []
     while not controller.finished:
         while len(running) < slots and (upcoming := groups.next_run()) is not None:

@@ -42,32 +42,28 @@ def trained(folder):
 
 
 @pytest.mark.timeout(2.5 * PATIENCE_S)
-def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(tmp_path):
-    from ray.cluster_utils import Cluster
-
+def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(tmp_path, start_nodes):
     epochs, strengths = 5, [0.0, 0.001, 0.002]
     plugin = load_traced(tmp_path, "traced", strengths, last_epoch=epochs - 1, deadly=9)
     search = {"trials": 3, "pruner": "none", "sampler": "grid"}
     study = digits_study(regularizers=["traced"], search=search, training={"epochs": epochs, "batch_size": 256})
     (tmp_path / "study.toml").write_text(study.to_toml())
     out = tmp_path / "out"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    node = cluster.add_node(num_cpus=1)
-    raylet = node.all_processes["raylet"][0].process.pid
+    cluster = start_nodes(head_cpus=1, nodes=1)
+    (raylet,) = cluster.raylets
     address = ("--address", cluster.address)
     process = start_command("run", tmp_path / "study.toml", "--out", out, *address, "--plugin", plugin)
     try:
         ((lost, _, doomed, _),) = wait_until(
             lambda: [row for row in trained(tmp_path) if row[1] == 2 and row[3] == raylet], process, PATIENCE_S
         )
-        cluster.remove_node(node, allow_graceful=False)
+        cluster.tell(f"kill {raylet}")
         # The processes of the node outlive the raylet by a moment, as orphans. This one goes no further.
         (tmp_path / "go.new").write_text(str(doomed))
         (tmp_path / "go.new").rename(tmp_path / "go")
         output, _ = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
-        cluster.shutdown()
     assert process.returncode == 0, output
     results = load(out)
     rows = results.trials().to_pylist()

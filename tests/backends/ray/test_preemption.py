@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -83,57 +81,10 @@ def test_a_process_that_gets_a_sigterm_keeps_its_steps_and_another_one_goes_on(t
     assert left_at % (STEPS // EPOCHS) != 0, "in the middle of an epoch"
 
 
-#: Starts a head and two nodes that train, tells where they are, drains a node where it reads its number, and ends when
-#: its input does. In a process of its own: the tests' has a Ray.
-CLUSTER = """
-import sys, time
-import ray
-from ray._raylet import GcsClient
-from ray.core.generated.autoscaler_pb2 import DrainNodeReason
-from ray.cluster_utils import Cluster
-head = {"num_cpus": 0, "include_dashboard": False}
-cluster = Cluster(initialize_head=True, head_node_args=head)
-nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-pids = [node.all_processes["raylet"][0].process.pid for node in nodes]
-print(cluster.address, *pids, flush=True)
-for line in sys.stdin:
-    if line == "lose the head\\n":
-        cluster.remove_node(cluster.head_node, allow_graceful=False)
-        print("lost", flush=True)
-        continue
-    node = nodes[pids.index(int(line))]
-    reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
-    deadline = int(1000 * (time.time() + 600))
-    print(GcsClient(address=cluster.address).drain_node(node.node_id, reason, "a test", deadline), flush=True)
-cluster.shutdown()
-"""
-
-
-@pytest.fixture
-def start_cluster():
-    started = []
-
-    def start():
-        process = subprocess.Popen(
-            [sys.executable, "-c", CLUSTER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        started.append(process)
-        address, *raylets = process.stdout.readline().split()
-        return process, address, [int(pid) for pid in raylets]
-
-    yield start
-    for process in started:
-        process.communicate("", timeout=60)
-
-
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.timeout(2.5 * PATIENCE_S)
-def test_a_node_that_drains_is_left_and_after_its_head_is_lost_the_same_command_goes_on(tmp_path, start_cluster):
+def test_a_node_that_drains_is_left_and_after_its_head_is_lost_the_same_command_goes_on(tmp_path, start_nodes):
     strengths = [0.0, 0.001, 0.002]
     study, plugin = slow_study(tmp_path, "drained", strengths, pause=0.2)
     (tmp_path / "study.toml").write_text(study.to_toml())
@@ -148,28 +99,25 @@ def test_a_node_that_drains_is_left_and_after_its_head_is_lost_the_same_command_
             lambda: next((row for row in trained(tmp_path) if condition(*row)), None), process, PATIENCE_S
         )
 
-    cluster, address, raylets = start_cluster()
-    process = command(address)
+    cluster = start_nodes(nodes=2)
+    process = command(cluster.address)
     try:
         trial, _, pid, raylet = first_row(lambda _trial, step, _pid, _raylet: step == 16)
-        assert raylet in raylets
-        cluster.stdin.write(f"{raylet}\n")
-        cluster.stdin.flush()
-        assert cluster.stdout.readline() == "(True, '')\n"
+        assert raylet in cluster.raylets
+        cluster.tell(f"drain {raylet}")
         # Elsewhere: there alone anything is trained from now on.
         first_row(lambda other_trial, _step, other_pid, _raylet: other_trial == trial and other_pid != pid)
         rows = trained(tmp_path)
         steps = [row[1] for row in rows if row[0] == trial]
         assert steps == list(range(len(steps))), "each step once, in order, in two processes"
-        assert {rows[-1][3]} == set(raylets) - {raylet}
-        cluster.stdin.write("lose the head\n")
-        cluster.stdin.flush()
+        assert {rows[-1][3]} == set(cluster.raylets) - {raylet}
+        cluster.tell("kill head")
         output, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 1, output
-        assert output.splitlines()[-1].startswith(f"tune-reg: the head of the cluster, {address}, is lost; give the co")
+        lost = f"tune-reg: the head of the cluster, {cluster.address}, is lost; give the command again"
+        assert output.splitlines()[-1].startswith(lost)
         before = len(trained(tmp_path))
-        _, address, _ = start_cluster()
-        process = command(address)
+        process = command(start_nodes(nodes=2).address)
         output, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, output
     finally:
