@@ -1,168 +1,71 @@
 """Time and memory of every table and figure of a large study.
 
-    python benchmarks/large_study.py [--trials 2000] [--epochs 50] [--parts few|each]
+    .venv/bin/python benchmarks/large_study.py [--trials 2000] [--epochs 50] [--parts few|each]
 
 8 regularizers, two searched fractions among three, attacks and corruptions. ``few`` writes one Parquet file a table
 and regularizer; ``each`` one file a trial, as a search does. The measuring runs in a process of its own, so that peak
 memory is its own. Figures are drawn as the report does, in all their forms.
-Seconds are those of the processor, which other work on the machine does not stretch; the last line adds the clock's.
+Seconds are those of the processor, which other work on the machine does not stretch, and stand beside their share of
+all; the last line adds the clock's.
 """
 
-import argparse
-import json
-import multiprocessing
+from __future__ import annotations
+
 import resource
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, get_args
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import tomli_w
+from _shared.command_line import CommandLine, write_json
+from _shared.own_process import call_in_own_process
+from _shared.synthetic_results import REGULARIZERS, Parts, write_results
 
-from tune_reg.store import SCHEMA_VERSION, SCHEMAS, load
-
-REGULARIZERS = [f"method-{place}" for place in range(8)]
-SEEDS = 5
-SPACE = {
-    "strength": {"low": 1e-6, "high": 0.1, "log": True},
-    "alpha": {"low": -1.0, "high": 8.0, "log": False},
-    "learning_rate": {"low": 0.01, "high": 0.5, "log": True},
-}
-FRACTIONS = {1.0: (1.0,), 0.25: (0.25, 1.0)}  # fraction: where its strengths come from
 FORMS = ("csv", "svg", "pdf", "png")
-ATTACKS = ("fgsm", "pgd-linf", "gaussian-noise")
-CORRUPTIONS = ("blur", "contrast", "jpeg", "rotation")
+SMALL = {"trials": 8, "epochs": 4}
 
 
-def write(directory, trials, epochs, parts):
-    """A results directory of the given size."""
-    rng = np.random.default_rng(0)
-    for table in SCHEMAS:
-        (directory / "tables" / table).mkdir(parents=True)
-    study = {
-        "name": "large",
-        "baseline": REGULARIZERS[0],
-        "fractions": [0.25, 1.0],
-        "search": {"trials": trials // 2},
-        "confirm": {"seeds": SEEDS},
-        "regularizers": {name: {} for name in REGULARIZERS},
-    }
-    (directory / "study.toml").write_text(tomli_w.dumps(study))
-    methods = {name: {"strength": "strength", "space": SPACE} for name in REGULARIZERS}
-    (directory / "provenance.json").write_text(json.dumps({"command": "none", "regularizers": methods}))
-    for name in REGULARIZERS:
-        for fraction in FRACTIONS:
-            _search(directory, name, fraction, trials // 2, epochs, parts, rng)
-        _confirm(directory, name, epochs, rng)
+class Step(NamedTuple):
+    """A part of the work: processor seconds, and the peak memory of the process until its end."""
+
+    name: str
+    seconds: float
+    peak_mb: float
 
 
-def _search(directory, name, fraction, trials, epochs, parts, rng):
-    strength, rate = 10 ** rng.uniform(-6, -1, trials), 10 ** rng.uniform(-2, np.log10(0.5), trials)
-    alpha = rng.uniform(-1, 8, trials)
-    value = 0.9 + 0.05 * fraction - 0.006 * (np.log10(strength) + 3) ** 2 - 0.02 * (np.log10(rate) + 1) ** 2
-    value += rng.normal(0, 0.003, trials)
-    state = np.where(np.arange(trials) % 3 == 2, "pruned", "complete")
-    params = [
-        json.dumps({"strength": s, "alpha": a, "learning_rate": r})
-        for s, a, r in zip(strength.tolist(), alpha.tolist(), rate.tolist(), strict=True)
-    ]
-    rows = {
-        "regularizer": [name] * trials,
-        "fraction": np.full(trials, fraction),
-        "trial": np.arange(trials),
-        "params": params,
-        "seed": np.arange(trials),
-        "state": state.tolist(),
-        "value": value,
-        "epochs_trained": np.full(trials, epochs),
-        "wall_s": np.ones(trials),
-        "param_strength": strength,
-        "param_alpha": alpha,
-        "param_learning_rate": rate,
-    }
-    _store(directory, "trials", f"{name}-{fraction}", rows, trials, parts)
-    n = trials * epochs
-    rows = {
-        "regularizer": [name] * n,
-        "stage": ["search"] * n,
-        "fraction": np.full(n, fraction),
-        "search_fraction": np.full(n, fraction),
-        "trial": np.repeat(np.arange(trials), epochs),
-        "seed": np.repeat(np.arange(trials), epochs),
-        "epoch": np.tile(np.arange(1, epochs + 1), trials),
-        "learning_rate": np.repeat(rate, epochs),
-        "strength": np.repeat(strength, epochs),
-        "val_loss": rng.random(n),
-        "val_accuracy": rng.random(n),
-        "wall_s": np.ones(n),
-    }
-    _store(directory, "epochs", f"search-{name}-{fraction}", rows, trials, parts)
+class Cost(NamedTuple):
+    """All of the work, by the clock and by the processor, and its steps."""
+
+    clock_s: float
+    processor_s: float
+    steps: list[Step]
 
 
-def _confirm(directory, name, epochs, rng):
-    final, curves, robust = [], [], []
-    for fraction, sources in FRACTIONS.items():
-        for source in sources:
-            for seed in range(SEEDS):
-                run = {"regularizer": name, "fraction": fraction, "search_fraction": source, "seed": seed}
-                accuracy = 0.9 + 0.05 * fraction + rng.normal(0, 0.003)
-                params = json.dumps({"strength": 1e-3, "alpha": 4.0, "learning_rate": 0.1})
-                measures = ("train_accuracy", "val_accuracy", "test_accuracy", "max_over_epochs", "mean_last_10pct")
-                final.append(
-                    {
-                        **run,
-                        **dict.fromkeys(measures, accuracy),
-                        "trial": 0,
-                        "params": params,
-                        "state": "complete",
-                        "n_train": int(50_000 * fraction),
-                        "n_test": 10_000,
-                        "test_loss": 1 - accuracy,
-                        "test_ece": 0.02,
-                        "generalization_gap": 0.05,
-                        "epochs": epochs,
-                    }
-                )
-                curves += [
-                    {**run, "stage": "confirm", "trial": 0, "epoch": epoch, "learning_rate": 0.1, "strength": 1e-3}
-                    | {"val_accuracy": accuracy - 0.3 / epoch}
-                    for epoch in range(1, epochs + 1)
-                ]
-                robust += [
-                    {**run, "test": test, "norm": "linf", "epsilon": epsilon, "accuracy": accuracy - 4 * epsilon}
-                    for test in ATTACKS
-                    for epsilon in (0.0, 0.02, 0.05, 0.1)
-                ]
-                robust += [
-                    {**run, "test": test, "severity": severity, "accuracy": accuracy - 0.02 * severity}
-                    for test in CORRUPTIONS
-                    for severity in range(1, 6)
-                ]
-    for table, rows in (("final", final), ("epochs", curves), ("robustness", robust)):
-        columns = {key: [row.get(key) for row in rows] for key in {key for row in rows for key in row}}
-        _store(directory, table, f"confirm-{name}", columns, 1, "few")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = CommandLine(__doc__, SMALL)
+    parser.add_argument("--trials", type=int, default=2000, help="trials of each regularizer, over both fractions")
+    parser.add_argument("--epochs", type=int, default=50, help="epochs of each trial")
+    parser.add_argument("--parts", choices=get_args(Parts), default="few", help="Parquet files: few, or each trial one")
+    parser.outputs()
+    options = parser.read(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch) / "study"
+        directory.mkdir()
+        write_results(directory, options.trials, options.epochs, options.parts)
+        files = sum(1 for _ in directory.rglob("*.parquet"))
+        cost = call_in_own_process(measure, directory)
+    trials = len(REGULARIZERS) * options.trials
+    print(f"{trials:,} trials, {trials * options.epochs:,} epoch rows, {files:,} Parquet files")
+    for step in cost.steps:
+        share = step.seconds / cost.processor_s
+        print(f"{step.seconds:7.2f} s  {share:4.0%}  {step.peak_mb:7.0f} MB peak  {step.name}")
+    print(f"{cost.processor_s:7.2f} s  all ({cost.clock_s:.1f} s by the clock)")
+    steps = [step._asdict() for step in cost.steps]
+    write_json(options.out, {"trials": trials, "epochs": options.epochs, **cost._asdict(), "steps": steps})
 
 
-def _store(directory, table, key, rows, trials, parts):
-    n = len(rows["regularizer"])
-    known = SCHEMAS[table]
-    arrays = {
-        name: pa.array(rows[name], known.field(name).type if name in known.names else None)
-        if name in rows
-        else pa.nulls(n, known.field(name).type)
-        for name in dict.fromkeys([*known.names, *rows])
-    }
-    metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": "large"}
-    whole = pa.table(arrays).replace_schema_metadata(metadata)
-    target = directory / "tables" / table
-    pieces = [whole] if parts == "few" else [whole.slice(n // trials * at, n // trials) for at in range(trials)]
-    for place, piece in enumerate(pieces):
-        pq.write_table(piece, target / f"{key}-{place}.parquet")
-
-
-def measure(directory, answers):
+def measure(directory: Path) -> Cost:
     """Seconds and peak memory, step by step."""
     started = time.perf_counter()
     from analysis import claims
@@ -171,15 +74,15 @@ def measure(directory, answers):
     from analysis.sheets import SHEETS
     from analysis.table_sheets import TABLE_SHEETS
     from analysis.tables import Snapshot
+    from tune_reg.store import load
 
-    steps = []
+    steps: list[Step] = []
     last = time.process_time()
 
-    def done(name):
+    def done(name: str) -> None:
         nonlocal last
         now = time.process_time()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        steps.append((name, now - last, peak))
+        steps.append(Step(name, now - last, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
         last = now
 
     done("import")
@@ -204,31 +107,7 @@ def measure(directory, answers):
         _, files = draw(sheet, numbers)
         sizes = ", ".join(f"{len(files[f'figures/{sheet.name}.{form}']) / 1e6:.1f} MB {form}" for form in FORMS)
         done(f"draw {sheet.name} ({len(numbers.panels)} panels, {sizes})")
-    answers.put((time.perf_counter() - started, time.process_time(), steps))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=2000, help="of each regularizer, over both fractions")
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--parts", choices=("few", "each"), default="few")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch) / "study"
-        directory.mkdir()
-        write(directory, given.trials, given.epochs, given.parts)
-        files = sum(1 for _ in directory.rglob("*.parquet"))
-        rows = 8 * given.trials * given.epochs
-        context = multiprocessing.get_context("spawn")
-        answers = context.Queue()
-        child = context.Process(target=measure, args=(directory, answers))
-        child.start()
-        clock, total, steps = answers.get()
-        child.join()
-    print(f"{8 * given.trials:,} trials, {rows:,} epoch rows, {files:,} Parquet files")
-    for name, seconds, peak in steps:
-        print(f"{seconds:7.2f} s  {peak:7.0f} MB peak  {name}")
-    print(f"{total:7.2f} s  all ({clock:.1f} s by the clock)")
+    return Cost(time.perf_counter() - started, time.process_time(), steps)
 
 
 if __name__ == "__main__":

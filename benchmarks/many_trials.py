@@ -3,19 +3,23 @@
     .venv/bin/python benchmarks/many_trials.py [--trials 200 2000] [--pruner none]
 
 With the sampler and, unless another is named, the pruner that a study has by default. A trial reports nine epochs, of
-an accuracy that rises by chance, or as many as it is let. Seconds are those of the last hundred trials, of which those
-of an ask and of the reports; also the memory of the process, the size of the journal, and the time that a sweep needs
-to go on from there.
+an accuracy that rises by chance, or fewer where it is stopped. Seconds are those of the last hundred trials, of which
+those of an ask and of the reports; also the memory of the process, the size of the journal, and the time that the
+search needs to go on from there. Sizes stand side by side: the last column is a trial's seconds over those of the first
+size.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import resource
 import tempfile
 import time
+import typing
+from collections.abc import Sequence
 from pathlib import Path
+
+from _shared.command_line import CommandLine, write_json
 
 from tune_reg import Study
 from tune_reg.execution.controller import StudyController
@@ -24,19 +28,34 @@ from tune_reg.study import SearchSettings
 ROW = {"learning_rate": 0.1, "strength": 1e-4, "train_loss": 1.0, "val_loss": 1.0, "wall_s": 0.1}
 EPOCHS = 9
 LAST = 100
+SMALL = {"trials": [5, 20]}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, nargs="+", default=[200, 2000])
-    parser.add_argument("--pruner", default=SearchSettings().pruner)
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    pruners = typing.get_args(SearchSettings.model_fields["pruner"].annotation)
+    parser = CommandLine(__doc__, SMALL)
+    parser.add_argument("--trials", type=int, nargs="+", default=[200, 2000], help="sizes of the search")
+    default = SearchSettings().pruner
+    help_text = f"stopping rule: {', '.join(pruners)}"
+    parser.add_argument("--pruner", choices=pruners, default=default, metavar="NAME", help=help_text)
+    parser.outputs()
+    options = parser.read(arguments)
+    print("trials  s a trial  s an ask  s of reports  process  journal  goes on in  beside the first")
+    rows: list[dict[str, float]] = []
     for trials in options.trials:
         with tempfile.TemporaryDirectory() as folder:
-            measure(trials, options.pruner, Path(folder))
+            row = measure(trials, options.pruner, Path(folder))
+        rows.append(row)
+        print(
+            f"{trials:6}{row['trial_s']:11.3f}{row['ask_s']:10.3f}{row['reports_s']:14.3f}{row['process_MiB']:5.0f} MiB"
+            f"{row['journal_MiB']:5.1f} MiB{row['goes_on_s']:10.2f} s{row['trial_s'] / rows[0]['trial_s']:18.2f}",
+            flush=True,
+        )
+        write_json(options.out, {"pruner": options.pruner, "sizes": rows})
 
 
-def measure(trials: int, pruner: str, directory: Path) -> None:
+def measure(trials: int, pruner: str, directory: Path) -> dict[str, float]:
+    """Seconds and memory at the end of a search of so many trials."""
     study = Study(
         name="many",
         dataset="digits",
@@ -46,10 +65,10 @@ def measure(trials: int, pruner: str, directory: Path) -> None:
         search={"trials": trials, "pruner": pruner},
     )
     sweep = StudyController(study, directory)
-    drawn = random.Random(0)
+    rng = random.Random(0)
     asks, reports, begin = 0.0, 0.0, 0.0
-    for place in range(trials):
-        if place == max(0, trials - LAST):
+    for number in range(trials):
+        if number == max(0, trials - LAST):
             asks, reports, begin = 0.0, 0.0, time.perf_counter()
         clock = time.perf_counter()
         run = sweep.next()
@@ -57,7 +76,7 @@ def measure(trials: int, pruner: str, directory: Path) -> None:
         assert run is not None
         value, rows, over = 0.5, [], False
         for epoch in range(1, EPOCHS + 1):
-            value += 0.05 * drawn.random()
+            value += 0.05 * rng.random()
             rows.append({**ROW, "epoch": epoch, "val_accuracy": value})
             clock = time.perf_counter()
             over = sweep.on_epochs(run.key, rows)
@@ -66,15 +85,18 @@ def measure(trials: int, pruner: str, directory: Path) -> None:
                 break
         if not over:
             sweep.end(run.key, "complete")
-    measured = min(LAST, trials)
-    seconds, ask, report = ((s / measured) for s in (time.perf_counter() - begin, asks, reports))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    journal = (directory / "search.journal").stat().st_size / 2**20
+    seconds, measured = time.perf_counter() - begin, min(LAST, trials)
     begin = time.perf_counter()
     StudyController(study, directory).next()
-    again = time.perf_counter() - begin
-    at = f"process {peak} MiB; journal {journal:.1f} MiB; goes on in {again:.2f} s"
-    print(f"{trials} trials: {seconds:.3f} s each, ask {ask:.3f}, reports {report:.3f}; {at}", flush=True)
+    return {
+        "trials": trials,
+        "trial_s": seconds / measured,
+        "ask_s": asks / measured,
+        "reports_s": reports / measured,
+        "process_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "journal_MiB": (directory / "search.journal").stat().st_size / 2**20,
+        "goes_on_s": time.perf_counter() - begin,
+    }
 
 
 if __name__ == "__main__":

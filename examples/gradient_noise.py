@@ -1,4 +1,4 @@
-"""A regularizer of one's own: Gaussian noise on every gradient (Neelakantan et al. 2015).
+"""A new regularizer in one file: Gaussian noise on every gradient (Neelakantan et al. 2015).
 
 tune-reg list regularizers --plugin examples/gradient_noise.py
 tune-reg run examples/gradient_noise.toml --out out/gradient-noise --plugin examples/gradient_noise.py

@@ -1,4 +1,4 @@
-"""HyperBand: stock Ray Tune pauses trials at checkpoints, and goes on with the better ones of each bracket.
+"""HyperBand: stock Ray Tune pauses trials at checkpoints, and resumes the better ones of each bracket.
 
 python examples/hyperband.py
 """

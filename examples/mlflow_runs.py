@@ -1,8 +1,8 @@
 """MLflow: stock Ray Tune writes each trial as a run, with its configuration and the columns of each epoch.
 
-pip install mlflow-skinny     # or mlflow; tune-reg does not bring it
+pip install mlflow-skinny     # or mlflow; tune-reg does not install it
 python examples/mlflow_runs.py
-mlflow ui --backend-store-uri sqlite:///out/examples/mlflow.db    # of the whole mlflow
+mlflow ui --backend-store-uri sqlite:///out/examples/mlflow.db    # needs the full mlflow
 """
 
 import importlib.util

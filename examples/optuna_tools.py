@@ -2,11 +2,11 @@
 
 tune-reg run studies/digits.toml --out out/digits
 python examples/optuna_tools.py out/digits
-optuna-dashboard out/digits/search.journal     # the same in a browser; pip install optuna-dashboard
+optuna-dashboard out/digits/search.journal     # the journal in a browser; pip install optuna-dashboard
 
 The journal holds one Optuna study for each regularizer and share of the training images. Importances (PED-ANOVA) are
-of the trials that were trained to the end. Where there are few of them they say little, and what the pruner stopped
-early is not among them.
+computed from the trials that were trained to the end, without those that the pruner stopped. From few trials they say
+little.
 """
 
 import sys
@@ -40,9 +40,9 @@ def main(directory):
     if not journal.is_file():
         raise SystemExit(f"{journal} is no file; give the directory of a study that has been run")
     matplotlib.use("agg")
-    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # all figures in matplotlib are
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # its figures in matplotlib
     storage = JournalStorage(JournalFileBackend(str(journal)))
-    written = []
+    files = []
     for name in sorted(optuna.get_all_study_names(storage)):
         study = optuna.load_study(study_name=name, storage=storage)
         complete = study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
@@ -55,13 +55,13 @@ def main(directory):
         folder = directory / "optuna" / name
         folder.mkdir(parents=True, exist_ok=True)
         for plot in PLOTS:
-            with matplotlib.rc_context():  # they change the style for all that follows
+            with matplotlib.rc_context():  # plots change the style of all later figures
                 figure = np.ravel(plot(study))[0].figure
-                written.append(folder / f"{plot.__name__.removeprefix('plot_')}.png")
+                files.append(folder / f"{plot.__name__.removeprefix('plot_')}.png")
                 figure.set_size_inches(12, 8)
-                figure.savefig(written[-1], bbox_inches="tight")
+                figure.savefig(files[-1], bbox_inches="tight")
                 pyplot.close(figure)
-    return written
+    return files
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 python examples/population_based_training.py
 
-Every two epochs the weakest trial takes over weights and momentum of the strongest, and goes on with the strengths
-of that one, multiplied by 0.8 or 1.2 or drawn anew. Factors know no bounds: a momentum of 0.9 would become 1.08, which
-is refused, and ends the trial. Give such a number as a list, [0.8, 0.9, 0.95]; then it moves along the list.
+Every two epochs the weakest trial copies the weights and the momentum of the strongest one. It goes on with the
+strengths of that trial, multiplied by 0.8 or 1.2, or with new random ones. These factors ignore limits: a momentum of
+0.9 would become 1.08, which is refused and ends the trial. Give such a number as a list, [0.8, 0.9, 0.95]; then it
+moves along the list.
 """
 
 from pathlib import Path
@@ -23,7 +24,7 @@ STRENGTHS = {
 
 
 class Rows(tune.Callback):
-    """Every epoch of every trial. Tune's own progress.csv loses epochs where trials are paused and taken up again."""
+    """Keeps every epoch of every trial. Tune's own progress.csv loses epochs of trials that are paused and resumed."""
 
     def __init__(self):
         self.rows = []

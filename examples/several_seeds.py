@@ -1,8 +1,8 @@
-"""Several seeds a configuration under stock Ray Tune: a grid over the seed, on which every configuration is tried.
+"""Several seeds for each configuration under stock Ray Tune, as a grid over the seed.
 
 python examples/several_seeds.py
 
-The seeds are the same for all configurations, so that these share initial weights and the order of the images.
+All configurations have the same seeds, and so the same initial weights and the same order of the images.
 """
 
 from collections import defaultdict
@@ -31,7 +31,7 @@ def main(directory=Path("out/examples")):
         },
         tune_config=tune.TuneConfig(
             num_samples=4,
-            # Without it, each seed would get a configuration of its own.
+            # Without this generator, each seed would get another configuration.
             search_alg=BasicVariantGenerator(constant_grid_search=True, random_state=0),
             reuse_actors=True,
         ),

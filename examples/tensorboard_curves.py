@@ -28,7 +28,7 @@ def main(directory=Path("out/examples")):
         run_config=tune.RunConfig(
             name="tensorboard",
             storage_path=str(directory.resolve()),
-            # Tune's default where no callbacks are given.
+            # Tune adds this one itself where no callbacks are given.
             callbacks=[TBXLoggerCallback()],
             verbose=0,
         ),

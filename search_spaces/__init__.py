@@ -1,6 +1,6 @@
-"""Search spaces: what is searched, over which range, and where to start.
+"""Search spaces: which hyperparameters are searched, over which range, and where the search starts.
 
-A leaf: it imports nothing else of the project, and Ray Tune or Optuna only to convert to their types.
+The package imports nothing else of the project, and Ray Tune or Optuna only to convert to their types.
 """
 
 from search_spaces.conditional import Conditional, when
@@ -18,8 +18,9 @@ from search_spaces.domains import (
     loguniform,
     uniform,
 )
+from search_spaces.plain import entry_from_plain, entry_to_plain
 from search_spaces.scheduled import ScheduleSpace, schedule
-from search_spaces.space import SearchSpace, entry_from_plain, entry_to_plain
+from search_spaces.space import SearchSpace
 
 __all__ = [
     "Choice",

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from search_spaces.domains import Choice, Domain, Float, Integer, SpaceError, Value
 
-#: By name of another hyperparameter, the values at which this one is searched.
+#: The values of other hyperparameters, by name, at which a hyperparameter is searched.
 Condition = dict[str, tuple[Value, ...]]
 
 
 @dataclass(frozen=True)
 class Conditional:
-    """What ``when`` makes."""
+    """A domain that is searched only where other hyperparameters have certain values; made by ``when``."""
 
     domain: Domain
     condition: tuple[tuple[str, tuple[Value, ...]], ...]
 
 
 def when(domain: Domain, **condition: Value | list[Value] | tuple[Value, ...]) -> Conditional:
-    """``domain`` where each hyperparameter of ``condition`` has the value, or one of the values, given for it.
+    """``domain``, searched where each hyperparameter of ``condition`` has the value, or one of the values, given there.
 
-    Elsewhere it is not asked for, and keeps its default.
+    Elsewhere the hyperparameter is not searched, and has its default.
 
     >>> from search_spaces import SearchSpace, choice, uniform
     >>> b = when(uniform(0, 1), annealing="laplace")
@@ -34,17 +34,17 @@ def when(domain: Domain, **condition: Value | list[Value] | tuple[Value, ...]) -
         raise SpaceError(f"a domain is wanted before the condition, but got {domain!r}")
     if not condition:
         raise SpaceError("a condition is wanted: the name of another hyperparameter and its value or values")
-    values = {name: tuple(given) if isinstance(given, list | tuple) else (given,) for name, given in condition.items()}
+    values = {name: tuple(value) if isinstance(value, list | tuple) else (value,) for name, value in condition.items()}
     return Conditional(domain, tuple(values.items()))
 
 
 def holds(condition: Mapping[str, tuple[Value, ...]], values: Mapping[str, Value]) -> bool:
-    """Whether ``values`` meet the condition; a name that has no value meets none."""
+    """Whether ``values`` meet the condition; a condition on a name without a value is not met."""
     return all(name in values and values[name] in wanted for name, wanted in condition.items())
 
 
 def ordered(names: list[str], conditions: Mapping[str, Condition]) -> list[str]:
-    """``names`` so that each stands after those that its condition names; else in their order."""
+    """``names``, each after the names that its condition depends on, and else in the order given."""
     done: list[str] = []
     waiting = list(names)
     while waiting:

@@ -7,21 +7,21 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from search_spaces.convert import domain_of
 from search_spaces.domains import Domain, SpaceError, Value
 from search_spaces.space import SearchSpace
 
 Function = Callable[[Any], Mapping[str, Value]]
 
-#: The function is tried on so many random trials to learn what it asks for.
+#: Random trials on which the function is run to learn what it asks for.
 _TRIES: Final = 64
 
 
 class DefinedByRun(SearchSpace):
-    """``function(trial)`` asks an ``optuna.Trial`` and returns the hyperparameters, as a mapping of names to values.
+    """A search space as a function: ``function(trial)`` asks an ``optuna.Trial`` and returns the hyperparameters.
 
-    As a ``SearchSpace`` it has the ranges that the function was seen to ask for; ``returned`` holds the values that
-    it gave meanwhile. Raises ``SpaceError`` where the function fails.
+    The function returns a mapping of names to values. It is run on a few random trials: the ranges that it asks for
+    then are the domains of the space, and ``returned`` holds the mappings that it returned. Raises ``SpaceError`` where
+    the function fails.
 
     >>> def space(trial):
     ...     mode = trial.suggest_categorical("mode", ["coupled", "decoupled"])
@@ -55,7 +55,7 @@ class DefinedByRun(SearchSpace):
 
     @property
     def digest(self) -> str:
-        """Of the function's source, where there is one: it says whether the function is the same as before."""
+        """A digest of the function's source, where there is one, which says whether the function has changed."""
         try:
             source = inspect.getsource(self.function)
         except (OSError, TypeError):
@@ -63,29 +63,27 @@ class DefinedByRun(SearchSpace):
         return hashlib.sha256(source.encode()).hexdigest()[:16]
 
     def suggest(self, trial: Any) -> dict[str, Value]:
-        """What the function returns for an Optuna trial, and the names beside it."""
+        """The hyperparameters that the function returns for an Optuna trial, and those of ``beside``."""
         return {**dict(self.function(trial)), **self.beside.suggest(trial)}
 
     def starting(self, start: Sequence[Mapping[str, Value]]) -> DefinedByRun:
-        """The same with other starting points."""
+        """This space with other starting points."""
         return DefinedByRun(self.function, beside=self.beside, start=start)
 
     def extended(self, name: str, domain: Domain, *, start: Mapping[str, Value]) -> DefinedByRun:
-        """The same with ``name`` searched beside; ``start`` is added to each starting point."""
+        """This space with ``name`` searched as well; ``start`` is added to each starting point."""
         beside = SearchSpace({**self.beside, name: domain})
         return DefinedByRun(self.function, beside=beside, start=[{**values, **start} for values in self.start])
 
 
 def _tried(function: Function) -> tuple[dict[str, Domain], list[dict[str, Value]]]:
     """The ranges that the function asks for on random trials, and what it returns."""
-    import optuna
+    from search_spaces.to_optuna import domain_from_optuna, random_trials
 
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0), storage=_quiet_storage())
     asked: dict[str, Domain] = {}
     returned = []
     name = getattr(function, "__qualname__", repr(function))
-    for _ in range(_TRIES):
-        trial = study.ask()
+    for trial in random_trials(_TRIES):
         try:
             values = function(trial)
         except Exception as error:
@@ -93,12 +91,5 @@ def _tried(function: Function) -> tuple[dict[str, Domain], list[dict[str, Value]
         if not isinstance(values, Mapping) or not all(isinstance(v, int | float | str) for v in values.values()):
             raise SpaceError(f"{name} must return a mapping of hyperparameters to numbers or text, but got {values!r}")
         returned.append({str(key): value for key, value in values.items()})
-        asked |= {key: domain_of(distribution) for key, distribution in trial.distributions.items()}
+        asked |= {key: domain_from_optuna(distribution) for key, distribution in trial.distributions.items()}
     return asked, returned
-
-
-def _quiet_storage() -> Any:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna.storages.InMemoryStorage()

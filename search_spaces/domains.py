@@ -1,4 +1,4 @@
-"""The ranges a hyperparameter can be searched over."""
+"""The domains that a hyperparameter can be searched over: ranges and choices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value = float | int | str | bool
 
 
 class SpaceError(ValueError):
-    """A search space breaks a rule. The message is one line: the rule and the values."""
+    """A search space breaks a rule; the message is one line with the rule and the values."""
 
 
 @dataclass(frozen=True)

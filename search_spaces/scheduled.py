@@ -1,4 +1,4 @@
-"""A hyperparameter that changes over the training: its schedule's kind and parameters, each fixed or searched."""
+"""Hyperparameters that change over the training: the kind and parameters of a schedule, each fixed or searched."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from search_spaces.domains import Choice, Domain, Float, Integer, SpaceError, Va
 
 @dataclass(frozen=True)
 class ScheduleSpace:
-    """What ``schedule`` makes. In a search space it becomes ``<name>_schedule`` and ``<name>_<parameter>``."""
+    """A schedule in a search space, made by ``schedule``: it becomes ``<name>_schedule`` and ``<name>_<parameter>``."""
 
     kind: str | Choice
     parameters: tuple[tuple[str, Domain | Value], ...]
 
     def flat(self, name: str) -> dict[str, Domain | Value]:
-        """The entries of a hyperparameter ``name`` that has this schedule; ``name`` may be that of the schedule."""
+        """The entries of a hyperparameter ``name`` with this schedule; ``name`` may end in ``_schedule`` already."""
         name = name.removesuffix("_schedule")
         return {f"{name}_schedule": self.kind, **{f"{name}_{key}": entry for key, entry in self.parameters}}
 
@@ -27,12 +27,12 @@ Kind = str | Mapping[str, Any]
 
 
 def schedule(kind: Kind | list[Kind] | tuple[Kind, ...] | Choice, **parameters: Domain | Value) -> ScheduleSpace:
-    """A schedule in place of a constant: its ``kind``, or a list of kinds to choose from, and its parameters.
+    """A schedule instead of a constant: its ``kind``, or a list of kinds to choose from, and its parameters.
 
-    The kinds are those of ``tune_reg.schedules`` with plain parameters (constant, sigmoid, cosine, exponential, ...).
-    A parameter that a chosen kind does not have is not used with it. A kind may also be the name of a paper's table
-    (sch01, ...) or a whole schedule as a table, ``{"kind": "piecewise", "boundaries": [0.5], "values": [0.0, 0.1]}``;
-    it stands in the space as that table's JSON text.
+    The kinds are the schedules of ``tune_reg.schedules`` with plain parameters (constant, sigmoid, cosine, ...). A
+    parameter that the chosen kind does not have is ignored. A kind may also be the name of a paper's table
+    (sch01, ...) or a whole schedule as a table, ``{"kind": "piecewise", "boundaries": [0.5], "values": [0.0, 0.1]}``,
+    which is written into the space as JSON text.
 
     >>> from search_spaces import SearchSpace, loguniform
     >>> taper = schedule(["constant", "cosine"], value=1e-4, start=loguniform(1e-5, 1e-2))

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from search_spaces.conditional import Condition, Conditional, holds, ordered, when
+from search_spaces.conditional import Condition, Conditional, holds, ordered
 from search_spaces.domains import Choice, Domain, Float, Integer, SpaceError, Value
-from search_spaces.scheduled import ScheduleSpace, schedule
+from search_spaces.given_values import GivenValues
+from search_spaces.plain import entry_with_condition
+from search_spaces.scheduled import ScheduleSpace
 
 if TYPE_CHECKING:
-    import optuna
+    from search_spaces.to_optuna import Distribution
 
 
 class SearchSpace(Mapping[str, Domain | Value]):
-    """Maps a hyperparameter's name to its domain, or to the value it is fixed at.
+    """A search space: maps a hyperparameter's name to its domain, or to the value it is fixed at.
 
     ``start``: configurations to try first (a paper's published values, say); each gives some or all of the
     searched names. A search space is immutable and compares by value.
@@ -32,7 +34,7 @@ class SearchSpace(Mapping[str, Domain | Value]):
         start: Sequence[Mapping[str, Value]] = (),
     ) -> None:
         self._entries: dict[str, Domain | Value] = {}
-        #: Of the names that are searched only where others have certain values.
+        #: The conditions of the names that are searched only where other names have certain values.
         self.conditions: dict[str, Condition] = {}
         for name, entry in (entries or {}).items():
             flat = entry.flat(name) if isinstance(entry, ScheduleSpace) else {name: entry}
@@ -41,7 +43,7 @@ class SearchSpace(Mapping[str, Domain | Value]):
                     self.conditions[key] = dict(part.condition)
                     part = part.domain  # noqa: PLW2901 - the entry without its condition
                 self._entries[key] = part
-        self._checked()
+        self._check_conditions()
         self.start: tuple[dict[str, Value], ...] = tuple(dict(values) for values in start)
         for values in self.start:
             for name, value in values.items():
@@ -86,14 +88,14 @@ class SearchSpace(Mapping[str, Domain | Value]):
         return {name: entry for name, entry in self._entries.items() if not isinstance(entry, Domain)}
 
     def replace(self, entries: Mapping[str, Domain | Value]) -> SearchSpace:
-        """The same space with ``entries`` over its own; starting points keep what still is searched and inside.
+        """This space with ``entries`` in place of its own; starting points keep values that are searched and in range.
 
-        A name that is given anew has the condition that ``entries`` gives it, or none.
+        A name of ``entries`` has the condition that ``entries`` gives it, or none.
         """
-        given = entries if isinstance(entries, SearchSpace) else SearchSpace(entries)
-        merged = {**self._entries, **given}
-        conditions = {name: of for name, of in self.conditions.items() if name not in given} | given.conditions
-        # A condition on a name that is fixed now is decided.
+        replacing = entries if isinstance(entries, SearchSpace) else SearchSpace(entries)
+        merged = {**self._entries, **replacing}
+        conditions = {name: of for name, of in self.conditions.items() if name not in replacing} | replacing.conditions
+        # A name whose condition cannot hold any more, because the other name is fixed, is left out.
         kept_names = [
             name
             for name in merged
@@ -115,7 +117,7 @@ class SearchSpace(Mapping[str, Domain | Value]):
         return made.conditioned({name: _undecided(conditions.get(name, {}), made) for name in made})
 
     def without(self, names: Collection[str]) -> SearchSpace:
-        """The same space without ``names``, in starting points and conditions too."""
+        """This space without ``names``, in starting points and conditions too."""
         start = [{name: v for name, v in values.items() if name not in names} for values in self.start]
         kept = {name: entry for name, entry in self._entries.items() if name not in names}
         conditions = {
@@ -125,29 +127,30 @@ class SearchSpace(Mapping[str, Domain | Value]):
         return SearchSpace(kept).conditioned(conditions).starting([values for values in start if values])
 
     def conditioned(self, conditions: Mapping[str, Condition]) -> SearchSpace:
-        """The same space with more conditions; those on names that are not in it, or empty, are passed over."""
+        """This space with more conditions; empty ones, and those of names that are not searched, are ignored."""
         made = SearchSpace(self._entries, start=self.start)
         for name in self._entries:
             of = {**self.conditions.get(name, {}), **conditions.get(name, {})}
             if of and isinstance(self._entries[name], Domain):
                 made.conditions[name] = of
-        return made._checked()
+        made._check_conditions()
+        return made
 
     def starting(self, start: Sequence[Mapping[str, Value]]) -> SearchSpace:
-        """The same space with other starting points."""
+        """This space with other starting points."""
         return SearchSpace(self._entries, start=start).conditioned(self.conditions)
 
     def extended(self, name: str, domain: Domain, *, start: Mapping[str, Value]) -> SearchSpace:
-        """The same space with ``name`` searched as well; ``start`` is added to each starting point."""
+        """This space with ``name`` searched as well; ``start`` is added to each starting point."""
         wider = SearchSpace({**self._entries, name: domain}).conditioned(self.conditions)
         return wider.starting([{**values, **start} for values in self.start])
 
     def active(self, name: str, values: Mapping[str, Value]) -> bool:
-        """Whether ``name`` is in use where the others have ``values``."""
+        """Whether ``name`` is in use where the other names have ``values``."""
         return holds(self.conditions.get(name, {}), {**self.fixed, **values})
 
     def suggest(self, trial: Any) -> dict[str, Value]:
-        """Ask an Optuna trial for every name that is in use; fixed ones with their values.
+        """Ask an Optuna trial for every name that is in use; the values asked for, and the fixed ones.
 
         >>> import optuna
         >>> space = SearchSpace({"alpha": Float(0.0, 8.0), "mode": "coupled"})
@@ -169,12 +172,24 @@ class SearchSpace(Mapping[str, Domain | Value]):
                     values[name] = value
         return {name: values[name] for name in self._entries if name in values}
 
-    def to_plain(self) -> dict[str, Any]:
-        """Each entry as it stands in a study file, with its condition; starting points are not among them."""
-        return {name: _with_condition(entry, self.conditions.get(name)) for name, entry in self._entries.items()}
+    def complete(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Every hyperparameter in use where the searched names have ``values``, fixed ones included.
 
-    def _checked(self) -> SearchSpace:
-        """Itself, once its conditions are found in order."""
+        As ``suggest`` with an Optuna ``FixedTrial(values)``, without Optuna. ``values`` of names that are not in use
+        are ignored. Raises ``SpaceError`` for a name in use without a value.
+
+        >>> space = SearchSpace({"alpha": Float(0.0, 8.0), "mode": "coupled"})
+        >>> space.complete({"alpha": 4.0})
+        {'alpha': 4.0, 'mode': 'coupled'}
+        """
+        return self.suggest(GivenValues(values))
+
+    def to_plain(self) -> dict[str, Any]:
+        """Each entry as a study file gives it, with its condition; starting points are left out."""
+        return {name: entry_with_condition(entry, self.conditions.get(name)) for name, entry in self._entries.items()}
+
+    def _check_conditions(self) -> None:
+        """Raise ``SpaceError`` for a condition that cannot be met, and order the names by their conditions."""
         for name, condition in self.conditions.items():
             for other, wanted in condition.items():
                 entry = self._entries.get(other)
@@ -189,21 +204,20 @@ class SearchSpace(Mapping[str, Domain | Value]):
                 if never:
                     raise SpaceError(f"{name}: its condition wants {other} = {never[0]!r}, which is none of {possible}")
         self._order = ordered(list(self._entries), self.conditions)
-        return self
 
-    def to_optuna(self) -> dict[str, optuna.distributions.BaseDistribution]:
+    def to_optuna(self) -> dict[str, Distribution]:
         """The searched names as Optuna's distributions, for ``study.ask(fixed_distributions=...)``.
 
-        Conditions are left out, as in ``to_tune``: a name that is not in use is asked for all the same, and what it
-        is does not matter. ``suggest`` knows them.
+        Conditions are left out, as in ``to_tune``: Optuna asks for a name that is not in use all the same, and its
+        value has no effect. ``suggest`` obeys conditions.
         """
-        from search_spaces.convert import optuna_distribution
+        from search_spaces.to_optuna import optuna_distribution
 
         return {name: optuna_distribution(domain) for name, domain in self.domains.items()}
 
     def to_tune(self) -> dict[str, Any]:
-        """Every name as ``ray.tune`` wants it in ``param_space``: a Tune domain, or the fixed value."""
-        from search_spaces.convert import tune_domain
+        """Every name as ``ray.tune`` takes it in ``param_space``: a Tune domain, or the fixed value."""
+        from search_spaces.to_tune import tune_domain
 
         return {
             name: tune_domain(entry) if isinstance(entry, Domain) else entry for name, entry in self._entries.items()
@@ -211,82 +225,5 @@ class SearchSpace(Mapping[str, Domain | Value]):
 
 
 def _undecided(condition: Condition, entries: Mapping[str, Domain | Value]) -> Condition:
-    """What of a condition is not decided by values that are fixed."""
+    """The part of a condition that names with a domain decide, and not fixed values."""
     return {other: wanted for other, wanted in condition.items() if isinstance(entries.get(other), Domain)}
-
-
-def _with_condition(entry: Domain | Value, condition: Condition | None) -> Any:
-    plain = entry_to_plain(entry)
-    if condition is None:
-        return plain
-    table = {"choices": plain} if isinstance(plain, list) else plain
-    return {**table, "when": {name: list(wanted) for name, wanted in condition.items()}}
-
-
-def entry_to_plain(entry: Domain | Value) -> Any:
-    """An entry as it stands in a study file: a table with ``low`` and ``high``, a list, or the value itself."""
-    match entry:
-        case Float(low, high, log):
-            return {"low": low, "high": high, **({"log": True} if log else {})}
-        case Integer(low, high, log):
-            return {"low": low, "high": high, "integer": True, **({"log": True} if log else {})}
-        case Choice(values):
-            return list(values)
-        case _:
-            return entry
-
-
-def entry_from_plain(plain: object) -> Domain | Value | ScheduleSpace | Conditional:
-    """The entry that a study file gives: the inverse of ``entry_to_plain``.
-
-    >>> entry_from_plain({"low": 1e-6, "high": 1e-2, "log": True})
-    Float(low=1e-06, high=0.01, log=True)
-    """
-    if isinstance(plain, Domain | ScheduleSpace | Conditional):
-        return plain
-    if isinstance(plain, list | tuple):
-        tables = plain and all(isinstance(item, Mapping) for item in plain)
-        return schedule(list(plain)) if tables else Choice(tuple(plain))
-    if isinstance(plain, Mapping):
-        return _of_table(plain)
-    if isinstance(plain, float | int | str | bool):
-        return plain
-    raise SpaceError(f"a value, a list of choices or a table with low and high is wanted, but got {plain!r}")
-
-
-def _of_table(plain: Mapping[str, Any]) -> Domain | ScheduleSpace | Conditional:
-    if "when" in plain:
-        rest = {key: value for key, value in plain.items() if key != "when"}
-        domain = _simple("when", rest["choices"] if set(rest) == {"choices"} else rest)
-        if not isinstance(plain["when"], Mapping) or not isinstance(domain, Domain):
-            raise SpaceError(f"when is a table of names and values beside a range or choices, but got {dict(plain)!r}")
-        return when(domain, **plain["when"])
-    if "kind" in plain:
-        return schedule(plain)
-    if "schedule" in plain:
-        parameters = {str(key): _simple(key, value) for key, value in plain.items() if key != "schedule"}
-        return schedule(plain["schedule"], **parameters)
-    return _range(dict(plain))
-
-
-def _simple(key: object, plain: object) -> Domain | Value:
-    entry = entry_from_plain(plain)
-    if isinstance(entry, ScheduleSpace | Conditional):
-        raise SpaceError(f"{key}: a value, a range or choices alone are wanted here, but got {plain!r}")
-    return entry
-
-
-def _range(plain: dict[str, Any]) -> Domain:
-    unknown = set(plain) - {"low", "high", "log", "integer"}
-    if unknown or not {"low", "high"} <= set(plain):
-        raise SpaceError(f"a range has the keys low, high and, if wanted, log and integer, but got {sorted(plain)}")
-    for flag in ("log", "integer"):
-        if not isinstance(plain.get(flag, False), bool):
-            raise SpaceError(f"{flag} must be true or false, but got {plain[flag]!r}")
-    low, high, log = plain["low"], plain["high"], plain.get("log", False)
-    if plain.get("integer", False):
-        return Integer(low, high, log=log)
-    for name, value in (("low", low), ("high", high)):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise SpaceError(f"{name} must be a finite number, but got {name}={value!r}")
-    return Float(float(low), float(high), log=log)

@@ -2,8 +2,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tune_reg.data import Dataset
 
 # Before numpy and torch are imported: where several tests run at a time, threads of one wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -32,10 +36,27 @@ def figures_drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analysis.exports.processes.cores", lambda: 1)
 
 
+@pytest.fixture(scope="module")
+def tiny(request: pytest.FixtureRequest) -> "Dataset":
+    """The first digits: as many training and test images as ``TINY`` of the test's module says, else 240 and 90."""
+    from tune_reg.data import Dataset, load
+
+    n_train, n_test = getattr(request.module, "TINY", (240, 90))
+    digits = load("digits")
+    return Dataset(
+        "tiny",
+        digits.train_images[:n_train],
+        digits.train_labels[:n_train],
+        digits.test_images[:n_test],
+        digits.test_labels[:n_test],
+        classes=10,
+    )
+
+
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[None]:
     """One Ray for all tests of the session that want one running."""
-    from tune_reg.backends.ray.launch import ray_running
+    from tune_reg.backends.ray.connection import ray_running
 
     with ray_running(None):
         yield

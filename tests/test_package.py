@@ -1,19 +1,26 @@
+import ast
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import tune_reg
+from tune_reg.data import from_arrays
 
-#: What others build on (DESIGN.md), as far as it is built.
+#: The public names, which others build on.
 PUBLIC = {
     "AdaDecay",
     "AdaDecayTrainable",
+    "GradientPenalty",
+    "Hyperparameter",
+    "Progress",
     "Regularizer",
     "ResidualSmoothingLoss",
     "ResidualSmoothingTrainable",
     "Results",
+    "SparseGradientSGD",
     "Study",
     "TuneRegError",
     "WeightDecayTrainable",
@@ -22,15 +29,84 @@ PUBLIC = {
     "schedules",
     "trainable_for",
 }
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_public_names_are_there():
-    assert set(dir(tune_reg)) >= PUBLIC | {"__version__"}
+    assert set(dir(tune_reg)) == PUBLIC | {"__version__", "data"}
     for name in dir(tune_reg):
         thing = getattr(tune_reg, name)
         assert thing is not None
         if inspect.isclass(thing) or inspect.isfunction(thing):
             assert thing.__name__ == name
+
+
+def test_type_checkers_see_the_names_that_are_imported_at_run_time():
+    """``tune_reg/__init__.py`` has the names twice: for type checkers, and with their modules for run time."""
+    tree = ast.parse((ROOT / "tune_reg" / "__init__.py").read_text(encoding="utf-8"))
+    (for_checkers,) = [
+        node for node in tree.body if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+    ]
+    seen = {
+        alias.name: f"{node.module}.{alias.name}" if node.module == "tune_reg" else node.module
+        for node in for_checkers.body
+        for alias in node.names
+    }
+    assert seen == tune_reg._MODULES
+    assert set(tune_reg.__all__) == {*seen, "__version__"}
+
+
+def test_a_data_set_of_ones_own_needs_no_further_import():
+    assert tune_reg.data.from_arrays is from_arrays
+
+
+#: A user's file, with the words that mypy says of each line that is wrong.
+USERS_FILE = """
+import tune_reg
+from tune_reg import AdaDecay, Study, load
+
+study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], training={"epochs": 3})
+best: dict[str, object] = study.run("out").best("l1")
+rows = load("out").final()
+optimizer = AdaDecay([], lr=0.1, weight_decay=5e-4, alpha=4.0)
+arrays = tune_reg.data.from_arrays
+AdaDecay([], lr=0.1, weight_deca=1.0)  # Unexpected keyword argument "weight_deca" for "AdaDecay"
+Study(nam="x")  # Unexpected keyword argument "nam" for "Study"
+bad: int = study.run("d")  # Incompatible types in assignment
+tune_reg.AdaDeacy  # Module has no attribute "AdaDeacy"
+study.run("d", adress="auto")  # Unexpected keyword argument "adress" for "run"
+"""
+
+
+def test_mypy_finds_the_mistakes_of_a_users_file(tmp_path):
+    path = tmp_path / "users_file.py"
+    path.write_text(USERS_FILE)
+    settings = ["--strict", "--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *settings, str(path)], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    errors = [line.split(": error: ") for line in done.stdout.splitlines() if ": error: " in line]
+    found = {int(place.rpartition(":")[2]): text for place, text in errors}
+    expected = {
+        number: line.partition("  # ")[2]
+        for number, line in enumerate(USERS_FILE.splitlines(), start=1)
+        if "  # " in line
+    }
+    assert found.keys() == expected.keys(), done.stdout + done.stderr
+    for number, words in expected.items():
+        assert found[number].startswith(words)
+
+
+def test_the_call_that_type_checkers_see_has_every_key_of_a_study():
+    tree = ast.parse((ROOT / "tune_reg" / "api.py").read_text(encoding="utf-8"))
+    (init,) = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    assert [argument.arg for argument in init.args.kwonlyargs] == list(tune_reg.Study.model_fields)
+    required = [
+        argument.arg
+        for argument, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+        if default is None
+    ]
+    assert required == [name for name, field in tune_reg.Study.model_fields.items() if field.is_required()]
 
 
 def test_another_name_is_an_attribute_error():

@@ -27,12 +27,12 @@ def test_the_study_is_valid():
 
 
 def test_every_command_exists():
-    from tune_reg.cli import app
+    from tune_reg.cli.app import app
 
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     used = set(re.findall(r"^tune-reg (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
     assert used
-    assert used <= known
+    assert used <= commands
 
 
 @pytest.mark.ray

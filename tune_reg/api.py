@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
 from tune_reg.study import Study as DeclaredStudy
+
+if TYPE_CHECKING:
+    from tune_reg.evaluation.settings import RobustnessSettings
+    from tune_reg.study import ConfirmSettings, ResourceSettings, SearchSettings
+    from tune_reg.training import Protocol, TrainingSettings
 
 
 class Study(DeclaredStudy):
@@ -26,6 +32,27 @@ class Study(DeclaredStudy):
     >>> study.baseline, [training_set.name for training_set in study.training_sets]
     ('weight-decay', ['1'])
     """
+
+    if TYPE_CHECKING:
+        # What may be passed, for editors and type checkers: tables may be mappings. At run time pydantic decides.
+        def __init__(
+            self,
+            *,
+            name: str,
+            dataset: str,
+            model: str,
+            regularizers: Mapping[str, Any] | Sequence[str | Sequence[str]],
+            baseline: str = ...,
+            fractions: list[float] = ...,
+            images_per_class: list[int] = ...,
+            protocol: Protocol = ...,
+            seed: int = ...,
+            training: TrainingSettings | Mapping[str, Any] = ...,
+            search: SearchSettings | Mapping[str, Any] = ...,
+            confirm: ConfirmSettings | Mapping[str, Any] = ...,
+            robustness: RobustnessSettings | Mapping[str, Any] = ...,
+            resources: ResourceSettings | Mapping[str, Any] = ...,
+        ) -> None: ...
 
     def run(
         self,

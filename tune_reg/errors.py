@@ -1,17 +1,17 @@
-"""What a user did wrong, said in one line."""
+"""The errors that a user can mend: each says in one line what is wrong and what to do."""
 
 import difflib
 import errno
 from collections.abc import Iterable
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the nearest known one, and all of them.
+def did_you_mean(name: str, possible: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the nearest possible name, and all of them.
 
     >>> did_you_mean("digit", ["digits", "mnist"])
     "; did you mean 'digits'? known: digits, mnist"
     """
-    names = list(known)
+    names = list(possible)
     near = difflib.get_close_matches(name, names, n=1) or difflib.get_close_matches(
         name.lower().replace("_", "-"), names, n=1
     )
@@ -20,7 +20,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's message without its line breaks."""
+    """The message of an exception without its line breaks."""
     return " ".join(str(error).split())
 
 
@@ -61,9 +61,9 @@ class UnreachableError(StoreError, OSError):
     The command line exits with code 1.
     """
 
-    def __init__(self, place: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str) -> None:
         super().__init__(errno.EIO, reason)
-        self.place = place
+        self.path = path
 
     def __str__(self) -> str:
-        return f"{self.place}: cannot be reached or used ({self.strerror}); mend that and give the command again"
+        return f"{self.path}: cannot be reached or used ({self.strerror}); mend that and give the command again"

@@ -92,9 +92,9 @@ def test_a_directory_of_another_study_is_refused_and_left_alone(tune_reg, study,
 
 
 def test_a_directory_in_use_names_its_holder(tune_reg, study, tmp_path):
-    from tune_reg.execution.results_directory import owned
+    from tune_reg.storage.exclusive import exclusive
 
-    with owned(tmp_path / "out"):
+    with exclusive(tmp_path / "out"):
         code, _, err = tune_reg("run", study, "--out", tmp_path / "out")
     assert code == 2
     assert "in use by process" in err

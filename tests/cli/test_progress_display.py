@@ -3,7 +3,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from search_spaces import SearchSpace
-from tune_reg.search import display
+from tune_reg.cli import progress_display as display
 from tune_reg.execution.progress import StudyProgress, TaskProgress
 from tune_reg.study import Task
 
@@ -37,29 +37,24 @@ def test_the_table_shows_the_same_numbers():
     assert "about 1:02 h left" in text
 
 
-class _Fixed:
-    def progress(self):
-        return PROGRESS
-
-
 def test_where_there_is_no_terminal_lines_are_printed(capsys):
-    with display.shown(_Fixed(), Console(force_terminal=False, width=60)):
+    with display.live_progress(lambda: PROGRESS, Console(force_terminal=False, width=60)):
         pass
     assert capsys.readouterr().out == display.line(PROGRESS) + "\n"
 
 
-def test_who_follows_in_a_pipe_reads_a_line_every_ten_seconds_and_the_last_one(capsys):
+def test_a_follower_in_a_pipe_reads_a_line_every_ten_seconds_and_the_last_one(capsys):
     clock = [0.0]
-    with display.followed(Console(force_terminal=False, width=60), clock=lambda: clock[0]) as show:
+    with display.followed_progress(Console(force_terminal=False, width=60), clock=lambda: clock[0]) as show:
         for clock[0], epochs in ((0.0, 1), (2.0, 2), (9.0, 3), (10.0, 3), (12.0, 3), (21.0, 3), (22.0, 4)):
             show(replace(PROGRESS, epochs=epochs, elapsed_s=clock[0]))
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition("epochs")[0].split()[-1] for line in lines] == ["1", "3", "4"]
 
 
-def test_who_follows_in_a_terminal_sees_the_table():
+def test_a_follower_in_a_terminal_sees_the_table():
     console = Console(width=100, force_terminal=True, file=open("/dev/null", "w"), record=True)  # noqa: SIM115, PTH123
-    with console.file, display.followed(console) as show:
+    with console.file, display.followed_progress(console) as show:
         show(PROGRESS)
         show(replace(PROGRESS, confirmed=3))
     assert "3 of 10" in console.export_text()

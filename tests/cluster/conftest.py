@@ -5,7 +5,7 @@ import pytest
 from tune_reg import Study
 
 #: What breaks a careless writer of YAML or of shell scripts.
-NASTY = [
+AWKWARD = [
     "a'b",
     'a"b',
     "$(touch was-here)",
@@ -41,15 +41,17 @@ NASTY = [
 
 
 @pytest.fixture(scope="session")
-def nasty():
-    """The list above, and as many seeded mixtures of its entries."""
+def awkward_texts():
+    """Texts that break careless quoting: the list above, and as many seeded mixtures of its entries."""
     rng = random.Random(0)
-    mixed = ["".join(rng.sample(NASTY, 3))[:80] for _ in NASTY]
-    return NASTY + mixed
+    mixed = ["".join(rng.sample(AWKWARD, 3))[:80] for _ in AWKWARD]
+    return AWKWARD + mixed
 
 
 @pytest.fixture(scope="session")
-def made():
+def study_of():
+    """Make a small study, with some of its keys given."""
+
     def study(**keys):
         base = {"name": "small", "dataset": "digits", "model": "nn-2-small", "regularizers": ["weight-decay"]}
         return Study(**{**base, **keys})

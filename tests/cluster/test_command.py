@@ -37,7 +37,7 @@ def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         ([], "give one of --address http://HEAD:8265, --kuberay and --slurm"),
         (["--slurm", "--kuberay"], "give one of"),
@@ -59,10 +59,10 @@ def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
         (["--slurm", "--plugin", "nowhere.py"], "nowhere.py: is no Python file"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(tune_reg, study, words, said):
+def test_a_mistake_is_one_line_and_exit_code_2(tune_reg, study, words, message):
     code, out, err = tune_reg("submit", study, *words)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
     assert "hidden" not in err
 
@@ -75,7 +75,7 @@ def test_a_study_that_is_wrong_is_never_sent(tune_reg, study):
 
 
 class Head:
-    """A cluster whose only job ends as it is told."""
+    """A stand-in for the head of a cluster, whose only job has the given status."""
 
     def __init__(self, status):
         self.status = status
@@ -113,30 +113,30 @@ def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(
     """The job's folder comes to be while it is followed; until then its log is shown."""
     from tune_reg import Study
     from tune_reg.cluster import jobs
-    from tune_reg.execution.results_directory import claim
     from tune_reg.execution.controller import StudyController
+    from tune_reg.execution.results_directory import claim
 
     out = tmp_path / "out"
     declared = Study.from_toml(study)
 
     class Running(Head):
-        looks = 0
+        polls = 0
 
         def get_job_info(self, job_id):
-            self.looks += 1
-            if self.looks == 2:
+            self.polls += 1
+            if self.polls == 2:
                 out.mkdir()
                 claim(out, declared)
                 StudyController(declared, out).next()
-            self.status = "RUNNING" if self.looks < 4 else "SUCCEEDED"
+            self.status = "RUNNING" if self.polls < 4 else "SUCCEEDED"
             return super().get_job_info(job_id)
 
     head = Running("PENDING")
     monkeypatch.setattr(jobs, "connect", lambda _: head)
     monkeypatch.setattr(jobs.time, "sleep", lambda _: None)
-    code, said, _ = tune_reg("submit", study, "--address", "http://h:1", "--out", out, "--follow")
+    code, output, _ = tune_reg("submit", study, "--address", "http://h:1", "--out", out, "--follow")
     assert code == 0
-    first, log, progress, last = said.splitlines()
+    first, log, progress, last = output.splitlines()
     assert first.startswith(f"{head.sent[0]}: sent; results in {out}")
     assert log == "trials 1/1 [done]"
     assert progress.startswith("trials 0/16 (0 done, 0 pruned, 0 failed); 1 running; confirmed 0/5; 0 epochs")

@@ -5,13 +5,17 @@ import hashlib
 import pytest
 
 from tune_reg.cluster import fetch as fetching
-from tune_reg.cluster.fetch import Entry, LocalFolder, fetch, folder_on
+from tune_reg.cluster import ray_folder
+from tune_reg.cluster.fetch import fetch
+from tune_reg.cluster.folders import FileEntry, LocalFolder
+from tune_reg.cluster.ray_folder import folder_on
 from tune_reg.errors import ClusterError, StoreError
 
 
 @pytest.fixture
-def there(tmp_path):
-    folder = tmp_path / "there"
+def remote(tmp_path):
+    """A results folder with files of every kind."""
+    folder = tmp_path / "remote"
     (folder / "tables" / "trials").mkdir(parents=True)
     (folder / "study.toml").write_text("name")
     (folder / "tables" / "trials" / "a.parquet").write_bytes(bytes(range(256)) * 40)
@@ -26,26 +30,26 @@ def files(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_every_file_comes_as_it_is_and_no_hidden_one(there, tmp_path, monkeypatch):
+def test_every_file_comes_as_it_is_and_no_hidden_one(remote, tmp_path, monkeypatch):
     monkeypatch.setattr(fetching, "CHUNK", 1000)
-    entries = fetch(LocalFolder(there), tmp_path / "deep" / "home")
+    entries = fetch(LocalFolder(remote), tmp_path / "deep" / "home")
     home = files(tmp_path / "deep" / "home")
     assert set(home) == {"study.toml", "tables/trials/a.parquet", "empty"} == {entry.path for entry in entries}
-    assert all(home[path] == (there / path).read_bytes() for path in home)
+    assert all(home[path] == (remote / path).read_bytes() for path in home)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["home"]
 
 
-def test_nothing_is_overwritten(there, tmp_path):
+def test_nothing_is_overwritten(remote, tmp_path):
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "mine").write_text("mine")
+    (tmp_path / "home" / "note").write_text("precious")
     with pytest.raises(StoreError, match="is not empty; choose a new folder, nothing is overwritten"):
-        fetch(LocalFolder(there), tmp_path / "home")
-    assert files(tmp_path / "home") == {"mine": b"mine"}
+        fetch(LocalFolder(remote), tmp_path / "home")
+    assert files(tmp_path / "home") == {"note": b"precious"}
 
 
-def test_an_empty_folder_is_as_good_as_a_new_one(there, tmp_path):
+def test_an_empty_folder_is_as_good_as_a_new_one(remote, tmp_path):
     (tmp_path / "home").mkdir()
-    fetch(LocalFolder(there), tmp_path / "home")
+    fetch(LocalFolder(remote), tmp_path / "home")
     assert (tmp_path / "home" / "study.toml").read_text() == "name"
 
 
@@ -54,41 +58,41 @@ class Changing(LocalFolder):
 
     def __init__(self, root, changes, how):
         super().__init__(root)
-        self._there, self._changes, self._how = root, changes, how
+        self._remote, self._changes, self._how = root, changes, how
 
     def listing(self):
         entries = super().listing()
         if self._changes > 0:
             self._changes -= 1
-            self._how(self._there / "tables" / "trials" / "a.parquet")
+            self._how(self._remote / "tables" / "trials" / "a.parquet")
         return entries
 
 
-def test_a_file_that_was_replaced_meanwhile_is_copied_anew(there, tmp_path):
-    fetch(Changing(there, 2, lambda path: path.write_bytes(b"other")), tmp_path / "home")
+def test_a_file_that_was_replaced_meanwhile_is_copied_anew(remote, tmp_path):
+    fetch(Changing(remote, 2, lambda path: path.write_bytes(b"other")), tmp_path / "home")
     assert files(tmp_path / "home")["tables/trials/a.parquet"] == b"other"
 
 
-def test_a_file_that_grows_is_copied_as_long_as_it_was(there, tmp_path):
-    before = (there / "tables/trials/a.parquet").read_bytes()
-    fetch(Changing(there, 1, lambda path: path.write_bytes(path.read_bytes() + b"more")), tmp_path / "home")
+def test_a_file_that_grows_is_copied_as_long_as_it_was(remote, tmp_path):
+    before = (remote / "tables/trials/a.parquet").read_bytes()
+    fetch(Changing(remote, 1, lambda path: path.write_bytes(path.read_bytes() + b"more")), tmp_path / "home")
     assert files(tmp_path / "home")["tables/trials/a.parquet"] == before
 
 
-def test_files_that_always_change_are_given_up_and_leave_nothing(there, tmp_path):
+def test_files_that_always_change_are_given_up_and_leave_nothing(remote, tmp_path):
     count = iter(range(10))
     with pytest.raises(ClusterError, match="the results change while they are copied"):
-        fetch(Changing(there, 9, lambda path: path.write_text(str(next(count)))), tmp_path / "home")
-    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+        fetch(Changing(remote, 9, lambda path: path.write_text(str(next(count)))), tmp_path / "home")
+    assert [path.name for path in tmp_path.iterdir()] == ["remote"]
 
 
-def test_a_damaged_byte_is_noticed(there, tmp_path):
+def test_a_damaged_byte_is_noticed(remote, tmp_path):
     class Damaged(LocalFolder):
         def read(self, path, offset, size):
             return super().read(path, offset, size).replace(b"\x07", b"\x08")
 
     with pytest.raises(ClusterError):
-        fetch(Damaged(there), tmp_path / "home")
+        fetch(Damaged(remote), tmp_path / "home")
     assert not (tmp_path / "home").exists()
 
 
@@ -96,7 +100,7 @@ def test_a_damaged_byte_is_noticed(there, tmp_path):
 def test_a_file_outside_the_folder_is_refused(tmp_path, path):
     class Evil(LocalFolder):
         def listing(self):
-            return [Entry(path, 1, hashlib.sha256(b"x").hexdigest())]
+            return [FileEntry(path, 1, hashlib.sha256(b"x").hexdigest())]
 
         def read(self, path, offset, size):
             return b"x"
@@ -132,10 +136,10 @@ def test_a_client_server_that_dies_at_birth_is_asked_for_again(monkeypatch, fail
 
     monkeypatch.setattr(ray, "init", init)
     if failures < 3:
-        fetching._connect("ray://h:1")
+        ray_folder._connect("ray://h:1")
     else:
         with pytest.raises(ClusterError, match=r"^--address ray://h:1: cannot be reached \(psutil.ZombieProcess: gone"):
-            fetching._connect("ray://h:1")
+            ray_folder._connect("ray://h:1")
     assert len(called) == calls
 
 
@@ -150,5 +154,5 @@ def test_a_head_that_is_not_there_is_asked_once(monkeypatch):
 
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(ClusterError, match="ray client connection timeout"):
-        fetching._connect("ray://h:1")
+        ray_folder._connect("ray://h:1")
     assert len(called) == 1

@@ -9,17 +9,17 @@ from types import SimpleNamespace
 import pytest
 
 from tune_reg import Study
-from tune_reg.cluster import Inputs, jobs
+from tune_reg.cluster import Submission, jobs
 from tune_reg.errors import ClusterError
 
 
 class Head:
-    """A cluster's head, played. ``script``: what each look at a job shows."""
+    """A stand-in for a cluster's head. ``states``: status and log of a job, one pair for each time it is read."""
 
-    def __init__(self, script=()):
+    def __init__(self, states=()):
         self.sent = []
         self.jobs = {}
-        self.script = list(script)
+        self.states = list(states)
 
     def submit_job(self, *, entrypoint, submission_id, runtime_env):
         folder = Path(runtime_env["working_dir"])
@@ -34,64 +34,64 @@ class Head:
         return [SimpleNamespace(submission_id=name, status=status) for name, status in self.jobs.items()]
 
     def get_job_info(self, job_id):
-        if self.script:
-            self.jobs[job_id] = self.script[0][0]
+        if self.states:
+            self.jobs[job_id] = self.states[0][0]
         return SimpleNamespace(status=self.jobs[job_id], message="the driver\nsaid no")
 
     def get_job_logs(self, job_id):
-        return self.script.pop(0)[1] if len(self.script) > 1 else self.script[0][1]
+        return self.states.pop(0)[1] if len(self.states) > 1 else self.states[0][1]
 
 
 @pytest.fixture
-def inputs(made):
-    return Inputs(made(name="a $(study)"), "/shared/$(out) 'here'", plugins={"own.py": b"x\r\n"})
+def submission(study_of):
+    return Submission(study_of(name="a $(study)"), "/shared/$(out) 'here'", plugins={"my_plugin.py": b"x\r\n"})
 
 
-def test_study_and_plugins_alone_travel_and_the_line_is_quoted(inputs, tmp_path):
+def test_study_and_plugins_alone_travel_and_the_line_is_quoted(submission, tmp_path):
     head = Head()
-    job = jobs.submit(head, inputs)
-    assert job == jobs.Job(f"tune-reg-{inputs.digest}", "PENDING", new=True)
+    job = jobs.submit(head, submission)
+    assert job == jobs.Job(f"tune-reg-{submission.digest}", "PENDING", new=True)
     ((_, entrypoint, files, keys),) = head.sent
-    assert shlex.split(entrypoint) == inputs.command()
-    assert entrypoint.endswith("""--out '/shared/$(out) '"'"'here'"'"'' --address auto --plugin own.py""")
-    assert set(files) == {"study.toml", "own.py"}
-    assert files["own.py"] == b"x\r\n"
+    assert shlex.split(entrypoint) == submission.command()
+    assert entrypoint.endswith("""--out '/shared/$(out) '"'"'here'"'"'' --address auto --plugin my_plugin.py""")
+    assert set(files) == {"study.toml", "my_plugin.py"}
+    assert files["my_plugin.py"] == b"x\r\n"
     (tmp_path / "study.toml").write_bytes(files["study.toml"])
-    assert Study.from_toml(tmp_path / "study.toml").hash == inputs.study.hash
+    assert Study.from_toml(tmp_path / "study.toml").hash == submission.study.hash
     assert keys == {"working_dir"}  # no environment variable, and thus no secret in one
 
 
 @pytest.mark.parametrize("status", ["PENDING", "RUNNING", "SUCCEEDED"])
-def test_what_was_sent_is_not_sent_again(inputs, status):
+def test_what_was_sent_is_not_sent_again(submission, status):
     head = Head()
-    name = jobs.submit(head, inputs).name
+    name = jobs.submit(head, submission).name
     head.jobs[name] = status
-    assert jobs.submit(head, inputs) == jobs.Job(name, status, new=False)
+    assert jobs.submit(head, submission) == jobs.Job(name, status, new=False)
     assert len(head.sent) == 1
 
 
 @pytest.mark.parametrize("status", ["FAILED", "STOPPED"])
-def test_what_ended_early_is_sent_again_under_the_next_name(inputs, status):
+def test_what_ended_early_is_sent_again_under_the_next_name(submission, status):
     head = Head()
-    name = jobs.submit(head, inputs).name
+    name = jobs.submit(head, submission).name
     head.jobs[name] = status
-    second = jobs.submit(head, inputs)
+    second = jobs.submit(head, submission)
     assert second == jobs.Job(f"{name}-2", "PENDING", new=True)
-    assert jobs.submit(head, inputs) == jobs.Job(f"{name}-2", "PENDING", new=False)
+    assert jobs.submit(head, submission) == jobs.Job(f"{name}-2", "PENDING", new=False)
 
 
-def test_two_that_send_at_once_send_one_job(inputs):
+def test_two_that_send_at_once_send_one_job(submission):
     head = Head()
-    name = jobs.submit(head, inputs).name
+    name = jobs.submit(head, submission).name
     head.list_jobs = list  # as the other one saw it, a moment before
-    assert jobs.submit(head, inputs) == jobs.Job(name, "PENDING", new=False)
+    assert jobs.submit(head, submission) == jobs.Job(name, "PENDING", new=False)
 
 
-def test_another_folder_or_study_is_another_job(inputs, made):
+def test_another_folder_or_study_is_another_job(submission, study_of):
     head = Head()
-    jobs.submit(head, inputs)
-    jobs.submit(head, Inputs(inputs.study, "/shared/other"))
-    jobs.submit(head, Inputs(made(seed=1), inputs.out))
+    jobs.submit(head, submission)
+    jobs.submit(head, Submission(submission.study, "/shared/other"))
+    jobs.submit(head, Submission(study_of(seed=1), submission.out))
     assert len({name for name, *_ in head.sent}) == 3
 
 
@@ -99,24 +99,24 @@ def test_a_log_is_shown_part_by_part():
     head = Head([("RUNNING", ""), ("RUNNING", "one\n"), ("RUNNING", "one\n"), ("FAILED", "one\ntwo\n")])
     log = jobs.Log(head, "job")
     assert [log.new() for _ in range(4)] == ["", "one\n", "", "two\n"]
-    assert jobs.why(head, "job") == "the driver said no"
+    assert jobs.end_message(head, "job") == "the driver said no"
 
 
-def test_what_waits_looks_each_time_and_once_more_at_the_end():
+def test_wait_calls_on_poll_each_time_and_once_more_at_the_end():
     head = Head([("PENDING", ""), ("RUNNING", ""), ("SUCCEEDED", "")])
-    seen = []
+    statuses = []
 
-    def look():
-        head.get_job_logs("job")  # the head's script goes on
-        seen.append(head.jobs["job"])
+    def on_poll():
+        head.get_job_logs("job")  # the head goes on to its next state
+        statuses.append(head.jobs["job"])
 
-    assert jobs.wait(head, "job", look=look, look_s=0) == "SUCCEEDED"
-    assert seen == ["PENDING", "RUNNING", "SUCCEEDED"]
+    assert jobs.wait(head, "job", on_poll=on_poll, poll_s=0) == "SUCCEEDED"
+    assert statuses == ["PENDING", "RUNNING", "SUCCEEDED"]
 
 
 def test_wait_ends_when_the_job_does():
     head = Head([("SUCCEEDED", "")])
-    assert jobs.wait(head, "job", look_s=0) == "SUCCEEDED"
+    assert jobs.wait(head, "job", poll_s=0) == "SUCCEEDED"
 
 
 def test_a_head_that_is_lost_is_one_line():
@@ -127,10 +127,10 @@ def test_a_head_that_is_lost_is_one_line():
 
     head.get_job_info = lost
     with pytest.raises(ClusterError, match=r"^the head does not answer \(Request failed with 502\); the job goes on"):
-        jobs.wait(head, "job", look_s=0)
+        jobs.wait(head, "job", poll_s=0)
 
 
-def test_a_job_that_is_refused_is_one_line(inputs):
+def test_a_job_that_is_refused_is_one_line(submission):
     head = Head()
 
     def refuse(**_):
@@ -138,7 +138,7 @@ def test_a_job_that_is_refused_is_one_line(inputs):
 
     head.submit_job = refuse
     with pytest.raises(ClusterError, match=r"^submit: the cluster refused the job \(no room\)$"):
-        jobs.submit(head, inputs)
+        jobs.submit(head, submission)
 
 
 @pytest.mark.parametrize("address", ["HEAD:8265", "ray://HEAD:10001", "auto", "-x"])
@@ -148,12 +148,12 @@ def test_an_address_of_another_kind_is_refused(address):
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch):
-    whole = builtins.__import__
+    import_ = builtins.__import__
 
     def without(name, *rest):
         if name == "ray.job_submission":
             raise ImportError(name)
-        return whole(name, *rest)
+        return import_(name, *rest)
 
     monkeypatch.delitem(sys.modules, "ray.job_submission", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
@@ -168,21 +168,19 @@ def test_a_head_that_is_not_there_is_one_line():
 
 
 def test_a_cluster_that_has_just_started_is_asked_again(monkeypatch):
-    from tune_reg.cluster import jobs
-
     monkeypatch.setattr(jobs.time, "sleep", lambda _: None)
-    answers = [RuntimeError("status code 500: No available agent to submit job"), None, RuntimeError("no room")]
+    outcomes = [RuntimeError("status code 500: No available agent to submit job"), None, RuntimeError("no room")]
     sent = []
 
-    class Fresh:
+    class StartingHead:
         def submit_job(self, **job):
             sent.append(job)
-            answer = answers.pop(0)
-            if answer is not None:
-                raise answer
+            error = outcomes.pop(0)
+            if error is not None:
+                raise error
 
-    jobs._send(Fresh(), submission_id="a")
+    jobs._submit_when_ready(StartingHead(), submission_id="a")
     assert sent == [{"submission_id": "a"}] * 2
     with pytest.raises(RuntimeError, match="no room"):
-        jobs._send(Fresh(), submission_id="b")
+        jobs._submit_when_ready(StartingHead(), submission_id="b")
     assert len(sent) == 3

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tune_reg import Study
-from tune_reg.cluster import Inputs, KubeRay, Nodes, rayjob
+from tune_reg.cluster import KubeRay, Nodes, Submission, rayjob
 from tune_reg.errors import ClusterError
 
 #: Fields of ray.io/v1 that may be used, with their types: from the field reference of KubeRay v1.6 (RayJobSpec,
@@ -80,7 +80,7 @@ CRD = {
 
 
 def faults(value, kind, where="manifest"):
-    """What in a manifest is not as the CRD has it."""
+    """The places of a manifest that differ from the CRD, each with what is wrong."""
     if isinstance(kind, list):
         if not isinstance(value, list):
             return [f"{where}: no list"]
@@ -97,9 +97,9 @@ def faults(value, kind, where="manifest"):
     if not isinstance(value, dict):
         return [f"{where}: no table"]
     fields = CRD[kind]
-    found = [f"{where}.{key}: unknown" for key in value if key not in fields]
-    found += [f"{where}.{key}: missing" for key, (_, required) in fields.items() if required and key not in value]
-    return found + [
+    wrong = [f"{where}.{key}: unknown" for key in value if key not in fields]
+    wrong += [f"{where}.{key}: missing" for key, (_, required) in fields.items() if required and key not in value]
+    return wrong + [
         fault
         for key, item in value.items()
         if key in fields
@@ -107,8 +107,8 @@ def faults(value, kind, where="manifest"):
     ]
 
 
-def inputs(study, out="/storage/out", **more):
-    return Inputs(study, out, **more)
+def submission_of(study, out="/storage/out", **more):
+    return Submission(study, out, **more)
 
 
 def documents(text):
@@ -116,8 +116,8 @@ def documents(text):
     return config, job
 
 
-def test_the_fields_are_those_of_the_crd(made):
-    config, job = documents(rayjob(inputs(made()), Nodes(count=3, gpus=2), KubeRay()))
+def test_the_fields_are_those_of_the_crd(study_of):
+    config, job = documents(rayjob(submission_of(study_of()), Nodes(count=3, gpus=2), KubeRay()))
     assert faults(job, "RayJob") == []
     assert (config["apiVersion"], config["kind"], set(config)) == (
         "v1",
@@ -133,9 +133,9 @@ def test_the_fields_are_those_of_the_crd(made):
     assert container["resources"]["limits"] == {"cpu": "4", "memory": "16G", "nvidia.com/gpu": "2"}
 
 
-def test_the_check_finds_faults(made):
-    """A test that cannot fail is none."""
-    _, job = documents(rayjob(inputs(made()), Nodes(), KubeRay()))
+def test_the_check_finds_faults(study_of):
+    """The check above would find faults, if there were any."""
+    _, job = documents(rayjob(submission_of(study_of()), Nodes(), KubeRay()))
     job["spec"]["backofLimit"] = 3
     job["spec"]["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] = 0
     job["spec"]["rayClusterSpec"]["authOptions"]["mode"] = "disabled"
@@ -144,8 +144,8 @@ def test_the_check_finds_faults(made):
     assert len(faults(job, "RayJob")) == 5
 
 
-def test_authentication_is_on_and_there_is_no_secret(made):
-    text = rayjob(inputs(made()), Nodes(), KubeRay())
+def test_authentication_is_on_and_there_is_no_secret(study_of):
+    text = rayjob(submission_of(study_of()), Nodes(), KubeRay())
     _, job = documents(text)
     assert job["spec"]["rayClusterSpec"]["authOptions"] == {"mode": "token"}
     assert job["spec"]["rayClusterSpec"]["headGroupSpec"]["serviceType"] == "ClusterIP"
@@ -158,8 +158,8 @@ def pods(job):
     return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
 
 
-def test_results_in_a_bucket_need_no_volume(made):
-    config, job = documents(rayjob(inputs(made(), "s3://bucket/it's"), Nodes(), KubeRay()))
+def test_results_in_a_bucket_need_no_volume(study_of):
+    config, job = documents(rayjob(submission_of(study_of(), "s3://bucket/it's"), Nodes(), KubeRay()))
     assert faults(job, "RayJob") == []
     assert [[volume["name"] for volume in pod["volumes"]] for pod in pods(job)] == [["study"], ["study"]]
     words = shlex.split(config["data"]["run.sh"].splitlines()[-1])
@@ -168,8 +168,8 @@ def test_results_in_a_bucket_need_no_volume(made):
     assert not any("envFrom" in container for pod in pods(job) for container in pod["containers"])
 
 
-def test_credentials_come_from_a_secret_that_is_named(made):
-    text = rayjob(inputs(made(), "s3://bucket/out"), Nodes(), KubeRay(secret="aws"))
+def test_credentials_come_from_a_secret_that_is_named(study_of):
+    text = rayjob(submission_of(study_of(), "s3://bucket/out"), Nodes(), KubeRay(secret="aws"))
     _, job = documents(text)
     assert faults(job, "RayJob") == []
     for pod in pods(job):
@@ -178,8 +178,8 @@ def test_credentials_come_from_a_secret_that_is_named(made):
     assert "kind: Secret" not in text
 
 
-def test_data_may_lie_on_a_volume_and_results_in_a_bucket(made):
-    config, job = documents(rayjob(inputs(made(), "s3://bucket/out"), Nodes(), KubeRay(claim="data")))
+def test_data_may_lie_on_a_volume_and_results_in_a_bucket(study_of):
+    config, job = documents(rayjob(submission_of(study_of(), "s3://bucket/out"), Nodes(), KubeRay(claim="data")))
     assert faults(job, "RayJob") == []
     for pod in pods(job):
         (storage,) = [volume for volume in pod["volumes"] if volume["name"] == "storage"]
@@ -189,13 +189,13 @@ def test_data_may_lie_on_a_volume_and_results_in_a_bucket(made):
     assert config["data"]["run.sh"].count("--data /storage/data") == 2
 
 
-def test_any_name_and_path_stay_what_they_are(made, nasty):
-    for text in nasty:
+def test_any_name_and_path_stay_what_they_are(study_of, awkward_texts):
+    for text in awkward_texts:
         if not text.isprintable():
             continue
-        study = made(name=text)
+        study = study_of(name=text)
         out, data = f"/storage/{text}", f"/storage/data {text}"
-        config, job = documents(rayjob(inputs(study, out, data=data), Nodes(), KubeRay()))
+        config, job = documents(rayjob(submission_of(study, out, data=data), Nodes(), KubeRay()))
         assert faults(job, "RayJob") == []
         assert job["metadata"]["annotations"]["tune-reg/study"] == text
         assert job["spec"]["entrypoint"] == "bash /study/run.sh"
@@ -205,38 +205,38 @@ def test_any_name_and_path_stay_what_they_are(made, nasty):
         assert words[words.index("--data") + 1] == data
 
 
-def test_names_that_are_no_text_for_a_terminal_stay_too(made, nasty):
-    for text in nasty:
-        config, job = documents(rayjob(inputs(made(name=text)), Nodes(), KubeRay()))
+def test_names_that_are_no_text_for_a_terminal_stay_too(study_of, awkward_texts):
+    for text in awkward_texts:
+        config, job = documents(rayjob(submission_of(study_of(name=text)), Nodes(), KubeRay()))
         assert job["metadata"]["annotations"]["tune-reg/study"] == text
         assert Study(**tomllib.loads(config["data"]["study.toml"])).name == text
 
 
-def test_plugins_arrive_byte_for_byte(made):
+def test_plugins_arrive_byte_for_byte(study_of):
     content = b"# \xc3\xa9 \xff\r\n$(id)"
-    config, _ = documents(rayjob(inputs(made(), plugins={"my_own.py": content}), Nodes(), KubeRay()))
-    assert base64.b64decode(config["binaryData"]["my_own.py"]) == content
-    assert "--plugin /study/my_own.py" in config["data"]["run.sh"]
+    config, _ = documents(rayjob(submission_of(study_of(), plugins={"my_plugin.py": content}), Nodes(), KubeRay()))
+    assert base64.b64decode(config["binaryData"]["my_plugin.py"]) == content
+    assert "--plugin /study/my_plugin.py" in config["data"]["run.sh"]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
-        (lambda s: rayjob(inputs(s, "/elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
-        (lambda s: rayjob(inputs(s, "/storage/../etc"), Nodes(), KubeRay()), "--out: must lie under /storage"),
-        (lambda s: rayjob(inputs(s, "file:///elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (lambda s: rayjob(submission_of(s, "/elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (lambda s: rayjob(submission_of(s, "/storage/../etc"), Nodes(), KubeRay()), "--out: must lie under /storage"),
+        (lambda s: rayjob(submission_of(s, "file:///elsewhere"), Nodes(), KubeRay()), "--out: must lie under /storage"),
         (
-            lambda s: rayjob(inputs(s, "s3://b/out", data="/data"), Nodes(), KubeRay(claim="data")),
+            lambda s: rayjob(submission_of(s, "s3://b/out", data="/data"), Nodes(), KubeRay(claim="data")),
             "--data: must lie under /storage",
         ),
-        (lambda s: rayjob(inputs(s, data="data"), Nodes(), KubeRay()), "--data: must lie under /storage"),
+        (lambda s: rayjob(submission_of(s, data="data"), Nodes(), KubeRay()), "--data: must lie under /storage"),
         (lambda s: KubeRay(image='a"\nb'), "--image: must be the name of a container image"),
         (lambda s: KubeRay(claim="Tune_Reg"), "--claim: must be the name of a PersistentVolumeClaim"),
         (lambda s: KubeRay(secret="aws: x"), "--secret: must be the name of a Secret"),
-        (lambda s: rayjob(inputs(s, plugins={"a.py": b"x" * 800_000}), Nodes(), KubeRay()), "a ConfigMap holds"),
+        (lambda s: rayjob(submission_of(s, plugins={"a.py": b"x" * 800_000}), Nodes(), KubeRay()), "a ConfigMap holds"),
     ],
 )
-def test_a_mistake_is_one_line(made, wrong, said):
-    with pytest.raises(ClusterError, match=said) as error:
-        wrong(made())
+def test_a_mistake_is_one_line(study_of, wrong, message):
+    with pytest.raises(ClusterError, match=message) as error:
+        wrong(study_of())
     assert "\n" not in str(error.value)

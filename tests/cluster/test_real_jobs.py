@@ -1,4 +1,4 @@
-"""A study sent to a real head through its Jobs API, and its results brought home through Ray."""
+"""A study sent to a real head node through its Jobs API, and its results fetched through Ray."""
 
 import importlib.util
 import os
@@ -23,17 +23,18 @@ pytestmark = [
 ]
 
 
-#: A name of the regularizer's own, to see that the plugin was found on the cluster.
+#: A regularizer with a new name, which shows that the cluster found the plugin.
 PLUGIN = """
 from tune_reg.regularizers import register
 from tune_reg.regularizers.weight_decay import WeightDecay
 
 @register
-class Mine(WeightDecay):
-    name = "mine"
+class Renamed(WeightDecay):
+    name = "renamed"
 """
 
-#: Starts a cluster, says where it is, and ends when its input does. In a process of its own: the tests' has a Ray.
+#: A program that starts a cluster, prints its address, and ends when its input ends. It needs a process of its own,
+#: because that of the tests has a Ray.
 HEAD = """
 import sys
 from ray.cluster_utils import Cluster
@@ -72,8 +73,8 @@ def head(tmp_path):
 
 
 def tune_reg(*words):
+    """Run the command in a process of its own: Ray's connections stay open in it."""
     command = [sys.executable, "-m", "tune_reg.cli", *map(str, words)]
-    # Its own process: Ray's connections stay open in it.
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
 
@@ -81,21 +82,21 @@ def tune_reg(*words):
 @pytest.mark.slow
 def test_sent_once_followed_and_fetched(head, tmp_path):
     http, ray = head
-    (tmp_path / "mine.py").write_text(PLUGIN)
+    (tmp_path / "renamed.py").write_text(PLUGIN)
     study = tmp_path / "study.toml"
     study.write_text(
         """
-        name = "a 'job' of $(mine)"
+        name = "a 'job' of $(renamed)"
         dataset = "digits"
         model = "nn-2-small"
-        regularizers = ["weight-decay", "mine"]
+        regularizers = ["weight-decay", "renamed"]
         training = { epochs = 1, batch_size = 64 }
         search = { trials = 1 }
         confirm = { seeds = 1 }
         """
     )
-    there = tmp_path / "there $(x)"
-    words = ["submit", study, "--address", http, "--out", there, "--plugin", tmp_path / "mine.py"]
+    remote = tmp_path / "remote $(x)"
+    words = ["submit", study, "--address", http, "--out", remote, "--plugin", tmp_path / "renamed.py"]
     first = tune_reg(*words, "--follow")
     if "No available agent" in first.stderr:
         pytest.skip("Ray's agent that takes jobs did not come up on this machine within a minute")
@@ -106,16 +107,16 @@ def test_sent_once_followed_and_fetched(head, tmp_path):
     again = tune_reg(*words, "--wait")
     assert again.stdout.startswith(f"{name}: was sent before, succeeded; ")
     assert again.returncode == 0, again.stdout + again.stderr
-    home = tune_reg("fetch", there, "--address", ray, "--out", tmp_path / "home")
+    home = tune_reg("fetch", remote, "--address", ray, "--out", tmp_path / "home")
     assert home.returncode == 0, home.stdout + home.stderr
     results = load(tmp_path / "home")
-    assert results.study()["name"] == "a 'job' of $(mine)"
-    assert sorted(results.final()["regularizer"].to_pylist()) == ["mine", "weight-decay"]
-    assert list(results.provenance()["plugins"]) == ["mine.py"]
+    assert results.study()["name"] == "a 'job' of $(renamed)"
+    assert sorted(results.final()["regularizer"].to_pylist()) == ["renamed", "weight-decay"]
+    assert list(results.provenance()["plugins"]) == ["renamed.py"]
     token = Path("~/.ray/auth_token").expanduser()
     if token.exists():
         secret = token.read_bytes().strip()
-        files = [path for path in there.rglob("*") if path.is_file()]
+        files = [path for path in remote.rglob("*") if path.is_file()]
         assert files
         assert not any(secret in path.read_bytes() for path in files)
         assert secret.decode() not in first.stdout + again.stdout + home.stdout

@@ -1,4 +1,4 @@
-"""Who can reach a Ray that a study starts, what is written down of a plugin, and inputs of every kind."""
+"""Who can reach a Ray that a study starts, what is written down of a plugin, and submission of every kind."""
 
 import hashlib
 import os
@@ -13,13 +13,17 @@ import pytest
 import yaml
 
 from tune_reg import data
-from tune_reg.cluster import Inputs, KubeRay, Nodes, Slurm, jobs, rayjob, sbatch
+from tune_reg.cluster import KubeRay, Nodes, Slurm, Submission, jobs, rayjob, sbatch
 from tune_reg.errors import TuneRegError
 from tune_reg.execution.results_directory import write_provenance
 from tune_reg.store import Results
 
-#: Asks a head whether it is alive.
-ASK = "import sys; from ray._raylet import GcsClient; print(GcsClient(address=sys.argv[1]).check_alive([], timeout=9))"
+#: A program that asks the head node whether it is alive.
+IS_ALIVE = """
+import sys
+from ray._raylet import GcsClient
+print(GcsClient(address=sys.argv[1]).check_alive([], timeout=9))
+"""
 
 
 @pytest.mark.ray
@@ -38,7 +42,7 @@ def test_a_ray_that_a_study_starts_listens_on_loopback_alone(ray_cluster):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("token", ["own", "wrong", "none"])
+@pytest.mark.parametrize("token", ["right", "wrong", "none"])
 def test_who_has_no_token_is_refused(ray_cluster, tmp_path, token):
     import ray
 
@@ -48,40 +52,39 @@ def test_who_has_no_token_is_refused(ray_cluster, tmp_path, token):
     if token == "none":
         environment |= {"RAY_AUTH_MODE": "disabled", "HOME": str(tmp_path)}
     address = ray.get_runtime_context().gcs_address
-    asked = subprocess.run(
-        [sys.executable, "-c", ASK, address], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (asked.returncode == 0) == (token == "own"), asked.stderr
+    command = [sys.executable, "-c", IS_ALIVE, address]
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (answer.returncode == 0) == (token == "right"), answer.stderr
 
 
 def test_authentication_is_nowhere_switched_off():
     package = Path(jobs.__file__).parents[1]
     files = [path for path in package.rglob("*") if path.suffix in (".py", ".j2")]
-    named = [line for path in files for line in path.read_text().splitlines() if "RAY_AUTH_MODE" in line]
-    assert named == ["export RAY_AUTH_MODE=token"]
+    lines = [line for path in files for line in path.read_text().splitlines() if "RAY_AUTH_MODE" in line]
+    assert lines == ["export RAY_AUTH_MODE=token"]
 
 
-def test_plugins_are_named_and_hashed_in_provenance(made, tmp_path):
-    plugin = tmp_path / "own.py"
+def test_plugins_are_named_and_hashed_in_provenance(study_of, tmp_path):
+    plugin = tmp_path / "my_plugin.py"
     plugin.write_bytes(b"# \xc3\xa9 \r\n")
     (tmp_path / "out").mkdir()
-    write_provenance(tmp_path / "out", made(), data.load("digits"), [plugin])
-    said = Results(tmp_path / "out").provenance()["plugins"]
-    assert said == {"own.py": hashlib.sha256(b"# \xc3\xa9 \r\n").hexdigest()}
+    write_provenance(tmp_path / "out", study_of(), data.load("digits"), [plugin])
+    plugins = Results(tmp_path / "out").provenance()["plugins"]
+    assert plugins == {"my_plugin.py": hashlib.sha256(b"# \xc3\xa9 \r\n").hexdigest()}
 
 
 def strings(count, seed=0):
-    """Texts of up to 30 characters: of those that shells and YAML mind, of ASCII, and of all of Unicode."""
+    """Texts of up to 30 characters: of those that are special to shells and YAML, of ASCII, and of all of Unicode."""
     rng = random.Random(seed)
-    minded = "'\"\\`$(){}[]<>|&;#!*?~^%@:,=-+/. \t\n\r\0"
+    special = "'\"\\`$(){}[]<>|&;#!*?~^%@:,=-+/. \t\n\r\0"
     everything = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) != "Cs"]
     for number in range(count):
-        source = (minded, [chr(code) for code in range(128)], everything)[number % 3]
+        source = (special, [chr(code) for code in range(128)], everything)[number % 3]
         yield "".join(rng.choice(source) for _ in range(rng.randint(1, 30)))
 
 
-def made_or_refused(make):
-    """What ``make`` gives, or None where it refuses with one line."""
+def accepted(make):
+    """The result of ``make``; None where it refuses with an error of one line."""
     try:
         return make()
     except TuneRegError as error:
@@ -89,30 +92,30 @@ def made_or_refused(make):
         return None
 
 
-def test_whatever_is_given_arrives_as_it_was_or_is_refused(made):
-    study, arrived = made(), {"out": 0, "plugin": 0, "image": 0, "partition": 0}
+def test_whatever_is_given_arrives_as_it_was_or_is_refused(study_of):
+    study, arrived = study_of(), {"out": 0, "plugin": 0, "image": 0, "partition": 0}
     for text in strings(600):
-        inputs = made_or_refused(lambda: Inputs(study, f"/storage/{text}", data=f"/storage/{text}"))  # noqa: B023
-        if inputs is not None:
-            manifest = made_or_refused(lambda: rayjob(inputs, Nodes(), KubeRay()))  # noqa: B023
+        submission = accepted(lambda: Submission(study, f"/storage/{text}", data=f"/storage/{text}"))  # noqa: B023
+        if submission is not None:
+            manifest = accepted(lambda: rayjob(submission, Nodes(), KubeRay()))  # noqa: B023
             if manifest is not None:
                 config, _ = yaml.safe_load_all(manifest)
                 words = shlex.split(config["data"]["run.sh"].splitlines()[-1])
-                assert words[words.index("--out") + 1] == inputs.out
-            sent = shlex.split(shlex.join(inputs.command()))
-            assert sent[sent.index("--data") + 1] == inputs.data
+                assert words[words.index("--out") + 1] == submission.out
+            sent = shlex.split(shlex.join(submission.command()))
+            assert sent[sent.index("--data") + 1] == submission.data
             arrived["out"] += 1
-        if made_or_refused(lambda: Inputs(study, "/storage/a", plugins={text: b""})) is not None:  # noqa: B023
+        if accepted(lambda: Submission(study, "/storage/a", plugins={text: b""})) is not None:  # noqa: B023
             assert text.isascii()
             assert shlex.quote(text) == text
             arrived["plugin"] += 1
-        if (image := made_or_refused(lambda: KubeRay(image=text))) is not None:  # noqa: B023
-            _, job = yaml.safe_load_all(rayjob(Inputs(study, "/storage/a"), Nodes(), image))
+        if (image := accepted(lambda: KubeRay(image=text))) is not None:  # noqa: B023
+            _, job = yaml.safe_load_all(rayjob(Submission(study, "/storage/a"), Nodes(), image))
             head = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"][0]
             assert head["image"] == text
             arrived["image"] += 1
-        if (queue := made_or_refused(lambda: Slurm(partition=text))) is not None:  # noqa: B023
-            script = sbatch(Inputs(study, "a"), Nodes(), queue)
+        if (queue := accepted(lambda: Slurm(partition=text))) is not None:  # noqa: B023
+            script = sbatch(Submission(study, "a"), Nodes(), queue)
             assert f"\n#SBATCH --partition={text}\n" in script
             arrived["partition"] += 1
     assert arrived["out"] > 50

@@ -1,4 +1,4 @@
-"""The script: what shellcheck thinks of it, and what it does where Slurm and Ray are played by scripts."""
+"""The script: what shellcheck thinks of it, and what it does where scripts stand in for Slurm and Ray."""
 
 import os
 import shlex
@@ -10,11 +10,11 @@ import time
 import pytest
 
 from tune_reg import Study
-from tune_reg.cluster import Inputs, Nodes, Slurm, sbatch
+from tune_reg.cluster import Nodes, Slurm, Submission, sbatch
 from tune_reg.errors import ClusterError
 
-#: Each writes down what it was called with, each word ended by a zero byte; srun also runs it.
-PLAYED = """#!/bin/bash
+#: A stand-in writes down its command line, each word ended by a zero byte; that of srun also runs the command.
+STAND_IN = """#!/bin/bash
 printf '%s\\0' {name} "$@" $'\\x1e' >>{log}
 case {name} in
   srun) while [[ $1 == -* ]]; do shift; done; "$@" ;;
@@ -22,10 +22,10 @@ case {name} in
 esac
 """
 
-#: What ``ray symmetric-run`` does with the command behind ``--`` on the first node, and a study that runs until it is
-#: told to end, or has just ended then.
-RUNS = '#!/bin/bash\n[[ $1 == symmetric-run ]] || exit 0\nwhile [[ $1 != -- ]]; do shift; done; shift; exec "$@"\n'
-STUDIES = (
+#: A stand-in for ``ray symmetric-run``, which runs the command behind ``--`` on the first node; and one for a study
+#: that runs until a signal ends it.
+RAY = '#!/bin/bash\n[[ $1 == symmetric-run ]] || exit 0\nwhile [[ $1 != -- ]]; do shift; done; shift; exec "$@"\n'
+STUDY = (
     "#!/bin/bash\n[[ $* == *fetch* ]] && exit\ntrap 'exit {code}' TERM\ntouch {begun}\nwhile true; do sleep 0.1; done\n"
 )
 
@@ -39,13 +39,13 @@ SLURM = {
 
 
 @pytest.fixture
-def play(tmp_path):
-    """Run a script with a played Slurm; gives every call that it made."""
+def run_script(tmp_path):
+    """Run a script with stand-ins for Slurm and Ray; the calls that the script made."""
     log, folder = tmp_path / "calls.txt", tmp_path / "bin"
     folder.mkdir()
     for name in ("srun", "scontrol", "ray", "python"):
         path = folder / name
-        path.write_text(PLAYED.format(log=shlex.quote(str(log)), name=name))
+        path.write_text(STAND_IN.format(log=shlex.quote(str(log)), name=name))
         path.chmod(0o755)
 
     def run(script):
@@ -62,13 +62,13 @@ def play(tmp_path):
     return run
 
 
-def test_what_it_starts(made, play, tmp_path):
-    inputs = Inputs(made(), "out/a", data="/data", plugins={"own.py": b"\xff no newline"})
-    calls = play(sbatch(inputs, Nodes(count=2, cpus=8, gpus=2), Slurm()))
-    folder = f"out/a/submitted/{inputs.digest}"
+def test_what_it_starts(study_of, run_script, tmp_path):
+    submission = Submission(study_of(), "out/a", data="/data", plugins={"my_plugin.py": b"\xff no newline"})
+    calls = run_script(sbatch(submission, Nodes(count=2, cpus=8, gpus=2), Slurm()))
+    folder = f"out/a/submitted/{submission.digest}"
     fetch = ["python", "-m", "tune_reg.cli", "data", "fetch", "digits", "--data", "/data"]
     run = ["python", "-m", "tune_reg.cli", "run", f"{folder}/study.toml", "--out", "out/a", "--address", "auto"]
-    run += ["--plugin", f"{folder}/own.py", "--data", "/data"]
+    run += ["--plugin", f"{folder}/my_plugin.py", "--data", "/data"]
     run = ["sh", "-c", 'echo "$$" >"$0"; exec "$@"', f"{folder}/process", *run]
     symmetric = ["symmetric-run", "--address", "node-a:6379", "--min-nodes", "2", "--num-cpus", "8", "--num-gpus", "2"]
     assert calls == [
@@ -79,33 +79,33 @@ def test_what_it_starts(made, play, tmp_path):
         ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=0", "ray", *symmetric, "--", *run],
         ["ray", *symmetric, "--", *run],
     ]
-    assert Study.from_toml(tmp_path / folder / "study.toml").hash == inputs.study.hash
-    assert (tmp_path / folder / "own.py").read_bytes() == b"\xff no newline"
+    assert Study.from_toml(tmp_path / folder / "study.toml").hash == submission.study.hash
+    assert (tmp_path / folder / "my_plugin.py").read_bytes() == b"\xff no newline"
 
 
 @pytest.mark.parametrize(
     ("out", "folder"),
-    [("s3://bucket/it's", "submitted/{}"), ("file:///{here}/a%20b", "{here}/a b/submitted/{}")],
+    [("s3://bucket/it's", "submitted/{}"), ("file:///{root}/a%20b", "{root}/a b/submitted/{}")],
 )
-def test_results_in_a_bucket_leave_the_study_in_a_folder(made, play, tmp_path, out, folder):
-    inputs = Inputs(made(), out.replace("{here}", str(tmp_path).lstrip("/")))
-    calls = play(sbatch(inputs, Nodes(), Slurm()))
-    folder = folder.format(inputs.digest, here=tmp_path)
+def test_results_in_a_bucket_leave_the_study_in_a_folder(study_of, run_script, tmp_path, out, folder):
+    submission = Submission(study_of(), out.replace("{root}", str(tmp_path).lstrip("/")))
+    calls = run_script(sbatch(submission, Nodes(), Slurm()))
+    folder = folder.format(submission.digest, root=tmp_path)
     (call,) = [call for call in calls if call[:2] == ["ray", "symmetric-run"]]
     assert call[call.index("run") + 1] == f"{folder}/study.toml"
-    assert call[call.index("--out") + 1] == inputs.out
-    assert Study.from_toml(tmp_path / folder / "study.toml").hash == inputs.study.hash
+    assert call[call.index("--out") + 1] == submission.out
+    assert Study.from_toml(tmp_path / folder / "study.toml").hash == submission.study.hash
     assert not list(tmp_path.glob("*:*"))
 
 
 @pytest.mark.parametrize(("code", "requeued"), [(143, True), (0, False)])
 def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_queue(
-    made, play, tmp_path, code, requeued
+    study_of, run_script, tmp_path, code, requeued
 ):
     begun, log = tmp_path / "begun", tmp_path / "calls.txt"
-    (tmp_path / "bin" / "python").write_text(STUDIES.format(code=code, begun=shlex.quote(str(begun))))
-    (tmp_path / "bin" / "ray").write_text(RUNS)
-    (tmp_path / "sweep.sbatch").write_text(sbatch(Inputs(made(), "out/it's $(here)"), Nodes(count=2), Slurm()))
+    (tmp_path / "bin" / "python").write_text(STUDY.format(code=code, begun=shlex.quote(str(begun))))
+    (tmp_path / "bin" / "ray").write_text(RAY)
+    (tmp_path / "sweep.sbatch").write_text(sbatch(Submission(study_of(), "out/it's $(here)"), Nodes(count=2), Slurm()))
     environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path), **SLURM}
     process = subprocess.Popen(
         ["bash", "sweep.sbatch"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
@@ -117,36 +117,36 @@ def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_qu
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGUSR1)
-        _, said = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == code, said
+    assert process.returncode == code, errors
     calls = [call.split("\0")[:-1] for call in log.read_text().split("\x1e\0") if call]
     assert (["scontrol", "requeue", "7"] in calls) == requeued
 
 
-def test_any_name_and_path_stay_what_they_are(made, play, nasty, tmp_path):
+def test_any_name_and_path_stay_what_they_are(study_of, run_script, awkward_texts, tmp_path):
     """One script for each would take minutes: their bodies run one after the other in one shell."""
-    scripts, wanted = [], []
-    for number, text in enumerate(nasty):
-        study = made(name=text)
-        shown = text if text.isprintable() else "plain"
-        inputs = Inputs(study, f"out {number}/{shown}", data=f"data {shown}")
-        scripts.append(f"({sbatch(inputs, Nodes(), Slurm())})")
-        wanted.append((study.name, inputs.out, inputs.data))
-    calls = play("\n".join(scripts))
+    scripts, expected = [], []
+    for number, text in enumerate(awkward_texts):
+        study = study_of(name=text)
+        printable = text if text.isprintable() else "plain"
+        submission = Submission(study, f"out {number}/{printable}", data=f"data {printable}")
+        scripts.append(f"({sbatch(submission, Nodes(), Slurm())})")
+        expected.append((study.name, submission.out, submission.data))
+    calls = run_script("\n".join(scripts))
     started = [call for call in calls if call[0] == "ray" and call[1] == "symmetric-run"]
-    found = []
+    received = []
     for call in started:
         path = tmp_path / call[call.index("run") + 1]
-        found.append((Study.from_toml(path).name, call[call.index("--out") + 1], call[call.index("--data") + 1]))
-    assert found == wanted
+        received.append((Study.from_toml(path).name, call[call.index("--out") + 1], call[call.index("--data") + 1]))
+    assert received == expected
     assert not list(tmp_path.rglob("was-here"))
 
 
-def test_directives_hold_nothing_of_a_users_text(made, nasty):
-    for text in nasty:
-        script = sbatch(Inputs(made(name=text), "out"), Nodes(), Slurm(partition="gpu", account="a-b"))
+def test_directives_hold_nothing_of_a_users_text(study_of, awkward_texts):
+    for text in awkward_texts:
+        script = sbatch(Submission(study_of(name=text), "out"), Nodes(), Slurm(partition="gpu", account="a-b"))
         head = script.partition("set -euo pipefail")[0]
         directives = [line for line in head.splitlines() if line.startswith("#SBATCH")]
         assert len(directives) == 12
@@ -156,11 +156,11 @@ def test_directives_hold_nothing_of_a_users_text(made, nasty):
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
-def test_shellcheck_has_nothing_to_say(made, nasty, tmp_path):
-    for number, text in enumerate(["plain", *nasty[:6]]):
+def test_shellcheck_has_nothing_to_say(study_of, awkward_texts, tmp_path):
+    for number, text in enumerate(["plain", *awkward_texts[:6]]):
         path = tmp_path / f"{number}.sh"
-        inputs = Inputs(made(name=text), f"out/{text}", plugins={"own.py": b"x"})
-        path.write_text(sbatch(inputs, Nodes(gpus=1), Slurm()))
+        submission = Submission(study_of(name=text), f"out/{text}", plugins={"my_plugin.py": b"x"})
+        path.write_text(sbatch(submission, Nodes(gpus=1), Slurm()))
     done = subprocess.run(
         # SC2016 warns of $( ) in single quotes, which is what a path that holds it must be in.
         ["shellcheck", "--exclude=SC2016", *sorted(map(str, tmp_path.glob("*.sh")))],
@@ -177,9 +177,9 @@ def test_time_limits(time):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "option"),
     [({"time": "1h"}, "--time"), ({"partition": "a b"}, "--partition"), ({"account": "a\n#SBATCH"}, "--account")],
 )
-def test_a_mistake_is_one_line(wrong, said):
-    with pytest.raises(ClusterError, match=f"^{said}: must"):
+def test_a_mistake_is_one_line(wrong, option):
+    with pytest.raises(ClusterError, match=f"^{option}: must"):
         Slurm(**wrong)

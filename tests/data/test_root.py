@@ -7,12 +7,12 @@ from tune_reg.data import root
 
 def test_argument_before_environment_before_cache(monkeypatch, cache):
     assert root.given_root(None) is None
-    assert root.places(None) == [cache]
+    assert root.search_folders(None) == [cache]
     assert root.download_target(None) == cache
     monkeypatch.setenv("TUNE_REG_DATA", "~/data")
     assert root.given_root(None) == Path("~/data").expanduser()
     assert root.given_root("here") == Path.cwd() / "here"
-    assert root.places(Path("/a")) == [Path("/a"), cache]
+    assert root.search_folders(Path("/a")) == [Path("/a"), cache]
 
 
 def test_an_empty_variable_is_none(monkeypatch):

@@ -2,25 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from tune_reg import data
-from tune_reg.data import Dataset
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 
 
-@pytest.fixture(scope="session")
-def tiny():
-    digits = data.load("digits")
-    return Dataset(
-        "tiny",
-        digits.train_images[:240],
-        digits.train_labels[:240],
-        digits.test_images[:90],
-        digits.test_labels[:90],
-        classes=10,
-    )
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def trained(tiny):
     """A function that trains a run on the tiny data set."""
 
@@ -34,7 +19,7 @@ def trained(tiny):
     return train
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def net(trained):
     """A net in float64, its images and labels."""
     engine = trained(epochs=8, dtype=torch.float64)

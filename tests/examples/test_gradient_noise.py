@@ -1,39 +1,37 @@
-"""The example of a regularizer of one's own is as good as one inside."""
+"""The example of a new regularizer in one file: it is listed, cited, searched and reported like a built-in one."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tune_reg import load
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
-
-def command(*arguments, timeout=200):
+def tune_reg_process(*arguments):
+    """Run the command in a process of its own, where no plugin is registered yet."""
     return subprocess.run(
         [sys.executable, "-m", "tune_reg.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=200,
         check=False,
     )
 
 
-def test_it_is_short():
-    assert len((EXAMPLES / "gradient_noise.py").read_text().splitlines()) < 40
+def test_it_is_short(examples):
+    assert len((examples / "gradient_noise.py").read_text().splitlines()) < 40
 
 
-def test_it_is_listed_and_cited():
-    listed = command("list", "regularizers", "--plugin", EXAMPLES / "gradient_noise.py")
+def test_it_is_listed_and_cited(examples):
+    listed = tune_reg_process("list", "regularizers", "--plugin", examples / "gradient_noise.py")
     assert "gradient-noise" in listed.stdout, listed.stderr
-    cited = command("list", "regularizers", "--cite", "--plugin", EXAMPLES / "gradient_noise.py")
+    cited = tune_reg_process("list", "regularizers", "--cite", "--plugin", examples / "gradient_noise.py")
     assert "Adding Gradient Noise" in cited.stdout
 
 
-def test_without_the_plugin_it_is_unknown():
-    done = command("check", EXAMPLES / "gradient_noise.toml")
+def test_without_the_plugin_it_is_unknown(examples):
+    done = tune_reg_process("check", examples / "gradient_noise.toml")
     assert done.returncode == 2
     assert "unknown regularizer 'gradient-noise'" in done.stderr
 
@@ -41,18 +39,18 @@ def test_without_the_plugin_it_is_unknown():
 def test_a_plugin_that_fails_or_is_missing_is_one_line(tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0")
-    for path, said in ((broken, "fails when run (ZeroDivisionError"), (tmp_path / "none.py", "is no Python file")):
-        done = command("list", "regularizers", "--plugin", path)
+    for path, message in ((broken, "fails when run (ZeroDivisionError"), (tmp_path / "none.py", "is no Python file")):
+        done = tune_reg_process("list", "regularizers", "--plugin", path)
         assert done.returncode == 2
-        assert said in done.stderr
+        assert message in done.stderr
         assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_it_runs_in_a_study_and_stands_in_the_report(tmp_path):
-    out = tmp_path / "out"
-    done = command("run", EXAMPLES / "gradient_noise.toml", "--out", out, "--plugin", EXAMPLES / "gradient_noise.py")
+def test_it_runs_in_a_study_and_stands_in_the_report(tmp_path, examples):
+    out, plugin = tmp_path / "out", examples / "gradient_noise.py"
+    done = tune_reg_process("run", examples / "gradient_noise.toml", "--out", out, "--plugin", plugin)
     assert done.returncode == 0, done.stderr
     results = load(out)
     assert set(results.final()["regularizer"].to_pylist()) == {"weight-decay", "gradient-noise"}

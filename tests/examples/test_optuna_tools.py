@@ -1,10 +1,9 @@
-"""Optuna's own tools on the journal that the brain writes."""
+"""Optuna's own tools on the journal that the search writes."""
 
 import json
 import math
 import runpy
 import wsgiref.util
-from pathlib import Path
 
 import matplotlib
 import matplotlib.image
@@ -18,7 +17,6 @@ from search_spaces import SearchSpace, choice, loguniform, uniform
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.study import SearchSettings, Task
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "optuna_tools.py"
 SPACE = SearchSpace(
     {"weight_decay": loguniform(1e-6, 1e-2), "alpha": uniform(-1, 8), "mode": choice(["coupled", "decoupled"])},
     start=[{"weight_decay": 5e-4, "alpha": 4.0}],
@@ -28,8 +26,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 
 
 def accuracy(params, epoch):
-    """Of alpha alone."""
+    """An accuracy that depends on alpha alone."""
     return 1 - 0.01 * abs(params["alpha"] - 4) - 0.2 / epoch
+
+
+@pytest.fixture
+def example(examples):
+    """What the example defines."""
+    return runpy.run_path(str(examples / "optuna_tools.py"))
 
 
 @pytest.fixture(scope="module")
@@ -70,28 +74,26 @@ def styles():
     return {key: value for key, value in matplotlib.rcParams.items() if not key.startswith("backend")}
 
 
-def test_the_example_draws_every_figure_that_applies(directory, capsys):
-    module = runpy.run_path(str(EXAMPLE))
+def test_the_example_draws_every_figure_that_applies(directory, example, capsys):
     of_several_objectives = {"plot_pareto_front", "plot_hypervolume_history"}
-    there = {name for name in figures.__all__ if name.startswith("plot_")} - of_several_objectives
-    assert {plot.__name__ for plot in module["PLOTS"]} == there
+    names = {name for name in figures.__all__ if name.startswith("plot_")} - of_several_objectives
+    assert {plot.__name__ for plot in example["PLOTS"]} == names
     style = styles()
-    written = module["main"](directory)
+    files = example["main"](directory)
     assert styles() == style
-    assert {path.stem for path in written} == {name.removeprefix("plot_") for name in there}
-    for path in written:
+    assert {path.stem for path in files} == {name.removeprefix("plot_") for name in names}
+    for path in files:
         assert path.parent == directory / "optuna" / "adadecay at 1"
         pixels = matplotlib.image.imread(path)
         assert pixels.std() > 0.01, f"{path.name} is empty"
-    said = capsys.readouterr().out
-    assert "weight-decay at 1: 0 of 1 trials complete" in said
-    assert "importance of alpha: " in said
+    printed = capsys.readouterr().out
+    assert "weight-decay at 1: 0 of 1 trials complete" in printed
+    assert "importance of alpha: " in printed
 
 
-def test_the_example_says_what_it_wants(tmp_path):
-    main = runpy.run_path(str(EXAMPLE))["main"]
+def test_the_example_says_what_it_wants(tmp_path, example):
     with pytest.raises(SystemExit, match=r"search\.journal is no file; give the directory of a study"):
-        main(tmp_path)
+        example["main"](tmp_path)
     assert not (tmp_path / "search.journal").exists()
 
 
@@ -148,9 +150,9 @@ def test_the_dashboard_opens_the_journal(directory, study):
     def get(path):
         environment = {"PATH_INFO": path, "QUERY_STRING": "after=0"}
         wsgiref.util.setup_testing_defaults(environment)
-        said = []
-        body = b"".join(app(environment, lambda status, headers, *rest: said.append(status)))
-        assert said == ["200 OK"]
+        statuses = []
+        body = b"".join(app(environment, lambda status, headers, *rest: statuses.append(status)))
+        assert statuses == ["200 OK"]
         return json.loads(body)
 
     summaries = {s["study_name"]: s["study_id"] for s in get("/api/studies")["study_summaries"]}

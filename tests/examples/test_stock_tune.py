@@ -1,4 +1,4 @@
-"""The examples that run under a stock Ray Tune, each checked by something that could be otherwise."""
+"""The examples that run under a stock Ray Tune. What each of them shows is compared with runs trained by hand."""
 
 import json
 import os
@@ -13,7 +13,6 @@ import pytest
 
 from tune_reg.training import Run, SerialEngine, TrainingSettings
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 STOCK = (
     "asha",
     "hyperband",
@@ -30,13 +29,15 @@ ray = [
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, ray_cluster):
+def run(examples, tmp_path, monkeypatch, ray_cluster):
+    """Run an example by its name; the result of its ``main``."""
     # A study that ran in this process turned off Tune's own logs.
     monkeypatch.delenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", raising=False)
-    return lambda name: runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](tmp_path)
+    return lambda name: runpy.run_path(str(examples / f"{name}.py"))["main"](tmp_path)
 
 
 def engine_of(regularizer, config):
+    """An engine that trains by hand what a trial of this configuration trains."""
     settings = {key: value for key, value in config.items() if key in TrainingSettings.model_fields}
     rest = {key: value for key, value in config.items() if key not in settings and key not in ("dataset", "model")}
     run = Run(config["dataset"], config["model"], regularizer, rest, TrainingSettings(**settings))
@@ -44,21 +45,22 @@ def engine_of(regularizer, config):
 
 
 def trained(engine, epochs):
+    """The engine after so many epochs in all."""
     while engine.epoch < epochs:
         engine.train_epoch()
     return engine
 
 
 @pytest.mark.parametrize("name", STOCK)
-def test_the_docstring_says_the_command(name):
-    text = (EXAMPLES / f"{name}.py").read_text()
+def test_the_docstring_says_the_command(examples, name):
+    text = (examples / f"{name}.py").read_text()
     assert f"\npython examples/{name}.py\n" in text.split('"""')[1]
     assert 'if __name__ == "__main__":\n    main()\n' in text
 
 
-def test_there_is_no_example_that_is_not_run():
+def test_there_is_no_example_that_is_not_run(examples):
     others = {"gradient_noise", "optuna_tools"}
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*STOCK, *others}
+    assert {path.stem for path in examples.glob("*.py")} == {*STOCK, *others}
 
 
 class TestUnderRay:
@@ -139,21 +141,21 @@ class TestUnderRay:
         runs = {float(r.data.params["weight_decay"]): r for r in client.search_runs([experiment.experiment_id])}
         assert set(runs) == {1e-4, 1e-2}
         for result in grid:
-            there = runs[result.config["weight_decay"]]
-            history = client.get_metric_history(there.info.run_id, "val_loss")
+            logged = runs[result.config["weight_decay"]]
+            history = client.get_metric_history(logged.info.run_id, "val_loss")
             by_hand = trained(engine_of("adadecay", result.config), 3).history
             assert [metric.value for metric in history] == pytest.approx([row["val_loss"] for row in by_hand])
 
 
-def test_mlflow_that_is_absent_is_one_line(tmp_path):
+def test_mlflow_that_is_absent_is_one_line(examples, tmp_path):
     """With a finder in front that knows no mlflow."""
     (tmp_path / "sitecustomize.py").write_text(
         "import importlib.util as util\nfind = util.find_spec\n"
         "util.find_spec = lambda name, *rest: None if name == 'mlflow' else find(name, *rest)\n"
     )
-    path = os.pathsep.join([str(tmp_path), str(EXAMPLES.parent), os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([str(tmp_path), str(examples.parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, EXAMPLES / "mlflow_runs.py"],
+        [sys.executable, examples / "mlflow_runs.py"],
         capture_output=True,
         text=True,
         check=False,

@@ -101,7 +101,7 @@ def branching(channels, image_size, classes):
 
 def test_where_nothing_can_be_a_lane_it_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr("tune_reg.models.catalog.import_function", lambda *_: branching)
-    monkeypatch.setattr("tune_reg.models.own.import_function", lambda *_: branching)
+    monkeypatch.setattr("tune_reg.models.from_function.import_function", lambda *_: branching)
     plan = plan_of(model="my:branching", resources={"lanes": 4})
     assert LaneKeys(plan)(plan.tasks[0], WHOLE) is None
     note = lanes_note(plan)

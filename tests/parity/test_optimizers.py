@@ -75,14 +75,17 @@ def test_eighty_accelerated_steps(kappa, xi, c, decay):
 
 
 def test_without_statistical_advantage_it_is_sgd():
-    ours, theirs = ([torch.nn.Parameter(torch.tensor(w)) for w in start()] for _ in range(2))
-    optimizers = AcceleratedSGD(ours, 0.01, xi=0.0, weight_decay=0.1), torch.optim.SGD(theirs, 0.01, weight_decay=0.1)
+    accelerated, plain = ([torch.nn.Parameter(torch.tensor(w)) for w in start()] for _ in range(2))
+    optimizers = (
+        AcceleratedSGD(accelerated, 0.01, xi=0.0, weight_decay=0.1),
+        torch.optim.SGD(plain, 0.01, weight_decay=0.1),
+    )
     for step in range(50):
-        for parameters, optimizer in zip((ours, theirs), optimizers, strict=True):
+        for parameters, optimizer in zip((accelerated, plain), optimizers, strict=True):
             for parameter, g in zip(parameters, gradients(step), strict=True):
                 parameter.grad = torch.tensor(g)
             optimizer.step()
-    assert of(ours) == pytest.approx(of(theirs), rel=1e-12)
+    assert of(accelerated) == pytest.approx(of(plain), rel=1e-12)
 
 
 def quadratic(weights, evaluation):

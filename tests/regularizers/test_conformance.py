@@ -7,16 +7,18 @@ import pytest
 import torch
 
 from search_spaces import Choice, Domain
-from tune_reg import data, models
-from tune_reg.data import Dataset
+from tune_reg import models
 from tune_reg.regularizers import Progress, regularizer, regularizers
 from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings, checkpoint
 
-#: The loss under which plain training is what a regularizer becomes when it is off, where it brings its own.
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
+
+#: The loss of the plain training that a regularizer with a loss of its own equals when it is off.
 LOSS = {"residual-smoothing": "mse"}
 
-#: Another value where half the default is the same in a training of two epochs.
-ELSEWHERE = {"begin": 0.0, "end": 0.5}
+#: Another value of hyperparameters of which half the default changes nothing in a training of two epochs.
+OTHER_VALUE = {"begin": 0.0, "end": 0.5}
 
 every = pytest.mark.parametrize("name", list(regularizers()))
 every_hyperparameter = pytest.mark.parametrize(
@@ -26,25 +28,20 @@ every_hyperparameter = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    images, labels = digits.train_images[:120], digits.train_labels[:120]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
-
-
 def engine_of(tiny, name, params=None, *, model="nn-2-small", loss="cross-entropy", seed=0, epochs=2):
     training = TrainingSettings(epochs=epochs, batch_size=25, loss=loss, learning_rate_schedule="sigmoid")
     return SerialEngine(Run("tiny", model, name, params or {}, training, seed=seed), dataset=tiny)
 
 
-def end(engine):
+def trained_weights(engine):
+    """The state of the network at the end of its training."""
     while not engine.finished:
         engine.train_epoch()
     return {name: tensor.clone() for name, tensor in engine.model.state_dict().items()}
 
 
-def same(one, other):
+def are_equal(one, other):
+    """Whether two states of a network are equal, bit for bit."""
     assert one.keys() == other.keys()
     return all(one[name].equal(other[name]) for name in one)
 
@@ -64,21 +61,21 @@ def test_off_equals_the_baseline_bit_for_bit(tiny, name, model):
     need_dropout_layers(name, model)
     off = engine_of(tiny, name, regularizer(name).off(), model=model)
     baseline = engine_of(tiny, "weight-decay", {"weight_decay": 0.0}, model=model, loss=LOSS.get(name, "cross-entropy"))
-    assert same(end(off), end(baseline))
-    on = end(engine_of(tiny, name, model=model))
-    assert not same(on, end(baseline)), "on, it is another training"
-    for ours, theirs in zip(off.history, baseline.history, strict=True):
-        assert (ours["val_loss"], ours["val_accuracy"]) == (theirs["val_loss"], theirs["val_accuracy"])
-        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-6)
+    assert are_equal(trained_weights(off), trained_weights(baseline))
+    on = trained_weights(engine_of(tiny, name, model=model))
+    assert not are_equal(on, trained_weights(baseline)), "on, it is another training"
+    for row, expected in zip(off.history, baseline.history, strict=True):
+        assert (row["val_loss"], row["val_accuracy"]) == (expected["val_loss"], expected["val_accuracy"])
+        assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-6)
 
 
 @every
 def test_off_holds_whatever_the_other_hyperparameters_are(tiny, name):
     kind = regularizer(name)
     free = {p.name: other_value(p) for p in kind.hyperparameters if p.off is None and p.name != "output"}
-    assert same(
-        end(engine_of(tiny, name, {**kind.off(), **free})),
-        end(engine_of(tiny, name, kind.off())),
+    assert are_equal(
+        trained_weights(engine_of(tiny, name, {**kind.off(), **free})),
+        trained_weights(engine_of(tiny, name, kind.off())),
     )
 
 
@@ -88,10 +85,10 @@ def test_same_seed_repeats_and_another_differs(tiny, name, model):
     need_dropout_layers(name, model)
     one = engine_of(tiny, name, model=model, seed=3)
     two = engine_of(tiny, name, model=model, seed=3)
-    weights = end(one)
-    assert same(weights, end(two))
+    weights = trained_weights(one)
+    assert are_equal(weights, trained_weights(two))
     assert without_time(one.history) == without_time(two.history)
-    assert not same(weights, end(engine_of(tiny, name, model=model, seed=4)))
+    assert not are_equal(weights, trained_weights(engine_of(tiny, name, model=model, seed=4)))
 
 
 @every
@@ -99,7 +96,7 @@ def test_same_seed_repeats_and_another_differs(tiny, name, model):
 def test_resumed_equals_uninterrupted_bit_for_bit(tiny, name, model, stop, tmp_path):
     need_dropout_layers(name, model)
     whole = engine_of(tiny, name, model=model, epochs=3)
-    expected = end(whole)
+    expected = trained_weights(whole)
     first = engine_of(tiny, name, model=model, epochs=3)
     for _ in range(stop):
         first.train_epoch()
@@ -108,29 +105,29 @@ def test_resumed_equals_uninterrupted_bit_for_bit(tiny, name, model, stop, tmp_p
     second = engine_of(tiny, name, model=model, epochs=3)
     second.load_state(checkpoint.load_newest(tmp_path))
     assert second.epoch == stop
-    assert same(end(second), expected)
+    assert are_equal(trained_weights(second), expected)
     assert without_time(second.history) == without_time(whole.history)
 
 
 @every
 @pytest.mark.parametrize("model", ["nn-2-small", "resnet-20"])
-def test_an_epoch_that_was_left_is_gone_on_with_bit_for_bit(tiny, name, model, tmp_path):
-    """Left twice in the second epoch, each time for a new process."""
+def test_an_interrupted_epoch_continues_bit_for_bit(tiny, name, model, tmp_path):
+    """The second epoch is interrupted twice, and each time goes on in a new engine."""
     need_dropout_layers(name, model)
     whole = engine_of(tiny, name, model=model)
-    expected = end(whole)
+    expected = trained_weights(whole)
     engine = engine_of(tiny, name, model=model)
     engine.train_epoch()
     for steps in (1, 2):
-        left = iter([False] * steps + [True])
+        answers = iter([False] * steps + [True])
         with pytest.raises(Interrupted):
-            engine.train_epoch(leave=lambda left=left: next(left))
+            engine.train_epoch(leave=lambda answers=answers: next(answers))
         checkpoint.save(tmp_path, engine.epoch, engine.state(), step=engine.step)
         torch.manual_seed(12345)
         engine = engine_of(tiny, name, model=model)
         engine.load_state(checkpoint.load_newest(tmp_path))
     assert (engine.epoch, engine.step) == (1, 3)
-    assert same(end(engine), expected)
+    assert are_equal(trained_weights(engine), expected)
     assert without_time(engine.history) == without_time(whole.history)
     assert engine.state().keys() == whole.state().keys()
 
@@ -141,17 +138,17 @@ def other_value(p):
         return next(choice for choice in p.choices if choice != p.default)
     if p.count:
         return p.default + 1
-    if p.name in ELSEWHERE:
-        return ELSEWHERE[p.name]
+    if p.name in OTHER_VALUE:
+        return OTHER_VALUE[p.name]
     value = p.default / 2 + 0.01
     assert p.violation(value) is None
     return value
 
 
 @every_hyperparameter
-def test_every_hyperparameter_is_heard(tiny, name, hyperparameter):
+def test_every_hyperparameter_changes_the_training(tiny, name, hyperparameter):
     changed = engine_of(tiny, name, {hyperparameter.name: other_value(hyperparameter)})
-    assert not same(end(changed), end(engine_of(tiny, name)))
+    assert not are_equal(trained_weights(changed), trained_weights(engine_of(tiny, name)))
 
 
 @every
@@ -160,7 +157,7 @@ def test_a_changed_strength_changes_the_weights(tiny, name):
     strength = kind.hyperparameter(kind.strength)
     assert strength is not None
     strong, weak = (engine_of(tiny, name, {strength.name: strength.default * factor}) for factor in (1.5, 0.1))
-    assert not same(end(strong), end(weak))
+    assert not are_equal(trained_weights(strong), trained_weights(weak))
 
 
 @every_hyperparameter
@@ -184,7 +181,7 @@ def test_what_breaks_the_bounds_is_named(name, hyperparameter):
 
 
 @every
-def test_it_says_what_it_is_and_where_it_comes_from(name):
+def test_a_regularizer_declares_its_name_formula_and_source(name):
     kind = regularizer(name)
     assert kind.name == name
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
@@ -236,7 +233,7 @@ def numbers_of(kind, lanes=None):
 
 
 def calls_of(made, tensors):
-    """Each hook as a function of tensors, with its arguments."""
+    """Each hook as a function of strengths and progress, called on ``tensors``."""
     gradient, parameter, outputs, targets, images = tensors
     soft = torch.softmax(outputs, -1)
 
@@ -292,12 +289,12 @@ def test_hooks_are_pure(name):
 
 @every
 def test_many_trials_at_once_equal_each_alone(name):
-    """The maths as K lanes: torch.func.vmap over strengths, weights, outputs and noise, in float64."""
+    """The hooks for K lanes: torch.func.vmap over strengths, weights, outputs and noise, in float64."""
     kind, lanes = regularizer(name), 3
     made = kind()
     strengths = numbers_of(kind, lanes)
-    moments = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
-    progress = Progress(moments, moments, moments, moments)
+    shares = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+    progress = Progress(shares, shares, shares, shares)
     each = [some_tensors(seed) for seed in range(lanes)]
     gradient, parameter, outputs, targets, images = (torch.stack(column) for column in zip(*each, strict=True))
     soft = torch.softmax(outputs, -1)
@@ -331,17 +328,21 @@ def test_many_trials_at_once_equal_each_alone(name):
         call, drawn = (function, ()) if like is None else with_noise(hook, function, like)
         together = torch.func.vmap(call)(*arguments, strengths, progress, *drawn)
         for k in range(lanes):
-            own = {n: v[k] for n, v in strengths.items()}
-            alone = call(*(a[k] for a in arguments), own, progress_of(float(moments[k])), *(d[k] for d in drawn))
+            of_lane = {n: v[k] for n, v in strengths.items()}
+            alone = call(*(a[k] for a in arguments), of_lane, progress_of(float(shares[k])), *(d[k] for d in drawn))
             assert torch.allclose(together[k], alone, rtol=1e-12, atol=1e-14), hook
 
 
-@pytest.mark.parametrize("name", [name for name, kind in regularizers().items() if kind.fills("penalty")])
+def names_that_fill(hook):
+    return [name for name, kind in regularizers().items() if kind.fills(hook)]
+
+
+@pytest.mark.parametrize("name", [*names_that_fill("penalty"), "fob+confidence-penalty+hsfob-db2"])
 @pytest.mark.parametrize("estimator", ["probe", "exact"])
 def test_penalties_of_many_trials_at_once_equal_each_alone(name, estimator):
     """Penalties take lanes as a leading axis, since gradients by the images cannot be taken inside vmap."""
     kind, lanes = regularizer(name), 3
-    made = kind(estimator=estimator) if kind.hyperparameter("estimator") else kind()
+    made = kind(**{p.name: estimator for p in kind.hyperparameters if p.name.endswith("estimator")})
     drawn = torch.Generator().manual_seed(0)
     images = torch.rand(lanes, 6, 1, 4, 4, dtype=torch.float64, generator=drawn)
     weights = torch.randn(lanes, 16, 10, dtype=torch.float64, generator=drawn)
@@ -355,9 +356,33 @@ def test_penalties_of_many_trials_at_once_equal_each_alone(name, estimator):
         outputs = torch.tanh(images.flatten(-3) @ weights)
         return made.penalty(images, outputs, targets, strengths, progress_of(0.5), noise)
 
-    together = penalty(images, weights, targets, strengths, None if noise is None else noise.transpose(0, 1))
+    of_lanes = None if noise is None else made.lane_penalty_noise(noise, torch.Size([6, 10]))
+    if of_lanes is not None:
+        assert of_lanes.shape == made.noise_shape("penalty", torch.Size([lanes, 6, 10]))
+    together = penalty(images, weights, targets, strengths, of_lanes)
     assert together.shape == (lanes,)
     for k in range(lanes):
-        own = {n: v[k] for n, v in strengths.items()}
-        alone = penalty(images[k], weights[k], targets[k], own, None if noise is None else noise[k])
+        of_lane = {n: v[k] for n, v in strengths.items()}
+        alone = penalty(images[k], weights[k], targets[k], of_lane, None if noise is None else noise[k])
         assert torch.allclose(together[k], alone, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", [*names_that_fill("sparsity"), "l1+sparse-gradients"])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_mask_is_of_zeros_and_ones_and_a_function_of_its_source(name, share):
+    made = regularizer(name)()
+
+    def mask(parameter, seed):
+        return made.mask(parameter, share, torch.Generator().manual_seed(seed))
+
+    for dtype, shape in ((torch.float32, (13, 7)), (torch.float64, (4, 3, 2, 5))):
+        weight = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
+        before = weight.clone()
+        drawn = mask(weight, 1)
+        assert weight.equal(before)
+        assert (drawn.shape, drawn.dtype) == (weight.shape, weight.dtype)
+        assert int((drawn == 0).sum()) == round(share * weight.numel())
+        assert int((drawn == 1).sum()) == weight.numel() - round(share * weight.numel())
+        assert mask(weight, 1).equal(drawn)
+        assert not mask(weight, 2).equal(drawn)
+    assert mask(torch.zeros(5), 1) is None, "biases always learn"

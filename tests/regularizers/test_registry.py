@@ -8,8 +8,7 @@ import pytest
 
 from search_spaces import SearchSpace, uniform
 from tune_reg.errors import TuneRegError
-from tune_reg.regularizers import Hyperparameter, Regularizer, register, regularizer, regularizers
-from tune_reg.regularizers import registry as known
+from tune_reg.regularizers import Hyperparameter, Regularizer, register, registry, regularizer, regularizers
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def as_before(monkeypatch):
     """What a test registers is forgotten after it."""
     regularizers()
-    monkeypatch.setattr(known, "_REGISTERED", dict(known._REGISTERED))
+    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))
 
 
 def make(**changes):
@@ -70,7 +69,7 @@ def test_an_incomplete_class_is_refused(changes, lack):
 
 
 @pytest.mark.parametrize("wrong", ["adadeacy", "ada_decay", "AdaDecay"])
-def test_the_nearest_name_is_told(wrong):
+def test_the_nearest_name_is_suggested(wrong):
     with pytest.raises(TuneRegError, match=f"^unknown regularizer '{wrong}'; did you mean 'adadecay'[?] known: adadec"):
         regularizer(wrong)
 

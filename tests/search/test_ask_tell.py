@@ -2,7 +2,8 @@ import optuna
 import pytest
 
 from search_spaces import SearchSpace, choice, loguniform, uniform, when
-from tune_reg.search.ask_tell import AskTell, Counts
+from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.trial import TrialCounts
 from tune_reg.study import SearchSettings, Task
 
 SPACE = SearchSpace({"weight_decay": loguniform(1e-6, 1e-1), "momentum": 0.9}, start=[{"weight_decay": 5e-4}])
@@ -12,7 +13,7 @@ def task(name="weight-decay", trials=8, space=SPACE):
     return Task(name, 1.0, space, trials)
 
 
-def brain(path, tasks, **settings):
+def ask_tell(path, tasks, **settings):
     return AskTell(path / "search.journal", tasks, SearchSettings(**settings), epochs=8, seed=3)
 
 
@@ -22,14 +23,14 @@ def journal(path, name="weight-decay at 1"):
 
 
 def test_the_starting_point_comes_first_with_the_fixed_values(tmp_path):
-    trial = brain(tmp_path, [task()]).ask()
+    trial = ask_tell(tmp_path, [task()]).ask()
     assert trial.params == {"weight_decay": 5e-4, "momentum": 0.9}
     assert trial.number == 0
 
 
 def test_asks_no_more_than_the_budget_and_takes_the_tasks_in_turn(tmp_path):
-    mind = brain(tmp_path, [task("a", 2), task("b", 3)])
-    asked = [mind.ask() for _ in range(6)]
+    search = ask_tell(tmp_path, [task("a", 2), task("b", 3)])
+    asked = [search.ask() for _ in range(6)]
     assert [trial.task.name if trial else None for trial in asked] == [
         "a at 1",
         "b at 1",
@@ -42,10 +43,10 @@ def test_asks_no_more_than_the_budget_and_takes_the_tasks_in_turn(tmp_path):
 
 def test_asks_for_tasks_that_fit_alone_and_those_interrupted_first(tmp_path):
     tasks = [task("a", 2), task("b", 3)]
-    mind = brain(tmp_path, tasks)
-    assert [mind.ask(lambda task: task.regularizer == "b").number for _ in range(2)] == [0, 1]
-    assert mind.left() == 3
-    again = brain(tmp_path, tasks)
+    search = ask_tell(tmp_path, tasks)
+    assert [search.ask(lambda task: task.regularizer == "b").number for _ in range(2)] == [0, 1]
+    assert search.left() == 3
+    again = ask_tell(tmp_path, tasks)
     assert again.left() == 5
     # Nothing of "a" was begun: what was of "b" waits for its turn.
     asked = [again.ask(lambda task: task.regularizer == "a") for _ in range(3)]
@@ -59,52 +60,52 @@ def test_asks_for_tasks_that_fit_alone_and_those_interrupted_first(tmp_path):
 
 
 def test_the_journal_tells_the_truth(tmp_path):
-    mind = brain(tmp_path, [task()])
-    first, second, third, fourth = (mind.ask() for _ in range(4))
+    search = ask_tell(tmp_path, [task()])
+    first, second, third, fourth = (search.ask() for _ in range(4))
     for epoch, value in ((1, 0.5), (2, 0.75)):
-        mind.report(first, epoch, value)
-    mind.tell(first, "complete", 0.75)
-    mind.report(second, 1, 0.25)
-    mind.tell(second, "pruned", 0.25)
-    mind.tell(third, "diverged", None, "the loss is not finite in epoch 1")
-    mind.tell(fourth, "failed", None, "its process died")
+        search.report(first, epoch, value)
+    search.tell(first, "complete", 0.75)
+    search.report(second, 1, 0.25)
+    search.tell(second, "pruned", 0.25)
+    search.tell(third, "diverged", None, "the loss is not finite in epoch 1")
+    search.tell(fourth, "failed", None, "its process died")
     trials = journal(tmp_path).trials
     assert [t.state.name for t in trials] == ["COMPLETE", "PRUNED", "FAIL", "FAIL"]
     assert trials[0].value == 0.75
     assert trials[0].intermediate_values == {1: 0.5, 2: 0.75}
     assert trials[1].intermediate_values == {1: 0.25}
     assert trials[2].user_attrs["reason"] == "diverged: the loss is not finite in epoch 1"
-    assert mind.counts(task()) == Counts(running=0, complete=1, pruned=1, failed=2, best=0.75)
+    assert search.counts(task()) == TrialCounts(running=0, complete=1, pruned=1, failed=2, best=0.75)
 
 
 def test_successive_halving_keeps_one_in_reduction_factor(tmp_path):
-    mind = brain(tmp_path, [task()], pruner="asha", reduction_factor=2)
-    good, bad = mind.ask(), mind.ask()
-    assert not mind.report(good, 1, 0.9)
-    assert mind.report(bad, 1, 0.1)
+    search = ask_tell(tmp_path, [task()], pruner="asha", reduction_factor=2)
+    good, bad = search.ask(), search.ask()
+    assert not search.report(good, 1, 0.9)
+    assert search.report(bad, 1, 0.1)
 
 
 def test_without_a_pruner_nothing_is_stopped(tmp_path):
-    mind = brain(tmp_path, [task()], pruner="none")
-    good, bad = mind.ask(), mind.ask()
-    assert not mind.report(good, 1, 0.9)
-    assert not mind.report(bad, 1, 0.1)
+    search = ask_tell(tmp_path, [task()], pruner="none")
+    good, bad = search.ask(), search.ask()
+    assert not search.report(good, 1, 0.9)
+    assert not search.report(bad, 1, 0.1)
 
 
 def test_tasks_do_not_prune_each_other(tmp_path):
-    mind = brain(tmp_path, [task("a"), task("b")], pruner="asha", reduction_factor=2)
-    strong, weak = mind.ask(), mind.ask()
+    search = ask_tell(tmp_path, [task("a"), task("b")], pruner="asha", reduction_factor=2)
+    strong, weak = search.ask(), search.ask()
     assert strong.task.name != weak.task.name
-    mind.report(strong, 1, 0.9)
-    assert not mind.report(weak, 1, 0.1)
+    search.report(strong, 1, 0.9)
+    assert not search.report(weak, 1, 0.1)
 
 
 def test_a_new_brain_asks_interrupted_trials_again_first_and_none_twice(tmp_path):
-    mind = brain(tmp_path, [task()])
-    asked = [mind.ask() for _ in range(4)]
-    mind.report(asked[0], 1, 0.5)
-    mind.tell(asked[1], "complete", 0.6)
-    again = brain(tmp_path, [task()])
+    search = ask_tell(tmp_path, [task()])
+    asked = [search.ask() for _ in range(4)]
+    search.report(asked[0], 1, 0.5)
+    search.tell(asked[1], "complete", 0.6)
+    again = ask_tell(tmp_path, [task()])
     resumed = [again.ask() for _ in range(3)]
     assert [(t.number, t.params) for t in resumed] == [(t.number, t.params) for t in asked if t.number != 1]
     assert not again.report(resumed[0], 1, 0.5)  # known already: no second report, no warning
@@ -113,11 +114,11 @@ def test_a_new_brain_asks_interrupted_trials_again_first_and_none_twice(tmp_path
 
 
 def test_rungs_survive_a_new_brain(tmp_path):
-    mind = brain(tmp_path, [task()], pruner="asha", reduction_factor=2)
-    good = mind.ask()
-    mind.report(good, 1, 0.9)
-    mind.tell(good, "complete", 0.9)
-    again = brain(tmp_path, [task()], pruner="asha", reduction_factor=2)
+    search = ask_tell(tmp_path, [task()], pruner="asha", reduction_factor=2)
+    good = search.ask()
+    search.report(good, 1, 0.9)
+    search.tell(good, "complete", 0.9)
+    again = ask_tell(tmp_path, [task()], pruner="asha", reduction_factor=2)
     assert again.report(again.ask(), 1, 0.1)
 
 
@@ -126,16 +127,16 @@ def test_an_interrupted_search_asks_what_the_uninterrupted_one_asks(tmp_path, sa
     def search(path, brains):
         path.mkdir()
         params = []
-        mind = None
+        search = None
         for number in range(12):
-            if mind is None or brains == "new":
-                mind = brain(path, [task(trials=12)], sampler=sampler)
-            trial = mind.ask()
+            if search is None or brains == "new":
+                search = ask_tell(path, [task(trials=12)], sampler=sampler)
+            trial = search.ask()
             assert trial.number == number
             params.append(trial.params["weight_decay"])
             value = -abs(trial.params["weight_decay"] - 1e-3)
-            mind.report(trial, 1, value)
-            mind.tell(trial, "complete", value)
+            search.report(trial, 1, value)
+            search.tell(trial, "complete", value)
         return params
 
     through, interrupted = search(tmp_path / "a", "one"), search(tmp_path / "b", "new")
@@ -145,55 +146,55 @@ def test_an_interrupted_search_asks_what_the_uninterrupted_one_asks(tmp_path, sa
 
 def test_tpe_learns(tmp_path):
     space = SearchSpace({"x": uniform(0, 1), "kind": choice(["good", "bad"])})
-    mind = brain(tmp_path, [task(trials=60, space=space)], pruner="none")
+    search = ask_tell(tmp_path, [task(trials=60, space=space)], pruner="none")
     values = []
     for _ in range(60):
-        trial = mind.ask()
+        trial = search.ask()
         values.append(-((trial.params["x"] - 0.3) ** 2) - (trial.params["kind"] == "bad"))
-        mind.tell(trial, "complete", values[-1])
+        search.tell(trial, "complete", values[-1])
     assert sum(values[40:]) > 2 * sum(values[:20])
-    assert mind.winner(mind.tasks[0]).params["kind"] == "good"
+    assert search.winner(search.tasks[0]).params["kind"] == "good"
 
 
 def test_winner_is_the_first_of_equals_and_none_without_complete_trials(tmp_path):
-    mind = brain(tmp_path, [task()])
-    trials = [mind.ask() for _ in range(3)]
-    mind.tell(trials[0], "pruned", 0.9)
-    assert mind.winner(task()) is None
-    mind.tell(trials[2], "complete", 0.5)
-    mind.tell(trials[1], "complete", 0.5)
-    assert mind.winner(task()).number == 1
+    search = ask_tell(tmp_path, [task()])
+    trials = [search.ask() for _ in range(3)]
+    search.tell(trials[0], "pruned", 0.9)
+    assert search.winner(task()) is None
+    search.tell(trials[2], "complete", 0.5)
+    search.tell(trials[1], "complete", 0.5)
+    assert search.winner(task()).number == 1
 
 
 def test_telling_twice_changes_nothing(tmp_path):
-    mind = brain(tmp_path, [task()])
-    trial = mind.ask()
-    mind.tell(trial, "complete", 0.5)
+    search = ask_tell(tmp_path, [task()])
+    trial = search.ask()
+    search.tell(trial, "complete", 0.5)
     with pytest.raises(KeyError):
-        mind.tell(trial, "complete", 0.7)
+        search.tell(trial, "complete", 0.7)
     assert journal(tmp_path).trials[0].value == 0.5
 
 
 def test_a_search_that_has_stagnated_ends_early(tmp_path):
-    mind = brain(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=3)
+    search = ask_tell(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=3)
     values = [0.5, 0.4, 0.6, 0.6, 0.1, 0.2, 0.9]
     for value in values[:6]:
-        assert not mind.finished(task(trials=30))
-        mind.tell(mind.ask(), "complete", value)
-    assert mind.ask() is None
-    assert mind.finished(task(trials=30))
-    again = brain(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=3)
+        assert not search.finished(task(trials=30))
+        search.tell(search.ask(), "complete", value)
+    assert search.ask() is None
+    assert search.finished(task(trials=30))
+    again = ask_tell(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=3)
     assert again.finished(task(trials=30))
     assert again.winner(task(trials=30)).number == 2
 
 
 def test_a_search_waits_for_those_that_may_still_be_better(tmp_path):
-    mind = brain(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=2)
-    first = mind.ask()
+    search = ask_tell(tmp_path, [task(trials=30)], pruner="none", sampler="random", patience=2)
+    first = search.ask()
     for _ in range(4):
-        mind.tell(mind.ask(), "complete", 0.5)
-    mind.tell(first, "complete", 0.4)
-    assert mind.ask() is None
+        search.tell(search.ask(), "complete", 0.5)
+    search.tell(first, "complete", 0.4)
+    assert search.ask() is None
 
 
 @pytest.mark.parametrize("sampler", ["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random"])
@@ -203,14 +204,14 @@ def test_every_sampler_takes_conditions(tmp_path, sampler):
         "b": when(uniform(0.1, 1.0), annealing="laplace"),
         "weight_decay": loguniform(1e-5, 1e-1),
     }
-    mind = brain(tmp_path, [task(trials=24, space=SearchSpace(entries))], sampler=sampler, reduction_factor=2)
-    while (trial := mind.ask()) is not None:
+    search = ask_tell(tmp_path, [task(trials=24, space=SearchSpace(entries))], sampler=sampler, reduction_factor=2)
+    while (trial := search.ask()) is not None:
         assert ("b" in trial.params) == (trial.params["annealing"] == "laplace")
         for epoch in (1, 2, 4, 8):
             value = trial.params["weight_decay"] * epoch + trial.params.get("b", 0.0)
-            if mind.report(trial, epoch, value) and epoch < 8:
-                mind.tell(trial, "pruned")
+            if search.report(trial, epoch, value) and epoch < 8:
+                search.tell(trial, "pruned")
                 break
         else:
-            mind.tell(trial, "complete", value)
-    assert mind.counts(task(space=SearchSpace(entries))).pruned > 3
+            search.tell(trial, "complete", value)
+    assert search.counts(task(space=SearchSpace(entries))).pruned > 3

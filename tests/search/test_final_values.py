@@ -7,7 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from tune_reg.search.final_values import DIVERGED, Observed, ImputedStudy, most_useful, predict, shown, units
+from tune_reg.search.final_values import Observed, predict, units
+from tune_reg.search.imputed_study import DIVERGED, ImputedStudy, imputed, most_useful
 
 
 def frozen(state, curve, value=None, x=0.5, **attrs):
@@ -36,17 +37,17 @@ def test_prediction_is_kriging_of_the_gain_around_its_median():
         return math.exp(-sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) / (2 * 0.3**2)) + 0.3 * z * w
 
     for x, curve, end in zip(new, begun, ends, strict=True):
-        there = [row[end - 1] for row in curves]
-        gains = [row[-1] - value for row, value in zip(curves, there, strict=True)]
-        middle, spread = sorted(there)[2], statistics.pstdev(there)
-        z = [max(-2, min(2, (value - middle) / spread)) for value in there]
-        own = max(-2, min(2, (curve[end - 1] - middle) / spread))
+        at_end = [row[end - 1] for row in curves]
+        gains = [row[-1] - value for row, value in zip(curves, at_end, strict=True)]
+        middle, spread = sorted(at_end)[2], statistics.pstdev(at_end)
+        z = [max(-2, min(2, (value - middle) / spread)) for value in at_end]
+        z_new = max(-2, min(2, (curve[end - 1] - middle) / spread))
         rest = np.array(gains) - sorted(gains)[2]
         gram = [[kernel(x, y, z[i], z[j]) + 0.1 * (i == j) for j, y in enumerate(at)] for i, x in enumerate(at)]
-        near = np.array([kernel(x, y, own, w) for y, w in zip(at, z, strict=True)])
+        near = np.array([kernel(x, y, z_new, w) for y, w in zip(at, z, strict=True)])
         inverse = np.linalg.inv(np.array(gram))
         value = curve[end - 1] + sorted(gains)[2] + near @ inverse @ rest
-        variance = (1 + 0.3 * own**2 - near @ inverse @ near) * (rest @ inverse @ rest) / 5
+        variance = (1 + 0.3 * z_new**2 - near @ inverse @ near) * (rest @ inverse @ rest) / 5
         (made,) = predict(
             [observed(x, *curve[:end])], [observed(x, *curve) for x, curve in zip(at, curves, strict=True)]
         )
@@ -66,7 +67,7 @@ def test_near_a_finished_trial_its_gain_counts_and_far_from_all_the_median():
     assert far.deviation > 2 * low.deviation > 0
 
 
-def test_who_is_behind_has_more_to_gain_where_those_who_were_did():
+def test_trials_behind_have_more_to_gain_where_finished_ones_behind_gained_more():
     finished = [observed([i / 4], 0.1 * i, 0.5) for i in range(5)]  # all end at 0.5
     behind, ahead = predict([observed([9.0], 0.0), observed([9.0], 0.4)], finished)
     assert behind.value - 0.0 > 0.4 > 0.3 > 0.2 > ahead.value - 0.4  # the median gain is 0.3
@@ -99,7 +100,7 @@ def test_a_configuration_stands_on_scales_from_0_to_1_and_choices_at_distance_1(
     assert np.linalg.norm(at(1e-2, 3, "x") - at(1e-2, 3, "z")) == pytest.approx(1)
 
 
-def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_the_truth():
+def test_the_sampler_sees_stopped_trials_as_complete_and_the_journal_keeps_the_truth():
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     study.add_trials(
         [
@@ -111,8 +112,8 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
             frozen(TrialState.PRUNED, {}),
         ]
     )
-    told = ImputedStudy(study, study.sampler, study.get_trials(), predict)
-    seen = [(t.state.name, t.value) for t in told.get_trials()]
+    as_seen = ImputedStudy(study, study.sampler, study.get_trials(), predict)
+    seen = [(t.state.name, t.value) for t in as_seen.get_trials()]
     # A trial that failed for another reason says nothing of its configuration.
     assert seen == [
         ("COMPLETE", 0.75),
@@ -123,33 +124,33 @@ def test_the_sampler_is_shown_stopped_trials_as_complete_and_the_journal_keeps_t
         ("PRUNED", None),
     ]
     assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "FAIL", "RUNNING", "PRUNED"]
-    assert len(told.get_trials(states=(TrialState.COMPLETE,))) == 3
+    assert len(as_seen.get_trials(states=(TrialState.COMPLETE,))) == 3
     assert [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), None).get_trials()] == [
         t.value for t in study.trials
     ]
 
 
-def test_how_bad_the_bad_ones_are_is_not_told():
+def test_values_far_below_the_median_are_cut():
     values = [0.1, 0.5, 0.6, 0.7, 0.3]
     trials = [frozen(TrialState.COMPLETE, {1: v}, v) for v in values]
     trials.append(frozen(TrialState.FAIL, {}, **{DIVERGED: True}))
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
     # Of 0.1, 0.1, 0.3, 0.5, 0.6, 0.7 the median is 0.4 and the best 0.3 above it.
-    told = [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
-    assert told == pytest.approx([0.1, 0.5, 0.6, 0.7, 0.3, 0.1])
+    values_seen = [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
+    assert values_seen == pytest.approx([0.1, 0.5, 0.6, 0.7, 0.3, 0.1])
     study.add_trials([frozen(TrialState.COMPLETE, {1: v}, v) for v in (0.65, 0.68)])
     # Now the median is 0.55.
-    told = [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
-    assert told == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.4, 0.4, 0.65, 0.68])
+    values_seen = [t.value for t in ImputedStudy(study, study.sampler, study.get_trials(), predict).get_trials()]
+    assert values_seen == pytest.approx([0.4, 0.5, 0.6, 0.7, 0.4, 0.4, 0.65, 0.68])
     assert study.trials[0].value == 0.1
 
 
-def test_nothing_is_said_of_divergence_before_there_is_a_value():
-    assert shown([frozen(TrialState.FAIL, {}, **{DIVERGED: True})], predict) == {}
+def test_divergence_is_not_imputed_before_there_is_a_value():
+    assert imputed([frozen(TrialState.FAIL, {}, **{DIVERGED: True})], predict) == {}
 
 
-def test_what_is_asked_of_the_shown_study_is_in_the_real_one():
+def test_a_trial_asked_of_the_imputed_study_is_in_the_real_one():
     study = optuna.create_study(direction="maximize")
     study.add_trial(frozen(TrialState.PRUNED, {1: 0.25}))
     trial = ImputedStudy(study, optuna.samplers.RandomSampler(seed=0), study.get_trials(), predict).ask(
@@ -165,5 +166,5 @@ def test_the_most_useful_trials_are_the_best_half_and_the_newest_others():
     trials = study.get_trials()
     assert {t.number for t in most_useful(trials, 4)} == {0, 1, 5, 6}
     assert len(most_useful(trials, 20)) == 7
-    told = ImputedStudy(study, study.sampler, study.get_trials(), predict, limit=4)
-    assert [t.number for t in told.get_trials()] == [0, 1, 5, 6]
+    as_seen = ImputedStudy(study, study.sampler, study.get_trials(), predict, limit=4)
+    assert [t.number for t in as_seen.get_trials()] == [0, 1, 5, 6]

@@ -35,16 +35,16 @@ def test_they_are_the_longest_trained_half_and_the_newest_others_in_whatever_ord
     one_by_one = FinishedTrials()
     for trial in random.Random(seed).sample(made, len(made)):
         one_by_one.add(trial)
-    for ended in (one_by_one, FinishedTrials(made)):
-        assert [t.number for t in ended.most_telling(limit)] == brute(made, limit)
-        assert [t.number for t in ended.most_telling()] == list(range(60))
+    for finished in (one_by_one, FinishedTrials(made)):
+        assert [t.number for t in finished.most_informative(limit)] == brute(made, limit)
+        assert [t.number for t in finished.most_informative()] == list(range(60))
 
 
 def test_a_running_trial_has_not_ended():
     made = trials(3, 0)
     running = create_trial(state=TrialState.RUNNING)
     running.number = 3
-    assert [t.number for t in FinishedTrials([*made, running]).most_telling()] == [0, 1, 2]
+    assert [t.number for t in FinishedTrials([*made, running]).most_informative()] == [0, 1, 2]
 
 
 def test_the_seconds_of_an_epoch_are_those_of_the_first_trial_that_says_so():

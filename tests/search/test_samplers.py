@@ -4,9 +4,10 @@ import optuna
 import pytest
 
 from search_spaces import SearchSpace, choice, integer, loguniform, uniform, when
-from tune_reg.search import fidelity, samplers
+from tune_reg.search import final_values, samplers
 from tune_reg.search.ask_tell import AskTell
-from tune_reg.study import SamplerName, SearchSettings, Task
+from tune_reg.study import SearchSettings, Task
+from tune_reg.study.settings import SamplerName
 
 MIXED = SearchSpace({"weight_decay": loguniform(1e-6, 1e-1), "alpha": uniform(0, 8), "k": integer(1, 4)})
 CHOICES = SearchSpace({"weight_decay": choice([1e-4, 1e-3, 1e-2]), "alpha": choice([0.0, 1.0, 2.0, 4.0])})
@@ -24,38 +25,38 @@ def value_of(params, epoch):
     return 1 - (params["alpha"] - 3) ** 2 / 64 - 0.5 / (epoch + 1) - abs(params["weight_decay"] - 1e-3)
 
 
-def search(path, name, *, new_brain_each_trial, space=None, trials=TRIALS):
+def search(path, name, *, new_each_trial, space=None, trials=TRIALS):
     path.mkdir()
     space = space or space_of(name)
     task = Task("adadecay", 1.0, space, trials)
     settings = SearchSettings(sampler=name, trials=trials, reduction_factor=2)
-    asked, mind = [], None
+    asked, search_ = [], None
     for _ in range(trials):
-        if mind is None or new_brain_each_trial:
-            mind = AskTell(path / "search.journal", [task], settings, epochs=4, seed=5)
-        trial = mind.ask()
+        if search_ is None or new_each_trial:
+            search_ = AskTell(path / "search.journal", [task], settings, epochs=4, seed=5)
+        trial = search_.ask()
         asked.append(trial.params)
         if len(asked) == 7:
-            mind.tell(trial, "diverged", reason="the loss is not finite", epoch_s=EPOCH_S)
+            search_.tell(trial, "diverged", reason="the loss is not finite", epoch_s=EPOCH_S)
             continue
         for epoch in range(1, 5):
-            stop = mind.report(trial, epoch, value_of(trial.params, epoch))
+            stop = search_.report(trial, epoch, value_of(trial.params, epoch))
             if epoch == 4:
-                mind.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
+                search_.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
             elif stop:
-                mind.tell(trial, "pruned", epoch_s=EPOCH_S)
+                search_.tell(trial, "pruned", epoch_s=EPOCH_S)
                 break
-    return asked, mind
+    return asked, search_
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_search_interrupted_after_each_trial_asks_what_the_uninterrupted_one_asks(tmp_path, name):
     trials = 12 if name == "grid" else TRIALS
-    through, mind = search(tmp_path / "a", name, new_brain_each_trial=False, trials=trials)
-    interrupted, _ = search(tmp_path / "b", name, new_brain_each_trial=True, trials=trials)
+    through, search_ = search(tmp_path / "a", name, new_each_trial=False, trials=trials)
+    interrupted, _ = search(tmp_path / "b", name, new_each_trial=True, trials=trials)
     assert through == interrupted
     assert len({tuple(params.items()) for params in through}) == trials
-    counts = mind.counts(mind.tasks[0])
+    counts = search_.counts(search_.tasks[0])
     assert counts.complete > 1
     assert counts.pruned > 1
     assert counts.failed == 1
@@ -69,14 +70,14 @@ def test_a_trial_that_was_running_is_asked_again_as_it_was_and_changes_nothing_a
         return AskTell(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
 
     def asked(path, killed):
-        params, mind = [], new_brain(path)
+        params, search_ = [], new_brain(path)
         for number in range(12):
-            trial = mind.ask()
+            trial = search_.ask()
             if number in killed:
-                mind = new_brain(path)
-                assert mind.ask() == trial
+                search_ = new_brain(path)
+                assert search_.ask() == trial
             params.append(trial.params)
-            mind.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
+            search_.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
         return params
 
     assert asked(tmp_path / "a", {0, 3, 9}) == asked(tmp_path / "b", set())
@@ -90,12 +91,12 @@ def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_
     def new_brain():
         return AskTell(path, [task], SearchSettings(sampler=name, trials=12), epochs=4, seed=5)
 
-    mind = new_brain()
+    search_ = new_brain()
     for _ in range(6):
-        trial = mind.ask()
-        mind.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
+        trial = search_.ask()
+        search_.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
     before = path.read_bytes()
-    whole = mind.ask()
+    whole = search_.ask()
     new = path.read_bytes()[len(before) :].splitlines(keepends=True)
     kept = next(i for i, line in enumerate(new) if b"param_name" in line) + 1  # one parameter is written, no more
     path.write_bytes(before + b"".join(new[:kept]))
@@ -110,15 +111,15 @@ def test_a_trial_whose_process_was_killed_while_it_asked_gets_what_it_lacks(tmp_
 @pytest.mark.parametrize("name", ["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random"])
 def test_choices_and_a_single_number_are_searched_by_every_sampler(tmp_path, name):
     for path, space in (("a", KINDS), ("b", SearchSpace({"x": uniform(0, 1)}))):
-        mind = AskTell(tmp_path / path, [Task("a", 1.0, space, 8)], SearchSettings(sampler=name), epochs=4)
+        search_ = AskTell(tmp_path / path, [Task("a", 1.0, space, 8)], SearchSettings(sampler=name), epochs=4)
         for _ in range(8):
-            trial = mind.ask()
-            mind.tell(trial, "complete", trial.params["x"])
-        assert mind.winner(mind.tasks[0]) is not None
+            trial = search_.ask()
+            search_.tell(trial, "complete", trial.params["x"])
+        assert search_.winner(search_.tasks[0]) is not None
 
 
 def test_the_grid_is_tried_whole_and_once(tmp_path):
-    asked, _ = search(tmp_path / "a", "grid", new_brain_each_trial=False, trials=12)
+    asked, _ = search(tmp_path / "a", "grid", new_each_trial=False, trials=12)
     assert {(p["weight_decay"], p["alpha"]) for p in asked} == {
         (decay, alpha) for decay in (1e-4, 1e-3, 1e-2) for alpha in (0.0, 1.0, 2.0, 4.0)
     }
@@ -128,19 +129,19 @@ def test_the_grid_is_tried_whole_and_once(tmp_path):
 def test_a_model_based_sampler_reads_the_shown_trials(tmp_path, name):
     def asked(path, predict):
         task = Task("adadecay", 1.0, MIXED, 16)
-        mind = AskTell(tmp_path / path, [task], SearchSettings(sampler=name), epochs=4, seed=5, predict=predict)
+        search_ = AskTell(tmp_path / path, [task], SearchSettings(sampler=name), epochs=4, seed=5, predict=predict)
         params = []
         for _ in range(16):
-            trial = mind.ask()
+            trial = search_.ask()
             params.append(trial.params)
-            mind.report(trial, 1, value_of(trial.params, 1))
+            search_.report(trial, 1, value_of(trial.params, 1))
             if trial.params["alpha"] > 6:  # the worst
-                mind.tell(trial, "complete", value_of(trial.params, 4))
+                search_.tell(trial, "complete", value_of(trial.params, 4))
             else:
-                mind.tell(trial, "pruned")
+                search_.tell(trial, "pruned")
         return params
 
-    as_predicted, as_they_are = asked("a", fidelity.predict), asked("b", None)
+    as_predicted, as_they_are = asked("a", final_values.predict), asked("b", None)
     assert as_predicted[:3] == as_they_are[:3]
     assert as_predicted != as_they_are
 
@@ -161,10 +162,10 @@ def test_a_gaussian_process_has_every_second_turn_where_an_epoch_takes_long_enou
             patched.setattr(samplers, "build", noted)
             settings = SearchSettings(**keys)
             storage = optuna.storages.InMemoryStorage()
-            mind = AskTell(storage, [Task("a", 1.0, space, 6)], settings, epochs=4)
+            search_ = AskTell(storage, [Task("a", 1.0, space, 6)], settings, epochs=4)
             for _ in range(6):
                 second = {"second": 1.0} if settings.second_objective else {}
-                mind.tell(mind.ask(), "complete", 0.5, epoch_s=epoch_s, **second)
+                search_.tell(search_.ask(), "complete", 0.5, epoch_s=epoch_s, **second)
         return names
 
     assert turns(KINDS, 1.0) == ["tpe", "gp"] * 3

@@ -3,7 +3,8 @@
 import pytest
 
 from tune_reg import load
-from tune_reg.cluster.fetch import StoreFolder, fetch
+from tune_reg.cluster.fetch import fetch
+from tune_reg.cluster.folders import ObjectStoreFolder
 from tune_reg.errors import StoreError
 from tune_reg.store import Results, Store
 from tune_reg.training import checkpoint
@@ -59,11 +60,11 @@ def test_a_broken_part_is_named(filled):
 
 def test_it_is_brought_home_whole_and_without_locks(filled, tmp_path):
     home = tmp_path / "home"
-    entries = fetch(StoreFolder(filled), home)
+    entries = fetch(ObjectStoreFolder(filled), home)
     assert "study.toml" in {entry.path for entry in entries}
     assert not (home / ".locks").exists()
     assert Results(home).trials().equals(load(str(filled)).trials())
     with pytest.raises(StoreError, match="is not empty"):
-        fetch(StoreFolder(filled), home)
+        fetch(ObjectStoreFolder(filled), home)
     with pytest.raises(StoreError, match="holds no study"):
-        fetch(StoreFolder(filled / "tables"), tmp_path / "other")
+        fetch(ObjectStoreFolder(filled / "tables"), tmp_path / "other")

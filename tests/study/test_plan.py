@@ -1,8 +1,7 @@
 import pytest
 
 from search_spaces import loguniform
-from tune_reg.study.plan import PlanRow, plan
-from tune_reg.study import Study
+from tune_reg.study import MethodCost, Study, make_plan
 
 
 def test_the_cost_is_counted_by_hand():
@@ -21,10 +20,10 @@ def test_the_cost_is_counted_by_hand():
     # At 1 stands the winner there; at 1/4 the one searched there and the one searched on all.
     confirmed = 3 * (1197 + 299 + 299)
     fixed = 1197 + 299
-    assert plan(study) == [
-        PlanRow("weight-decay", 10, 70, 9, 63, 7 * (searched + confirmed)),
-        PlanRow("adadecay", 2, 14, 9, 63, 7 * (fixed + confirmed)),
-    ]
+    assert make_plan(study).costs == (
+        MethodCost("weight-decay", 10, 70, 9, 63, 7 * (searched + confirmed)),
+        MethodCost("adadecay", 2, 14, 9, 63, 7 * (fixed + confirmed)),
+    )
 
 
 def test_every_searched_regularizer_has_the_same_budget():
@@ -36,7 +35,7 @@ def test_every_searched_regularizer_has_the_same_budget():
         fractions=[0.25, 0.5, 1.0],
         search={"trials": 9},
     )
-    rows = plan(study)
+    rows = make_plan(study).costs
     assert [row.regularizer for row in rows] == ["weight-decay", "adadecay", "residual-smoothing"]
     assert len({(row.trials, row.search_epochs, row.confirm_epochs, row.image_passes) for row in rows}) == 1
     assert rows[0].trials == 9
@@ -45,8 +44,8 @@ def test_every_searched_regularizer_has_the_same_budget():
 
 def test_a_searched_learning_rate_makes_trials_of_a_fixed_strength():
     keys = {"name": "x", "dataset": "digits", "model": "nn-2", "regularizers": {"weight-decay": {"weight_decay": 0.0}}}
-    assert plan(Study(**keys))[0].trials == 1
-    assert plan(Study(**keys, search={"trials": 6, "learning_rate": loguniform(0.01, 0.5)}))[0].trials == 6
+    assert make_plan(Study(**keys)).costs[0].trials == 1
+    assert make_plan(Study(**keys, search={"trials": 6, "learning_rate": loguniform(0.01, 0.5)})).costs[0].trials == 6
 
 
 @pytest.mark.parametrize(("protocol", "images"), [("validation", 1197), ("paper", 1437)])
@@ -61,4 +60,4 @@ def test_the_protocol_decides_what_is_trained_on(protocol, images):
         search={"trials": 1},
         confirm={"seeds": 1},
     )
-    assert plan(study)[0].image_passes == 2 * images
+    assert make_plan(study).costs[0].image_passes == 2 * images

@@ -8,7 +8,7 @@ import pytest
 from search_spaces import SearchSpace, choice, integer, loguniform, uniform
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer
-from tune_reg.study import Study
+from tune_reg.study import Study, make_plan
 
 BASE = {"name": "x", "dataset": "digits", "model": "nn-2", "regularizers": {"weight-decay": {}, "adadecay": {}}}
 
@@ -409,10 +409,10 @@ def test_round_trip_through_toml(full, tmp_path):
 
 
 def test_the_studies_of_the_repository_are_valid():
-    files = sorted((Path(__file__).parents[1] / "studies").glob("*.toml"))
+    files = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
     assert files
     for path in files:
-        assert Study.from_toml(path).tasks()
+        assert make_plan(Study.from_toml(path)).tasks
 
 
 # The hash
@@ -589,9 +589,9 @@ def test_the_baseline_is_the_first_where_not_given():
 def test_strengths_are_searched_at_the_largest_fraction_unless_said():
     study = made(fractions=[1.0, 0.25])
     assert study.fractions == [0.25, 1.0]
-    assert [task.name for task in study.tasks()] == ["weight-decay at 1", "adadecay at 1"]
+    assert [task.name for task in make_plan(study).tasks] == ["weight-decay at 1", "adadecay at 1"]
     both = made(fractions=[1.0, 0.25], search={"fractions": [1.0, 0.25], "trials": 3})
-    assert [(task.name, task.trials) for task in both.tasks()] == [
+    assert [(task.name, task.trials) for task in make_plan(both).tasks] == [
         ("weight-decay at 0.25", 3),
         ("weight-decay at 1", 3),
         ("adadecay at 0.25", 3),
@@ -604,17 +604,17 @@ def test_the_learning_rate_is_searched_beside_every_strength():
         search={"learning_rate": loguniform(0.01, 0.5), "trials": 3},
         regularizers={"weight-decay": {}, "adadecay": {"learning_rate": 0.05}},
     )
-    decay, ada = study.tasks()
+    decay, ada = make_plan(study).tasks
     assert decay.space["learning_rate"] == loguniform(0.01, 0.5)
     assert decay.space.start == ({"weight_decay": 5e-4, "learning_rate": 0.1},)
     assert ada.space["learning_rate"] == 0.05, "a regularizer's own word goes first"
-    outside = made(search={"learning_rate": loguniform(0.2, 0.5)}).tasks()[0]
+    outside = make_plan(made(search={"learning_rate": loguniform(0.2, 0.5)})).tasks[0]
     assert outside.space.start == ({"weight_decay": 5e-4},)
 
 
 def test_where_nothing_is_searched_one_trial_says_it_all():
     study = made(regularizers={"weight-decay": {"weight_decay": 0.0}, "adadecay": {}}, search={"trials": 7})
-    assert [task.trials for task in study.tasks()] == [1, 7]
+    assert [task.trials for task in make_plan(study).tasks] == [1, 7]
 
 
 def test_a_grid_has_no_more_trials_than_combinations():
@@ -623,12 +623,12 @@ def test_a_grid_has_no_more_trials_than_combinations():
         "adadecay": {"weight_decay": [1e-4, 1e-3], "alpha": [1, 4]},
     }
     study = made(regularizers=spaces, search={"sampler": "grid", "trials": 3})
-    assert [task.trials for task in study.tasks()] == [2, 3]
+    assert [task.trials for task in make_plan(study).tasks] == [2, 3]
 
 
 def test_confirmations_are_paired_and_fresh():
     study = made(fractions=[0.25, 0.5, 1.0], search={"fractions": [0.25, 1.0]}, confirm={"seeds": 2}, seed=10)
-    runs = [(task.name, size.fraction, seed) for task, size, seed in study.confirmations()]
+    runs = [(task.name, size.fraction, seed) for task, size, seed in make_plan(study).confirmations]
     assert len(set(runs)) == len(runs)
     assert {seed for *_, seed in runs} == {11, 12}
     for name in ("weight-decay", "adadecay"):
@@ -642,9 +642,12 @@ def test_confirmations_are_paired_and_fresh():
 
 def test_images_of_each_class_stand_in_place_of_a_fraction():
     study = made(images_per_class=[50, 20], search={"images_per_class": [20, 50]}, training={"batch_size": 32})
-    assert [task.name for task in study.tasks()][:2] == ["weight-decay at 20 a class", "weight-decay at 50 a class"]
+    assert [task.name for task in make_plan(study).tasks][:2] == [
+        "weight-decay at 20 a class",
+        "weight-decay at 50 a class",
+    ]
     assert [study.images(size.fraction) for size in study.training_sets] == [200, 500]
-    assert {(task.images_per_class, size.images_per_class) for task, size, _ in study.confirmations()} == {
+    assert {(task.images_per_class, size.images_per_class) for task, size, _ in make_plan(study).confirmations} == {
         (20, 20),
         (50, 20),
         (50, 50),

@@ -52,7 +52,7 @@ def test_newest_is_by_number_and_not_by_time_or_text(tmp_path):
         assert checkpoint.load_newest(tmp_path)["epoch"] == epoch
 
 
-def test_an_epoch_that_was_left_is_newer_than_the_one_before_and_older_than_itself_whole(tmp_path):
+def test_an_interrupted_epoch_is_newer_than_the_one_before_and_older_than_the_whole_epoch(tmp_path):
     saved(tmp_path, [1, 2])
     for step in (7, 30):
         checkpoint.save(tmp_path, 2, {**state(2), "left": step}, step=step)
@@ -90,7 +90,7 @@ def test_two_are_kept_and_nothing_half_written(tmp_path):
     assert [path.name[:12] for path in sorted(tmp_path.iterdir())] == ["epoch-000004", "epoch-000005"]
 
 
-def test_strangers_are_left_alone(tmp_path):
+def test_other_files_are_left_alone(tmp_path):
     strange = [tmp_path / "notes.txt", tmp_path / "epoch-000009.pt", tmp_path / ".epoch-000007-00.pt.12.tmp"]
     for path in strange:
         path.write_text("mine")

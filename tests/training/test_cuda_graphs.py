@@ -11,14 +11,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tune_reg.data import Dataset
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, TrainingSettings
 from tune_reg.training.cuda_graphs import WARM_UP, CudaGraphs, Replayed, graphs_for
 
 
 class Recorder(TorchDispatchMode):
-    """Every operation with its arguments and results, which keep their memory."""
+    """Records every operation with its arguments and results, which keep their memory."""
 
     def __init__(self):
         super().__init__()
@@ -54,7 +53,7 @@ def tensors(tree):
 
 
 class Recorded:
-    """In the place of ``CudaGraphs``."""
+    """Stands in for ``CudaGraphs``: records the operations of a step, and repeats them."""
 
     def __init__(self, device=None):
         self.captured = self.replayed = 0
@@ -76,14 +75,14 @@ class Recorded:
 
 
 class Refusing(Recorded):
-    """Fails as an operation does that is not permitted in a capture."""
+    """Fails to capture, like a step with an operation that is not permitted in a CUDA graph."""
 
     def capture(self, step):
         raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
 
 
 class Forgetful(Recorded):
-    """Its replays leave out the last write to the weights."""
+    """Replays steps without the last write to the weights."""
 
     def again(self, recorder):
         writes = [i for i, operation in enumerate(recorder.operations) if "addcmul_" in str(operation[0])]
@@ -92,10 +91,8 @@ class Forgetful(Recorded):
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    drawn = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (106, 16, 16, 1), dtype=torch.uint8, generator=drawn)
-    return Dataset("tiny", pixels, torch.arange(106) % 10, pixels[:20], torch.arange(20) % 10, classes=10)
+def pixels(random_images):
+    return random_images(106, 20, 16)
 
 
 def run_of(name, lane, *, model="nn-2-small", choices=None, split_seed=0, **training):
@@ -107,23 +104,23 @@ def run_of(name, lane, *, model="nn-2-small", choices=None, split_seed=0, **trai
     return Run("tiny", model, name, {**params, **(choices or {})}, training, seed=lane, split_seed=split_seed)
 
 
-def engine_of(tiny, runs, monkeypatch, graphs, **keys):
+def engine_of(pixels, runs, monkeypatch, graphs, **keys):
     monkeypatch.setattr("tune_reg.training.lanes.engine.graphs_for", lambda device: graphs)
-    return LaneEngine(runs, dataset=tiny, **keys)
+    return LaneEngine(runs, dataset=pixels, **keys)
 
 
 def assert_identical(engine, other):
-    for lane, own in enumerate(engine.lanes):
+    for lane, trained in enumerate(engine.lanes):
         one, two = engine.state(lane), other.state(lane)
         assert all(one["model"][key].equal(value) for key, value in two["model"].items())
         for i, state in two["optimizer"]["state"].items():
             assert one["optimizer"]["state"][i]["momentum_buffer"].equal(state["momentum_buffer"])
-        history = [{**row, "wall_s": 0} for row in own.history]
+        history = [{**row, "wall_s": 0} for row in trained.history]
         assert history == [{**row, "wall_s": 0} for row in other.lanes[lane].history]
 
 
 def go_through(engine):
-    """Epochs with all lanes, with one at rest, with another run in its place."""
+    """Train epochs with all lanes, with one at rest, and with another run in the place of that one."""
     first = engine.lanes[0].run
     engine.train_epoch()
     engine.train_epoch()
@@ -134,11 +131,18 @@ def go_through(engine):
     return engine
 
 
-#: Each has something of its own to read or write in a step.
-APART = ("adadecay-randomized", "hsfob", "noise-injection", "residual-smoothing", "sparse-gradients", "weight-decay")
+#: Regularizers whose steps read or write different tensors.
+DIFFERENT_STEPS = (
+    "adadecay-randomized",
+    "hsfob",
+    "noise-injection",
+    "residual-smoothing",
+    "sparse-gradients",
+    "weight-decay",
+)
 CASES = [
     *(
-        pytest.param(name, "nn-2-small", {}, marks=[] if name in APART else [pytest.mark.slow])
+        pytest.param(name, "nn-2-small", {}, marks=[] if name in DIFFERENT_STEPS else [pytest.mark.slow])
         for name in regularizers()
     ),
     ("adadecay+dropout", "lenet-4", {}),
@@ -150,41 +154,41 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
-def test_replayed_steps_give_what_eager_ones_give(tiny, name, model, choices, monkeypatch):
+def test_replayed_steps_equal_eager_ones(pixels, name, model, choices, monkeypatch):
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
-    eager = go_through(engine_of(tiny, runs, monkeypatch, None))
+    eager = go_through(engine_of(pixels, runs, monkeypatch, None))
     graphs = Recorded()
     monkeypatch.setattr("tune_reg.training.cuda_graphs.WARM_UP", 1)
-    replayed = go_through(engine_of(tiny, runs, monkeypatch, graphs))
+    replayed = go_through(engine_of(pixels, runs, monkeypatch, graphs))
     # Two sizes of batch in training, two in validation, of two lanes; then one size of one lane, and of two again.
     assert graphs.captured == 6
     assert graphs.replayed > 15
     assert_identical(replayed, eager)
 
 
-def test_so_they_do_where_random_numbers_come_in_many_blocks(tiny, monkeypatch):
+def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_blocks(pixels, monkeypatch):
     runs = [run_of("noise-injection", lane) for lane in range(2)]
-    whole = go_through(engine_of(tiny, runs, monkeypatch, None))
+    whole = go_through(engine_of(pixels, runs, monkeypatch, None))
     monkeypatch.setattr("tune_reg.training.lanes.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
     graphs = Recorded()
-    blocks = go_through(engine_of(tiny, runs, monkeypatch, graphs))
+    blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
     assert blocks._program.inputs.block == 3
     assert len(blocks._program.inputs.sizes) % 3 == 0
     assert graphs.replayed
     assert_identical(blocks, whole)
 
 
-def test_so_they_do_in_bfloat16(tiny, monkeypatch):
+def test_replayed_steps_equal_eager_ones_in_bfloat16(pixels, monkeypatch):
     runs = [run_of("adadecay", lane, precision="bfloat16") for lane in range(2)]
-    eager = go_through(engine_of(tiny, runs, monkeypatch, None))
+    eager = go_through(engine_of(pixels, runs, monkeypatch, None))
     graphs = Recorded()
-    assert_identical(go_through(engine_of(tiny, runs, monkeypatch, graphs)), eager)
+    assert_identical(go_through(engine_of(pixels, runs, monkeypatch, graphs)), eager)
     assert graphs.replayed
 
 
-def test_so_they_do_beside_a_lane_that_diverges(tiny, monkeypatch):
+def test_replayed_steps_equal_eager_ones_beside_a_lane_that_diverges(pixels, monkeypatch):
     runs = [run_of("adadecay", 0), run_of("adadecay", 1, learning_rate=1e30)]
-    engines = [engine_of(tiny, runs, monkeypatch, graphs) for graphs in (None, Recorded())]
+    engines = [engine_of(pixels, runs, monkeypatch, graphs) for graphs in (None, Recorded())]
     for engine in engines:
         engine.train_epoch()
         assert [lane.diverged for lane in engine.lanes] == [False, True]
@@ -195,9 +199,9 @@ def test_so_they_do_beside_a_lane_that_diverges(tiny, monkeypatch):
     assert_identical(*engines)
 
 
-def test_so_they_do_where_a_lane_gets_validation_images_of_its_own(tiny, monkeypatch):
+def test_replayed_steps_equal_eager_ones_where_a_lane_gets_validation_images_of_its_own(pixels, monkeypatch):
     runs = [run_of("weight-decay", lane) for lane in range(2)]
-    engines = [engine_of(tiny, runs, monkeypatch, graphs) for graphs in (None, Recorded())]
+    engines = [engine_of(pixels, runs, monkeypatch, graphs) for graphs in (None, Recorded())]
     for engine in engines:
         engine.train_epoch()
         engine.replace(1, run_of("weight-decay", 1, split_seed=5))
@@ -213,10 +217,10 @@ def test_so_they_do_where_a_lane_gets_validation_images_of_its_own(tiny, monkeyp
         (Forgetful, r"no CUDA graph of this step \(its replay differs from the step itself"),
     ],
 )
-def test_without_a_graph_steps_are_eager_and_one_line_says_so(tiny, graphs, why, monkeypatch):
+def test_without_a_graph_steps_are_eager_and_one_line_says_so(pixels, graphs, why, monkeypatch):
     runs = [run_of("adadecay", lane) for lane in range(2)]
-    eager = engine_of(tiny, runs, monkeypatch, None)
-    fallen = engine_of(tiny, runs, monkeypatch, graphs())
+    eager = engine_of(pixels, runs, monkeypatch, None)
+    fallen = engine_of(pixels, runs, monkeypatch, graphs())
     eager.train_epoch()
     with pytest.warns(RuntimeWarning, match=why) as caught:
         fallen.train_epoch()
@@ -229,8 +233,8 @@ def test_without_a_graph_steps_are_eager_and_one_line_says_so(tiny, graphs, why,
     assert_identical(fallen, eager)
 
 
-def counted(graphs, factor=1.0):
-    """Adds one to a number again and again."""
+def counting_step(graphs, factor=1.0):
+    """A step that adds its size to a number, the number, and the list of the sizes that ran."""
     number = torch.zeros(1)
     done = []
 
@@ -243,7 +247,7 @@ def counted(graphs, factor=1.0):
 
 def test_the_first_steps_are_eager_then_one_is_captured_and_compared_once():
     graphs = Recorded()
-    step, number, done = counted(graphs)
+    step, number, done = counting_step(graphs)
     for i in range(1, 11):
         step(2)
         assert float(number) == 2 * i, "each call is one step, however it is done"
@@ -255,7 +259,7 @@ def test_the_first_steps_are_eager_then_one_is_captured_and_compared_once():
 
 
 def test_without_graphs_each_step_is_eager():
-    step, number, done = counted(None)
+    step, number, done = counting_step(None)
     for _ in range(6):
         step(1)
     assert len(done) == float(number) == 6
@@ -267,7 +271,7 @@ def test_a_replay_that_is_not_a_number_is_not_taken_for_the_step():
             super().again(recorder)
             recorder.operations[-1][1][0].fill_(float("nan"))
 
-    step, number, _ = counted(Broken())
+    step, number, _ = counting_step(Broken())
     for _ in range(WARM_UP):
         step(1)
     with pytest.warns(RuntimeWarning, match="differs"):
@@ -288,14 +292,13 @@ cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"
 
 @cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
-def test_cuda_graphs_give_what_eager_steps_give(tiny, name, model, choices, monkeypatch):
+def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, monkeypatch):
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
     keys = {"device": "cuda", "dtype": torch.float64}
-    eager = go_through(engine_of(tiny, runs, monkeypatch, None, **keys))
+    eager = go_through(engine_of(pixels, runs, monkeypatch, None, **keys))
     graphs = CudaGraphs(torch.device("cuda"))
-    replayed = go_through(engine_of(tiny, runs, monkeypatch, graphs, **keys))  # a warning is an error
-    known = replayed._program.train._sizes.values()
-    assert any(size.replay for size in known)
+    replayed = go_through(engine_of(pixels, runs, monkeypatch, graphs, **keys))  # a warning is an error
+    assert any(size.replay for size in replayed._program.train._sizes.values())
     for lane in range(2):
         one, other = replayed.state(lane)["model"], eager.state(lane)["model"]
         for key, value in other.items():
@@ -304,22 +307,22 @@ def test_cuda_graphs_give_what_eager_steps_give(tiny, name, model, choices, monk
 
 @cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
-def test_cuda_lanes_equal_single_runs_on_the_cpu(tiny, name, model, choices):
+def test_cuda_lanes_equal_single_runs_on_the_cpu(pixels, name, model, choices):
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
-    engines = [LaneEngine(runs, dataset=tiny, device=device, dtype=torch.float64) for device in ("cuda", "cpu")]
+    engines = [LaneEngine(runs, dataset=pixels, device=device, dtype=torch.float64) for device in ("cuda", "cpu")]
     for engine in engines:
         engine.train_epoch()
         engine.train_epoch()
     for lane in range(2):
-        ours, theirs = (engine.state(lane)["model"] for engine in engines)
-        for key, value in theirs.items():
-            assert torch.allclose(ours[key].cpu(), value, rtol=0, atol=1e-7), key
+        on_gpu, on_cpu = (engine.state(lane)["model"] for engine in engines)
+        for key, value in on_cpu.items():
+            assert torch.allclose(on_gpu[key].cpu(), value, rtol=0, atol=1e-7), key
 
 
 @cuda
 @pytest.mark.parametrize("name", ["adadecay", "noise-injection", "hsfob", "dropout"])
-def test_the_host_waits_for_nothing_within_an_epoch(tiny, name):
-    engine = LaneEngine([run_of(name, lane) for lane in range(2)], dataset=tiny, device="cuda")
+def test_the_host_waits_for_nothing_within_an_epoch(pixels, name):
+    engine = LaneEngine([run_of(name, lane) for lane in range(2)], dataset=pixels, device="cuda")
     engine.train_epoch()
     engine.train_epoch()
     program, lanes = engine._program_for([0, 1]), engine.lanes

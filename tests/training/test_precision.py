@@ -1,4 +1,4 @@
-"""Training in bfloat16: products alone, the same in both engines, and whatever is kept is float32."""
+"""Training in bfloat16: only products are, in both engines, and the state of a run stays float32."""
 
 import math
 
@@ -6,21 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from tune_reg import data, models
-from tune_reg.data import Dataset
+from tune_reg import models
 from tune_reg.errors import StudyError
 from tune_reg.study import Study
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint
 from tune_reg.training.precision import Bfloat16
 
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
+
 QUICK = ("nn-2-small", "lenet-4", "small-cnn", "vgg-9", "resnet-14", "resnet-8-keras")
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    images, labels = digits.train_images[:150], digits.train_labels[:150]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
 
 
 def run_of(name="weight-decay", model="nn-2-small", seed=0, precision="bfloat16", **params):
@@ -35,13 +30,13 @@ def trained(engine, epochs=4):
 
 
 def types(state):
-    momenta = [own["momentum_buffer"] for own in state["optimizer"]["state"].values()]
+    momenta = [of_parameter["momentum_buffer"] for of_parameter in state["optimizer"]["state"].values()]
     return {value.dtype for value in [*state["model"].values(), *momenta] if value.is_floating_point()}
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_a_forward_pass_is_that_of_autocast(name):
-    """Bit for bit, but for the order of the sums in batch normalisation, and so is what that one keeps."""
+    """Outputs and batch statistics are equal bit for bit, apart from the order of sums in batch normalisation."""
     drawn = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     outputs, states = [], []
     for around in (torch.autocast("cpu", torch.bfloat16), Bfloat16()):
@@ -102,7 +97,7 @@ def test_it_is_not_the_training_in_float32_but_near(tiny):
 
 @pytest.mark.parametrize("model", ["nn-2-small", "lenet-4"])
 def test_lanes_are_near_single_runs_and_apart_from_each_other(tiny, model):
-    """As near as other kernels round; what lanes are in float64 is tested in test_lanes."""
+    """As near as other kernels round; float64 is tested in lanes/test_engine.py."""
     runs = [run_of("adadecay", model, seed=seed) for seed in range(3)]
     together, alone = (trained(LaneEngine(some, dataset=tiny), 1) for some in (runs, runs[2:]))
     single = trained(SerialEngine(runs[2], dataset=tiny), 1)

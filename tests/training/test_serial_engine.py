@@ -7,25 +7,11 @@ import torch
 from torch.nn import functional
 
 from tune_reg import data, models, schedules
-from tune_reg.data import Dataset
 from tune_reg.regularizers.adadecay import decay_factor
 from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
 from tune_reg.training.seeding import derive, generator
 
 REGULARIZERS = ("weight-decay", "adadecay", "residual-smoothing")
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    return Dataset(
-        "tiny",
-        digits.train_images[:240],
-        digits.train_labels[:240],
-        digits.test_images[:90],
-        digits.test_labels[:90],
-        classes=10,
-    )
 
 
 def engine_of(tiny, regularizer="weight-decay", params=None, *, dtype=torch.float32, model="nn-2-small", **keys):
@@ -113,8 +99,8 @@ def test_runs_of_one_seed_are_paired_across_regularizers(tiny):
     assert all(engine.train_index.equal(first.train_index) for engine in engines)
     epochs = [[batches_seen(engine) for _ in range(2)] for engine in engines]
     for other in epochs[1:]:
-        for ours, theirs in zip(epochs[0], other, strict=True):
-            assert all(a.equal(b) for a, b in zip(ours, theirs, strict=True))
+        for batches, other_batches in zip(epochs[0], other, strict=True):
+            assert all(a.equal(b) for a, b in zip(batches, other_batches, strict=True))
     assert not epochs[0][0][0].equal(epochs[0][1][0]), "each epoch has an order of its own"
     stranger = engine_of(tiny, seed=8, fraction=0.5, training=training)
     assert not weights(stranger).equal(start)
@@ -326,15 +312,15 @@ def test_divergence_is_a_status_and_ends_the_run(tiny, regularizer):
 @pytest.mark.parametrize(
     ("optimizer", "steps"), [("sgd", 3), ("adam", 3), ("accelerated-sgd", 3), ("entropy-sgd", 1)], ids=str
 )
-def test_an_epoch_that_was_left_ends_as_if_it_had_not_been(tiny, optimizer, steps):
-    """With flipped images and noise on them; of an optimizer that takes several batches a step, between two steps."""
+def test_an_interrupted_epoch_ends_as_if_it_had_not_been_interrupted(tiny, optimizer, steps):
+    """With augmentation and noise; an optimizer that takes several batches a step is interrupted between two steps."""
     keys = {"training": {"batch_size": 8, "optimizer": optimizer, "augment": "crop-flip"}, "params": {"strength": 0.1}}
     whole = trained(engine_of(tiny, "noise-injection", **keys))
     first = engine_of(tiny, "noise-injection", **keys)
     first.train_epoch()
-    left = iter([False] * steps + [True])
+    answers = iter([False] * steps + [True])
     with pytest.raises(Interrupted):
-        first.train_epoch(leave=lambda: next(left))
+        first.train_epoch(leave=lambda: next(answers))
     second = engine_of(tiny, "noise-injection", **keys)
     second.load_state(copy.deepcopy(first.state()))
     for engine in (first, second):  # in the same process, and in another one
@@ -343,7 +329,7 @@ def test_an_epoch_that_was_left_ends_as_if_it_had_not_been(tiny, optimizer, step
         assert [row["train_loss"] for row in engine.history] == [row["train_loss"] for row in whole.history]
 
 
-def test_an_epoch_that_is_left_before_it_begins_is_a_whole_checkpoint(tiny):
+def test_an_epoch_interrupted_before_it_begins_is_a_whole_checkpoint(tiny):
     engine = engine_of(tiny)
     engine.train_epoch()
     with pytest.raises(Interrupted):

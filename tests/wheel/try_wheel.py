@@ -1,6 +1,7 @@
-"""Build the wheel and use it outside the tree, in an environment of its own.
+"""Build the wheel, install it in a new environment, and run a small study there, outside the source tree.
 
-The environment sees the packages of the one that runs this, for they are large, but not the project's sources.
+The new environment shares the installed dependencies of the environment that runs this script, because they are large.
+It does not see the project's sources.
 """
 
 import subprocess
@@ -33,13 +34,14 @@ def main() -> None:
         site = Path(
             subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True).strip()
         )
-        # Behind the wheel's own packages. Only directories on this line are seen, not the editable install's hook.
+        # The dependencies come behind the wheel's own packages. Python does not read the .pth files in that folder, so
+        # that the editable install of the project stays hidden.
         (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-        where = subprocess.check_output(
+        imported_from = subprocess.check_output(
             [python, "-c", "import tune_reg, search_spaces, analysis; print(tune_reg.__file__)"], text=True, cwd=folder
         )
-        if str(folder) not in where:
-            sys.exit(f"the wheel is not what is imported, but {where}")
+        if str(folder) not in imported_from:
+            sys.exit(f"the wheel is not what is imported, but {imported_from}")
         (folder / "study.toml").write_text(STUDY)
         command = folder / "env" / "bin" / "tune-reg"
         run(command, "--version", cwd=folder)
@@ -51,6 +53,7 @@ def main() -> None:
 
 
 def run(*command: object, cwd: Path) -> None:
+    """Run a command in a folder. The script ends where the command fails."""
     subprocess.run([str(part) for part in command], check=True, cwd=cwd)
 
 

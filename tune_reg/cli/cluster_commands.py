@@ -14,7 +14,7 @@ import typer
 from tune_reg.cli.options import Plugins, StudyFile, console, load_plugins
 
 if TYPE_CHECKING:
-    from tune_reg.cluster import Inputs
+    from tune_reg.cluster import Submission
 
 
 def submit(
@@ -60,7 +60,7 @@ def submit(
 
     A study that was sent to the same DIR before is not sent twice: its job is found, and waited for.
     """
-    from tune_reg.cluster import Inputs, KubeRay, Nodes, Slurm, rayjob, sbatch
+    from tune_reg.cluster import KubeRay, Nodes, Slurm, Submission, rayjob, sbatch
     from tune_reg.errors import ClusterError
     from tune_reg.study import Study
 
@@ -88,16 +88,16 @@ def submit(
     if address is not None:
         if out is None:
             raise ClusterError("--out: is required with --address; a folder on storage that all nodes share")
-        _send(Inputs.read(declared, out, data=data, plugins=plugin), address, wait=wait, follow=follow)
+        _send(Submission.read(declared, out, data=data, plugins=plugin), address, wait=wait, follow=follow)
         return
-    inputs = Inputs.read(declared, out or "out", data=data, plugins=plugin)
+    submission = Submission.read(declared, out or "out", data=data, plugins=plugin)
     machines = Nodes(**_given(shape))
     if kuberay:
-        inputs = replace(inputs, out=out or f"/storage/{inputs.label}")
-        text = rayjob(inputs, machines, KubeRay(**_given(kube)))
+        submission = replace(submission, out=out or f"/storage/{submission.label}")
+        text = rayjob(submission, machines, KubeRay(**_given(kube)))
     else:
-        inputs = replace(inputs, out=out or f"out/{inputs.label}")
-        text = sbatch(inputs, machines, Slurm(**_given(queue)))
+        submission = replace(submission, out=out or f"out/{submission.label}")
+        text = sbatch(submission, machines, Slurm(**_given(queue)))
     sys.stdout.write(text)
 
 
@@ -112,8 +112,9 @@ def fetch(
     ] = None,
 ) -> None:
     """Bring the results of a study home from a cluster or an object store, each file checked by its SHA-256."""
-    from tune_reg.cluster.fetch import StoreFolder, folder_on
     from tune_reg.cluster.fetch import fetch as copy
+    from tune_reg.cluster.folders import ObjectStoreFolder
+    from tune_reg.cluster.ray_folder import folder_on
     from tune_reg.errors import ClusterError
     from tune_reg.storage.paths import to_path
     from tune_reg.storage.remote_path import RemotePath
@@ -122,7 +123,7 @@ def fetch(
     if isinstance(path, RemotePath):
         if address is not None:
             raise ClusterError(f"--address: means nothing with {path}, which is read from here; drop it")
-        entries = copy(StoreFolder(path), out)
+        entries = copy(ObjectStoreFolder(path), out)
     elif address is None:
         raise ClusterError(f"--address: is required, as {directory} lies on a cluster; give ray://HEAD:10001")
     else:
@@ -145,28 +146,28 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _send(inputs: Inputs, address: str, *, wait: bool, follow: bool) -> None:
+def _send(submission: Submission, address: str, *, wait: bool, follow: bool) -> None:
     from tune_reg.cluster import jobs
 
     client = jobs.connect(address)
-    job = jobs.submit(client, inputs)
+    job = jobs.submit(client, submission)
     what = "sent" if job.new else f"was sent before, {job.status.lower()}"
-    console.print(f"{job.name}: {what}; results in {inputs.out} there", soft_wrap=True, highlight=False)
+    console.print(f"{job.name}: {what}; results in {submission.out} there", soft_wrap=True, highlight=False)
     if not (wait or follow):
         return
     try:
-        status = _followed(client, job.name, inputs) if follow else jobs.wait(client, job.name)
+        status = _followed(client, job.name, submission) if follow else jobs.wait(client, job.name)
     except KeyboardInterrupt:
         command = shlex.join(["tune-reg", *sys.argv[1:]])
         console.print(f"{job.name} goes on by itself; `{command}` finds it", soft_wrap=True, highlight=False)
         raise typer.Exit(128 + signal.SIGINT) from None
-    reason = "" if status == "SUCCEEDED" else f"; {jobs.why(client, job.name)}"
+    reason = "" if status == "SUCCEEDED" else f"; {jobs.end_message(client, job.name)}"
     console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
     if status != "SUCCEEDED":
         raise typer.Exit(1)
 
 
-def _followed(client: Any, name: str, inputs: Inputs) -> str:
+def _followed(client: Any, name: str, submission: Submission) -> str:
     """Show how far the job is until it has ended: from its results, or where these cannot be seen here, by its log."""
     from tune_reg.cli.progress_display import followed_progress
     from tune_reg.cluster import jobs
@@ -175,9 +176,9 @@ def _followed(client: Any, name: str, inputs: Inputs) -> str:
     from tune_reg.study import make_plan
 
     # The job resolves a relative path in a folder of its own.
-    is_absolute = "://" in inputs.out or Path(inputs.out).is_absolute()
+    is_absolute = "://" in submission.out or Path(submission.out).is_absolute()
     follower = (
-        DirectoryProgress(make_plan(inputs.study), inputs.study_text, to_path(inputs.out))
+        DirectoryProgress(make_plan(submission.study), submission.study_text, to_path(submission.out))
         if is_absolute
         else lambda: None
     )
@@ -191,4 +192,4 @@ def _followed(client: Any, name: str, inputs: Inputs) -> str:
             elif text := log.new():
                 console.print(text, end="", soft_wrap=True, highlight=False, markup=False)
 
-        return jobs.wait(client, name, look=look)
+        return jobs.wait(client, name, on_poll=look)

@@ -1,7 +1,8 @@
-"""Studies on clusters: as a Ray job, as a KubeRay manifest, as a Slurm script; and their results brought home."""
+"""Studies on clusters: sent as a Ray job, a KubeRay manifest or a Slurm script, and their results fetched."""
 
-from tune_reg.cluster.inputs import Inputs, Nodes
 from tune_reg.cluster.kuberay import KubeRay, rayjob
+from tune_reg.cluster.nodes import Nodes
 from tune_reg.cluster.slurm import Slurm, sbatch
+from tune_reg.cluster.submission import Submission
 
-__all__ = ["Inputs", "KubeRay", "Nodes", "Slurm", "rayjob", "sbatch"]
+__all__ = ["KubeRay", "Nodes", "Slurm", "Submission", "rayjob", "sbatch"]

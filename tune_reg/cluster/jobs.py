@@ -1,4 +1,4 @@
-"""A study as a Ray job: sent once, watched, waited for."""
+"""A study as a Ray job: it is sent once, its log is read, and its end is waited for."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tune_reg.cluster.inputs import STUDY_FILE, Inputs
+from tune_reg.cluster.submission import STUDY_FILE, Submission
 from tune_reg.errors import ClusterError, one_line
 
-#: So often a job that is waited for is looked at.
-_LOOK_S: Final = 2.0
-#: So long a cluster that has just started may need until it takes jobs.
-_PATIENCE_S: Final = 60.0
-_ENDED: Final = ("SUCCEEDED", "FAILED", "STOPPED")
+#: Seconds between two looks at a job.
+_POLL_S: Final = 2.0
+#: Seconds that a cluster which has just started may need until it takes jobs.
+_START_TIMEOUT_S: Final = 60.0
+_FINAL_STATUSES: Final = ("SUCCEEDED", "FAILED", "STOPPED")
 
 
 class Client(Protocol):
-    """What is used of ``ray.job_submission.JobSubmissionClient``."""
+    """The part of ``ray.job_submission.JobSubmissionClient`` that is used."""
 
     def submit_job(self, *, entrypoint: str, submission_id: str, runtime_env: dict[str, Any]) -> str: ...  # noqa: D102
     def list_jobs(self) -> list[Any]: ...  # noqa: D102
@@ -32,7 +32,7 @@ class Client(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """A job on the cluster. ``new``: it was sent just now."""
+    """A job on the cluster. ``new``: whether it was sent just now."""
 
     name: str
     status: str
@@ -56,73 +56,76 @@ def connect(address: str) -> Client:
     return client
 
 
-def submit(client: Client, inputs: Inputs) -> Job:
-    """Send the study, or find the job that it was sent as.
+def submit(client: Client, submission: Submission) -> Job:
+    """Send a study as a job, or find the job that it was sent as before.
 
-    Its name says what is run and where the results go, so that nothing runs twice: a job that waits, runs or has
-    succeeded is given back as it is. One that failed or was stopped is sent again, and goes on in its folder.
+    The name of a job says what is run and where the results go, so that nothing runs twice: a job that waits, runs or
+    has succeeded is returned as it is. A job that failed or was stopped is sent again, and goes on in its folder.
     """
-    base = f"tune-reg-{inputs.digest}"
-    with _asking():
-        known = {job.submission_id: str(job.status) for job in client.list_jobs()}
+    base = f"tune-reg-{submission.digest}"
+    with _lost_head_is_one_line():
+        statuses = {job.submission_id: str(job.status) for job in client.list_jobs()}
     attempt = 1
-    while (name := base if attempt == 1 else f"{base}-{attempt}") in known:
-        if known[name] not in ("FAILED", "STOPPED"):
-            return Job(name, known[name], new=False)
+    while (name := base if attempt == 1 else f"{base}-{attempt}") in statuses:
+        if statuses[name] not in ("FAILED", "STOPPED"):
+            return Job(name, statuses[name], new=False)
         attempt += 1
     # Each part is quoted: Ray gives the line to a shell.
-    entrypoint = shlex.join(inputs.command())
+    entrypoint = shlex.join(submission.command())
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as folder:
-        (Path(folder) / STUDY_FILE).write_text(inputs.study_text, encoding="utf-8")
-        for plugin, content in inputs.plugins.items():
+        (Path(folder) / STUDY_FILE).write_text(submission.study_text, encoding="utf-8")
+        for plugin, content in submission.plugins.items():
             (Path(folder) / plugin).write_bytes(content)
         try:
-            _send(client, entrypoint=entrypoint, submission_id=name, runtime_env={"working_dir": folder})
+            _submit_when_ready(client, entrypoint=entrypoint, submission_id=name, runtime_env={"working_dir": folder})
         except RuntimeError as error:
-            if "already exists" in str(error):  # sent from elsewhere in this very moment
+            if "already exists" in str(error):  # another process has sent it just now
                 return Job(name, str(client.get_job_info(name).status), new=False)
             raise ClusterError(f"submit: the cluster refused the job ({one_line(error)})") from None
     return Job(name, "PENDING", new=True)
 
 
-def wait(client: Client, name: str, *, look: Callable[[], None] = lambda: None, look_s: float = _LOOK_S) -> str:
-    """Wait until the job has ended. Gives SUCCEEDED, FAILED or STOPPED. ``look`` is called at each look at the job."""
+def wait(client: Client, name: str, *, on_poll: Callable[[], None] = lambda: None, poll_s: float = _POLL_S) -> str:
+    """Wait until a job has ended; its final status: SUCCEEDED, FAILED or STOPPED.
+
+    The status is read every ``poll_s`` seconds, and ``on_poll`` is called each time, after the last one too.
+    """
     while True:
-        with _asking():
-            # The status first: what the job writes before its end is then seen.
+        with _lost_head_is_one_line():
+            # The status comes first, so that ``on_poll`` sees what the job writes before its end.
             status = str(client.get_job_info(name).status)
-        look()
-        if status in _ENDED:
+        on_poll()
+        if status in _FINAL_STATUSES:
             return status
-        time.sleep(look_s)
+        time.sleep(poll_s)
 
 
 class Log:
-    """What a job writes, part by part."""
+    """The log of a job, read part by part."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
         self._name = name
-        self._shown = 0
+        self._length = 0
 
     def new(self) -> str:
-        """What it has written since the last call."""
-        with _asking():
+        """What the job has written since the last call."""
+        with _lost_head_is_one_line():
             log = self._client.get_job_logs(self._name)
-        new = log[self._shown :]
-        self._shown = len(log)
-        return new
+        part = log[self._length :]
+        self._length = len(log)
+        return part
 
 
-def why(client: Client, name: str) -> str:
-    """What the cluster says about how a job ended, in one line."""
-    with _asking():
+def end_message(client: Client, name: str) -> str:
+    """The cluster's message about how a job ended, in one line."""
+    with _lost_head_is_one_line():
         return " ".join(str(client.get_job_info(name).message or "").split())
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
-    """What goes wrong while the head is asked is one line."""
+def _lost_head_is_one_line() -> Iterator[None]:
+    """Turn the errors of a head that does not answer into a ``ClusterError`` of one line."""
     try:
         yield
     except (RuntimeError, OSError) as error:
@@ -131,9 +134,9 @@ def _asking() -> Iterator[None]:
         ) from None
 
 
-def _send(client: Client, **job: Any) -> None:
-    """Send a job; to a cluster that has just started, again until its agent listens."""
-    deadline = time.monotonic() + _PATIENCE_S
+def _submit_when_ready(client: Client, **job: Any) -> None:
+    """Send a job; on a cluster that has just started, try again until the agent that takes jobs is up."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
     while True:
         try:
             client.submit_job(**job)

@@ -1,4 +1,4 @@
-"""A study as a script for Slurm's sbatch: Ray on every node of the allocation, the study on the first."""
+"""A study as a script for Slurm's sbatch: Ray runs on every node of the allocation, the study on the first."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from tune_reg.cluster.inputs import STUDY_FILE, Inputs, Nodes
-from tune_reg.cluster.text import render
+from tune_reg.cluster.nodes import Nodes
+from tune_reg.cluster.rendering import render
+from tune_reg.cluster.submission import STUDY_FILE, Submission
 from tune_reg.errors import ClusterError
 
 #: minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds
@@ -18,7 +19,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,+-]{0,99}")
 
 @dataclass(frozen=True)
 class Slurm:
-    """What is asked of Slurm beside the nodes. An empty partition or account is the site's default."""
+    """Options of Slurm beside the nodes: time limit, partition, account. An empty name is the site's default."""
 
     time: str = "24:00:00"
     partition: str = ""
@@ -32,42 +33,42 @@ class Slurm:
                 raise ClusterError(f"{option}: must be a name of Slurm's, without spaces, but got {value!r}")
 
 
-def sbatch(inputs: Inputs, nodes: Nodes, settings: Slurm) -> str:
-    """The script, as bash with comments: ``sbatch`` takes it, again and again until the study has ended.
+def sbatch(submission: Submission, nodes: Nodes, settings: Slurm) -> str:
+    """The script of a submission, in bash with comments. ``sbatch`` can take it again until the study has ended.
 
-    ``inputs.out``: on a file system that all nodes share, relative to the folder that ``sbatch`` is called in; or in an
-    object store.
-    Raises ``ClusterError`` naming the option that is wrong.
+    ``submission.out``: on a file system that all nodes share, relative to the folder that ``sbatch`` is called in; or
+    in an object store. Raises ``ClusterError`` naming the option that is wrong.
     """
-    nodes.refuse_too_small(inputs.study)
-    text = inputs.study_text
-    beside = "" if inputs.folder is None else f"{inputs.folder.rstrip('/')}/"
-    folder = f"{beside}submitted/{inputs.digest}"
+    nodes.refuse_too_small(submission.study)
+    text = submission.study_text
+    parent = "" if submission.folder is None else f"{submission.folder.rstrip('/')}/"
+    folder = f"{parent}submitted/{submission.digest}"
     return render(
-        "sweep.sbatch.j2",
-        label=inputs.label,
-        study=inputs.study,
+        "study.sbatch.j2",
+        label=submission.label,
+        study=submission.study,
         nodes=nodes,
         settings=settings,
-        remote=inputs.folder is None,
+        remote=submission.folder is None,
         folder=folder,
         study_path=f"{folder}/{STUDY_FILE}",
         study_text=text if text.endswith("\n") else f"{text}\n",
-        plugins=[(f"{folder}/{name}", _lines(content)) for name, content in inputs.plugins.items()],
+        plugins=[(f"{folder}/{name}", _base64_lines(content)) for name, content in submission.plugins.items()],
         end=_delimiter(text),
         pid=f"{folder}/process",
-        prefetch=inputs.prefetch(),
-        command=inputs.command(folder),
+        prefetch=submission.prefetch(),
+        command=submission.command(folder),
     )
 
 
 def _delimiter(text: str) -> str:
-    """A word that is no line of the text, to end it with."""
+    """A word that the text does not contain, to end a here-document with."""
     end = "END_OF_STUDY"
     while end in text:
         end += "_"
     return end
 
 
-def _lines(content: bytes) -> str:
+def _base64_lines(content: bytes) -> str:
+    """The content in base64, in lines of at most 76 characters."""
     return base64.encodebytes(content).decode()

@@ -10,15 +10,15 @@ from tune_reg.errors import DataError, StudyError
 
 
 def crop_flip(images: Tensor, generator: torch.Generator, *, padding: int = 4, flip: bool = True) -> Tensor:
-    """Pad each image with zeros, cut one of its own size out at a random place, mirror it at random.
+    """Shift and mirror each image at random: pad it with zeros, and cut an image of the same size out.
 
     images: [B, C, H, W] of any dtype on any device; shape, dtype, device and memory format stay. Each image
-    is shifted by whole pixels, uniform over the (2 padding + 1)^2 places, and mirrored left to right with
-    probability 1/2 (``flip=False``: never). The draws come from ``generator``, normally one on the CPU, so
-    that the same seed gives the same batch on every device; the offsets are then moved to the images.
+    is shifted by whole pixels, uniform over (2 padding + 1)^2 shifts, and mirrored left to right with
+    probability 1/2 (``flip=False``: never). Random numbers come from ``generator``, normally one on the CPU, so
+    that the same seed gives the same batch on every device.
 
-    Augmentation of CIFAR in He et al. 2016 (arXiv 1512.03385, 4.2). Zeros are black: augment before
-    anything that changes what black is. Raises DataError for the shape, StudyError for the padding.
+    Augmentation of CIFAR in He et al. 2016 (arXiv 1512.03385, 4.2). Zeros must be black: augment images before they
+    are normalised. Raises DataError for the shape, StudyError for the padding.
 
     >>> x = torch.ones(1, 1, 2, 2)
     >>> crop_flip(x, torch.Generator().manual_seed(0), padding=0).equal(x)
@@ -33,7 +33,7 @@ def crop_flip(images: Tensor, generator: torch.Generator, *, padding: int = 4, f
 
 
 def draw(count: int, generator: torch.Generator, *, padding: int, flip: bool) -> tuple[Tensor, Tensor]:
-    """Draw what happens to each image: shifts int64 [2, B] in 0..2 padding (rows, columns), mirrored bool [B]."""
+    """Draw how each image is changed: shifts int64 [2, B] in 0..2 padding (rows, columns), mirrored bool [B]."""
     device = generator.device
     shifts = torch.randint(0, 2 * padding + 1, (2, count), generator=generator, device=device)
     if not flip:
@@ -42,9 +42,10 @@ def draw(count: int, generator: torch.Generator, *, padding: int, flip: bool) ->
 
 
 def shift_mirror(images: Tensor, shifts: Tensor, mirrored: Tensor, *, padding: int) -> Tensor:
-    """Do what was drawn: pixel (i, j) of image b is pixel (i + shifts[0, b], j' + shifts[1, b]) of the padded one.
+    """Shift and mirror images as drawn by ``draw``.
 
-    j' is j, or W - 1 - j where the image is mirrored. images [B, C, H, W], shifts int64 [2, B], mirrored
+    Pixel (i, j) of the result is pixel (i + shifts[0, b], j' + shifts[1, b]) of the padded image b, where j' is j, or
+    W - 1 - j where the image is mirrored. images [B, C, H, W], shifts int64 [2, B], mirrored
     bool [B]; the result is like images in shape, dtype, device and memory format.
     """
     count, channels, height, width = images.shape

@@ -1,4 +1,4 @@
-"""Batches by index: one gather from the images in memory, no loader and no workers."""
+"""Batches by index: one gather from the images in memory, without loaders and workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def gather(images: Tensor, index: Tensor) -> Tensor:
-    """Images [N, H, W, C] at index int64 [B] as [B, C, H, W] of the same dtype, in channels_last format.
+    """The images [N, H, W, C] at an index int64 [B], as [B, C, H, W] of the same dtype in channels_last format.
 
     The index may lie on another device than the images; the batch lies where the images do.
     """
@@ -24,7 +24,7 @@ def to_unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 def batch(images: Tensor, index: Tensor) -> Tensor:
-    """Images uint8 [N, H, W, C] at index int64 [B] as float32 [B, C, H, W] in [0, 1], channels_last.
+    """The images uint8 [N, H, W, C] at an index int64 [B], as float32 [B, C, H, W] in [0, 1], channels_last.
 
     Augmentation acts on bytes, between gathering and scaling: ``to_unit(crop_flip(gather(images, index), generator))``.
 

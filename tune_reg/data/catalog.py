@@ -12,8 +12,8 @@ from typing import Final
 from tune_reg.data.cifar import find_cifar, load_cifar
 from tune_reg.data.dataset import Dataset, DatasetInfo
 from tune_reg.data.digits import load_digits
+from tune_reg.data.from_function import load_from_function
 from tune_reg.data.mnist import FASHION_MNIST, MNIST, Family, find, load_mnist
-from tune_reg.data.own import load_own
 from tune_reg.data.root import given_root
 from tune_reg.data.shared import load_shared
 from tune_reg.data.svhn import find_svhn, load_svhn
@@ -26,7 +26,7 @@ class _Entry:
     info: DatasetInfo
     load: Callable[[Path | None], Dataset]
     find: Callable[[Path | None], Path | None]
-    """Where its files lie, or None."""
+    """The folder of the files, or None where they are missing."""
 
 
 def _entry(
@@ -40,7 +40,7 @@ def _entry(
 
 
 def _package_folder(name: str) -> Path | None:
-    """Where a package lies, without the second that importing it can take."""
+    """The folder of an installed package, found without importing it, which can take a second."""
     spec = importlib.util.find_spec(name)
     return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
 
@@ -98,16 +98,16 @@ _CATALOG: Final = {
     )
 }
 
+#: Name -> one line, of the built-in data sets.
 DATASETS: Final[dict[str, str]] = {name: entry.title for name, entry in _CATALOG.items()}
-"""Name -> one line, of the built-in data sets."""
 
 
 def load(name: str, root: Path | None = None) -> Dataset:
-    """The data set of that name, read once a process.
+    """The data set of that name, read once in each process.
 
-    name: one of DATASETS, or ``package.module:function`` of one's own. root: the folder with the files; else
-    the environment's TUNE_REG_DATA, else the user's cache folder. Raises StudyError for an unknown name,
-    DataError for files that are absent or not what was published.
+    name: one of DATASETS, or a user's function ``package.module:function``. root: the folder with the files; None: the
+    folder in the environment's TUNE_REG_DATA, else the user's cache folder. Raises StudyError for an unknown name,
+    DataError for files that are missing or differ from the published ones.
 
     >>> load("digits").image
     (1, 8, 8)
@@ -117,7 +117,7 @@ def load(name: str, root: Path | None = None) -> Dataset:
 
 
 def describe(name: str) -> DatasetInfo:
-    """Sizes of a data set; the built-in ones without their files, one's own by loading it.
+    """Name and sizes of a data set, without files for the built-in data sets; a user's data set is loaded.
 
     >>> describe("cifar10")
     DatasetInfo(name='cifar10', n_train=50000, n_test=10000, image=(3, 32, 32), classes=10)
@@ -127,7 +127,7 @@ def describe(name: str) -> DatasetInfo:
 
 
 def at_hand(name: str, root: Path | None = None) -> Path | None:
-    """The folder that the files of a built-in data set lie in, or None where they would have to be downloaded.
+    """The folder with the files of a built-in data set, or None where they would have to be downloaded.
 
     >>> at_hand("digits") is None
     False
@@ -139,7 +139,7 @@ def at_hand(name: str, root: Path | None = None) -> Path | None:
 @cache
 def _load(name: str, root: Path | None) -> Dataset:
     if name not in _CATALOG:
-        return load_own(name)
+        return load_from_function(name)
     entry = _CATALOG[name]
     if name == "digits":  # a small file of a package that is installed
         return entry.load(root)

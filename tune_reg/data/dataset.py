@@ -1,4 +1,4 @@
-"""A data set in memory: four tensors and what can be read off them."""
+"""A data set in memory: four tensors, and what follows from them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from tune_reg.errors import DataError
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """The shape of a data set, known without its files for the built-in ones."""
+    """Name and sizes of a data set, which are known without files for the built-in data sets."""
 
     name: str
     n_train: int
     n_test: int
     image: tuple[int, int, int]
-    """(channels, height, width)."""
+    """(channels, height, width) of the images."""
     classes: int
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images as uint8 [N, H, W, C], labels as int64 [N], for training and for the test.
+    """A data set in memory: images as uint8 [N, H, W, C] and labels as int64 [N], for training and for the test.
 
-    Channels stand last, so that a gathered batch seen as [B, C, H, W] is already in torch's
-    ``channels_last`` format and no step pays for a copy. Shapes, dtypes and labels are checked on making
-    one; a fault is a DataError. Two data sets are equal when they are the same object: compare ``md5``.
+    Channels stand last, so that a gathered batch, viewed as [B, C, H, W], is in torch's ``channels_last`` format
+    without a copy. Wrong shapes, dtypes and labels raise DataError. Two data sets are equal only when they are the
+    same object; to compare their content, compare ``md5``.
 
     >>> images = torch.zeros(4, 2, 2, 1, dtype=torch.uint8)
     >>> labels = torch.tensor([0, 1, 0, 1])
@@ -63,21 +63,21 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        """Number of channels."""
+        """The number of channels."""
         return int(self.train_images.shape[3])
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """(height, width)."""
+        """The (height, width) of the images."""
         return int(self.train_images.shape[1]), int(self.train_images.shape[2])
 
     @property
     def image(self) -> tuple[int, int, int]:
-        """(channels, height, width), as a model takes it."""
+        """The (channels, height, width) of the images, as a model takes it."""
         return (self.channels, *self.image_size)
 
     def info(self) -> DatasetInfo:
-        """What ``describe`` tells of it."""
+        """The name and sizes of the data set, as ``describe`` gives them."""
         return DatasetInfo(self.name, len(self.train_images), len(self.test_images), self.image, self.classes)
 
     @cached_property
@@ -101,8 +101,8 @@ class Dataset:
 
     @cached_property
     def _moments(self) -> tuple[Tensor, Tensor]:
-        # From the counts of the 256 grey values: exact in float64, whatever the number of threads, and
-        # without a float copy of all images.
+        # Computed from the counts of the 256 grey values: exact in float64, whatever the number of threads, and without
+        # a float copy of all images.
         grey = torch.arange(256, dtype=torch.float64) / 255
         pixels = self.train_images.cpu().reshape(-1, self.channels)
         counts = torch.stack([torch.bincount(pixels[:, c], minlength=256) for c in range(self.channels)])
@@ -113,10 +113,10 @@ class Dataset:
 
 
 def from_arrays(name: str, train_images: Any, train_labels: Any, test_images: Any, test_labels: Any) -> Dataset:
-    """Make a data set of four arrays (numpy, torch or anything numpy reads).
+    """A data set made of four arrays (numpy, torch or anything numpy reads).
 
     Images are uint8 [N, H, W, C], or [N, H, W] for one channel; labels are whole numbers 0..M-1 [N], where
-    M - 1 is the largest label of the training images. Raises DataError where they are not.
+    M - 1 is the largest label of the training images. Raises DataError for other arrays.
 
     >>> data = from_arrays("two", np.zeros((4, 2, 2), np.uint8), [0, 1, 0, 1], np.zeros((1, 2, 2), np.uint8), [1])
     >>> data.image, data.classes
@@ -146,7 +146,7 @@ def _as_tensor(name: str, argument: str, value: Any) -> Tensor:
     except ValueError as error:
         raise DataError(f"{name}: {argument} must be an array of numbers ({error})") from error
     try:
-        # A copy: torch warns about arrays that cannot be written, and the caller may change the own one.
+        # A copy: torch warns about arrays that cannot be written, and the caller may change the array later.
         return torch.from_numpy(np.array(array, order="C", dtype=array.dtype.newbyteorder("=")))
     except TypeError:
         raise DataError(f"{name}: {argument} must be an array of numbers, got dtype {array.dtype}") from None
@@ -178,7 +178,7 @@ def _check_images(name: str, argument: str, images: Tensor) -> None:
             f"got {list(images.shape)}"
         )
     if images.shape[1] in (1, 3) and images.shape[3] > 4:
-        # Images of 1 or 3 rows and many channels are more likely [N, C, H, W].
+        # A shape with 1 or 3 rows and many channels is more likely [N, C, H, W].
         raise DataError(
             f"{name}: {argument} must have its channels last, [N, H, W, C], got {list(images.shape)}; "
             "permute them with (0, 2, 3, 1)"

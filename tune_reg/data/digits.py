@@ -15,9 +15,9 @@ SEED = 0
 def load_digits() -> Dataset:
     """The digits with a fixed split: 1,437 to train on, 360 to test, each class in proportion.
 
-    The values 0..16 become 0..255, rounded half up. scikit-learn has no official split, so this one is ours:
-    the first images of each class in the permutation of ``numpy.random.RandomState(0)``, whose stream numpy
-    keeps for ever (NEP 19). Source: UCI Optical Recognition of Handwritten Digits, test part (Alpaydin,
+    The values 0..16 become 0..255, rounded half up. scikit-learn has no official split, so this package has its own:
+    the test images are the first of each class in the permutation of ``numpy.random.RandomState(0)``, whose stream
+    numpy never changes (NEP 19). Source: UCI Optical Recognition of Handwritten Digits, test part (Alpaydin,
     Kaynak 1998).
 
     >>> data = load_digits()

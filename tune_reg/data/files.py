@@ -1,4 +1,4 @@
-"""Files that are whole or absent: md5 sums, and writing under a temporary name first."""
+"""Downloads and md5 sums of data files, which are written under a temporary name first, so that none is half there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from filelock import FileLock
 from tune_reg.data.root import cache
 from tune_reg.errors import DataError
 
-TIMEOUT_S = 10.0  # of one answer of a server: a firewall that swallows packets must not hold up a study
+TIMEOUT_S = 10.0  # for one answer of a server: a firewall that drops packets must not hold up a study
 
 
 def md5(path: Path) -> str:
@@ -29,31 +29,31 @@ def md5(path: Path) -> str:
 
 def check_files(name: str, folder: Path, expected: Mapping[str, str]) -> None:
     """Raise DataError naming the first of the files (path in the folder -> md5) that is not as published."""
-    for file, right in expected.items():
+    for file, published in expected.items():
         path = folder / file
-        found = md5(path)
-        if found != right:
-            raise damaged(name, path, found, right)
+        actual = md5(path)
+        if actual != published:
+            raise damaged(name, path, actual, published)
 
 
-def damaged(name: str, path: Path, found: str, right: str) -> DataError:
+def damaged(name: str, path: Path, actual: str, published: str) -> DataError:
     """The error for a file with another content than its publisher's."""
     return DataError(
-        f"{name}: {path} is not the published file: its md5 is {found}, it must be {right}; "
+        f"{name}: {path} is not the published file: its md5 is {actual}, it must be {published}; "
         "delete it to fetch it anew, or replace it by a whole copy"
     )
 
 
 def all_present(folder: Path, files: Iterable[str]) -> bool:
-    """Whether all the files (paths in the folder) are there."""
+    """Whether the folder holds all the files, given as paths in it."""
     return all((folder / file).is_file() for file in files)
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path``, which takes its place at the end if nothing was raised.
+    """Open a temporary file beside ``path``, which is renamed to ``path`` at the end if nothing was raised.
 
-    Any number of processes may do so at once: each has a temporary file of its own, and the last one wins.
+    Several processes may write the same path at once: each has its own temporary file, and the last one wins.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -76,11 +76,11 @@ def download(
     archive: Path | None = None,
     otherwise: str,
 ) -> None:
-    """Have ``fetch`` put the files (paths in the folder given to it) into a temporary folder, then move them to target.
+    """Download ``files`` into ``target``: ``fetch`` puts them into a temporary folder, from which they are moved.
 
-    One process does it, others wait for it. ``archive`` is a whole copy of the file that the publisher packs
-    them in: fetch finds it in its folder and need not download it. ``otherwise`` ends the DataError that is
-    raised where there is no network: the ways to do without.
+    ``files``: paths in the folder. One process downloads, and others wait for it. ``archive``: a whole copy of the file
+    that the publisher packs the files in; ``fetch`` finds it in its folder and need not download it. ``otherwise``: the
+    end of the DataError that is raised where there is no network, with other ways to get the files.
     """
     files = list(files)
     try:
@@ -92,12 +92,12 @@ def download(
                 stage = Path(temporary)
                 if archive is not None:
                     (stage / archive.name).symlink_to(archive)
-                with _patience(TIMEOUT_S):
+                with _timeout(TIMEOUT_S):
                     fetch(stage)
                 for file in files:
                     (target / file).parent.mkdir(parents=True, exist_ok=True)
                     (stage / file).replace(target / file)
-    # What torchvision raises for a network that is absent, slow or answers nonsense.
+    # The errors of torchvision for a network that is absent, slow or gives wrong answers.
     except (OSError, RuntimeError, http.client.HTTPException, EOFError, tarfile.TarError) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
         missing = next((target / file for file in files if not (target / file).is_file()), target)
@@ -108,7 +108,7 @@ def download(
 
 
 def _lock(target: Path) -> Path:
-    # In the cache, so that nothing of ours stays in a folder of the user's.
+    # In the cache, so that no lock file stays in a folder of the user.
     key = hashlib.md5(str(target).encode(), usedforsecurity=False).hexdigest()
     path = cache() / "locks" / f"{key}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,8 @@ def _lock(target: Path) -> Path:
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
+def _timeout(seconds: float) -> Iterator[None]:
+    """Within this context, a server has so many seconds for an answer."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -1,7 +1,7 @@
-"""MNIST and Fashion-MNIST: four IDX files, wherever and however they lie.
+"""MNIST and Fashion-MNIST: four IDX files, packed or not, in one of several layouts.
 
 Sources: LeCun, Cortes, Burges (yann.lecun.com/exdb/mnist) and Xiao, Rasul, Vollgraf (arXiv 1708.07747).
-torchvision takes unpacked files as they are; here their content is compared with the publishers'.
+torchvision does not check unpacked files; here their content is compared with the publishers' files.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tune_reg.data import files
 from tune_reg.data.dataset import Dataset
-from tune_reg.data.root import VARIABLE, cache, download_target, places
+from tune_reg.data.files import damaged, download, md5, written_whole
+from tune_reg.data.root import VARIABLE, cache, download_target, search_folders
 from tune_reg.errors import DataError
 
 
@@ -30,11 +30,11 @@ class Family:
 
     name: str
     torchvision_class: str
-    """Also the name of its folder in torchvision's layout."""
+    """The class in torchvision, and the name of the folder in torchvision's layout."""
     md5: Mapping[str, str]
-    """Of the unpacked files. Packed ones differ from copy to copy (Debian gzips anew), so they tell nothing."""
+    """The md5 of each unpacked file. Packed files differ from copy to copy, since Debian packs them anew."""
     package: Path | None = None
-    """Where Debian's package puts the files."""
+    """The folder that Debian's package puts the files into."""
     hint: str = ""
 
 
@@ -43,7 +43,7 @@ TRAIN_LABELS: Final = "train-labels-idx1-ubyte"
 TEST_IMAGES: Final = "t10k-images-idx3-ubyte"
 TEST_LABELS: Final = "t10k-labels-idx1-ubyte"
 
-# Of the files inside the gz files whose md5 sums torchvision lists.
+# The md5 sums of the files inside the gz files that torchvision lists.
 MNIST: Final = Family(
     name="mnist",
     torchvision_class="MNIST",
@@ -54,7 +54,7 @@ MNIST: Final = Family(
         TEST_LABELS: "27ae3e4e09519cfbb04c329615203637",
     },
 )
-# Of the files in Debian's dataset-fashion-mnist, the same as other projects list for the publisher's.
+# The md5 sums of the files in Debian's dataset-fashion-mnist, which other projects list for the publisher's files.
 FASHION_MNIST: Final = Family(
     name="fashion-mnist",
     torchvision_class="FashionMNIST",
@@ -71,17 +71,17 @@ FAMILIES: Final = (MNIST, FASHION_MNIST)
 
 
 def load_mnist(family: Family, root: Path | None) -> Dataset:
-    """Find, check and read the four files; download them as the last way. Raises DataError.
+    """MNIST or Fashion-MNIST from its four files, which are found, checked and read, or else downloaded.
 
-    They are looked for in torchvision's layout (ROOT/MNIST/raw), in ROOT/mnist and in ROOT itself, unpacked
-    or as .gz, then in the cache and in Debian's package. What is packed is unpacked into the user's cache,
-    never into a folder of the user's.
+    The files are searched in torchvision's layout (ROOT/MNIST/raw), in ROOT/mnist and in ROOT itself, unpacked
+    or as .gz, then in the cache and in Debian's package. Packed files are unpacked into the user's cache, never into
+    another folder of the user. Raises DataError.
     """
     paths = find(family, root)
     if paths is None:
         target = download_target(root)
         layout = f"{family.torchvision_class}/raw"
-        files.download(
+        download(
             family.name,
             target,
             [f"{layout}/{file}" for file in family.md5],
@@ -104,31 +104,33 @@ def load_mnist(family: Family, root: Path | None) -> Dataset:
 
 
 def find(family: Family, root: Path | None) -> dict[str, Path] | None:
-    """The four files by name, each unpacked or as .gz, in the first folder that holds all of them; or None."""
-    for place in places(root):
-        for folder in (place / family.torchvision_class / "raw", place / family.name):
-            found = _in_folder(family, folder)
-            if found:
-                return found
-        # Both data sets have the same file names: a folder given bare may be the other one's.
-        found = _in_folder(family, place)
-        if found and not _belongs_to_another(family, found):
-            return found
+    """The paths of the four files by name, unpacked or as .gz, in the first folder with all of them; or None."""
+    for folder in search_folders(root):
+        for subfolder in (folder / family.torchvision_class / "raw", folder / family.name):
+            paths = _in_folder(family, subfolder)
+            if paths:
+                return paths
+        # Both data sets have the same file names: files in the folder itself may be those of the other data set.
+        paths = _in_folder(family, folder)
+        if paths and not _belongs_to_another(family, paths):
+            return paths
     return _in_folder(family, family.package) if family.package else None
 
 
 def _in_folder(family: Family, folder: Path) -> dict[str, Path] | None:
-    found = {}
+    """The paths of the four files in a folder, or None where one is missing."""
+    paths = {}
     for file in family.md5:
         for path in (folder / file, folder / f"{file}.gz"):
             if path.is_file():
-                found[file] = path
+                paths[file] = path
                 break
-    return found if len(found) == len(family.md5) else None
+    return paths if len(paths) == len(family.md5) else None
 
 
-def _belongs_to_another(family: Family, found: Mapping[str, Path]) -> bool:
-    path = found[TEST_LABELS]  # the smallest file
+def _belongs_to_another(family: Family, paths: Mapping[str, Path]) -> bool:
+    """Whether the files are those of another data set in the same format."""
+    path = paths[TEST_LABELS]  # the smallest file
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error):
@@ -139,34 +141,35 @@ def _belongs_to_another(family: Family, found: Mapping[str, Path]) -> bool:
 
 def _unpacked(family: Family, path: Path, file: str) -> Path:
     """The path of the unpacked file with the right content: the file itself, or made from a .gz in the cache."""
-    right = family.md5[file]
+    published = family.md5[file]
     if path.suffix != ".gz":
-        found = files.md5(path)
-        if found != right:
-            raise files.damaged(family.name, path, found, right)
+        actual = md5(path)
+        if actual != published:
+            raise damaged(family.name, path, actual, published)
         return path
     target = cache() / family.torchvision_class / "raw" / file
-    if not (target.is_file() and files.md5(target) == right):
-        _unpack(family, path, target, right)
+    if not (target.is_file() and md5(target) == published):
+        _unpack(family, path, target, published)
     return target
 
 
-def _unpack(family: Family, packed: Path, target: Path, right: str) -> None:
+def _unpack(family: Family, packed: Path, target: Path, published: str) -> None:
+    """Unpack a .gz to ``target``; DataError where its content has another md5 than ``published``."""
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with gzip.open(packed) as source, files.written_whole(target) as file:
+        with gzip.open(packed) as source, written_whole(target) as file:
             while chunk := source.read(1 << 20):
                 digest.update(chunk)
                 file.write(chunk)
-            if digest.hexdigest() != right:
+            if digest.hexdigest() != published:
                 raise DataError(
                     f"{family.name}: {packed} is not the published file: the md5 of its unpacked content is "
-                    f"{digest.hexdigest()}, it must be {right}; replace it by a whole copy"
+                    f"{digest.hexdigest()}, it must be {published}; replace it by a whole copy"
                 )
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
-            f"{family.name}: {packed} (md5 {files.md5(packed)}) cannot be unpacked ({error}); the md5 of its "
-            f"content must be {right}; replace it by a whole copy"
+            f"{family.name}: {packed} (md5 {md5(packed)}) cannot be unpacked ({error}); the md5 of its "
+            f"content must be {published}; replace it by a whole copy"
         ) from error
     except OSError as error:
         raise DataError(
@@ -190,9 +193,10 @@ def _labels(path: Path) -> Tensor:
 
 
 def _idx(path: Path) -> Tensor:
-    """The bytes of an IDX file in their shape: two zeros, 8 for bytes, the number of axes, then each axis' length.
+    """The bytes of an IDX file in their shape.
 
-    Read here, for importing torchvision costs every process a second.
+    An IDX file begins with two zeros, 8 for bytes, the number of axes and the length of each axis. It is read here,
+    since importing torchvision costs every process a second.
     """
     content = path.read_bytes()
     axes = content[3]

@@ -1,4 +1,4 @@
-"""Where data sets lie on this machine."""
+"""The folders of data sets on this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VARIABLE: Final = "TUNE_REG_DATA"
 
 
 def cache() -> Path:
-    """The user's cache folder, which is ours to write: ~/.cache/tune-reg on Linux."""
+    """The user's cache folder, which this package may write: ~/.cache/tune-reg on Linux."""
     return platformdirs.user_cache_path("tune-reg")
 
 
@@ -23,13 +23,13 @@ def given_root(root: Path | str | None) -> Path | None:
     return None if root is None else Path(root).expanduser().absolute()
 
 
-def places(root: Path | None) -> list[Path]:
-    """The folders to look in, in order: the user's own, then the cache."""
+def search_folders(root: Path | None) -> list[Path]:
+    """The folders that data sets are searched in, in order: the root that the user names, then the cache."""
     return [cache()] if root is None or root == cache() else [root, cache()]
 
 
 def download_target(root: Path | None) -> Path:
-    """The folder to download into: the user's own if it can be written or made, else the cache."""
+    """The folder to download into: the root that the user names if it can be written or made, else the cache."""
     if root is None:
         return cache()
     existing = next((folder for folder in (root, *root.parents) if folder.exists()), root)

@@ -1,4 +1,4 @@
-"""Which images train, which choose the strength, and which part of them a study uses."""
+"""Splits of the training images: which ones train, which ones validate, and which part of them a study uses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tune_reg.errors import DataError, StudyError
 
 
 def train_validation(n: int, labels: Tensor, validation: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Split 0..n-1 in two parts, stratified by label: (train_idx, val_idx), int64, each ascending.
+    """Split 0..n-1 in two parts, stratified by label: (train, validation), int64, each ascending.
 
-    ``validation`` in [0, 1) is the share of the second part, round(validation * n) images (at least one, if
-    it is not 0); each class gives its share of them to the nearest image. The parts are disjoint, cover all
+    ``validation`` in [0, 1) is the share of the second part, round(validation * n) images (at least one, if the share
+    is not 0), of which each class gives its share, rounded to whole images. The parts are disjoint, cover all images
     and depend on the labels and the seed alone. Raises StudyError for the share, DataError for the labels.
 
     >>> train, val = train_validation(6, torch.tensor([0, 0, 0, 1, 1, 1]), 1 / 3, seed=0)
@@ -30,10 +30,10 @@ def train_validation(n: int, labels: Tensor, validation: float, seed: int) -> tu
 
 
 def stratified(labels: Tensor, held_out: int, order: Tensor) -> tuple[Tensor, Tensor]:
-    """Hold out ``held_out`` of the images, each class in proportion: (rest, held), int64, each ascending.
+    """Hold out ``held_out`` of the images, each class in proportion: (rest, held out), int64, each ascending.
 
-    labels: int64 [N]. order: a permutation of 0..N-1; each class gives its first images in this order. What
-    the proportions leave over goes to the classes with the largest remainders (the lower class at a tie).
+    labels: int64 [N]. order: a permutation of 0..N-1; each class gives its first images in this order. Images that are
+    left over by rounding come from the classes with the largest remainders (the lower class at a tie).
 
     >>> stratified(torch.tensor([0, 0, 0, 0, 1, 1]), 3, torch.arange(6))
     (tensor([2, 3, 5]), tensor([0, 1, 4]))
@@ -55,9 +55,9 @@ def stratified(labels: Tensor, held_out: int, order: Tensor) -> tuple[Tensor, Te
 
 
 def subset(indices: Tensor, fraction: float, seed: int) -> Tensor:
-    """Take a part of the indices: max(1, round(fraction * n)) of them, uniform and not stratified.
+    """A random part of the indices: max(1, round(fraction * n)) of them, not stratified.
 
-    It is the beginning of one permutation drawn from the seed, in that order, so a smaller fraction lies
+    The part is the beginning of one permutation drawn from the seed, in that order, so that a smaller fraction lies
     inside every larger one. Raises StudyError for a fraction outside (0, 1].
 
     >>> half = subset(torch.arange(100), 1 / 2, seed=3)
@@ -74,10 +74,10 @@ def subset(indices: Tensor, fraction: float, seed: int) -> Tensor:
 
 
 def subset_per_class(indices: Tensor, labels: Tensor, count: int, seed: int) -> Tensor:
-    """Take ``count`` images of each class: the first ones of one permutation drawn from the seed, in that order.
+    """The indices of ``count`` images of each class: the first ones of one permutation drawn from the seed.
 
-    indices: int64 [N] into labels, int64. A smaller count lies inside every larger one. Raises StudyError for a
-    count below 1 or above what a class has.
+    indices: int64 [N] into ``labels``, int64. The images of a smaller count lie inside those of every larger one.
+    Raises StudyError for a count below 1 or above the size of a class.
 
     >>> labels = torch.tensor([0, 1, 0, 1, 0])
     >>> labels[subset_per_class(torch.arange(5), labels, 2, seed=0)].sort().values.tolist()
@@ -92,9 +92,9 @@ def subset_per_class(indices: Tensor, labels: Tensor, count: int, seed: int) -> 
         raise StudyError(
             f"images_per_class must be <= {fewest}, the images for training of the smallest class, but got {count}"
         )
-    # The how-maniest of its class each image is.
-    place = (of_class.cumsum(0) * of_class).sum(1)
-    return shuffled[(place <= count).to(shuffled.device)]
+    # The rank of each image within its class, from 1.
+    rank = (of_class.cumsum(0) * of_class).sum(1)
+    return shuffled[(rank <= count).to(shuffled.device)]
 
 
 def _permutation(n: int, seed: int) -> Tensor:

@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_reg.data import files
 from tune_reg.data.dataset import Dataset
-from tune_reg.data.root import VARIABLE, download_target, places
+from tune_reg.data.files import all_present, check_files, download
+from tune_reg.data.root import VARIABLE, download_target, search_folders
 from tune_reg.errors import DataError
 
 NAME = "svhn"
 
 
 def load_svhn(root: Path | None) -> Dataset:
-    """SVHN from ROOT/train_32x32.mat and ROOT/test_32x32.mat; downloads them where they are not there.
+    """SVHN from ROOT/train_32x32.mat and ROOT/test_32x32.mat; missing files are downloaded.
 
     torchvision checks their md5 and turns the label 10 of the digit 0 into 0. Raises DataError.
     """
@@ -27,7 +27,7 @@ def load_svhn(root: Path | None) -> Dataset:
     home = find_svhn(root)
     if home is None:
         home = download_target(root)
-        files.download(
+        download(
             NAME,
             home,
             expected,
@@ -37,18 +37,18 @@ def load_svhn(root: Path | None) -> Dataset:
     try:
         train, test = SVHN(home, split="train"), SVHN(home, split="test")
     except RuntimeError as error:
-        files.check_files(NAME, home, expected)  # names the file
+        check_files(NAME, home, expected)  # names the file
         raise DataError(f"{NAME}: {home} cannot be read ({error})") from error
     return Dataset(NAME, *_tensors(train), *_tensors(test), classes=10)
 
 
 def find_svhn(root: Path | None) -> Path | None:
-    """The root that holds the files, or None."""
-    return next((place for place in places(root) if files.all_present(place, _expected())), None)
+    """The folder that holds the files of SVHN, or None."""
+    return next((folder for folder in search_folders(root) if all_present(folder, _expected())), None)
 
 
 def _expected() -> dict[str, str]:
-    """Each file below the root, with its md5."""
+    """The files of SVHN below the root, with their md5."""
     from torchvision.datasets import SVHN
 
     return {str(SVHN.split_list[part][1]): str(SVHN.split_list[part][2]) for part in ("train", "test")}

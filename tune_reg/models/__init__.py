@@ -1,4 +1,4 @@
-"""The nets: images in [0, 1] in, logits out, the normalisation inside, the first weights a function of a seed."""
+"""Models: networks from images in [0, 1] to logits, with the normalisation inside and first weights by a seed."""
 
 from tune_reg.models.catalog import MODELS, build, check, dropout_models, is_convolutional, supports_dropout
 from tune_reg.models.classifier import Classifier

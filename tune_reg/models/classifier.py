@@ -1,4 +1,4 @@
-"""A net that takes images in [0, 1]: the normalisation, and the black border of small ones, lie inside."""
+"""The classifier: a net with the normalisation of its images, and the black border of small images, inside."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from torch.nn import functional
 
 
 class Classifier(nn.Module):
-    """Pad with black to the smallest size that the net takes, normalise each channel, apply the net.
+    """A net that pads images with black to the smallest size that it takes, and normalises each channel.
 
-    Input [B, C, H, W] in [0, 1], output logits [B, classes]. Attacks and noise then act on images in [0, 1].
-    The border is put on before the normalisation, so that it is black like the background of the
-    digits, and is of the same width on both sides (one pixel more at the bottom and right if it is odd).
-    ``mean`` and ``std`` are buffers [1, C, 1, 1] and so part of the saved state; a channel without spread
-    (std = 0) is only shifted.
+    Input [B, C, H, W] in [0, 1], output logits [B, classes], so that attacks and noise act on images in [0, 1].
+    The border is added before the normalisation, so that it is black like the background of the digits. It has the
+    same width on both sides (one pixel more at the bottom and right where the number of pixels is odd). ``mean`` and
+    ``std`` are buffers [1, C, 1, 1] and so part of the saved state; a channel with std = 0 is only shifted.
     """
 
     mean: Tensor
@@ -28,7 +27,7 @@ class Classifier(nn.Module):
         self.register_buffer("std", std.detach().where(std != 0, 1).reshape(1, -1, 1, 1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] in [0, 1] to logits [B, classes]."""
+        """The logits [B, classes] of images [B, C, H, W] in [0, 1]."""
         if any(self.border):
             images = functional.pad(images, self.border)
         logits: Tensor = self.net((images - self.mean) / self.std)
@@ -36,7 +35,7 @@ class Classifier(nn.Module):
 
 
 def border(height: int, width: int, smallest: int) -> tuple[int, int, int, int]:
-    """Left, right, top and bottom border that bring an image to at least smallest x smallest.
+    """The widths of the left, right, top and bottom border that make an image at least smallest x smallest.
 
     >>> border(8, 8, 16), border(28, 15, 16)
     ((4, 4, 4, 4), (0, 1, 0, 0))

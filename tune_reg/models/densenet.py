@@ -12,11 +12,13 @@ from typing import Final
 
 from torch import nn
 
+from tune_reg.models.entry import ModelEntry
+
 SMALLEST: Final = 8  # 8 -> 4 -> 2: BN never sees a single pixel, which fails in a batch of one image
 
 
 def densenet_bc_100_12(channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:  # noqa: ARG001
-    """[B, C, H, W] with H, W >= 8 to logits [B, classes].
+    """DenseNet-BC-100-12: [B, C, H, W] with H, W >= 8 to logits [B, classes].
 
     >>> sum(p.numel() for p in densenet_bc_100_12(3, (32, 32), 10).parameters())
     769162
@@ -31,3 +33,11 @@ def densenet_bc_100_12(channels: int, image_size: tuple[int, int], classes: int)
     for name in ("norm0", "relu0", "pool0"):
         delattr(features, name)
     return net
+
+
+DENSENET_BC_100_12: Final = ModelEntry(
+    "densenet-bc-100-12",
+    "DenseNet-BC, depth 100, growth 12, 0.77 M (residual smoothing, AdaDecay)",
+    densenet_bc_100_12,
+    SMALLEST,
+)

@@ -1,6 +1,6 @@
-"""Dropout layers that are off until a rate is set, with masks from a generator of one's own.
+"""Dropout layers that are off until a rate is set, and draw their masks from a given generator.
 
-Srivastava et al. 2014, in the form that scales while it trains, so that nothing is left to do at the test.
+Srivastava et al. 2014, in the form that scales the units in training, so that evaluation needs no scaling.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from tune_reg.errors import StudyError
 
 
 class Dropout(nn.Module):
-    """While training, each number is 0 with probability ``rate`` and ``1 / (1 - rate)`` times itself else.
+    """A dropout layer: in training, each number is 0 with probability ``rate``, else multiplied by ``1 / (1 - rate)``.
 
-    In eval mode, and at rate 0, the output is the very tensor that came in and nothing is drawn. The mask is
-    drawn on the CPU, in an order that depends on the shape alone: it is the same on every device, in every
-    dtype and in every memory format. Neither attribute is part of the saved state.
+    In evaluation mode, and at rate 0, the output is the input tensor itself and nothing is drawn. The mask is drawn on
+    the CPU, in an order that depends on the shape alone: it is the same on every device, in every dtype and in every
+    memory format. Neither ``rate`` nor ``generator`` is part of the saved state.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.rate: float | Tensor = 0.0
-        """Probability to drop, in [0, 1); a tensor is 0-d and best on the CPU, for it is read at each call."""
+        """Probability to drop, in [0, 1); a tensor is 0-d, best on the CPU, since every call reads it."""
         self.generator: torch.Generator | None = None
-        """Source of the masks, on the CPU; None: torch's own."""
+        """Generator of the masks, on the CPU; None: torch's own."""
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """Any shape, to the same shape.
+        """The input after dropout: any shape, to the same shape.
 
         >>> layer = Dropout()
         >>> layer(torch.ones(5))
@@ -42,19 +42,19 @@ class Dropout(nn.Module):
         return hidden * draw_mask(hidden.shape, rate, self.generator, hidden.dtype).to(hidden.device)
 
     def extra_repr(self) -> str:
-        """The rate."""
+        """The rate, for ``print``."""
         return f"rate={float(self.rate):g}"
 
 
 def draw_mask(shape: torch.Size, rate: float, generator: torch.Generator | None, dtype: torch.dtype) -> Tensor:
-    """What dropout multiplies by, on the CPU: 0 with probability ``rate``, in [0, 1), and ``1 / (1 - rate)`` else."""
-    # float32 whatever the default: float64 draws other numbers, and so would drop other units.
+    """A mask that dropout multiplies by, on the CPU: 0 with probability ``rate`` in [0, 1), else ``1 / (1 - rate)``."""
+    # float32 whatever the default dtype: float64 draws other numbers, and would drop other units.
     kept = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu") >= rate
     return kept.to(dtype) / (1 - rate)
 
 
 def relu_dropout() -> nn.Sequential:
-    """ReLU and a dropout layer in the place of a ReLU, so that the layers after it keep their numbers."""
+    """A ReLU with a dropout layer after it, as one layer, so that the next layers keep their numbers."""
     return nn.Sequential(nn.ReLU(), Dropout())
 
 
@@ -68,7 +68,7 @@ def has_dropout(model: nn.Module) -> bool:
 
 
 def set_dropout(model: nn.Module, rate: float, generator: torch.Generator | None) -> None:
-    """Set the rate, in [0, 1), and the source of the masks of all dropout layers of the model.
+    """Set the rate, in [0, 1), and the generator of the masks of all dropout layers of a model.
 
     The layers draw one after another from the one generator. Raises StudyError for a rate out of range, and
     for a rate above 0 where no layer could drop anything.

@@ -13,6 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from tune_reg.models.entry import ModelEntry
 from tune_reg.models.resnet_cifar import GlobalAveragePool
 
 SMALLEST: Final = 5  # 5 -> 3 -> 2: BN never sees a single pixel, which fails in a batch of one image
@@ -32,7 +33,10 @@ STAGES: Final = (
 
 
 class Inception(nn.Module):
-    """Four branches side by side: conv1x1; conv1x1, conv3x3; conv1x1, conv3x3, conv3x3; max-pool, conv1x1."""
+    """An inception module: four branches side by side.
+
+    The branches are conv1x1; conv1x1, conv3x3; conv1x1, conv3x3, conv3x3; max-pool, conv1x1.
+    """
 
     def __init__(self, before: int, widths: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
@@ -48,12 +52,12 @@ class Inception(nn.Module):
         self.channels = one + three + five + pool
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, before, H, W] to [B, channels, H, W]."""
+        """The outputs of all branches: [B, before, H, W] to [B, channels, H, W]."""
         return torch.cat([branch(images) for branch in self.branches], 1)
 
 
 def googlenet(channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:  # noqa: ARG001
-    """[B, C, H, W] with H, W >= 5 to logits [B, classes].
+    """GoogLeNet: [B, C, H, W] with H, W >= 5 to logits [B, classes].
 
     >>> sum(p.numel() for p in googlenet(3, (32, 32), 10).parameters())
     6166250
@@ -73,3 +77,6 @@ def googlenet(channels: int, image_size: tuple[int, int], classes: int) -> nn.Mo
 def _conv(before: int, after: int, size: int) -> nn.Sequential:
     conv = nn.Conv2d(before, after, size, padding=size // 2)
     return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU())
+
+
+GOOGLENET: Final = ModelEntry("googlenet", "GoogLeNet, 3x3 stem, 6.2 M (AdaDecay)", googlenet, SMALLEST)

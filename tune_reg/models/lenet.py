@@ -12,12 +12,13 @@ from typing import Final
 from torch import nn
 
 from tune_reg.models.dropout import relu_dropout
+from tune_reg.models.entry import ModelEntry
 
 SMALLEST: Final = 16  # 16 -> 12 -> 6 -> 2 -> 1
 
 
 def lenet_4(channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:
-    """[B, C, H, W] with H, W >= 16 to logits [B, classes].
+    """LeNet-4: [B, C, H, W] with H, W >= 16 to logits [B, classes].
 
     >>> sum(p.numel() for p in lenet_4(1, (28, 28), 10).parameters())
     431080
@@ -35,3 +36,6 @@ def lenet_4(channels: int, image_size: tuple[int, int], classes: int) -> nn.Modu
         relu_dropout(),
         nn.Linear(500, classes),
     )
+
+
+LENET_4: Final = ModelEntry("lenet-4", "conv5-20, conv5-50, FC500 (AdaDecay)", lenet_4, SMALLEST, dropout=True)

@@ -7,15 +7,18 @@ torch's default weights. A dropout layer follows each ReLU.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
+from typing import Final
 
 from torch import nn
 
 from tune_reg.models.dropout import relu_dropout
+from tune_reg.models.entry import ModelEntry
 
 
 def perceptron(channels: int, image_size: tuple[int, int], classes: int, *, hidden: Sequence[int]) -> nn.Module:
-    """Flatten, then linear layers with ReLU between them: [B, C, H, W] to logits [B, classes].
+    """A perceptron, linear layers with ReLU between them: [B, C, H, W] to logits [B, classes].
 
     >>> sum(p.numel() for p in perceptron(1, (28, 28), 10, hidden=(300, 100)).parameters())
     266610
@@ -25,3 +28,15 @@ def perceptron(channels: int, image_size: tuple[int, int], classes: int, *, hidd
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), relu_dropout()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
+
+
+def _perceptron(name: str, title: str, *hidden: int) -> ModelEntry:
+    return ModelEntry(name, title, partial(perceptron, hidden=hidden), dropout=True)
+
+
+PERCEPTRONS: Final = (
+    _perceptron("nn-2", "perceptron 512-512 (AdaDecay)", 512, 512),
+    _perceptron("nn-2-small", "perceptron 300-100, the cheap form of nn-2", 300, 100),
+    _perceptron("nn-3", "perceptron 512-512-512 (AdaDecay)", 512, 512, 512),
+    _perceptron("nn-3-small", "perceptron 300-100-100, the cheap form of nn-3", 300, 100, 100),
+)

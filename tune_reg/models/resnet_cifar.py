@@ -2,21 +2,29 @@
 
 conv3x3-16, three stages of n basic blocks with 16, 32, 64 channels (the last two halve the image), global
 average pool, linear layer: 6 n + 2 layers. Convolutions start from He's normal weights by fan-in (He et al.
-2015), the linear layer from torch's default.
+2015), the linear layer from functools import partial
+
+from typing import Final
+
+from torch's default.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
+from typing import Final
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-STAGES = (16, 32, 64)
+from tune_reg.models.entry import ModelEntry
+
+STAGES: Final = (16, 32, 64)
 
 
 def shortcut_a(images: Tensor, channels: int, stride: int) -> Tensor:
-    """Option A: every stride-th pixel, and channels of zeros on both sides up to the number asked for.
+    """The shortcut of option A: every stride-th pixel, with channels of zeros on both sides up to ``channels``.
 
     [B, C, H, W] to [B, channels, ceil(H / stride), ceil(W / stride)]; no parameters.
     """
@@ -27,7 +35,7 @@ def shortcut_a(images: Tensor, channels: int, stride: int) -> Tensor:
 
 
 class BasicBlock(nn.Module):
-    """conv3x3, BN, ReLU, conv3x3, BN, plus the shortcut, ReLU."""
+    """A residual block: conv3x3, BN, ReLU, conv3x3, BN, plus the shortcut, ReLU."""
 
     def __init__(self, before: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -38,17 +46,17 @@ class BasicBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(channels)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, before, H, W] to [B, channels, ceil(H / stride), ceil(W / stride)]."""
+        """The output of the block: [B, before, H, W] to [B, channels, ceil(H / stride), ceil(W / stride)]."""
         out = functional.relu(self.bn1(self.conv1(images)))
         out = self.bn2(self.conv2(out))
         return functional.relu(out + shortcut_a(images, self.channels, self.stride))
 
 
 class GlobalAveragePool(nn.Module):
-    """[B, C, H, W] to [B, C]."""
+    """The mean over all pixels: [B, C, H, W] to [B, C]."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Mean over all pixels."""
+        """The mean of each channel."""
         return images.mean((2, 3))
 
 
@@ -71,3 +79,14 @@ def resnet(channels: int, image_size: tuple[int, int], classes: int, *, n: int) 
 
 def _conv3x3(before: int, after: int, stride: int) -> nn.Conv2d:
     return nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+
+
+RESNETS_CIFAR: Final = tuple(
+    ModelEntry(f"resnet-{6 * n + 2}", f"ResNet for CIFAR, option A, {size} ({paper})", partial(resnet, n=n))
+    for n, size, paper in (
+        (2, "0.17 M", "weight-decay taper"),
+        (3, "0.27 M", "residual smoothing"),
+        (5, "0.46 M", "weight-decay taper"),
+        (9, "0.85 M", "residual smoothing"),
+    )
+)

@@ -1,25 +1,28 @@
 """The ResNet of the thesis on noise injection and gradient regularisation: Keras' ``cifar10_resnet.py``, version 1.
 
-Like He et al.'s ResNet for CIFAR, with what Keras does otherwise: the shortcut into a narrower stage is a 1x1
+It is He et al.'s ResNet for CIFAR with the differences of Keras: the shortcut into a narrower stage is a 1x1
 convolution without BN, convolutions have a bias, BN has momentum 0.99 (torch counts it as 0.01) and epsilon
-1e-3, weights are He-normal by fan-in and cut at two standard deviations, those of the linear layer too. The
-8x8 average pool before it is a global one here, the same for 32x32 images. The example's weight decay of
-1e-4 is no part of the net.
+1e-3, weights are He-normal by fan-in and cut at two standard deviations, also in the linear layer. The
+8x8 average pool before the linear layer is a global one here, which is equal for 32x32 images. The example's weight
+decay of 1e-4 is no part of the net.
 """
 
 from __future__ import annotations
 
 import math
+from functools import partial
 from itertools import pairwise
+from typing import Final
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tune_reg.models.entry import ModelEntry
 from tune_reg.models.resnet_cifar import STAGES, GlobalAveragePool
 
 
 class SamePadding(nn.Module):
-    """The black border of a 3x3 convolution in TensorFlow: the output has ceil(side / stride) pixels.
+    """The border of a 3x3 convolution in TensorFlow, after which the output has ceil(side / stride) pixels.
 
     At stride 2 an even side gets its one pixel at the bottom or right, where torch's padding=1 has it at the
     top or left.
@@ -30,7 +33,7 @@ class SamePadding(nn.Module):
         self.stride = stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] to [B, C, H + 1 or 2, W + 1 or 2]."""
+        """The images with their border: [B, C, H, W] to [B, C, H + 1 or 2, W + 1 or 2]."""
         top, bottom = self._border(images.shape[2])
         left, right = self._border(images.shape[3])
         return functional.pad(images, (left, right, top, bottom))
@@ -41,7 +44,7 @@ class SamePadding(nn.Module):
 
 
 class KerasBlock(nn.Module):
-    """conv3x3, BN, ReLU, conv3x3, BN, plus the image or, at stride 2, its 1x1 convolution; ReLU."""
+    """A residual block of Keras: conv3x3, BN, ReLU, conv3x3, BN, plus the input or its 1x1 convolution; ReLU."""
 
     def __init__(self, before: int, channels: int, stride: int) -> None:
         super().__init__()
@@ -51,7 +54,7 @@ class KerasBlock(nn.Module):
         self.shortcut = nn.Identity() if stride == 1 else nn.Conv2d(before, channels, 1, stride=stride)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, before, H, W] to [B, channels, ceil(H / stride), ceil(W / stride)]."""
+        """The output of the block: [B, before, H, W] to [B, channels, ceil(H / stride), ceil(W / stride)]."""
         return functional.relu(self.residual(images) + self.shortcut(images))
 
 
@@ -80,7 +83,17 @@ def _conv3x3_bn(before: int, after: int, stride: int) -> list[nn.Module]:
 
 
 def _he_normal(weight: Tensor) -> None:
-    """Keras' he_normal: standard deviation sqrt(2 / fan_in), after the cut at two of those before the cut."""
+    """Keras' he_normal: a normal distribution, cut at two standard deviations, then scaled to sqrt(2 / fan_in)."""
     # 0.8796... is the standard deviation of a standard normal number between -2 and 2.
     std = math.sqrt(2 / weight[0].numel()) / 0.87962566103423978
     nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+
+
+RESNETS_KERAS: Final = (
+    ModelEntry(
+        "resnet-8-keras", "Keras' ResNet v1 for CIFAR, 1x1 shortcuts, 0.08 M (thesis)", partial(resnet_keras, n=1)
+    ),
+    ModelEntry(
+        "resnet-20-keras", "Keras' ResNet v1 for CIFAR, 1x1 shortcuts, 0.27 M (thesis)", partial(resnet_keras, n=3)
+    ),
+)

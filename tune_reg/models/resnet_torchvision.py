@@ -8,9 +8,12 @@ before it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Literal
 
 from torch import nn
+
+from tune_reg.models.entry import ModelEntry
 
 SMALLEST: Final = 9  # 9 -> 5 -> 3 -> 2: BN never sees a single pixel, which fails in a batch of one image
 
@@ -22,7 +25,7 @@ def resnet(
     *,
     depth: Literal[18, 50],
 ) -> nn.Module:
-    """[B, C, H, W] with H, W >= 9 to logits [B, classes].
+    """ResNet-18 or -50: [B, C, H, W] with H, W >= 9 to logits [B, classes].
 
     >>> sum(p.numel() for p in resnet(3, (32, 32), 10, depth=18).parameters())
     11173962
@@ -34,3 +37,9 @@ def resnet(
     nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
     net.maxpool = nn.Identity()
     return net
+
+
+RESNETS_TORCHVISION: Final = (
+    ModelEntry("resnet-18", "ResNet-18, 3x3 stem, 11.2 M (AdaDecay)", partial(resnet, depth=18), SMALLEST),
+    ModelEntry("resnet-50", "ResNet-50, 3x3 stem, 23.5 M (AdaDecay)", partial(resnet, depth=50), SMALLEST),
+)

@@ -10,11 +10,13 @@ from typing import Final
 
 from torch import nn
 
+from tune_reg.models.entry import ModelEntry
+
 SMALLEST: Final = 18  # 18 -> 16 -> 8 -> 6 -> 3 -> 1
 
 
 def small_cnn(channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:
-    """[B, C, H, W] with H, W >= 18 to logits [B, classes].
+    """The small CNN: [B, C, H, W] with H, W >= 18 to logits [B, classes].
 
     >>> sum(p.numel() for p in small_cnn(3, (32, 32), 10).parameters())
     122570
@@ -40,3 +42,6 @@ def small_cnn(channels: int, image_size: tuple[int, int], classes: int) -> nn.Mo
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     return net
+
+
+SMALL_CNN: Final = ModelEntry("small-cnn", "conv3-32, conv3-64, conv3-64, FC64 (thesis)", small_cnn, SMALLEST)

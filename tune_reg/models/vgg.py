@@ -13,12 +13,13 @@ from typing import Final
 from torch import nn
 
 from tune_reg.models.dropout import relu_dropout
+from tune_reg.models.entry import ModelEntry
 
 SMALLEST: Final = 8  # 8 -> 4 -> 2 -> 1, and BN never sees a single pixel
 
 
 def vgg_9(channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:
-    """[B, C, H, W] with H, W >= 8 to logits [B, classes].
+    """VGG-9: [B, C, H, W] with H, W >= 8 to logits [B, classes].
 
     >>> sum(p.numel() for p in vgg_9(3, (32, 32), 10).parameters())
     2263498
@@ -38,3 +39,8 @@ def vgg_9(channels: int, image_size: tuple[int, int], classes: int) -> nn.Module
         relu_dropout(),
         nn.Linear(256, classes),
     )
+
+
+VGG_9: Final = ModelEntry(
+    "vgg-9", "twice conv3-64, -128, -256 with BN, FC256, FC256 (AdaDecay)", vgg_9, SMALLEST, dropout=True
+)

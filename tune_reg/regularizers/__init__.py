@@ -1,4 +1,4 @@
-"""Regularizers, one file each: the maths as pure functions, the hyperparameters, the reference, the drop-in form."""
+"""Regularizers, one file each: pure functions, hyperparameters, the publication, and a drop-in form."""
 
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
 from tune_reg.regularizers.registry import load_plugin, register, regularizer, regularizers

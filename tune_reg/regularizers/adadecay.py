@@ -27,11 +27,11 @@ REFERENCE: Final = """@article{nakamura2019adaptive,
 
 
 def decay_factor(gradient: Tensor, alpha: Tensor | float) -> Tensor:
-    """theta: how much each weight of one layer decays, relative to lambda.
+    """The factor theta of AdaDecay: how much each weight of one layer decays, relative to lambda.
 
     ``theta = 2 / (1 + exp(-alpha g~))`` with ``g~ = (|g| - mean |g|) / std |g|`` over the layer (equations 10
-    and 12; population standard deviation). A layer is one parameter tensor. Where the standard deviation is 0,
-    or there is one element, theta is 1.
+    and 12; population standard deviation). A layer is one parameter tensor. Theta is 1 where the standard deviation
+    is 0, and for a layer of one element.
 
     ``gradient``: of the data loss, any shape and floating dtype. Returns theta in (0, 2), of the same shape.
 
@@ -42,17 +42,17 @@ def decay_factor(gradient: Tensor, alpha: Tensor | float) -> Tensor:
 
 
 def _half_factor(gradient: Tensor, alpha: Tensor | float) -> Tensor:
-    """Half of ``decay_factor``, for those that multiply it anyway."""
+    """Half of theta, a sigmoid, for callers that multiply it by a number and so need no product with 2."""
     if gradient.numel() < 2:
         return torch.full_like(gradient, 0.5)
-    # In place, on a tensor of our own: on a processor this function costs what it moves through memory. In units of
-    # the mean, because squares of the smallest gradients are 0; torch.std takes ten times as long as all this.
+    # In place on the result of abs(), because on a processor the time goes into moving memory. In units of the mean,
+    # because squares of the smallest gradients are 0. torch.std takes ten times as long as this whole function.
     theta = gradient.abs()
     mean = theta.mean()
-    some = mean > 0
-    theta.div_(torch.where(some, mean, 1)).sub_(some.to(theta.dtype))
+    is_positive = mean > 0
+    theta.div_(torch.where(is_positive, mean, 1)).sub_(is_positive.to(theta.dtype))
     std = torch.linalg.vector_norm(theta) / math.sqrt(theta.numel())
-    # Rounding can leave a tiny deviation where all sizes are equal: below the resolution of the mean it is none.
+    # Rounding can leave a tiny deviation where all sizes are equal: below the resolution of the mean it counts as 0.
     spread = std > 4 * torch.finfo(theta.dtype).eps
     return theta.mul_(torch.where(spread, alpha / std, 0)).sigmoid_()
 
@@ -60,7 +60,7 @@ def _half_factor(gradient: Tensor, alpha: Tensor | float) -> Tensor:
 def decayed_gradient(
     gradient: Tensor, parameter: Tensor, weight_decay: Tensor | float, alpha: Tensor | float
 ) -> Tensor:
-    """``g + lambda theta w`` for one parameter tensor (equation 9 in its coupled form)."""
+    """The gradient of one parameter tensor with AdaDecay, ``g + lambda theta w`` (equation 9 in its coupled form)."""
     return torch.addcmul(gradient, _half_factor(gradient, alpha).mul_(2 * weight_decay), parameter)
 
 
@@ -87,14 +87,14 @@ class AdaDecayRegularizer(Regularizer):
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
     ) -> Tensor:
-        """``g + lambda theta w`` where coupled."""
+        """The gradient with decay, ``g + lambda theta w``, in mode "coupled"."""
         del progress, noise
         if self.choices["mode"] != "coupled":
             return gradient
         return decayed_gradient(gradient, parameter, strengths["weight_decay"], strengths["alpha"])
 
     def update(self, parameter: Tensor, gradient: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """``(1 - lr lambda theta) w`` where decoupled."""
+        """The decayed weight, ``(1 - lr lambda theta) w``, in mode "decoupled"."""
         if self.choices["mode"] != "decoupled":
             return parameter
         theta = decay_factor(gradient, strengths["alpha"])

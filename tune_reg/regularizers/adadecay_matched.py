@@ -1,4 +1,4 @@
-"""AdaDecay without its adaptivity: a constant decay of the same mean."""
+"""Matched decay, a control for AdaDecay: all weights of a layer decay by the mean of AdaDecay's factors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class MatchedDecay(Regularizer):
-    """AdaDecay without its adaptivity: a constant decay of the same mean."""
+    """Matched decay, a control for AdaDecay: all weights of a layer decay by the mean of AdaDecay's factors."""
 
     name = "adadecay-matched"
     formula = "g <- g + lambda mean(theta) w, theta of AdaDecay in each layer and step"
@@ -24,7 +24,7 @@ class MatchedDecay(Regularizer):
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
     ) -> Tensor:
-        """``g + lambda theta w``."""
+        """The gradient with decay, ``g + lambda mean(theta) w``."""
         del progress, noise
         theta = decay_factor(gradient, strengths["alpha"])
         return gradient + strengths["weight_decay"] * theta.mean() * parameter

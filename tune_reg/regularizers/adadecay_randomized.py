@@ -1,4 +1,4 @@
-"""AdaDecay with chance in place of the gradient: the control of its paper (equation 13)."""
+"""Randomized decay, the control of the AdaDecay paper (equation 13): random factors in place of AdaDecay's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class RandomizedDecay(Regularizer):
-    """AdaDecay with chance in place of the gradient: the control of its paper (equation 13)."""
+    """Randomized decay, the control of the AdaDecay paper (equation 13): random factors in place of AdaDecay's."""
 
     name = "adadecay-randomized"
     formula = "g <- g + lambda theta w, theta = 2 / (1 + exp(-alpha e)), e ~ N(0, 1) for each weight and step"
@@ -23,13 +23,13 @@ class RandomizedDecay(Regularizer):
     space = search_spaces.adadecay.DEFAULT
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
-        """One number for each weight."""
+        """The shape of the parameter: one random number for each weight."""
         return tuple(shape) if hook == "gradient" else None
 
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
     ) -> Tensor:
-        """``g + lambda theta w``."""
+        """The gradient with decay, ``g + lambda theta w``, theta from random numbers."""
         del progress
         assert noise is not None
         theta = 2 * torch.sigmoid(strengths["alpha"] * noise)

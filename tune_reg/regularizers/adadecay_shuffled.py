@@ -1,4 +1,4 @@
-"""AdaDecay with its factors dealt out at random within the layer: the same distribution, the wrong weights."""
+"""Shuffled decay, a control for AdaDecay: the factors of a layer are given to its weights in random order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class ShuffledDecay(Regularizer):
-    """AdaDecay with its factors dealt out at random within the layer: the same distribution, the wrong weights."""
+    """Shuffled decay, a control for AdaDecay: the factors of a layer are given to its weights in random order."""
 
     name = "adadecay-shuffled"
     formula = "g <- g + lambda P theta w, theta of AdaDecay, P a random permutation of each layer, new in each step"
@@ -23,13 +23,13 @@ class ShuffledDecay(Regularizer):
     space = search_spaces.adadecay.DEFAULT
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
-        """One number for each weight."""
+        """The shape of the parameter: one random number for each weight."""
         return tuple(shape) if hook == "gradient" else None
 
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
     ) -> Tensor:
-        """``g + lambda theta w``."""
+        """The gradient with decay, ``g + lambda P theta w``, P a random permutation."""
         del progress
         assert noise is not None
         theta = decay_factor(gradient, strengths["alpha"])

@@ -112,7 +112,8 @@ class Regularizer(ABC):
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
         """The shape of the noise that ``hook`` wants, or None for a hook without noise.
 
-        ``shape``: of the images for "inputs", of one parameter for "gradient", of the outputs for "penalty".
+        ``shape``: of the images for "inputs", of one parameter for "gradient", of the outputs for "penalty": [B, M], or
+        [K, B, M] for many trials side by side.
         """
         del hook, shape
         return None
@@ -150,7 +151,8 @@ class Regularizer(ABC):
         """The penalty's noise of K lanes in the layout that ``penalty`` takes for outputs [K, B, M].
 
         ``noise``: [K, *noise_shape("penalty", shape)], one row for each lane; ``shape``: [B, M], of the outputs of one
-        lane. By default the axis of the lanes moves to just before the batch, where the outputs have it.
+        lane. By default the axis of the lanes moves to just before the batch, where the outputs have it. The result
+        has the shape ``noise_shape("penalty", [K, B, M])``.
 
         >>> from tune_reg.regularizers import regularizer
         >>> regularizer("fob")().lane_penalty_noise(torch.zeros(3, 1, 6, 10), torch.Size([6, 10])).shape

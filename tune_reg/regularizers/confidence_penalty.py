@@ -1,4 +1,4 @@
-"""The confidence penalty: a prediction pays for its lack of entropy (Pereyra et al. 2017)."""
+"""The confidence penalty: predictions of low entropy are penalized (Pereyra et al. 2017)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tune_reg.regularizers.registry import register
 
 
 def negative_entropy(outputs: Tensor) -> Tensor:
-    """``sum_j p_j log p_j`` of the softmax: logits [..., M] -> [...], in [-log M, 0]."""
+    """The negative entropy of the softmax, ``sum_j p_j log p_j``: logits [..., M] -> [...], in [-log M, 0]."""
     log_p = torch.log_softmax(outputs, -1)
     return (log_p.exp() * log_p).sum(-1)
 
 
 @register
 class ConfidencePenalty(Regularizer):
-    """``- beta H(p)`` is added to the loss, averaged over the batch."""
+    """The confidence penalty: ``- beta H(p)`` is added to the loss, averaged over the batch."""
 
     name = "confidence-penalty"
     formula = "L - beta H(p), H(p) = -sum p log p, p = softmax(h)"
@@ -41,6 +41,6 @@ class ConfidencePenalty(Regularizer):
         progress: Progress,
         noise: Tensor | None,
     ) -> Tensor:
-        """``beta mean sum p log p``."""
+        """The penalty ``beta mean sum p log p``."""
         del inputs, targets, progress, noise
         return strengths["strength"] * negative_entropy(outputs).mean(-1)

@@ -1,16 +1,15 @@
-"""Double backpropagation: the gradient of the loss by the image (Drucker and Le Cun 1992)."""
+"""Double backpropagation: a penalty on the gradient of the loss by the image (Drucker and Le Cun 1992)."""
 
 from __future__ import annotations
 
 import search_spaces.gradient_penalties
-from tune_reg.regularizers import gradient_penalties
-from tune_reg.regularizers.gradient_penalties import STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties import STRENGTH, GradientPenaltyRegularizer, db
 from tune_reg.regularizers.registry import register
 
 
 @register
 class DoubleBackpropagation(GradientPenaltyRegularizer):
-    """Double backpropagation: the gradient of the loss by the image (Drucker and Le Cun 1992)."""
+    """Double backpropagation: a penalty on the gradient of the loss by the image (Drucker and Le Cun 1992)."""
 
     name = "db"
     formula = "L + lambda mean |grad_x l|^2"
@@ -26,4 +25,4 @@ class DoubleBackpropagation(GradientPenaltyRegularizer):
     hyperparameters = (STRENGTH,)
     space = search_spaces.gradient_penalties.DEFAULT
     paper = search_spaces.gradient_penalties.PAPER
-    per_sample = staticmethod(gradient_penalties.db)
+    per_sample = staticmethod(db)

@@ -11,9 +11,9 @@ from tune_reg.regularizers.registry import register
 
 @register
 class DecoupledWeightDecay(Regularizer):
-    """``w <- (1 - lr lambda) w`` before the optimizer's step, past momentum and adaptive scaling.
+    """Decoupled weight decay: ``w <- (1 - lr lambda) w`` before the step, not touched by momentum and adaptive scaling.
 
-    As in ``torch.optim.AdamW`` the decay is multiplied by the learning rate in use.
+    As in ``torch.optim.AdamW``, the decay is multiplied by the learning rate in use.
     """
 
     name = "decoupled-weight-decay"
@@ -29,6 +29,6 @@ class DecoupledWeightDecay(Regularizer):
     space = search_spaces.decoupled_weight_decay.DEFAULT
 
     def update(self, parameter: Tensor, gradient: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """``(1 - lr lambda) w``."""
+        """The decayed weight, ``(1 - lr lambda) w``."""
         del gradient
         return parameter * (1 - progress.learning_rate * strengths["weight_decay"])

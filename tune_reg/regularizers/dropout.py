@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014)."""
+"""Dropout: hidden units are set to 0 at random in training (Srivastava et al. 2014)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class Dropout(Regularizer):
-    """Each unit before a dropout layer of the model is 0 with probability P and ``1 / (1 - P)`` times itself else.
+    """Dropout: units before dropout layers are set to 0 with probability P, and else multiplied by ``1 / (1 - P)``.
 
     The model must have dropout layers: nn-2, nn-3, lenet-4 and vgg-9 have them after their hidden linear layers.
     """
@@ -33,6 +33,6 @@ class Dropout(Regularizer):
     paper = search_spaces.dropout.PAPER
 
     def dropout(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``P``."""
+        """The probability ``P`` to drop a unit."""
         del progress
         return strengths["rate"]

@@ -1,16 +1,15 @@
-"""The Jacobian of the logits by the image (Varga et al. 2017)."""
+"""A penalty on the Jacobian of the logits by the image (Varga et al. 2017)."""
 
 from __future__ import annotations
 
 import search_spaces.gradient_penalties
-from tune_reg.regularizers import gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer, fob
 from tune_reg.regularizers.registry import register
 
 
 @register
 class LogitJacobian(GradientPenaltyRegularizer):
-    """The Jacobian of the logits by the image (Varga et al. 2017)."""
+    """A penalty on the Jacobian of the logits by the image (Varga et al. 2017)."""
 
     name = "fob"
     formula = "L + lambda mean |J|_F^2, J = dg/dx"
@@ -23,4 +22,4 @@ class LogitJacobian(GradientPenaltyRegularizer):
     hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
     space = search_spaces.gradient_penalties.DEFAULT
     paper = search_spaces.gradient_penalties.PAPER
-    per_sample = staticmethod(gradient_penalties.fob)
+    per_sample = staticmethod(fob)

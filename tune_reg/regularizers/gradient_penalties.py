@@ -1,8 +1,8 @@
-"""Penalties on gradients by the images, for each sample: the maths that the files of the penalties share.
+"""Penalties on gradients by the images: the formulas for each sample, which the files of the penalties use.
 
 Notation: logits g [..., B, M] of images x [..., B, *]; z = softmax(g); l = CE(z, y); J = dg/dx for each sample;
-H = diag(z) - z z^T, the Hessian of l by g. Gradients are taken of sums over the batch, so that each sample's is its
-own; with batch normalisation in training mode samples mix through the batch statistics, and it is not exact.
+H = diag(z) - z z^T, the Hessian of l by g. Gradients are taken of sums over the batch, which gives the gradient of each
+sample; with batch normalisation in training mode samples mix through the batch statistics, and this is not exact.
 
 Exact forms cost a backward pass for each class. A probe costs one: for H = A A^T with A = diag(sqrt z) - z sqrt(z)^T
 and e of independent signs, v = A e has E v v^T = H, so |J^T v|^2 is an unbiased estimate of Tr(J^T H J), and v stays
@@ -34,7 +34,7 @@ PROBES: Final = Hyperparameter("probes", 1, "random probes a sample", low=1, hig
 
 
 def db(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None = None) -> Tensor:
-    """``|grad_x l|^2`` (equation 49): double backpropagation. Always exact, in one backward pass.
+    """Double backpropagation for each sample, ``|grad_x l|^2`` (equation 49): always exact, in one backward pass.
 
     inputs [..., B, *] that ``outputs`` [..., B, M] were computed of, targets int64 [..., B] -> [..., B].
     """
@@ -45,19 +45,22 @@ def db(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None =
 
 
 def jac(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None = None) -> Tensor:
-    """``|dz/dx|_F^2`` (equation 50): the Jacobian of the probabilities."""
+    """The squared norm of the probabilities' Jacobian for each sample, ``|dz/dx|_F^2`` (equation 50): [..., B]."""
     del targets
     return _frobenius(torch.softmax(outputs, -1), inputs, probes)
 
 
 def fob(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None = None) -> Tensor:
-    """``|J|_F^2`` (equation 56): the Jacobian of the logits."""
+    """The squared norm of the logits' Jacobian for each sample, ``|J|_F^2`` (equation 56): [..., B]."""
     del targets
     return _frobenius(outputs, inputs, probes)
 
 
 def hsfob(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None = None) -> Tensor:
-    """``Tr(J^T H J) = sum_c z_c |J_c|^2 - |J^T z|^2`` (equation 63), differentiated through H as well."""
+    """The logits' Jacobian weighted by the Hessian for each sample, ``Tr(J^T H J)`` (equation 63): [..., B].
+
+    ``Tr(J^T H J) = sum_c z_c |J_c|^2 - |J^T z|^2``, differentiated through H as well.
+    """
     del targets
     z = torch.softmax(outputs, -1)
     if probes is None:
@@ -73,14 +76,14 @@ def hsfob(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | Non
 
 
 def hsfob_db1(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None = None) -> Tensor:
-    """``Tr(J^T H J) + |grad_x l|^2`` (equation 65)."""
+    """The sum of ``hsfob`` and ``db`` for each sample, ``Tr(J^T H J) + |grad_x l|^2`` (equation 65): [..., B]."""
     return hsfob(inputs, outputs, targets, probes) + db(inputs, outputs, targets)
 
 
 def hsfob_db2(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None = None) -> Tensor:
-    """``Tr(J^T H J)^2 + |grad_x l|^2`` (equation 66), the square for each sample.
+    """The sum of the square of ``hsfob`` and ``db`` for each sample, ``Tr(J^T H J)^2 + |grad_x l|^2`` (equation 66).
 
-    By probes the square is the product of two independent halves of them, since the square of an estimate is not an
+    With probes the square is the product of two independent halves of them, since the square of an estimate is not an
     estimate of the square.
     """
     if probes is None:
@@ -103,22 +106,22 @@ PENALTIES: Final[dict[str, Callable[[Tensor, Tensor, Tensor, Tensor | None], Ten
 
 
 def probe_count(kind: str, probes: int) -> int:
-    """How many vectors of signs ``probes`` probes take: none for db, two for each where a square is estimated."""
+    """The number of random vectors of ``probes`` probes: none for db, twice as many where a square is estimated."""
     return {"db": 0, "hsfob-db2": 2 * probes}.get(kind, probes)
 
 
 class GradientPenaltyRegularizer(Regularizer):
-    """``lambda`` times the batch mean of a penalty is added to the loss; the files of the penalties derive from it."""
+    """The base of the gradient penalties: ``lambda`` times the batch mean of a penalty is added to the loss."""
 
     strength = "strength"
 
     @staticmethod
     @abstractmethod
     def per_sample(inputs: Tensor, outputs: Tensor, targets: Tensor, probes: Tensor | None) -> Tensor:
-        """The penalty R of each sample: [..., B]."""
+        """The penalty R of each sample: inputs [..., B, *], outputs [..., B, M], targets int64 [..., B] -> [..., B]."""
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
-        """A number for each probe, sample and class; its sign is the probe's."""
+        """One number for each probe, sample and class, whose sign is used; None for an exact penalty."""
         if hook != "penalty" or self.choices.get("estimator") != "probe":
             return None
         return (probe_count(self.name, int(self.choices["probes"])), *shape)
@@ -132,14 +135,14 @@ class GradientPenaltyRegularizer(Regularizer):
         progress: Progress,
         noise: Tensor | None,
     ) -> Tensor:
-        """``lambda mean R``."""
+        """The penalty ``lambda mean R``."""
         del progress
         probes = None if noise is None else torch.where(noise < 0, -1.0, 1.0).to(noise.dtype)
         return strengths["strength"] * self.per_sample(inputs, outputs, targets, probes).mean(-1)
 
 
 class GradientPenalty(nn.Module):
-    """A penalty on input gradients, for one's own loop: ``penalty(model, inputs, targets) -> scalar``.
+    """A loss with a penalty on input gradients, for any training loop: ``penalty(model, inputs, targets) -> scalar``.
 
     The scalar is ``mean CE + strength mean R``. ``kind``: "db" ``|grad_x l|^2``, "jac" ``|dz/dx|_F^2``, "fob"
     ``|J|_F^2``, "hsfob" ``Tr(J^T H J)``, "hsfob-db1" ``Tr(J^T H J) + |grad_x l|^2``, "hsfob-db2"
@@ -177,13 +180,14 @@ class GradientPenalty(nn.Module):
         self.kind, self.strength, self.probes = kind, strength, probes
 
     def forward(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """``mean CE + strength mean R``: scalar."""
+        """The loss of a batch, ``mean CE + strength mean R``: scalar."""
         inputs, outputs = self._outputs(model, inputs)
-        return nn.functional.cross_entropy(outputs, targets) + self.strength * self._of(inputs, outputs, targets).mean()
+        penalty = self._penalty_of(inputs, outputs, targets).mean()
+        return nn.functional.cross_entropy(outputs, targets) + self.strength * penalty
 
     def per_sample(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-        """R of each sample, differentiable by the parameters: [B]."""
-        return self._of(*self._outputs(model, inputs), targets)
+        """The penalty R of each sample, differentiable by the parameters: [B]."""
+        return self._penalty_of(*self._outputs(model, inputs), targets)
 
     def extra_repr(self) -> str:
         """The settings, for ``print``."""
@@ -194,7 +198,7 @@ class GradientPenalty(nn.Module):
             inputs = inputs.detach().requires_grad_()
             return inputs, model(inputs)
 
-    def _of(self, inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
+    def _penalty_of(self, inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
         count = 0 if self.probes is None else probe_count(self.kind, self.probes)
         probes = None
         if count:
@@ -210,11 +214,12 @@ def _gradient(value: Tensor, inputs: Tensor, weights: Tensor | None = None) -> T
 
 
 def _squared(gradient: Tensor, outputs: Tensor) -> Tensor:
-    """The squared norm over everything but lanes and batch, which are the leading axes of ``outputs``."""
+    """The squared norm of each sample's gradient: lanes and batch, the leading axes of ``outputs``, stay."""
     return gradient.flatten(outputs.ndim - 1).square().sum(-1)
 
 
 def _frobenius(values: Tensor, inputs: Tensor, probes: Tensor | None) -> Tensor:
+    """The squared Frobenius norm of each sample's Jacobian of ``values`` by ``inputs``, exact or by probes."""
     if probes is None:
         rows = [_squared(_gradient(values[..., c].sum(), inputs), values) for c in range(values.shape[-1])]
         return torch.stack(rows).sum(0)

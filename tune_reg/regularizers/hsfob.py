@@ -1,16 +1,22 @@
-"""The Jacobian of the logits, weighted by the Hessian of the loss: the expected effect of noise."""
+"""A penalty on the logits' Jacobian, weighted by the Hessian of the loss: the expected effect of noise."""
 
 from __future__ import annotations
 
 import search_spaces.gradient_penalties
-from tune_reg.regularizers import gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, THESIS, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties import (
+    ESTIMATOR,
+    PROBES,
+    STRENGTH,
+    THESIS,
+    GradientPenaltyRegularizer,
+    hsfob,
+)
 from tune_reg.regularizers.registry import register
 
 
 @register
 class HessianWeightedJacobian(GradientPenaltyRegularizer):
-    """The Jacobian of the logits, weighted by the Hessian of the loss: the expected effect of noise."""
+    """A penalty on the logits' Jacobian, weighted by the Hessian of the loss: the expected effect of noise."""
 
     name = "hsfob"
     formula = "L + lambda mean Tr(J^T H J), H = diag(z) - z z^T"
@@ -18,4 +24,4 @@ class HessianWeightedJacobian(GradientPenaltyRegularizer):
     hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
     space = search_spaces.gradient_penalties.DEFAULT
     paper = search_spaces.gradient_penalties.PAPER
-    per_sample = staticmethod(gradient_penalties.hsfob)
+    per_sample = staticmethod(hsfob)

@@ -1,16 +1,15 @@
-"""The Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
+"""A penalty on the Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
 
 from __future__ import annotations
 
 import search_spaces.gradient_penalties
-from tune_reg.regularizers import gradient_penalties
-from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer
+from tune_reg.regularizers.gradient_penalties import ESTIMATOR, PROBES, STRENGTH, GradientPenaltyRegularizer, jac
 from tune_reg.regularizers.registry import register
 
 
 @register
 class ProbabilityJacobian(GradientPenaltyRegularizer):
-    """The Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
+    """A penalty on the Jacobian of the class probabilities by the image (Sokolic et al. 2017)."""
 
     name = "jac"
     formula = "L + lambda mean |dz/dx|_F^2, z = softmax(g)"
@@ -26,4 +25,4 @@ class ProbabilityJacobian(GradientPenaltyRegularizer):
     hyperparameters = (STRENGTH, ESTIMATOR, PROBES)
     space = search_spaces.gradient_penalties.DEFAULT
     paper = search_spaces.gradient_penalties.PAPER
-    per_sample = staticmethod(gradient_penalties.jac)
+    per_sample = staticmethod(jac)

@@ -1,4 +1,4 @@
-"""L1: every weight is pulled to zero by the same amount (Tibshirani 1996)."""
+"""L1: every weight moves towards 0 by the same amount (Tibshirani 1996)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class L1(Regularizer):
-    """The penalty ``lambda |w|_1`` by its subgradient, 0 at 0; all parameters, as in weight decay."""
+    """L1: the penalty ``lambda |w|_1`` by its subgradient, which is 0 at 0; on all parameters, as weight decay."""
 
     name = "l1"
     formula = "g <- g + lambda sign(w)"
@@ -31,6 +31,6 @@ class L1(Regularizer):
     def gradient(
         self, gradient: Tensor, parameter: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
     ) -> Tensor:
-        """``g + lambda sign(w)``."""
+        """The gradient with the penalty's, ``g + lambda sign(w)``."""
         del progress, noise
         return gradient + strengths["strength"] * parameter.sign()

@@ -1,4 +1,4 @@
-"""Label smoothing (Szegedy et al. 2016)."""
+"""Label smoothing: targets are mixed with the uniform distribution (Szegedy et al. 2016)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class LabelSmoothing(Regularizer):
-    """A share epsilon of each target is spread evenly over all classes, under the study's loss."""
+    """Label smoothing: a share epsilon of each target is spread evenly over all classes, under the study's loss."""
 
     name = "label-smoothing"
     formula = "y <- (1 - epsilon) y + epsilon / M"
@@ -28,6 +28,6 @@ class LabelSmoothing(Regularizer):
     paper = search_spaces.label_smoothing.PAPER
 
     def targets(self, targets: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """``(1 - epsilon) y + epsilon / M``."""
+        """The smoothed targets, ``(1 - epsilon) y + epsilon / M``."""
         del progress
         return (1 - strengths["epsilon"]) * targets + strengths["epsilon"] / targets.shape[-1]

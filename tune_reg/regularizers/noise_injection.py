@@ -1,4 +1,4 @@
-"""Gaussian noise on the images (Bishop 1995)."""
+"""Noise injection: Gaussian noise on the images (Bishop 1995)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tune_reg.regularizers.registry import register
 
 @register
 class NoiseInjection(Regularizer):
-    """``x + lambda e``, fresh for each image and step; not clipped, labels unchanged, no noise at test time.
+    """Noise injection: Gaussian noise on the images in training, ``x + lambda e``, new for each image and step.
 
-    lambda is the standard deviation, in units of images in [0, 1].
+    lambda is the standard deviation, in units of images in [0, 1]. Noisy images are not clipped, labels stay, and
+    there is no noise in evaluation.
     """
 
     name = "noise-injection"
@@ -34,11 +35,11 @@ class NoiseInjection(Regularizer):
     paper = search_spaces.noise_injection.PAPER
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
-        """One number for each value of each image."""
+        """The shape of the images: one random number for each value."""
         return tuple(shape) if hook == "inputs" else None
 
     def inputs(self, inputs: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None) -> Tensor:
-        """``x + lambda e``."""
+        """The noisy images, ``x + lambda e``."""
         del progress
         assert noise is not None
         return inputs + strengths["strength"] * noise

@@ -1,4 +1,4 @@
-"""Regularizers by name: those of this package, each in its own file, and those that a user registers."""
+"""The registry of regularizers by name: those of this package, of installed packages, and of plugins."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ _REGISTERED: Final[dict[str, type[Regularizer]]] = {}
 
 
 def register(regularizer: _Class) -> _Class:
-    """Make a regularizer known by its name; a class decorator.
+    """Register a regularizer under its name; a class decorator.
 
     Raises ``TuneRegError`` where the class is incomplete or its name belongs to another class.
     """
     lack = incomplete(regularizer)
     if lack:
         raise TuneRegError(f"register({regularizer.__name__}): the class {lack}")
-    known = _REGISTERED.get(regularizer.name)
-    same = known is not None and (known.__module__, known.__qualname__) == (
+    registered = _REGISTERED.get(regularizer.name)
+    # A class that is defined again by the same code replaces the older one.
+    is_redefined = registered is not None and (registered.__module__, registered.__qualname__) == (
         regularizer.__module__,
         regularizer.__qualname__,
     )
-    if known is not None and not same:
-        raise TuneRegError(f"register({regularizer.__name__}): the name {regularizer.name!r} belongs to {known}")
+    if registered is not None and not is_redefined:
+        raise TuneRegError(f"register({regularizer.__name__}): the name {regularizer.name!r} belongs to {registered}")
     _REGISTERED[regularizer.name] = regularizer
     return regularizer
 
 
 def load_plugin(path: Path) -> None:
-    """Run a Python file of a user's, which registers regularizers; once a process. ``TuneRegError`` where it fails."""
+    """Run a user's Python file, which registers regularizers, once in a process; ``TuneRegError`` where it fails."""
     path = path.absolute()
     name = f"tune_reg_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
@@ -59,13 +60,13 @@ def load_plugin(path: Path) -> None:
 
 @functools.cache
 def _load_entry_points() -> None:
-    """Import what installed packages offer under the entry point ``tune_reg.regularizers``."""
+    """Import the regularizers of installed packages, which have the entry point ``tune_reg.regularizers``."""
     for entry_point in importlib.metadata.entry_points(group="tune_reg.regularizers"):
         entry_point.load()
 
 
 def regularizers() -> dict[str, type[Regularizer]]:
-    """All regularizers by name, in the order of their names: built-in, of installed packages, of plugins."""
+    """All regularizers by name, sorted: those of this package, of installed packages, and of plugins."""
     _load_entry_points()
     package = importlib.import_module("tune_reg.regularizers")
     for module in pkgutil.iter_modules(package.__path__):
@@ -83,7 +84,7 @@ def regularizer(name: str) -> type[Regularizer]:
     """
     if "+" in name:
         return combine(tuple(regularizer(part) for part in name.split("+")))
-    known = regularizers()
-    if name not in known:
-        raise TuneRegError(f"unknown regularizer {name!r}{did_you_mean(name, known)}")
-    return known[name]
+    registered = regularizers()
+    if name not in registered:
+        raise TuneRegError(f"unknown regularizer {name!r}{did_you_mean(name, registered)}")
+    return registered[name]

@@ -29,7 +29,7 @@ REFERENCE: Final = """@article{cho2019adaptive,
 
 
 def annealed(progress: Real, annealing: str, mu: Real, b: Real) -> Real:
-    """s_t / s: the annealing at ``progress``, 1 at its peak ``mu``; 1 throughout where it is constant."""
+    """The annealing factor s_t / s at ``progress``: 1 at the peak ``mu``, or 1 throughout for "constant"."""
     if annealing == "laplace":
         return laplace(mu, b)(progress)
     if annealing == "logistic":
@@ -38,7 +38,7 @@ def annealed(progress: Real, annealing: str, mu: Real, b: Real) -> Real:
 
 
 def diffusivity(residual: Tensor, s: Tensor | float, alpha: Tensor | float) -> Tensor:
-    """kappa: how much of each residual is exchanged with the other classes.
+    """The diffusivity kappa: how much of each residual is exchanged with the other classes.
 
     ``kappa = s / (1 + exp(-alpha d~))``, ``d~ = (d - mean d) / (std d + 1e-8)`` over the classes of each sample
     (equations 10, 18 and 19; population standard deviation). alpha = 0 gives the global variant ``s / 2``.
@@ -50,7 +50,7 @@ def diffusivity(residual: Tensor, s: Tensor | float, alpha: Tensor | float) -> T
 
 
 def smooth(residual: Tensor, kappa: Tensor, orientation: str = "row") -> Tensor:
-    """r: the residual after one smoothing layer (equation 22), without the M x M matrix.
+    """The residual r after one smoothing layer (equation 22), computed without the M x M matrix.
 
     ``w_jj = 1 - kappa_j``, ``w_jk = kappa_j / (M - 1)`` for k != j. "row": ``r = W d``, so each r_j is an average
     of residuals; this is ``d + kappa M / (M - 1) (mean d - d)``. "column": ``r = W^T d``, which keeps the sum.
@@ -76,7 +76,7 @@ def residual_smoothing_loss(
     output: str = "softmax",
     orientation: str = "row",
 ) -> Tensor:
-    """``1/B sum_i |r_i|^2``: the squared smoothed residual, summed over classes, averaged over the batch.
+    """The loss of residual smoothing, ``1/B sum_i |r_i|^2``: summed over classes, averaged over the batch.
 
     kappa is not differentiated: the paper chooses the regularity by the residual, then takes the step.
 
@@ -119,7 +119,7 @@ class ResidualSmoothingRegularizer(Regularizer):
     paper = search_spaces.residual_smoothing.PAPER
 
     def loss(self, outputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress) -> Tensor:
-        """``1/B sum_i |r_i|^2``."""
+        """The loss of residual smoothing, ``1/B sum_i |r_i|^2``."""
         return residual_smoothing_loss(
             outputs,
             targets,
@@ -130,18 +130,18 @@ class ResidualSmoothingRegularizer(Regularizer):
         )
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``lambda``."""
+        """The coefficient ``lambda`` of weight decay."""
         del progress
         return strengths["weight_decay"]
 
     def current_strength(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``s_t``."""
+        """The annealed scale ``s_t`` of the diffusivity."""
         annealing = "constant" if self.choices["variant"] == "local" else self.choices["annealing"]
         return strengths["scale"] * annealed(progress.step, annealing, strengths["mu"], strengths["b"])
 
 
 class ResidualSmoothingLoss(nn.Module):
-    """The loss of residual smoothing, for one's own training loop: ``loss(outputs, targets, step) -> scalar``.
+    """The loss of residual smoothing, for any training loop: ``loss(outputs, targets, step) -> scalar``.
 
     ``total_steps``: optimizer steps of the whole training, T; the annealing is taken at step / T.
     ``annealing``: "laplace", "logistic" or "constant" (the local variant). ``mu``: where it peaks; ``b``: its
@@ -198,7 +198,7 @@ class ResidualSmoothingLoss(nn.Module):
         self.output, self.orientation = output, orientation
 
     def forward(self, outputs: Tensor, targets: Tensor, step: int) -> Tensor:
-        """The loss of one batch at optimizer step ``step``."""
+        """The loss of one batch at the optimizer step ``step``: scalar."""
         if outputs.ndim != 2 or outputs.shape[1] < 2:
             raise ValueError(f"outputs must be [B, M] with M >= 2 classes, but got {list(outputs.shape)}")
         if targets.shape != outputs.shape[:1] or targets.is_floating_point():

@@ -17,10 +17,11 @@ from tune_reg.regularizers.weight_decay_taper import REFERENCE
 
 @register
 class SparseGradients(Regularizer):
-    """Between two points of the training, a fixed random share of the weights gets no update, decay included.
+    """Sparse gradients: between two points of the training, a random share of the weights gets no update.
 
-    The mask is drawn when the share changes and is kept until it changes again; momentum of masked weights is set
-    to zero. Biases and batch normalisation always learn. Before and after, training is dense.
+    The mask is drawn when the share changes, and kept until the share changes again. The whole update is masked, weight
+    decay included, and the momentum of masked weights is set to 0. Biases and batch normalisation always learn. Before
+    ``begin`` and from ``end`` on, training is dense.
     """
 
     name = "sparse-gradients"
@@ -37,18 +38,18 @@ class SparseGradients(Regularizer):
     paper = search_spaces.sparse_gradients.PAPER
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``lambda``."""
+        """The coefficient ``lambda`` of weight decay."""
         del progress
         return strengths["weight_decay"]
 
     def sparsity(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``q`` from begin on and before end."""
+        """The share ``q`` of resting weights: as given between begin and end, else 0."""
         begun = progress.epoch >= strengths["begin"]
         over = (progress.epoch >= strengths["end"]) & (strengths["end"] < 1)
         return strengths["sparsity"] * (begun & ~over)
 
     def current_strength(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``q`` in this epoch."""
+        """The share ``q`` of resting weights in this epoch."""
         return self.sparsity(strengths, progress)
 
 
@@ -93,7 +94,7 @@ class SparseGradientSGD(PerParameterOptimizer):
 
     @torch.no_grad()
     def set_sparsity(self, q: float) -> None:
-        """Let a share ``q`` in [0, 1) of the weights rest; the mask is drawn anew only where q changes."""
+        """Let a share ``q`` in [0, 1) of the weights rest; a new mask is drawn only where ``q`` changes."""
         if not 0 <= q < 1:
             raise ValueError(f"0 <= q < 1 must hold, but got q={q}")
         if q == self.sparsity:
@@ -109,11 +110,11 @@ class SparseGradientSGD(PerParameterOptimizer):
                         state["momentum_buffer"].mul_(state["mask"])
 
     def state_dict(self) -> dict[str, Any]:
-        """The state with the sparsity, so that a resumed training keeps its masks."""
+        """The state of the optimizer with the sparsity, so that a resumed training keeps its masks."""
         return {**super().state_dict(), "sparsity": self.sparsity}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state, masks and sparsity included."""
+        """Load a state of ``state_dict``, with masks and sparsity."""
         super().load_state_dict({key: value for key, value in state_dict.items() if key != "sparsity"})
         self.sparsity = state_dict["sparsity"]
 

@@ -1,4 +1,4 @@
-"""Constant weight decay, as in ``torch.optim.SGD``."""
+"""Weight decay: constant and coupled, as in ``torch.optim.SGD``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_reg.regularizers.registry import register
 
 @register
 class WeightDecay(Regularizer):
-    """Coupled L2 decay: ``lambda w`` is added to every gradient, before momentum."""
+    """Weight decay, coupled L2: ``lambda w`` is added to every gradient, before momentum."""
 
     name = "weight-decay"
     formula = "g <- g + lambda w"
@@ -28,6 +28,6 @@ class WeightDecay(Regularizer):
     paper = search_spaces.weight_decay.PAPER
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``lambda``."""
+        """The coefficient ``lambda``."""
         del progress
         return strengths["weight_decay"]

@@ -1,4 +1,4 @@
-"""Weight decay adapted to the learning rate: the lower the one, the higher the other."""
+"""Weight decay that rises as the learning rate falls, by a scheme of the paper or a free taper."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _SCHEMES: Final = {"sch01": (1.0, 8.0, 16.0), "sch02": (1.0, 4.0, 8.0)}
 
 
 def scheme_factor(learning_rate_factor: Tensor, scheme: str) -> Tensor:
-    """The factor on lambda of a scheme of table 1, a step function of the relative learning rate.
+    """The factor on lambda by a scheme of table 1: a step function of the relative learning rate.
 
     >>> scheme_factor(torch.tensor([1.0, 0.1, 0.01, 1e-3, 1e-4]), "sch01")
     tensor([ 1.,  1.,  8., 16., 16.])
     """
-    # Between the decades of the table, where rounding cannot reach.
+    # Between the decades of the table, so that rounding does not decide.
     steps = learning_rate_factor.new_tensor([10**-2.5, 10**-1.5])
     low, middle, high = _SCHEMES[scheme]
     return learning_rate_factor.new_tensor([high, middle, low])[torch.bucketize(learning_rate_factor, steps)]
@@ -37,7 +37,10 @@ def scheme_factor(learning_rate_factor: Tensor, scheme: str) -> Tensor:
 def taper_factor(
     learning_rate_factor: Tensor, onset: Tensor | float, power: Tensor | float, ceiling: Tensor | float
 ) -> Tensor:
-    """``min(ceiling, max(1, (onset / f)^power))`` of the relative learning rate f: 1 until f falls below the onset."""
+    """The factor on lambda of a free taper, ``min(ceiling, max(1, (onset / f)^power))``, f the relative learning rate.
+
+    It is 1 until f falls below the onset.
+    """
     factor = (onset / learning_rate_factor) ** power
     return torch.minimum(torch.clamp(factor, min=1.0), torch.as_tensor(ceiling, dtype=factor.dtype))
 
@@ -46,7 +49,7 @@ def taper_factor(
 class WeightDecayTaper(Regularizer):
     """Coupled L2 decay whose lambda is a function of the learning rate: a scheme of the paper, or a free taper.
 
-    With a warm restart the learning rate returns, and lambda with it.
+    A warm restart brings the learning rate back, and with it lambda.
     """
 
     name = "weight-decay-taper"
@@ -64,7 +67,7 @@ class WeightDecayTaper(Regularizer):
     paper = search_spaces.weight_decay_taper.PAPER
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``lambda(lr)``."""
+        """The coefficient ``lambda`` at the learning rate in use."""
         taper, relative = self.choices["taper"], progress.learning_rate_factor
         if taper == "free":
             factor = taper_factor(relative, strengths["onset"], strengths["power"], strengths["ceiling"])
@@ -73,5 +76,5 @@ class WeightDecayTaper(Regularizer):
         return strengths["weight_decay"] * factor
 
     def current_strength(self, strengths: Strengths, progress: Progress) -> Tensor:
-        """``lambda(lr)``."""
+        """The coefficient ``lambda`` at the learning rate in use."""
         return self.weight_decay(strengths, progress)

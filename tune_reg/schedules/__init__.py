@@ -1,8 +1,8 @@
-"""Strength and learning rate as functions of progress in [0, 1].
+"""Schedules: strengths and learning rates as functions of progress in [0, 1].
 
-Each function here returns a frozen, comparable callable. Progress, and the parameters of the annealings, may be
-floats or tensors of any shape; the result has the shape of their broadcast. As a learning-rate schedule in a
-study the value is a factor on ``learning_rate``. The engine updates once an epoch, at progress ``e / (E - 1)``
+Each function of this package returns a frozen, comparable callable. Progress, and the parameters of the annealings,
+may be floats or tensors of any shape; the result has the shape of their broadcast. As a learning-rate schedule in a
+study the value is a factor on ``learning_rate``. The engine asks a schedule once an epoch, at progress ``e / (E - 1)``
 for epoch e of 0 .. E - 1, so that the last epoch has exactly the end value, and a boundary at ``k / E`` takes
 effect in epoch k.
 """

@@ -1,4 +1,4 @@
-"""What a schedule is."""
+"""The base of all schedules."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Real = float | Tensor
 
 
 class Schedule:
-    """A function of progress that can be compared, hashed and written into a study file."""
+    """A schedule: a function of progress that can be compared, hashed and written into a study file."""
 
-    #: As in a study file; its other parameters are the fields.
+    #: The name of the kind in a study file, beside which the fields stand as parameters.
     kind: ClassVar[str]
 
     def __call__(self, progress: Real) -> Real:
@@ -21,21 +21,21 @@ class Schedule:
         raise NotImplementedError
 
     def to_plain(self) -> dict[str, Any]:
-        """What a study file says of it: numbers, text, lists and tables alone.
+        """The schedule as a study file gives it: a table of numbers, text, lists and tables.
 
-        ``schedule_from_plain`` makes an equal schedule of it.
+        ``schedule_from_plain`` makes an equal schedule from the table.
         """
         fields = dataclasses.fields(self)  # type: ignore[arg-type]  # a schedule that is no dataclass has no plain form
         return {"kind": self.kind, **{field.name: _plain(getattr(self, field.name)) for field in fields}}
 
 
 def as_kind(name: str) -> str:
-    """The spelling of study files: hyphens, not underscores."""
+    """The name of a kind as study files spell it: with hyphens, not underscores."""
     return name.replace("_", "-")
 
 
 def rising_inside(boundaries: tuple[float, ...]) -> None:
-    """Refuse boundaries that do not rise strictly inside (0, 1)."""
+    """Raise ``ValueError`` for boundaries that do not rise strictly inside (0, 1)."""
     if list(boundaries) != sorted(set(boundaries)) or not all(0 < b < 1 for b in boundaries):
         raise ValueError(f"boundaries must rise strictly inside (0, 1), but got {list(boundaries)}")
 

@@ -1,4 +1,4 @@
-"""Schedules made of other schedules."""
+"""Schedules that are made of other schedules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tune_reg.schedules.curves import Piecewise
 
 @dataclass(frozen=True)
 class WarmRestarts(Schedule):
-    """``schedule`` run through anew from each of ``boundaries`` on."""
+    """Warm restarts: ``schedule`` begins again at each of ``boundaries``."""
 
     kind: ClassVar[str] = "warm-restarts"
     schedule: Schedule
@@ -25,27 +25,27 @@ class WarmRestarts(Schedule):
         rising_inside(self.boundaries)
 
     def __call__(self, progress: Real) -> Real:
-        """``schedule`` at the progress within the present cycle."""
+        """The value of ``schedule`` at the progress within the current cycle."""
         start = Piecewise(self.boundaries, (0.0, *self.boundaries))(progress)
         end = Piecewise(self.boundaries, (*self.boundaries, 1.0))(progress)
         return self.schedule((progress - start) / (end - start))
 
 
 class LearningRateCoupled(Schedule):
-    """A function of the learning rate as a share of that at progress 0."""
+    """A strength as a function of the learning rate, relative to the learning rate at progress 0."""
 
     kind: ClassVar[str] = "learning-rate-coupled"
     learning_rate: Schedule
 
     def __call__(self, progress: Real) -> Real:
-        """The value where the learning rate is what it is at ``progress``."""
+        """The value for the learning rate at ``progress``."""
         relative = self.learning_rate(progress) / self.learning_rate(0.0)
         if isinstance(relative, Tensor):
             return self.at(relative)
         return float(self.at(torch.tensor(relative, dtype=torch.float64)))
 
     def at(self, relative: Tensor) -> Tensor:
-        """The value at learning rates relative to the first, of any shape."""
+        """The value at relative learning rates, of any shape."""
         raise NotImplementedError
 
     def _check_start(self) -> None:
@@ -56,7 +56,7 @@ class LearningRateCoupled(Schedule):
 
 @dataclass(frozen=True)
 class LearningRateTable(LearningRateCoupled):
-    """``values[i]`` once the relative learning rate has fallen to ``breakpoints[i - 1]``."""
+    """A table over the learning rate: ``values[i]`` once its relative value has fallen to ``breakpoints[i - 1]``."""
 
     learning_rate: Schedule
     breakpoints: tuple[float, ...]
@@ -75,15 +75,15 @@ class LearningRateTable(LearningRateCoupled):
         self._check_start()
 
     def at(self, relative: Tensor) -> Tensor:
-        """The value of the row that ``relative`` lies in."""
-        # A millionth above: a learning rate of 0.1 x 0.01 is to count as fallen to 0.01, however it was rounded.
+        """The value of the row of the table that ``relative`` lies in."""
+        # A millionth above: a learning rate of 0.1 x 0.01 must count as fallen to 0.01, however it is rounded.
         edges = relative.new_tensor([b * (1 + 1e-6) for b in reversed(self.breakpoints)])
         return relative.new_tensor(self.values[::-1])[torch.bucketize(relative, edges)]
 
 
 @dataclass(frozen=True)
 class LearningRatePower(LearningRateCoupled):
-    """``min(ceiling, max(1, (onset / f)^power))`` of the relative learning rate f."""
+    """A power of the relative learning rate f, bounded on both sides: ``min(ceiling, max(1, (onset / f)^power))``."""
 
     learning_rate: Schedule
     onset: float
@@ -100,13 +100,13 @@ class LearningRatePower(LearningRateCoupled):
         self._check_start()
 
     def at(self, relative: Tensor) -> Tensor:
-        """1 until ``relative`` falls below the onset, ``ceiling`` where it is 0."""
+        """The value at ``relative``: 1 until ``relative`` falls below the onset, ``ceiling`` where it is 0."""
         factor = (self.onset / relative.clamp(min=0.0)) ** self.power
         return factor.clamp(min=1.0).clamp(max=self.ceiling)
 
 
 def warm_restarts(schedule: Schedule, boundaries: Sequence[float]) -> WarmRestarts:
-    """``schedule`` from its beginning again at each of ``boundaries``.
+    """Warm restarts: ``schedule`` begins again at each of ``boundaries``.
 
     >>> from tune_reg.schedules import cosine
     >>> restart = warm_restarts(cosine(), [0.5])
@@ -125,11 +125,11 @@ def learning_rate_coupled(
     power: float | None = None,
     ceiling: float | None = None,
 ) -> LearningRateCoupled:
-    """A strength as a function of f, the learning rate as a share of that at progress 0.
+    """A strength as a function of f, the learning rate relative to the learning rate at progress 0.
 
     Either a table: ``values[0]`` while f is above ``breakpoints[0]``, ``values[1]`` once it has fallen to it, and so
-    on; or a power: ``min(ceiling, max(1, (onset / f)^power))``. Where a warm restart brings the learning rate back,
-    the strength comes back with it.
+    on; or a power: ``min(ceiling, max(1, (onset / f)^power))``. A warm restart that brings the learning rate back also
+    brings the strength back.
 
     >>> from tune_reg.schedules import piecewise
     >>> drops = piecewise([0.25, 0.5, 0.75], [1.0, 0.1, 0.01, 0.001])

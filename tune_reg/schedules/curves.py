@@ -1,4 +1,4 @@
-"""Schedules that are given by a few numbers."""
+"""Schedules that a few numbers describe."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tune_reg.schedules.base import Real, Schedule, rising_inside
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The same value throughout."""
+    """A constant schedule: one value throughout."""
 
     kind: ClassVar[str] = "constant"
     value: float = 1.0
 
     def __call__(self, progress: Real) -> Real:
-        """``value``."""
+        """The value, whatever ``progress`` is."""
         return torch.full_like(progress, self.value) if isinstance(progress, Tensor) else self.value
 
 
 @dataclass(frozen=True)
 class Piecewise(Schedule):
-    """``values[i]`` from ``boundaries[i - 1]`` on, until ``boundaries[i]``."""
+    """A piecewise constant schedule: ``values[i]`` from ``boundaries[i - 1]`` on, until ``boundaries[i]``."""
 
     kind: ClassVar[str] = "piecewise"
     boundaries: tuple[float, ...]
@@ -43,7 +43,7 @@ class Piecewise(Schedule):
         rising_inside(self.boundaries)
 
     def __call__(self, progress: Real) -> Real:
-        """The value of the piece that ``progress`` lies in."""
+        """The value of the piece in which ``progress`` lies."""
         if isinstance(progress, Tensor):
             boundaries = progress.new_tensor(self.boundaries)
             return progress.new_tensor(self.values)[torch.bucketize(progress, boundaries, right=True)]
@@ -52,7 +52,7 @@ class Piecewise(Schedule):
 
 @dataclass(frozen=True)
 class Steps(Schedule):
-    """``start``, times ``factor`` at each multiple of ``every`` inside (0, 1)."""
+    """A schedule of steps: ``start``, multiplied by ``factor`` at each multiple of ``every`` inside (0, 1)."""
 
     kind: ClassVar[str] = "steps"
     start: float = 1.0
@@ -66,13 +66,13 @@ class Steps(Schedule):
             raise ValueError(f"every must be in [0.0001, 1], a share of the training, but got {self.every}")
 
     def __call__(self, progress: Real) -> Real:
-        """``start factor^k`` after k multiples."""
+        """The value ``start factor^k`` after k steps."""
         return self.pieces(progress)
 
     @functools.cached_property
     def pieces(self) -> Piecewise:
-        """The same, written out."""
-        # The last multiple may be 1 but for rounding, and the end of training is no place for a step.
+        """The steps as a piecewise constant schedule."""
+        # The last multiple may differ from 1 by rounding alone, and there is no step at the end of training.
         n = math.ceil(1 / self.every - 1e-9)
         boundaries = tuple(round(k * self.every, 12) for k in range(1, n))
         return Piecewise(boundaries, tuple(self.start * self.factor**k for k in range(n)))
@@ -80,7 +80,7 @@ class Steps(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """Geometric from ``start`` at 0 to ``end`` at 1, both exact and > 0."""
+    """An exponential schedule from ``start`` at 0 to ``end`` at 1, both exact and > 0."""
 
     kind: ClassVar[str] = "exponential"
     start: float = 1.0
@@ -91,7 +91,7 @@ class Exponential(Schedule):
         _positive("end", self.end)
 
     def __call__(self, progress: Real) -> Real:
-        """``start^(1 - progress) end^progress``."""
+        """The value ``start^(1 - progress) end^progress``."""
         if isinstance(progress, Tensor):
             return torch.pow(self.start, 1 - progress) * torch.pow(self.end, progress)
         return float(self.start ** (1 - progress) * self.end**progress)
@@ -110,8 +110,8 @@ class Sigmoid(Schedule):
         _positive("steepness", self.steepness)
 
     def __call__(self, progress: Real) -> Real:
-        """``end + (start - end) q(progress)`` with q the rescaled, falling sigmoid."""
-        # The sigmoids of the formula as hyperbolic tangents: no steepness overflows, and both ends are exact.
+        """The value ``end + (start - end) q(progress)``, with q the rescaled, falling sigmoid."""
+        # Sigmoids written as hyperbolic tangents: no steepness overflows, and both ends are exact.
         q = (1 - _tanh(self.steepness / 2 * (progress - 0.5)) / math.tanh(self.steepness / 4)) / 2
         return self.start * q + self.end * (1 - q)
 
@@ -125,7 +125,7 @@ class Cosine(Schedule):
     end: float = 0.0
 
     def __call__(self, progress: Real) -> Real:
-        """``end + (start - end) (1 + cos(pi progress)) / 2``."""
+        """The value ``end + (start - end) (1 + cos(pi progress)) / 2``."""
         cosine = torch.cos(math.pi * progress) if isinstance(progress, Tensor) else math.cos(math.pi * progress)
         q = (1 + cosine) / 2
         return self.start * q + self.end * (1 - q)
@@ -143,7 +143,7 @@ class Laplace(Schedule):
         _positive("b", self.b)
 
     def __call__(self, progress: Real) -> Real:
-        """``exp(-|progress - mu| / b)``."""
+        """The value ``exp(-|progress - mu| / b)``."""
         return _two_sided(progress, self.mu, self.b)
 
 
@@ -159,18 +159,18 @@ class Logistic(Schedule):
         _positive("b", self.b)
 
     def __call__(self, progress: Real) -> Real:
-        """``sech((progress - mu) / (2 b))**2``, written so that a small b does not overflow."""
+        """The value ``sech((progress - mu) / (2 b))**2``, computed so that a small b does not overflow."""
         tail = _two_sided(progress, self.mu, self.b)
         return 4 * tail / (1 + tail) ** 2
 
 
 def constant(value: float = 1.0) -> Constant:
-    """``value`` throughout."""
+    """A constant schedule: ``value`` throughout."""
     return Constant(value)
 
 
 def piecewise(boundaries: Sequence[float], values: Sequence[float]) -> Piecewise:
-    """Steps: ``values[0]`` until ``boundaries[0]``, then ``values[1]``, and so on.
+    """A piecewise constant schedule: ``values[0]`` until ``boundaries[0]``, then ``values[1]``, and so on.
 
     >>> drop = piecewise([0.75], [0.1, 0.001])
     >>> drop(0.74), drop(0.75)
@@ -180,7 +180,7 @@ def piecewise(boundaries: Sequence[float], values: Sequence[float]) -> Piecewise
 
 
 def steps(start: float = 1.0, factor: float = 0.1, every: float = 0.25) -> Steps:
-    """``start factor^k`` from progress ``k every`` on: a drop at regular shares of the training, none at its end.
+    """A schedule of steps: ``start factor^k`` from progress ``k every`` on, without a step at the end.
 
     >>> halved = steps(8.0, 0.5, every=0.25)
     >>> [halved(p) for p in (0.0, 0.25, 0.5, 0.75, 1.0)]
@@ -190,7 +190,7 @@ def steps(start: float = 1.0, factor: float = 0.1, every: float = 0.25) -> Steps
 
 
 def exponential(start: float = 1.0, end: float = 0.01) -> Exponential:
-    """Geometric from ``start`` to ``end``: ``start (end / start)^p``, the same ratio over the same share.
+    """An exponential schedule from ``start`` to ``end``: ``start (end / start)^p``.
 
     >>> exponential(1.0, 0.01)(0.5)
     0.1
@@ -247,6 +247,6 @@ def _tanh(x: Real) -> Real:
 
 
 def _positive(name: str, value: Real) -> None:
-    # Tensors are not looked at: they may live on a GPU or inside a transform.
+    # The values of tensors are not checked: they may live on a GPU or inside a transform.
     if not isinstance(value, Tensor) and not value > 0:
         raise ValueError(f"{name} must be > 0, but got {value}")

@@ -1,4 +1,4 @@
-"""Table 1 of "Adapting Regularization with Learning Rate For Better Generalization in Neural Networks"."""
+"""Table 1 of "Adapting Regularization with Learning Rate For Better Generalization in Neural Networks" as schedules."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 from tune_reg.errors import StudyError, did_you_mean
 from tune_reg.schedules.curves import Piecewise
 
-#: Of its training: one phase of 5 x 50 epochs and, after warm restarts, two of 5 x 20.
+#: The paper's training: one phase of 5 x 50 epochs and, after warm restarts, two of 5 x 20.
 EPOCHS: Final = 450
 
 _LAST_EPOCHS: Final = (50, 100, 150, 200, 250, 270, 290, 310, 330, 350, 370, 390, 410, 430)
 
 
 def _table(*phases: tuple[float, ...]) -> Piecewise:
-    """A column of the table, five rows a phase."""
+    """A column of the table as a schedule, with five rows in each phase."""
     return Piecewise(tuple(k / EPOCHS for k in _LAST_EPOCHS), tuple(value for phase in phases for value in phase))
 
 
@@ -23,7 +23,7 @@ _SCH01: Final = (1e-4, 1e-4, 8e-4, 16e-4, 16e-4)
 _SCH02: Final = (1e-4, 1e-4, 4e-4, 8e-4, 8e-4)
 _DENSE: Final = (0.0, 0.0, 0.0, 0.0, 0.0)
 
-#: The values of the table, not factors: learning rate, weight decay (Sch. 01, 02), sparsity (Sch. 21 to 23).
+#: The columns of the table by name: learning rate, weight decay (Sch. 01, 02), sparsity (Sch. 21 to 23), as values.
 PRESETS: Final[dict[str, Piecewise]] = {
     "learning-rate": _table(_LEARNING_RATE, _LEARNING_RATE, _LEARNING_RATE),
     "sch01": _table(_SCH01, _SCH01, _SCH01),
@@ -35,7 +35,7 @@ PRESETS: Final[dict[str, Piecewise]] = {
 
 
 def paper_schedule(name: str) -> Piecewise:
-    """A column of the table: "learning-rate", "sch01", "sch02", "sch21", "sch22" or "sch23".
+    """A column of table 1 as a schedule: "learning-rate", "sch01", "sch02", "sch21", "sch22" or "sch23".
 
     >>> sch01 = paper_schedule("sch01")
     >>> [sch01((epoch - 1) / 449) for epoch in (100, 101, 151, 251, 450)]

@@ -1,4 +1,4 @@
-"""Schedules as a study file gives them."""
+"""Schedules from the tables and texts of a study file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tune_reg.schedules.curves import (
 )
 from tune_reg.schedules.paper import PRESETS
 
-#: The kinds that a study file can name, and their parameters.
+#: The kinds of schedules that a study file can name, and the functions whose parameters they have.
 KINDS: Final[dict[str, Callable[..., Schedule]]] = {
     "constant": constant,
     "piecewise": piecewise,
@@ -41,7 +41,7 @@ _NESTED: Final = ("schedule", "learning_rate")
 
 
 def schedule_from_plain(plain: Mapping[str, Any]) -> Schedule:
-    """The schedule that a study file gives: ``{kind = "sigmoid", end = 0.01}``.
+    """The schedule of a table of a study file, such as ``{kind = "sigmoid", end = 0.01}``.
 
     >>> schedule_from_plain({"kind": "cosine"})
     Cosine(start=1.0, end=0.0)
@@ -49,25 +49,25 @@ def schedule_from_plain(plain: Mapping[str, Any]) -> Schedule:
     WarmRestarts(schedule=Cosine(start=1.0, end=0.0), boundaries=(0.5,))
     """
     parameters = dict(plain)
-    given = parameters.pop("kind", None)
-    kind = as_kind(given) if isinstance(given, str) else None
+    name = parameters.pop("kind", None)
+    kind = as_kind(name) if isinstance(name, str) else None
     if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, but got {given!r}")
-    known = list(inspect.signature(KINDS[kind]).parameters)
-    unknown = sorted(set(parameters) - set(known))
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, but got {name!r}")
+    legal = list(inspect.signature(KINDS[kind]).parameters)
+    unknown = sorted(set(parameters) - set(legal))
     if unknown:
-        raise ValueError(f"a {kind} schedule has the parameters {', '.join(known)}, but got {', '.join(unknown)}")
-    parameters = {name: _checked(kind, name, value) for name, value in parameters.items()}
+        raise ValueError(f"a {kind} schedule has the parameters {', '.join(legal)}, but got {', '.join(unknown)}")
+    parameters = {key: _checked(kind, key, value) for key, value in parameters.items()}
     try:
         return KINDS[kind](**parameters)
     except TypeError:
         raise ValueError(
-            f"a {kind} schedule needs {', '.join(known)}, but got {', '.join(parameters) or 'nothing'}"
+            f"a {kind} schedule needs {', '.join(legal)}, but got {', '.join(parameters) or 'nothing'}"
         ) from None
 
 
 def schedule_from_text(text: str) -> Schedule | None:
-    """The schedule that a text names by itself: a column of a paper's table, or a table as JSON; None for a kind.
+    """The schedule that a text gives as a whole: a column of a paper's table, or JSON; None for the name of a kind.
 
     >>> schedule_from_text('{"kind": "steps", "factor": 0.5}'), schedule_from_text("cosine")
     (Steps(start=1.0, factor=0.5, every=0.25), None)
@@ -83,7 +83,7 @@ def schedule_from_text(text: str) -> Schedule | None:
 
 
 def _checked(kind: str, name: str, value: Any) -> Any:
-    """``value`` if it is what the parameter takes; a nested schedule made."""
+    """The value of a parameter, with a nested table made into a schedule; ``ValueError`` for a wrong type."""
     if name in _NESTED:
         if isinstance(value, str):
             return schedule_from_plain({"kind": value})

@@ -42,14 +42,14 @@ class Method:
 
     @property
     def kind(self) -> type[Regularizer]:
-        """The regularizer's class."""
+        """The class of the regularizer, or of several as one."""
         return regularizer(self.regularizer)
 
     def to_plain(self, name: str) -> dict[str, Any]:
-        """The table of a study file that says the same."""
+        """The method as a table of a study file."""
         plain = {_SPACE: self.space.reference} if isinstance(self.space, DefinedByRun) else self.space.to_plain()
-        own = {} if self.regularizer == name else {_REGULARIZER: self.regularizer}
-        return {**own, **plain, _START: [dict(values) for values in self.space.start]}
+        named = {} if self.regularizer == name else {_REGULARIZER: self.regularizer}
+        return {**named, **plain, _START: [dict(values) for values in self.space.start]}
 
 
 def method(name: str, table: Any) -> Method:
@@ -164,8 +164,8 @@ def _check(names: str, kind: type[Regularizer], given: SearchSpace, key: str) ->
             return _check_schedule(owner, given, key.removeprefix(f"{name}_"), entry)
     if key in TrainingSettings.OWN:
         return _check_setting(key, entry)
-    known = [*hyperparameters, *TrainingSettings.OWN]
-    raise SpaceError(f"{key}: {names} has no such hyperparameter{did_you_mean(key, known)}")
+    possible = [*hyperparameters, *TrainingSettings.OWN]
+    raise SpaceError(f"{key}: {names} has no such hyperparameter{did_you_mean(key, possible)}")
 
 
 def check_bounds(hyperparameter: Hyperparameter, entry: Domain | Value) -> None:
@@ -195,9 +195,9 @@ def _check_schedule(hyperparameter: Hyperparameter, given: SearchSpace, paramete
         for kind in kinds:
             _check_kind(hyperparameter, str(kind))
         return
-    known = {p for kind in kinds for p in _parameters(str(kind))}
-    if parameter not in known:
-        raise SpaceError(f"{name}_{parameter}: no such parameter{did_you_mean(parameter, sorted(known))}")
+    possible = {p for kind in kinds for p in _parameters(str(kind))}
+    if parameter not in possible:
+        raise SpaceError(f"{name}_{parameter}: no such parameter{did_you_mean(parameter, sorted(possible))}")
     if parameter in ("value", "start", "end"):  # these are values of the hyperparameter itself
         for value in _extremes(entry):
             violation = hyperparameter.violation(value)

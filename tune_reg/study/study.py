@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -58,34 +58,11 @@ class Study(Table):
     robustness: RobustnessSettings = RobustnessSettings()
     resources: ResourceSettings = ResourceSettings()
 
-    if TYPE_CHECKING:
-        # What may be passed, for editors and type checkers: tables may be mappings. At run time pydantic decides.
-        def __init__(
-            self,
-            *,
-            name: str,
-            dataset: str,
-            model: str,
-            regularizers: Mapping[str, Any] | Sequence[str | Sequence[str]],
-            baseline: str = ...,
-            fractions: list[float] = ...,
-            images_per_class: list[int] = ...,
-            protocol: Protocol = ...,
-            seed: int = ...,
-            training: TrainingSettings | Mapping[str, Any] = ...,
-            search: SearchSettings | Mapping[str, Any] = ...,
-            confirm: ConfirmSettings | Mapping[str, Any] = ...,
-            robustness: RobustnessSettings | Mapping[str, Any] = ...,
-            resources: ResourceSettings | Mapping[str, Any] = ...,
-        ) -> None: ...
-
-    else:
-
-        def __init__(self, **keys: Any) -> None:
-            try:
-                super().__init__(**keys)
-            except ValidationError as error:
-                raise StudyError("\n".join(error_lines(error, Study))) from None
+    def __init__(self, **keys: Any) -> None:
+        try:
+            super().__init__(**keys)
+        except ValidationError as error:
+            raise StudyError("\n".join(error_lines(error, Study))) from None
 
     @field_validator("regularizers", mode="before")
     @classmethod

@@ -25,11 +25,11 @@ class EpochSettings(NamedTuple):
     """The numbers that hold for a whole epoch."""
 
     learning_rate: float
-    #: Of the regularizer, for the table of epochs.
+    #: How strong the regularizer is, for the table of epochs.
     strength: float
-    #: Coupled, added by the optimizer.
+    #: The coefficient of coupled weight decay, which the optimizer adds.
     weight_decay: float
-    #: Probability to drop a unit.
+    #: The probability to drop a unit in the dropout layers.
     dropout: float
 
 

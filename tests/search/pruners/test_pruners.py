@@ -10,9 +10,11 @@ from optuna.trial import TrialState
 from search_spaces import SearchSpace, uniform
 from tune_reg.search import pruners
 from tune_reg.search.ask_tell import AskTell
-from tune_reg.search.pruners.halving import PredictedHalving, SuccessiveHalving
-from tune_reg.search.pruners.wilcoxon import WilcoxonOverSeeds
-from tune_reg.study import PrunerName, SearchSettings, Task
+from tune_reg.search.pruners.predicted_halving import PredictedHalving
+from tune_reg.search.pruners.successive_halving import SuccessiveHalving
+from tune_reg.search.pruners.wilcoxon_over_seeds import WilcoxonOverSeeds
+from tune_reg.study import SearchSettings, Task
+from tune_reg.study.settings import PrunerName
 
 NAMES = get_args(PrunerName)
 
@@ -21,37 +23,37 @@ def settings(name, **keys):
     return SearchSettings(pruner=name, seeds=4 if name == "wilcoxon" else 1, **keys)
 
 
-def search(path, name, *, new_brain_each_trial):
+def search(path, name, *, new_each_trial):
     """The epochs that each trial was trained for."""
     path.mkdir()
     task = Task("a", 1.0, SearchSpace({"x": uniform(0, 1)}), 40)
-    lengths, mind = [], None
+    lengths, search_ = [], None
     for _ in range(40):
-        if mind is None or new_brain_each_trial:
-            own = settings(name, sampler="random", reduction_factor=2)
-            mind = AskTell(path / "journal", [task], own, epochs=8, seed=5)
-        trial = mind.ask()
+        if search_ is None or new_each_trial:
+            chosen = settings(name, sampler="random", reduction_factor=2)
+            search_ = AskTell(path / "journal", [task], chosen, epochs=8, seed=5)
+        trial = search_.ask()
         for epoch in range(1, 9):
-            if mind.report(trial, epoch, trial.params["x"] - 1 / epoch) and epoch < 8:
-                mind.tell(trial, "pruned")
+            if search_.report(trial, epoch, trial.params["x"] - 1 / epoch) and epoch < 8:
+                search_.tell(trial, "pruned")
                 break
         else:
-            mind.tell(trial, "complete", trial.params["x"])
+            search_.tell(trial, "complete", trial.params["x"])
         lengths.append(epoch)
     return lengths
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_interrupted_search_stops_what_the_uninterrupted_one_stops(tmp_path, name):
-    through = search(tmp_path / "a", name, new_brain_each_trial=False)
-    assert through == search(tmp_path / "b", name, new_brain_each_trial=True)
+    through = search(tmp_path / "a", name, new_each_trial=False)
+    assert through == search(tmp_path / "b", name, new_each_trial=True)
     assert (min(through) < 8) == (name not in ("none", "wilcoxon"))  # which stops between seeds, not epochs
     assert max(through) == 8
 
 
 def test_hyperband_trains_some_trials_longer_than_asha_before_it_stops_them(tmp_path):
-    asha = search(tmp_path / "a", "asha", new_brain_each_trial=False)
-    hyperband = search(tmp_path / "b", "hyperband", new_brain_each_trial=False)
+    asha = search(tmp_path / "a", "asha", new_each_trial=False)
+    hyperband = search(tmp_path / "b", "hyperband", new_each_trial=False)
     assert hyperband.count(1) < asha.count(1)
     assert hyperband.count(8) > asha.count(8)
 

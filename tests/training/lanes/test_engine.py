@@ -1,11 +1,9 @@
-"""Lanes against single runs, in float64: in float32 training amplifies the rounding of batched kernels."""
+"""Lanes against single runs, in float64: training in float32 amplifies the rounding of batched kernels."""
 
 import pytest
 import torch
 from torch import nn
 
-from tune_reg import data
-from tune_reg.data import Dataset
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key
@@ -13,9 +11,12 @@ from tune_reg.training.lanes.inputs import LaneInputs
 from tune_reg.training.lanes.networks import LaneNetworks
 from tune_reg.training.lanes.step import LaneStep
 
+#: Training and test images of the fixture ``tiny``.
+TINY = (120, 30)
+
 MODELS = ("nn-2-small", "lenet-4", "small-cnn", "resnet-8-keras")
 
-#: Other ways through the same code, on the quickest model.
+#: Choices and combinations that take other paths through the code, tested on the quickest model.
 VARIANTS = [
     ("adadecay", {"mode": "decoupled"}),
     ("weight-decay-taper", {"taper": "sch01"}),
@@ -34,22 +35,12 @@ FACTORS = (0.5, 0.8, 0.9)
 
 
 @pytest.fixture(scope="module")
-def tiny():
-    digits = data.load("digits")
-    images, labels = digits.train_images[:120], digits.train_labels[:120]
-    return Dataset("tiny", images, labels, digits.test_images[:30], digits.test_labels[:30], classes=10)
-
-
-@pytest.fixture(scope="module")
-def noise():
+def noise(random_images):
     """Images without two equal patches.
 
-    Where two pixels tie in a max pooling, which one gets the gradient is up to rounding, and so is a penalty on it.
+    Where two pixels tie in a max pooling, rounding decides which one gets the gradient, and so a penalty on it.
     """
-    drawn = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (150, 18, 18, 1), dtype=torch.uint8, generator=drawn)
-    labels = torch.arange(150) % 10
-    return Dataset("tiny", images[:120], labels[:120], images[120:], labels[120:], classes=10)
+    return random_images(120, 30, 18)
 
 
 def run_of(name, lane, *, model="nn-2-small", choices=None, training=None, **keys):
@@ -92,30 +83,30 @@ def without_time(history):
     return [{key: value for key, value in row.items() if key != "wall_s"} for row in history]
 
 
-def assert_same(state, expected, *, weights=1e-10, buffers=1e-7):
-    """A lane's state is that of the single run."""
+def assert_nearly_equal(state, expected, *, weights=1e-10, buffers=1e-7):
+    """The state of a lane equals the state of the single run, up to rounding."""
     assert state.keys() == expected.keys()
     assert state["model"].keys() == expected["model"].keys()
     for key, value in expected["model"].items():
         bound = buffers if "running" in key else weights
         assert torch.allclose(state["model"][key], value, rtol=0, atol=bound), key
-    ours, theirs = state["optimizer"]["state"], expected["optimizer"]["state"]
-    for i, own in theirs.items():
-        if own.get("momentum_buffer") is not None:
-            buffer = ours[i]["momentum_buffer"]
-            assert torch.allclose(buffer, own["momentum_buffer"], rtol=0, atol=weights * 100), f"momentum {i}"
-            assert buffer.stride() == own["momentum_buffer"].stride()
+    for i, of_parameter in expected["optimizer"]["state"].items():
+        wanted = of_parameter.get("momentum_buffer")
+        if wanted is not None:
+            buffer = state["optimizer"]["state"][i]["momentum_buffer"]
+            assert torch.allclose(buffer, wanted, rtol=0, atol=weights * 100), f"momentum {i}"
+            assert buffer.stride() == wanted.stride()
     assert (state["epoch"], state["diverged"]) == (expected["epoch"], expected["diverged"])
-    for ours, theirs in zip(without_time(state["history"]), without_time(expected["history"]), strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-8, nan_ok=True)
+    for row, expected_row in zip(without_time(state["history"]), without_time(expected["history"]), strict=True):
+        assert row == pytest.approx(expected_row, rel=1e-8, nan_ok=True)
 
 
 def assert_identical(one, other):
-    """Two states, bit for bit, but for the time."""
+    """Two states are equal bit for bit, apart from the seconds in their rows."""
     assert all(one["model"][key].equal(value) for key, value in other["model"].items())
-    ours, theirs = one["optimizer"]["state"], other["optimizer"]["state"]
-    assert ours.keys() == theirs.keys()
-    assert all(ours[i]["momentum_buffer"].equal(theirs[i]["momentum_buffer"]) for i in theirs)
+    momenta, others = one["optimizer"]["state"], other["optimizer"]["state"]
+    assert momenta.keys() == others.keys()
+    assert all(momenta[i]["momentum_buffer"].equal(others[i]["momentum_buffer"]) for i in others)
     assert without_time(one["history"]) == without_time(other["history"])
 
 
@@ -123,13 +114,13 @@ def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
     """Lanes that begin at epochs ``starts``, taken over from single runs, stay the single runs."""
     alone = [serial(run, tiny, start) for run, start in zip(runs, starts, strict=True)]
     engine = side_by_side(tiny, runs)
-    for lane, (own, start) in enumerate(zip(alone, starts, strict=True)):
+    for lane, (single, start) in enumerate(zip(alone, starts, strict=True)):
         if start:
-            engine.load_state(lane, own.state())
+            engine.load_state(lane, single.state())
     train(engine, epochs)
-    for lane, own in enumerate(alone):
-        train(own, epochs)
-        assert_same(engine.state(lane), own.state())
+    for lane, single in enumerate(alone):
+        train(single, epochs)
+        assert_nearly_equal(engine.state(lane), single.state())
 
 
 # Equality
@@ -204,12 +195,12 @@ def test_protocol_paper_equals_single_runs(tiny):
 
 
 @pytest.mark.parametrize(("name", "model"), [("adadecay", "lenet-4"), ("hsfob", "resnet-8-keras")])
-def test_neither_neighbours_nor_place_matter(tiny, name, model):
+def test_neither_neighbours_nor_the_number_of_the_lane_matter(tiny, name, model):
     runs = [run_of(name, lane, model=model) for lane in range(3)]
     ordered, reverse, alone = (train(side_by_side(tiny, order), 2) for order in (runs, runs[::-1], runs[:1]))
     expected = ordered.state(0)
     for other in (reverse.state(2), alone.state(0)):
-        assert_same(other, expected, weights=1e-12, buffers=1e-12)
+        assert_nearly_equal(other, expected, weights=1e-12, buffers=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -242,7 +233,7 @@ def test_a_finished_lane_rests_while_the_others_go_on(tiny):
     assert engine.finished
     assert engine.train_epoch() == {}
     for lane, run in enumerate(runs):
-        assert_same(engine.state(lane), serial(run, tiny, 1 + lane).state())
+        assert_nearly_equal(engine.state(lane), serial(run, tiny, 1 + lane).state())
 
 
 # Refill and checkpoints
@@ -255,13 +246,13 @@ def test_a_lane_is_replaced_in_place(tiny):
     late = run_of("adadecay", 1, model="lenet-4", seed=7)
     engine.replace(1, late)
     train(engine, 2)
-    assert_same(engine.state(1), serial(late, tiny, 2).state())
+    assert_nearly_equal(engine.state(1), serial(late, tiny, 2).state())
     assert_identical(engine.state(0), undisturbed.state(0))
     assert_identical(engine.state(2), undisturbed.state(2))
     assert engine.lanes[1].run == late
 
 
-def test_a_lane_goes_on_from_a_checkpoint_in_another_place(tiny):
+def test_a_lane_goes_on_from_a_checkpoint_in_another_lane(tiny):
     run = run_of("sparse-gradients", 1, model="small-cnn")
     engine = train(side_by_side(tiny, [run_of("sparse-gradients", 0, model="small-cnn"), run]), 2)
     other = side_by_side(tiny, [run_of("sparse-gradients", lane, model="small-cnn") for lane in (0, 2)])
@@ -269,7 +260,7 @@ def test_a_lane_goes_on_from_a_checkpoint_in_another_place(tiny):
     assert_identical(other.state(0), engine.state(1))
     train(engine, 2)
     train(other, 2)
-    assert_same(other.state(0), engine.state(1), weights=1e-12, buffers=1e-12)
+    assert_nearly_equal(other.state(0), engine.state(1), weights=1e-12, buffers=1e-12)
 
 
 @pytest.mark.parametrize("model", ["small-cnn", "resnet-8-keras"])
@@ -284,9 +275,9 @@ def test_a_single_run_goes_on_from_a_lane_and_a_lane_from_it(tiny, model, tmp_pa
     engine.replace(1, run, checkpoint.load_newest(tmp_path))
     engine.train_epoch()
     expected = serial(run, tiny, 2)
-    assert_same(engine.state(0), expected.state())
+    assert_nearly_equal(engine.state(0), expected.state())
     expected.train_epoch()
-    assert_same(engine.state(1), expected.state())
+    assert_nearly_equal(engine.state(1), expected.state())
 
 
 def test_a_state_is_a_copy(tiny):
@@ -351,15 +342,15 @@ def test_a_broken_lane_is_seen(tiny, monkeypatch, defect):
     defect(monkeypatch)
     alone = [serial(run, tiny, 1) for run in runs]
     engine = side_by_side(tiny, runs)
-    for lane, own in enumerate(alone):
-        engine.load_state(lane, own.state())
+    for lane, single in enumerate(alone):
+        engine.load_state(lane, single.state())
     train(engine, 1)
-    for own in alone:
-        own.train_epoch()
+    for single in alone:
+        single.train_epoch()
     with pytest.raises(AssertionError):
-        assert_same(engine.state(1), alone[1].state())
-    assert_same(engine.state(0), alone[0].state())
-    assert_same(engine.state(2), alone[2].state())
+        assert_nearly_equal(engine.state(1), alone[1].state())
+    assert_nearly_equal(engine.state(0), alone[0].state())
+    assert_nearly_equal(engine.state(2), alone[2].state())
 
 
 # What is refused
@@ -410,11 +401,11 @@ def test_a_lane_that_rests_stays_as_it_is_until_another_run_takes_it(tiny):
     engine.rest(0)
     before = engine.state(0)
     assert list(engine.train_epoch()) == [1]
-    assert_same(engine.state(0), before)
-    assert_same(engine.state(1), serial(runs[1], tiny, 2).state())
+    assert_nearly_equal(engine.state(0), before)
+    assert_nearly_equal(engine.state(1), serial(runs[1], tiny, 2).state())
     engine.replace(0, runs[0], before)
     assert list(engine.train_epoch()) == [0, 1]
-    assert_same(engine.state(0), serial(runs[0], tiny, 2).state())
+    assert_nearly_equal(engine.state(0), serial(runs[0], tiny, 2).state())
     for lane in (0, 1):
         engine.rest(lane)
     assert engine.finished
@@ -435,7 +426,7 @@ def flat_linear(channels, image_size, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(channels * image_size[0] * image_size[1], classes))
 
 
-def with_own_dropout(channels, image_size, classes):
+def with_torchs_dropout(channels, image_size, classes):
     return nn.Sequential(nn.Dropout(0.5), flat_linear(channels, image_size, classes))
 
 
@@ -465,23 +456,23 @@ def with_a_frozen_parameter(channels, image_size, classes):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("with_own_dropout", "must run under torch.func.vmap, but fails"),
+        ("with_torchs_dropout", "must run under torch.func.vmap, but fails"),
         ("with_an_idle_parameter", "must use all its parameters, but 'net.idle' has no part in its output"),
     ],
 )
 def test_models_that_cannot_be_lanes_are_refused(tiny, model, message, monkeypatch):
     with pytest.raises(StudyError, match=message) as caught:
-        side_by_side(tiny, [run_of("l1", 0, model=own_model(monkeypatch, model))])
+        side_by_side(tiny, [run_of("l1", 0, model=users_model(monkeypatch, model))])
     assert "\n" not in str(caught.value)
 
 
 def test_frozen_parameters_stay(tiny, monkeypatch):
-    model = own_model(monkeypatch, "with_a_frozen_parameter")
+    model = users_model(monkeypatch, "with_a_frozen_parameter")
     check_against_single_runs(tiny, [run_of("weight-decay", lane, model=model) for lane in range(3)])
 
 
-def own_model(monkeypatch, function):
-    """A function of this file as a model of one's own."""
+def users_model(monkeypatch, function):
+    """The name of a user's model, which is a function of this file."""
     import sys
 
     monkeypatch.setitem(sys.modules, "lane_models", sys.modules[__name__])

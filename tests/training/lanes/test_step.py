@@ -1,21 +1,18 @@
-"""What a step of lanes may not do if a GPU is to replay it: ask the device for a value, or read tensors of the host.
+"""A step of lanes neither asks the device for a value nor reads tensors of the host, so that a GPU can replay it.
 
-On the device "meta" there are shapes and no values, so that asking for one is an error there, as in the capture of a
+Tensors on the device "meta" have shapes and no values, so that asking for a value is an error, as in the capture of a
 CUDA graph.
 """
-
-import functools
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tune_reg.data import Dataset
-from tune_reg.regularizers import regularizer, regularizers
+from tune_reg.regularizers import regularizers
 from tune_reg.training import LaneEngine, Run, TrainingSettings
 
-#: The first weights go nowhere, as they should.
+#: On the device "meta" no weights are copied, of which torch warns.
 pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
 
 RESNET = "resnet-8-keras"
@@ -23,7 +20,7 @@ COMBINED = ("adadecay+dropout", "label-smoothing+noise-injection+l1", "fob+confi
 
 
 class OnDevice(TorchDispatchMode):
-    """Raises where an operation takes or makes a tensor of the host. Single numbers may be constants."""
+    """Raises where an operation takes or makes a tensor on the host, apart from single numbers, which are constants."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
@@ -33,21 +30,20 @@ class OnDevice(TorchDispatchMode):
         return result
 
 
-@functools.cache
-def images():
-    drawn = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (60, 18, 18, 1), dtype=torch.uint8, generator=drawn)
-    return Dataset("tiny", pixels, torch.arange(60) % 10, pixels[:20], torch.arange(20) % 10, classes=10)
+@pytest.fixture(scope="module")
+def lanes(random_images):
+    """A function that makes two lanes on the device "meta"."""
 
+    def made(name, model="nn-2-small", params=None, **training):
+        settings = TrainingSettings(**{"epochs": 3, "batch_size": 16, **training})
+        runs = [Run("tiny", model, name, params or {}, settings, seed=seed) for seed in range(2)]
+        return LaneEngine(runs, dataset=random_images(60, 20, 18), device="meta")
 
-def lanes(name, model="nn-2-small", **training):
-    settings = {"epochs": 3, "batch_size": 16, **training}
-    runs = [Run("tiny", model, name, {}, TrainingSettings(**settings), seed=seed) for seed in range(2)]
-    return LaneEngine(runs, dataset=images(), device="meta")
+    return made
 
 
 def check_steps(engine):
-    """Every size of batch of an epoch, and of its validation, step by step."""
+    """Run a step of each batch size of an epoch, and of its validation."""
     active, lane_plans = [0, 1], [lane.plan for lane in engine.lanes]
     program = engine._program_for(active)
     inputs, scores = program.inputs, program.scores
@@ -63,35 +59,32 @@ def check_steps(engine):
 
 
 @pytest.mark.parametrize("name", [*regularizers(), *COMBINED])
-def test_no_step_touches_the_host(name):
+def test_no_step_touches_the_host(lanes, name):
     check_steps(lanes(name, augment="crop-flip"))
 
 
 @pytest.mark.parametrize(("name", "model"), [("adadecay+dropout", "lenet-4"), ("db", "small-cnn"), ("fob", RESNET)])
-def test_no_step_of_another_model_does(name, model):
+def test_no_step_of_another_model_touches_the_host(lanes, name, model):
     check_steps(lanes(name, model))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["lenet-4", "small-cnn", RESNET])
 @pytest.mark.parametrize("name", [*regularizers(), *COMBINED])
-def test_no_step_of_any_other_model_does(name, model):
+def test_no_step_of_any_other_model_touches_the_host(lanes, name, model):
     if "dropout" in name and model != "lenet-4":
         pytest.skip("the model has no dropout layers")
     check_steps(lanes(name, model))
 
 
 @pytest.mark.parametrize("training", [{"loss": "mse"}, {"precision": "bfloat16"}])
-def test_neither_do_other_settings(training):
+def test_no_step_of_other_settings_touches_the_host(lanes, training):
     check_steps(lanes("label-smoothing", RESNET, **training))
 
 
 @pytest.mark.parametrize("estimator", ["exact", "probe"])
-def test_neither_do_penalties_in_bfloat16(estimator):
-    kind = regularizer("hsfob")
-    training = TrainingSettings(epochs=3, batch_size=16, precision="bfloat16")
-    runs = [Run("tiny", "lenet-4", kind.name, {"estimator": estimator}, training, seed=seed) for seed in range(2)]
-    check_steps(LaneEngine(runs, dataset=images(), device="meta"))
+def test_no_penalty_in_bfloat16_touches_the_host(lanes, estimator):
+    check_steps(lanes("hsfob", "lenet-4", {"estimator": estimator}, precision="bfloat16"))
 
 
 def asks_for_a_number(gradient):
@@ -119,7 +112,7 @@ def goes_by_way_of_the_host(gradient):
         (goes_by_way_of_the_host, "touches the host"),
     ],
 )
-def test_a_step_that_touches_the_host_is_seen(breach, reason, monkeypatch):
+def test_a_step_that_touches_the_host_is_detected(lanes, breach, reason, monkeypatch):
     engine = lanes("l1")
     check_steps(engine)
     engine = lanes("l1")

@@ -14,16 +14,16 @@ from tune_reg.storage.paths import as_folder
 from tune_reg.study import Study
 
 STUDY_FILE: Final = "study.toml"
-#: What a file may be called everywhere: in a shell, in YAML, as a key of a ConfigMap.
+#: A file name that needs no quotes in a shell or in YAML and may be a key of a ConfigMap.
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}\.py")
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """A study and its plugins, as they stand now.
+class Submission:
+    """A study, its plugins and its folders on the cluster: all that a cluster needs to run it.
 
-    ``out``: a folder on the cluster, or a URL of an object store without credentials. ``data``: a folder there.
-    ``plugins``: file name -> content.
+    ``out``: a folder on the cluster, or a URL of an object store without credentials. ``data``: a folder on the
+    cluster. ``plugins``: file name -> content. ``ClusterError`` names the option that is wrong.
     """
 
     study: Study
@@ -52,7 +52,10 @@ class Inputs:
 
     @classmethod
     def read(cls, study: Study, out: str, *, data: str | None = None, plugins: Sequence[Path] = ()) -> Self:
-        """With the plugins' files read. ``ClusterError`` where two have one name or a file cannot be read."""
+        """A submission whose plugins are read from files.
+
+        ``ClusterError`` where two files have one name, or a file cannot be read.
+        """
         contents: dict[str, bytes] = {}
         for path in plugins:
             if path.name in contents:
@@ -65,12 +68,12 @@ class Inputs:
 
     @property
     def folder(self) -> str | None:
-        """The folder that the results go to; None where they go to an object store."""
+        """The folder that the results go to; None where the results go to an object store."""
         return as_folder(self.out)
 
     @property
     def study_text(self) -> str:
-        """The study file that is run there. ``StudyError`` where no file can say what was made in Python."""
+        """The study file that the cluster runs. ``StudyError`` where no file can say what was made in Python."""
         try:
             return self.study.to_toml()
         except TypeError as error:
@@ -79,17 +82,17 @@ class Inputs:
             ) from None
 
     def command(self, folder: str = "") -> list[str]:
-        """The words that run the study where its files lie in ``folder``, on a Ray that is up there."""
-        at = f"{folder}/" if folder else ""
-        words = ["python", "-m", "tune_reg.cli", "run", f"{at}{STUDY_FILE}", "--out", self.out, "--address", "auto"]
+        """The command line that runs the study, whose files lie in ``folder``, on a Ray that is up."""
+        prefix = f"{folder}/" if folder else ""
+        words = ["python", "-m", "tune_reg.cli", "run", f"{prefix}{STUDY_FILE}", "--out", self.out, "--address", "auto"]
         for name in self.plugins:
-            words += ["--plugin", f"{at}{name}"]
+            words += ["--plugin", f"{prefix}{name}"]
         if self.data is not None:
             words += ["--data", self.data]
         return words
 
     def prefetch(self) -> list[str]:
-        """The words that put the study's data set where it is looked for, and check it."""
+        """The command line that fetches and checks the study's data set."""
         words = ["python", "-m", "tune_reg.cli", "data", "fetch", self.study.dataset]
         return words if self.data is None else [*words, "--data", self.data]
 
@@ -102,41 +105,13 @@ class Inputs:
 
     @property
     def label(self) -> str:
-        """The study's name with what may stand in a DNS label: at most 30 letters, digits and inner hyphens.
+        """The study's name as a DNS label: at most 30 letters, digits and inner hyphens.
 
-        >>> Inputs(Study(name="A $(study)!", dataset="digits", model="nn-2", regularizers=["l1"]), "out").label
+        >>> Submission(Study(name="A $(study)!", dataset="digits", model="nn-2", regularizers=["l1"]), "out").label
         'a-study'
         """
         name = re.sub(r"[^a-z0-9]+", "-", self.study.name.lower())
         return name[:30].strip("-") or "study"
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """The nodes that are asked for, all alike: what one has."""
-
-    count: int = 1
-    cpus: int = 4
-    gpus: int = 0
-    memory_gb: int = 16
-
-    def __post_init__(self) -> None:
-        rules = {"--nodes": (self.count, 1), "--cpus-per-node": (self.cpus, 1)}
-        rules |= {"--gpus-per-node": (self.gpus, 0), "--memory-gb-per-node": (self.memory_gb, 1)}
-        for option, (value, low) in rules.items():
-            if value < low:
-                raise ClusterError(f"{option}: must be >= {low}, but got {value}")
-
-    def refuse_too_small(self, study: Study) -> None:
-        """``ClusterError`` where a trial of the study does not fit on one of them."""
-        wanted = study.resources
-        for key, asked, has, option in (
-            ("cpus", wanted.cpus, self.cpus, "--cpus-per-node"),
-            ("gpus", wanted.gpus, self.gpus, "--gpus-per-node"),
-            ("memory_gb", wanted.memory_gb, self.memory_gb, "--memory-gb-per-node"),
-        ):
-            if asked > has:
-                raise ClusterError(f"{option}: must be >= resources.{key} of the study ({asked:g}), but got {has}")
 
 
 def _check_path(option: str, path: str) -> None:

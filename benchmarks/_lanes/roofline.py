@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from _shared.measuring import quickest
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -25,7 +25,9 @@ class Work(NamedTuple):
 
 
 def least_bytes(parameters: int, lanes: int, image_bytes: int, batch: int, *, itemsize: int = 4) -> int:
-    """Weights and momenta read and written once, the images of the batch read once; everything else could stay on chip.
+    """Bytes that a step must move: weights and momenta read and written once, the images of the batch read once.
+
+    Everything else could stay on the chip.
 
     >>> least_bytes(parameters=10, lanes=2, image_bytes=3, batch=5)
     350
@@ -34,14 +36,14 @@ def least_bytes(parameters: int, lanes: int, image_bytes: int, batch: int, *, it
 
 
 def flop_of(step: Callable[[], object]) -> int:
-    """The FLOP of a step, as torch counts them: a multiplication with its addition is two."""
+    """FLOP of a step, as torch counts them: a multiplication with its addition is two."""
     with FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())
 
 
 def floor(work: Work, speed: Speed) -> float:
-    """Seconds.
+    """The least time of a step in seconds: its bytes and its FLOP at full speed, whichever takes longer.
 
     >>> floor(Work(bytes=100, flop=10), Speed(bandwidth=50.0, peak=100.0))
     2.0
@@ -50,7 +52,7 @@ def floor(work: Work, speed: Speed) -> float:
 
 
 def measured_speed(device: torch.device, *, repeats: int = 5) -> Speed:
-    """Of a large copy, which reads and writes, and of a large product of matrices, each the quickest of some."""
+    """Speed of a large copy, which reads and writes, and of a large product of matrices: the quickest of some."""
     on_gpu = device.type == "cuda"
     size, side = (2**28, 8192) if on_gpu else (2**26, 1024)
     source = torch.ones(size, dtype=torch.uint8, device=device)
@@ -60,22 +62,3 @@ def measured_speed(device: torch.device, *, repeats: int = 5) -> Speed:
     copy = quickest(lambda: target.copy_(source), device, repeats)
     multiply = quickest(lambda: torch.mm(one, other, out=product), device, repeats)
     return Speed(2 * size / copy, 2 * side**3 / multiply)
-
-
-def quickest(call: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Seconds of the quickest of some calls, after one that is not timed."""
-    best = float("inf")
-    for repeat in range(1 + repeats):
-        wait(device)
-        begin = time.perf_counter()
-        call()
-        wait(device)
-        if repeat:
-            best = min(best, time.perf_counter() - begin)
-    return best
-
-
-def wait(device: torch.device) -> None:
-    """Until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,20 +1,17 @@
-"""The ways to train runs that ``lanes.py`` compares. Each trains and validates whole epochs."""
+"""The ways to train runs that ``lanes.py`` compares: single runs, lanes, and single runs as CUDA graphs."""
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-import os
-import resource
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from floors import Work, flop_of, least_bytes, wait
+from _shared.images import synthetic_images
+from _shared.measuring import timed
 from torch import Tensor
 from torch.nn import functional
 
+from _lanes.roofline import Work, flop_of, least_bytes
 from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
@@ -31,7 +28,7 @@ REGULARIZERS = {
 
 
 class Case(NamedTuple):
-    """What is trained: everything that makes runs the same but for their numbers."""
+    """What all contenders train: the runs of a case differ in numbers alone."""
 
     model: str
     title: str
@@ -40,29 +37,23 @@ class Case(NamedTuple):
     precision: str = "float32"
 
 
-class Way(Protocol):
-    """Trains one or more runs."""
+class Contender(Protocol):
+    """A way to train one or more runs. Each run trains and validates whole epochs."""
 
     def epoch(self) -> object:
-        """An epoch of each."""
+        """Train an epoch of each run."""
 
     def step_seconds(self) -> float | None:
-        """The time of a training step of all of them, without validation, or None where it has none of its own."""
+        """The time of a training step of all runs, without validation; None where no step can be timed by itself."""
 
 
-def synthetic(images: int) -> Dataset:
-    """So many 28 x 28 images to train on, of ten classes that can be learnt, and a fifth more for validation."""
-    n = images * 6 // 5
-    drawn = torch.Generator().manual_seed(0)
-    labels = torch.arange(n + 100) % 10
-    patterns = torch.randint(0, 64, (10, 28, 28, 1), generator=drawn)
-    noise = torch.randint(0, 192, (n + 100, 28, 28, 1), generator=drawn)
-    pixels = (patterns[labels] + noise).to(torch.uint8)
-    return Dataset("synthetic", pixels[:n], labels[:n], pixels[n:], labels[n:], classes=10)
+def images_of(count: int) -> Dataset:
+    """Synthetic images: ``count`` to train on, a fifth more for validation, and 100 for the test."""
+    return synthetic_images(count * 6 // 5, 100)
 
 
 def run_of(case: Case, lane: int) -> Run:
-    """Runs that differ in strength, learning rate and seed."""
+    """A run of the case; its strength, learning rate and seed depend on the lane."""
     name, strength = REGULARIZERS[case.title]
     value = 0.0 if case.title == "plain SGD" else 1e-4 * (lane + 1)
     rate = 1e-4 * (lane + 1)
@@ -71,7 +62,7 @@ def run_of(case: Case, lane: int) -> Run:
 
 
 class Eager:
-    """One run, step by step."""
+    """One run whose steps are launched one after the other."""
 
     def __init__(self, case: Case, dataset: Dataset, device: torch.device) -> None:
         self.engine = SerialEngine(run_of(case, 0), dataset=dataset, device=device)
@@ -84,7 +75,7 @@ class Eager:
 
 
 class Lanes:
-    """K runs side by side."""
+    """K runs that a lane engine trains side by side."""
 
     def __init__(self, case: Case, lanes: int, dataset: Dataset, device: torch.device) -> None:
         self.device = device
@@ -97,17 +88,17 @@ class Lanes:
 
     def step_seconds(self) -> float:
         engine, active = self.engine, range(len(self.engine.lanes))
-        program, settings = engine._program_for(active), [lane.plan.epoch_settings(lane.epoch) for lane in engine.lanes]
-        engine._train(program, active, settings)  # whatever is left to capture
-        lanes = [(lane.plan, lane.epoch) for lane in engine.lanes]
-        program.inputs.begin(lanes, settings, [lane.order() for lane in engine.lanes])
+        program, plans = engine._program_for(active), [lane.course.plan(lane.epoch) for lane in engine.lanes]
+        engine._train(program, active, plans)  # whatever is left to capture
+        lanes = [(lane.course, lane.epoch) for lane in engine.lanes]
+        program.inputs.begin(lanes, plans, [lane.order() for lane in engine.lanes])
         steps = program.inputs.sizes[: program.inputs.block]
         program.inputs.draw(0)
         return timed(lambda: [program.train(size) for size in steps], self.device) / len(steps)
 
 
 def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
-    """What a step of so many lanes must do; counted on the CPU, where it is the same."""
+    """What a step of so many lanes must do, counted on the CPU: the device makes no difference to it."""
     engine = LaneEngine([run_of(case, 0)], dataset=dataset)
     program = engine._program_for([0])
     plan = engine.lanes[0].plan
@@ -142,8 +133,8 @@ class Graphed:
         graphs = graphs_for(device)
         state = [*engine.model.state_dict().values(), *self.momenta, self.at]
         # Its noise comes from the device's own stream, so that a replay is never the same step again.
-        self.train = (Replayed if self.noise is None else Trusting)(self.step, state, graphs)
-        self.check = Replayed(self.look, [self.scores, self.at], graphs)
+        self.train = (Replayed if self.noise is None else UncheckedReplay)(self.step, state, graphs)
+        self.check = Replayed(self.validate, [self.scores, self.at], graphs)
 
     def epoch(self) -> list[float]:
         engine = self.engine
@@ -167,7 +158,7 @@ class Graphed:
         return timed(lambda: [self.train(size) for size in self.sizes], self.engine.device) / len(self.sizes)
 
     def step(self, size: int) -> None:
-        """The step of a single run with SGD, without a word from the host."""
+        """The step of a single run with SGD, for which the device needs nothing from the host."""
         engine, reg = self.engine, self.engine.regularizer
         index = self.order.index_select(0, self.at).squeeze(0)[:size]
         inputs = data.to_unit(data.gather(engine._images, index), torch.float32).requires_grad_(reg.fills("penalty"))
@@ -189,8 +180,8 @@ class Graphed:
             self.at.add_(1)
 
     @torch.no_grad()
-    def look(self, size: int) -> None:
-        """Loss and right answers of a batch of validation images."""
+    def validate(self, size: int) -> None:
+        """Add loss and number of correct predictions of a batch of validation images to ``scores``."""
         index = self.checked.index_select(0, self.at).squeeze(0)[:size]
         outputs = self.engine.model(data.to_unit(data.gather(self.engine._images, index), torch.float32))
         targets = self.engine._labels[index]
@@ -199,110 +190,10 @@ class Graphed:
         self.at.add_(1)
 
 
-class Trusting(Replayed):
-    """Without the comparison of a replay with the step."""
+class UncheckedReplay(Replayed):
+    """A replayed step that is not compared with the eager one."""
 
     def _capture(self, graphs: Any, step: Callable[[], None]) -> Callable[[], object]:
         replay: Callable[[], object] = graphs.capture(step)
         replay()
         return replay
-
-
-class Processes:
-    """Some processes that share the device, each with one run at a time. They are started once."""
-
-    def __init__(self, count: int, device: torch.device) -> None:
-        self.count = count
-        context = multiprocessing.get_context("spawn")
-        self._tasks: list[Any] = [context.SimpleQueue() for _ in range(count)]
-        self._barrier = context.Barrier(count + 1)
-        self._children = [
-            context.Process(target=_serve, args=(tasks, self._barrier, str(device)), daemon=True)
-            for tasks in self._tasks
-        ]
-        for child in self._children:
-            child.start()
-
-    def seconds(self, case: Case, epochs: int, *, graphed: bool) -> float:
-        """The time in which each of them trains so many epochs of one run."""
-        for tasks in self._tasks:
-            tasks.put((case, epochs, graphed))
-        self._barrier.wait(300)
-        begin = time.perf_counter()
-        self._barrier.wait(300)
-        return time.perf_counter() - begin
-
-    def stop(self) -> None:
-        for tasks in self._tasks:
-            tasks.put(None)
-        for child in self._children:
-            child.join(30)
-
-
-def _serve(tasks: Any, barrier: Any, name: str) -> None:
-    torch.set_num_threads(1)
-    device = torch.device(name)
-    while (task := tasks.get()) is not None:
-        case, epochs, graphed = task
-        try:
-            way: Way = (Graphed if graphed else Eager)(case, synthetic(case.images), device)
-            way.epoch()
-            way.epoch()
-            wait(device)
-            barrier.wait(300)
-            for _ in range(epochs):
-                way.epoch()
-            wait(device)
-            barrier.wait(300)
-        except BaseException:
-            barrier.abort()
-            raise
-        del way
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-
-
-def timed(call: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call, until the device is done with it."""
-    wait(device)
-    begin = time.perf_counter()
-    call()
-    wait(device)
-    return time.perf_counter() - begin
-
-
-def begun(make: Callable[[], Way], device: torch.device) -> tuple[Way, float]:
-    """A way after two epochs, and the bytes that this took beyond what there was before.
-
-    On a CPU they are those of a process that does the same and nothing else.
-    """
-    if device.type == "cuda":
-        gc.collect()
-        torch.cuda.empty_cache()
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        way = _two_epochs(make)
-        return way, float(torch.cuda.max_memory_allocated(device) - before)
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        resident = _resident()
-        _two_epochs(make)
-        os.write(write, str(1024 * (_resident() - resident)).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        needed = float(pipe.read())
-    return _two_epochs(make), needed
-
-
-def _two_epochs(make: Callable[[], Way]) -> Way:
-    way = make()
-    way.epoch()
-    way.epoch()
-    return way
-
-
-def _resident() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

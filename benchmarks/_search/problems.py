@@ -1,4 +1,4 @@
-"""Problems for search_efficiency.py: learning curves that cost nothing, with a known true final value.
+"""Problems for ``search_efficiency.py``: learning curves that cost nothing, with a known true final value.
 
 Each gives the mean curve of a configuration, noise around it, and the epoch at which it diverges. Values are to be
 maximized. Three kinds: made-up ones whose curves cross; a table of this project's own trainings, smoothed; and the
@@ -147,7 +147,7 @@ class Digits:
         }
     )
     epochs = 8  # every second one of the table
-    table = Path(__file__).parent / "data" / "digits_adadecay.csv"
+    table = Path(__file__).parents[1] / "data" / "digits_adadecay.csv"
 
     @cached_property
     def _fitted(self) -> _Fitted:

@@ -1,4 +1,4 @@
-"""A model of one's own: a function named as ``package.module:function``."""
+"""A user's own model: a function named as ``package.module:function``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tune_reg.errors import StudyError, one_line
 from tune_reg.user_function import import_function
 
 
-def build_own(name: str, channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:
-    """Call the function and try the net on two black images, so that a wrong net is refused before a run.
+def build_from_function(name: str, channels: int, image_size: tuple[int, int], classes: int) -> nn.Module:
+    """Build a user's net by the function ``name``, and run it on two black images to refuse a wrong net early.
 
-    The trial also gives lazy layers their weights. Raises StudyError.
+    The run also gives lazy layers their weights. Raises StudyError.
     """
     function = import_function(name, "model")
     try:
@@ -21,7 +21,7 @@ def build_own(name: str, channels: int, image_size: tuple[int, int], classes: in
         raise StudyError(f"model {name!r}: the function raised {type(error).__name__}: {one_line(error)}") from error
     if not isinstance(net, nn.Module):
         raise StudyError(f"model {name!r}: the function must return a torch.nn.Module, got a {type(net).__name__}")
-    net.eval()  # batch normalisation must not learn from the trial
+    net.eval()  # batch normalisation must not learn from the black images
     try:
         with torch.no_grad():
             logits = net(torch.zeros(2, channels, *image_size))

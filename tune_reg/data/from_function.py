@@ -1,4 +1,4 @@
-"""A data set of one's own: a function named as ``package.module:function``."""
+"""A user's own data set: a function named as ``package.module:function``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from tune_reg.errors import DataError, StudyError, one_line
 from tune_reg.user_function import import_function
 
 
-def load_own(name: str) -> Dataset:
-    """Call the function, which takes nothing and returns a Dataset or four arrays, see ``from_arrays``.
+def load_from_function(name: str) -> Dataset:
+    """Load a user's data set by the function ``name``, without arguments, which returns a Dataset or four arrays.
 
-    Raises StudyError where there is no such function, DataError where it fails or returns something else.
+    For the arrays see ``from_arrays``. Raises StudyError where there is no such function, DataError where the function
+    fails or returns something else.
     """
     function = import_function(name, "data set")
     try:
@@ -25,10 +26,10 @@ def load_own(name: str) -> Dataset:
         return from_arrays(name, *made)
     raise DataError(
         f"{name}: the function must return a tune_reg.data.Dataset or the four arrays train_images, train_labels, "
-        f"test_images, test_labels, got {_what(made)}"
+        f"test_images, test_labels, got {_kind(made)}"
     )
 
 
-def _what(thing: object) -> str:
-    kind = type(thing).__name__
-    return f"a {kind} of {len(thing)}" if isinstance(thing, (tuple, list)) else f"a {kind}"
+def _kind(value: object) -> str:
+    name = type(value).__name__
+    return f"a {name} of {len(value)}" if isinstance(value, (tuple, list)) else f"a {name}"

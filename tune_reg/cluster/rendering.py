@@ -1,4 +1,4 @@
-"""Values made safe for a shell and for YAML, and the templates that they stand in."""
+"""The templates of this package, filled with values that are quoted for a shell or for YAML."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 import jinja2
 import yaml
 
-#: YAML would fold a long string; a shell would not mind, a reader would.
-_ONE_LINE = 2**20
+#: A width at which YAML folds no string: folded text is hard to read.
+_NO_FOLDING = 2**20
 
 
 def yaml_value(value: str | int | bool) -> str:
-    r"""A value as YAML on one line; text always in double quotes, what is not plain ASCII escaped.
+    r"""A value as YAML on one line. Text stands in double quotes, and characters outside ASCII are escaped.
 
     >>> print(yaml_value("no: 'x' $(y)\n"), yaml_value(True))
     "no: 'x' $(y)\n" true
     """
     style = '"' if isinstance(value, str) else None
-    text: str = yaml.safe_dump(value, default_style=style, width=_ONE_LINE)
+    text: str = yaml.safe_dump(value, default_style=style, width=_NO_FOLDING)
     return text.removesuffix("...\n").strip("\n")
 
 
 def yaml_document(value: Any) -> str:
-    """Tables and lists as YAML, texts of several lines as blocks where YAML allows it."""
-    text: str = yaml.dump(value, Dumper=_Blocks, sort_keys=False, width=_ONE_LINE, allow_unicode=True)
+    """A mapping or list as YAML, with texts of several lines as blocks where YAML allows it."""
+    text: str = yaml.dump(value, Dumper=_BlockDumper, sort_keys=False, width=_NO_FOLDING, allow_unicode=True)
     return text
 
 
 def render(template: str, **values: Any) -> str:
-    """A template of this package, filled in. Nothing is left to chance: an unknown name is an error."""
+    """A template of this package, filled with ``values``. A name that the template uses must be among them."""
     return _environment().get_template(template).render(**values)
 
 
@@ -51,14 +51,14 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-class _Blocks(yaml.SafeDumper):
-    pass
+class _BlockDumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks."""
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # In a block these three are line breaks, too, and come back as another one.
+    # In a block, YAML reads these three characters as line breaks and gives back another one.
     block = "\n" in text and not set(text) & set("\x85\u2028\u2029")
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if block else None)
 
 
-_Blocks.add_representer(str, _text)
+_BlockDumper.add_representer(str, _text)

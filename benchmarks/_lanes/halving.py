@@ -1,4 +1,4 @@
-"""A whole sweep by asynchronous successive halving, its trials in lanes and one at a time, without Ray and Optuna."""
+"""A whole search by asynchronous successive halving, its trials in lanes and one at a time, without Ray and Optuna."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 import torch
-from floors import wait
-from lane_ways import synthetic
+from _shared.measuring import wait
 
+from _lanes.contenders import images_of
 from tune_reg.data import Dataset
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
 
@@ -19,7 +19,7 @@ ETA = 3
 
 @dataclass
 class Halving:
-    """Which trials go on: at a rung, those among the best third of the trials that have come to it so far."""
+    """The rule that says which trials go on: at a rung, the best third of the trials that have reached it so far."""
 
     epochs: int
     eta: int = ETA
@@ -48,8 +48,8 @@ class Halving:
 
 
 @dataclass
-class Swept:
-    """What a sweep took."""
+class SearchCost:
+    """Seconds and epochs that a search took, and the best validation accuracy in it."""
 
     seconds: float
     epochs: int
@@ -58,16 +58,16 @@ class Swept:
 
 def trials_of(count: int, model: str, epochs: int, batch: int) -> list[Run]:
     """Runs with learning rates and decays spread over three decades each."""
-    drawn = torch.rand(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    uniform = torch.rand(count, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     runs = []
-    for i, (u, v) in enumerate(drawn.tolist()):
+    for i, (u, v) in enumerate(uniform.tolist()):
         training = TrainingSettings(epochs=epochs, batch_size=batch, learning_rate=10 ** (-3.5 + 3 * u))
         runs.append(Run("synthetic", model, "weight-decay", {"weight_decay": 10 ** (-6 + 3 * v)}, training, seed=i))
     return runs
 
 
-def in_lanes(runs: list[Run], lanes: int, dataset: Dataset, device: torch.device) -> Swept:
-    """So many at a time, each lane refilled as soon as its trial ends."""
+def in_lanes(runs: list[Run], lanes: int, dataset: Dataset, device: torch.device) -> SearchCost:
+    """Train ``lanes`` trials at a time; a lane is refilled as soon as its trial ends."""
     halving, epochs, best = Halving(runs[0].settings.epochs), 0, 0.0
     wait(device)
     begin = time.perf_counter()
@@ -84,11 +84,11 @@ def in_lanes(runs: list[Run], lanes: int, dataset: Dataset, device: torch.device
             else:
                 engine.rest(lane)
     wait(device)
-    return Swept(time.perf_counter() - begin, epochs, best)
+    return SearchCost(time.perf_counter() - begin, epochs, best)
 
 
-def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> Swept:
-    """Each trial until it ends, by eager steps."""
+def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> SearchCost:
+    """Train each trial until it ends, one after the other, by eager steps."""
     halving, epochs, best = Halving(runs[0].settings.epochs), 0, 0.0
     wait(device)
     begin = time.perf_counter()
@@ -100,19 +100,19 @@ def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> Sw
             best = max(best, row["val_accuracy"])
             ended = halving.ends(row["epoch"], row["val_accuracy"])
     wait(device)
-    return Swept(time.perf_counter() - begin, epochs, best)
+    return SearchCost(time.perf_counter() - begin, epochs, best)
 
 
-def sweep(
+def compare(
     model: str, trials: int, epochs: int, images: int, batch: int, device: torch.device
 ) -> dict[str, dict[str, float]]:
-    """One at a time by eager steps and, as one lane that is refilled, by replayed ones; and all trials side by side."""
-    dataset, runs = synthetic(images), trials_of(trials, model, epochs, batch)
+    """Cost of one search: trials one at a time by eager steps, in one lane that is refilled, and all side by side."""
+    dataset, runs = images_of(images), trials_of(trials, model, epochs, batch)
     short = trials_of(2, model, 2, batch)
     one_at_a_time(short, dataset, device)  # what a first epoch loads
-    swept = {
+    costs = {
         "one at a time": one_at_a_time(runs, dataset, device),
         "one lane": in_lanes(runs, 1, dataset, device),
         f"{trials} lanes": in_lanes(runs, trials, dataset, device),
     }
-    return {way: dataclasses.asdict(took) for way, took in swept.items()}
+    return {way: dataclasses.asdict(cost) for way, cost in costs.items()}

@@ -1,0 +1,1 @@
+"""The parts of ``cluster_scale.py``: its arms, what it measures of the driver, and its figure."""

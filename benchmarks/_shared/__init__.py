@@ -1,0 +1,1 @@
+"""What several benchmarks use: their command line, synthetic inputs, clocks, processes of their own."""

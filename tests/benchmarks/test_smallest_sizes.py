@@ -1,0 +1,204 @@
+"""Each benchmark at its smallest size: it ends, and its numbers are there. Nothing is said of how large they are."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+#: Those that take seconds, and are called in this process.
+QUICK = ("attacks", "attack_strength", "digits_table", "many_trials", "regularizer_step", "search_efficiency")
+#: Those that start Ray or other processes. ``lanes`` is run in test_lanes.py.
+SLOW = ("cluster_scale", "lanes", "large_study", "report_speed", "vs_plain_tune")
+
+
+@pytest.fixture
+def numbers(main, tmp_path):
+    """What a benchmark writes at its smallest size."""
+
+    def call(program, *arguments):
+        main(program, "--small", "--out", "numbers.json", *arguments)
+        return json.loads((tmp_path / "numbers.json").read_text())
+
+    return call
+
+
+@pytest.fixture
+def program_numbers(folder, tmp_path):
+    """What a benchmark writes at its smallest size, run as a program of its own."""
+
+    def call(program, *arguments):
+        command = [sys.executable, folder / f"{program}.py", "--small", "--out", "numbers.json", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(folder.parent)}
+        done = subprocess.run(
+            list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return json.loads((tmp_path / "numbers.json").read_text()), done.stdout
+
+    return call
+
+
+def test_every_benchmark_is_run(folder):
+    assert {path.stem for path in folder.glob("*.py")} == {*QUICK, *SLOW}
+
+
+def test_attacks(numbers, capsys):
+    costs = numbers("attacks")
+    assert costs["images"] == 4
+    assert all(seconds > 0 for seconds in costs["pgd_s"].values())
+    assert {"clean", "fgsm", "cw-l2", "jpeg"} <= costs["s_per_100"].keys()
+    assert costs["distances"]["carlini_wagner()"]["median"] < costs["distances"]["deepfool()"]["median"]
+    assert "4 of them right" in capsys.readouterr().out
+
+
+@pytest.fixture
+def idle_art(monkeypatch):
+    """An adversarial-robustness-toolbox whose attacks leave every image as it is."""
+
+    class Attack:
+        def __init__(self, classifier, **settings):
+            pass
+
+        def generate(self, images, labels):
+            assert labels.shape == (len(images), 10)
+            return images
+
+    art, attacks, estimators = ModuleType("art"), ModuleType("art.attacks"), ModuleType("art.estimators")
+    evasion, classification = ModuleType("art.attacks.evasion"), ModuleType("art.estimators.classification")
+    art.__version__ = "0"
+    for name in ("FastGradientMethod", "ProjectedGradientDescentPyTorch", "DeepFool", "CarliniL2Method"):
+        setattr(evasion, name, Attack)
+    classification.PyTorchClassifier = lambda *args, **settings: None
+    for module in (art, attacks, estimators, evasion, classification):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+def test_attack_strength_counts_what_each_library_leaves(numbers, idle_art):
+    (model,) = numbers("attack_strength")["models"]
+    right = model["right"]
+    assert 0 < right <= 4
+    for row in model["accuracy"]:
+        assert row["art"] == right, "an attack that does nothing leaves every image that was right"
+        assert row["differ"] == right - row["ours"]
+    assert any(row["ours"] < right for row in model["accuracy"])
+    for row in model["distance"]:
+        assert (row["art_not_found"], row["ours_not_found"]) == (right, 0)
+        assert row["ours_nearer"] == right
+
+
+@pytest.mark.slow
+def test_attack_strength_beside_art(program_numbers):
+    pytest.importorskip("art", reason="ART is not installed; pip install --no-deps adversarial-robustness-toolbox")
+    (model,) = program_numbers("attack_strength")[0]["models"]
+    assert all(row["differ"] == 0 for row in model["accuracy"] if row["test"] == "fgsm"), "FGSM has no freedom"
+
+
+def test_attack_strength_without_art_is_one_line(main, monkeypatch):
+    monkeypatch.setitem(sys.modules, "art", None)
+    with pytest.raises(SystemExit, match=r"^ART is missing: pip install --no-deps adversarial-robustness-toolbox$"):
+        main("attack_strength", "--small")
+
+
+def test_digits_table_makes_the_rows_that_are_replayed(main, folder, tmp_path):
+    """On another processor the accuracies may be others, but not the configurations."""
+    main("digits_table", "--small", "--out", "table.csv")
+    rows = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
+    assert len(rows) == 2 * 16
+    table = csv.DictReader((folder / "data" / "digits_adadecay.csv").read_text().splitlines())
+    stored = [row for row in table if row["configuration"] in ("0", "1") and row["seed"] == "0"]
+    for row, replayed in zip(rows, stored, strict=True):
+        accuracy, stored_accuracy = row.pop("val_accuracy"), replayed.pop("val_accuracy")
+        assert row == replayed
+        assert float(accuracy) == pytest.approx(float(stored_accuracy), abs=0.05)
+
+
+def test_many_trials(numbers, capsys):
+    sizes = numbers("many_trials")["sizes"]
+    assert [size["trials"] for size in sizes] == [5, 20]
+    assert all(0 < size["ask_s"] + size["reports_s"] < size["trial_s"] for size in sizes)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_regularizer_step(numbers, capsys):
+    from tune_reg.regularizers import regularizers
+
+    model = numbers("regularizer_step")["models"]["nn-2"]
+    assert model["ratios"].keys() == {"plain", *regularizers()}
+    assert model["ratios"]["plain"]["time"] == 1
+    assert all(ratio["time"] > 0 for ratio in model["ratios"].values())
+    assert len(capsys.readouterr().out.splitlines()) == 2 + len(model["ratios"])
+
+
+def test_regularizer_step_without_growth_leaves_the_memory_out(module):
+    beside = module("regularizer_step").beside_plain({"plain": 1.0, "l1": 2.0}, {"plain": 0.0, "l1": 5.0}, steps=4)
+    assert beside["ratios"]["l1"] == {"time": 2.0, "memory": None}
+
+
+def test_search_efficiency(numbers, capsys, tmp_path):
+    results = numbers("search_efficiency", "--figure", "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+    (result,) = results["results"]
+    assert result["arms"]["stock"]["ratio_to_stock"] == [[1.0, 1.0, 1.0]] * 4
+    assert all(low <= ratio <= high for ratio, low, high in result["arms"]["random + ASHA"]["ratio_to_stock"])
+    printed = capsys.readouterr().out
+    assert "mean regret / that of stock" in printed
+
+
+def test_search_efficiency_adds_arms_to_results(numbers, capsys):
+    """Also where stock, beside which the others stand, comes last."""
+    alone = numbers("search_efficiency", "--arms", "random + ASHA")
+    assert "ratio_to_stock" not in alone["results"][0]["arms"]["random + ASHA"]
+    both = numbers("search_efficiency", "--arms", "stock", "--more")
+    assert both["results"][0]["arms"].keys() == {"random + ASHA", "stock"}
+    assert both["raw"]["crossing curves"]["random + ASHA"] == alone["raw"]["crossing curves"]["random + ASHA"]
+
+
+@pytest.mark.slow
+def test_large_study(program_numbers):
+    cost, printed = program_numbers("large_study")
+    assert sum(step["seconds"] for step in cost["steps"]) == pytest.approx(cost["processor_s"], rel=0.1)
+    assert "draw strength-response" in printed
+
+
+@pytest.mark.slow
+def test_report_speed(program_numbers):
+    (size,) = program_numbers("report_speed")[0]["sizes"]
+    assert size["files_mb"] > size["page_mb"] > 0.5
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_cluster_scale(program_numbers, tmp_path):
+    runs, printed = program_numbers("cluster_scale", "--figure", "figure.png")
+    assert [(run["arm"], [row["trials"] for row in run["rows"]]) for run in runs] == [("ours", [10]), ("stock", [10])]
+    assert "stock / ours at 10 trials:  seconds_a_trial " in printed
+    assert (tmp_path / "figure.png").stat().st_size > 5000
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_vs_plain_tune_with_idle_trials(program_numbers):
+    numbers, printed = program_numbers("vs_plain_tune", "--arms", "idle-ours", "idle-class")
+    assert [len(runs) for runs in numbers["runs"].values()] == [1, 1]
+    assert numbers["ratios"]["a trial that does nothing: seconds, ours"] > 0
+    assert "a trial that does nothing: fit_s / trials, idle-class / ours" in printed
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arms", "ratio"),
+    [
+        (("plain", "ours", "floor"), "same epochs: wall, ours / bare loop"),
+        (("plain-asha", "ours-asha"), "ASHA: wall an epoch, plain / ours"),
+    ],
+)
+def test_vs_plain_tune_with_training(program_numbers, arms, ratio):
+    numbers, _ = program_numbers("vs_plain_tune", "--arms", *arms)
+    assert {name: run["epochs"] for name, (run,) in numbers["runs"].items()} == dict.fromkeys(arms, 3)
+    assert numbers["machine"]["hardware"]["cores"] >= 1
+    assert numbers["ratios"][ratio] > 0
