@@ -1,26 +1,27 @@
 """Which runs of a study can be lanes, before any is asked for."""
 
 import pytest
+from digits import digits_study
 from torch import nn
 
 from search_spaces import SearchSpace, loguniform
-from tune_reg import Study
 from tune_reg.errors import StudyError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_keys import LaneKeys, key_of, lanes_note
 from tune_reg.regularizers import regularizers
-from tune_reg.search.ask_tell import AskTell
+from tune_reg.study import make_plan
 from tune_reg.training import TrainingSet, lane_key
 
-
-def study(regularizers=("weight-decay",), **keys):
-    plain = {"name": "keys", "dataset": "digits", "model": "nn-2-small", "training": {"epochs": 3, "batch_size": 64}}
-    return Study(**{**plain, "regularizers": regularizers, **keys})
+WHOLE = TrainingSet(1.0)
 
 
-def key(table, name="weight-decay", **keys):
-    made = study({name: table}, **keys)
-    return key_of(made, made.tasks()[0], TrainingSet(1.0))
+def plan_of(regularizers=("weight-decay",), **settings):
+    return make_plan(digits_study(regularizers=regularizers, **settings))
+
+
+def key(table, name="weight-decay", **settings):
+    plan = plan_of({name: table}, **settings)
+    return key_of(plan.study, plan.tasks[0], WHOLE)
 
 
 SAME = {
@@ -36,24 +37,24 @@ SAME = {
 }
 
 
+def trial_keys(plan, directory):
+    """The lane keys of all trials of the first task."""
+    controller = StudyController(plan, directory)
+    return {lane_key(controller.next_run().run) for _ in range(plan.tasks[0].trials)}
+
+
 @pytest.mark.parametrize("what", SAME)
 def test_the_key_of_a_task_is_that_of_each_of_its_runs(tmp_path, what):
     name, table = SAME[what]
-    made = study({name: table}, search={"trials": 8, "sampler": "random"})
-    sweep = StudyController(made, tmp_path)
-    expected = key_of(made, made.tasks()[0], TrainingSet(1.0))
-    assert {lane_key(sweep.next().run) for _ in range(8)} == {expected}
+    plan = plan_of({name: table}, search={"trials": 8, "sampler": "random"})
+    assert trial_keys(plan, tmp_path) == {key_of(plan.study, plan.tasks[0], WHOLE)}
 
 
 @pytest.mark.parametrize("name", sorted(regularizers()))
 def test_the_default_space_of_each_regularizer_has_one_key_or_is_refused(tmp_path, name):
-    made = study([name], search={"trials": 6, "sampler": "random"})
-    task = made.tasks()[0]
-    brain = AskTell(tmp_path / "journal", [task], made.search, epochs=3)
-    sweep = StudyController(made, tmp_path)
-    keys = {lane_key(sweep._run(brain.ask(), TrainingSet(1.0), 0)) for _ in range(task.trials)}
-    expected = LaneKeys(made)(task, TrainingSet(1.0))
-    assert expected is None or keys == {expected}
+    plan = plan_of([name], search={"trials": 6, "sampler": "random"})
+    expected = LaneKeys(plan)(plan.tasks[0], WHOLE)
+    assert expected is None or trial_keys(plan, tmp_path) == {expected}
 
 
 def by_run(trial):
@@ -101,23 +102,23 @@ def branching(channels, image_size, classes):
 def test_where_nothing_can_be_a_lane_it_is_said_in_one_line(monkeypatch):
     monkeypatch.setattr("tune_reg.models.catalog.import_function", lambda *_: branching)
     monkeypatch.setattr("tune_reg.models.from_function.import_function", lambda *_: branching)
-    made = study(model="my:branching", resources={"lanes": 4})
-    assert LaneKeys(made)(made.tasks()[0], TrainingSet(1.0)) is None
-    note = lanes_note(made)
+    plan = plan_of(model="my:branching", resources={"lanes": 4})
+    assert LaneKeys(plan)(plan.tasks[0], WHOLE) is None
+    note = lanes_note(plan)
     assert note.startswith(
         "resources.lanes: no runs of this study can train side by side, so they train one at a time; "
         "lanes: model 'my:branching' must run under torch.func.vmap, but fails"
     )
     assert "\n" not in note
-    assert lanes_note(made.model_copy(update={"resources": study().resources})) is None
+    assert lanes_note(plan_of(model="my:branching")) is None
 
 
 def test_nothing_is_said_where_some_runs_can_be_lanes():
     tables = {"adam": {"regularizer": "decoupled-weight-decay", "optimizer": "adam"}, "weight-decay": {}}
-    assert lanes_note(study(tables, resources={"lanes": 4})) is None
+    assert lanes_note(plan_of(tables, resources={"lanes": 4})) is None
     alone = {"adam": tables["adam"]}
-    assert "optimizer must be 'sgd'" in lanes_note(study(alone, resources={"lanes": 4}))
-    assert lanes_note(study(alone, resources={"lanes": "auto"})) is None
+    assert "optimizer must be 'sgd'" in lanes_note(plan_of(alone, resources={"lanes": 4}))
+    assert lanes_note(plan_of(alone, resources={"lanes": "auto"})) is None
 
 
 def test_methods_that_differ_in_numbers_share_a_key():
@@ -125,8 +126,7 @@ def test_methods_that_differ_in_numbers_share_a_key():
         "plain": {"regularizer": "weight-decay", "weight_decay": 0.0},
         "searched": {"regularizer": "weight-decay", **SearchSpace({"weight_decay": loguniform(1e-6, 1e-2)})},
     }
-    made = study(tables)
-    keys = LaneKeys(made)
-    plain, searched = (keys(task, TrainingSet(1.0)) for task in made.tasks())
+    plan = plan_of(tables)
+    plain, searched = (LaneKeys(plan)(task, WHOLE) for task in plan.tasks)
     assert plain == searched
     assert plain is not None

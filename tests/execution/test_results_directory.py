@@ -60,8 +60,8 @@ def test_a_study_that_asks_for_more_goes_on_and_takes_the_directory_over(case, t
 @pytest.mark.parametrize("case", OTHER)
 def test_another_study_is_refused_with_what_differs(case, tmp_path):
     claim(tmp_path, study())
-    changes, said = OTHER[case]
+    changes, difference = OTHER[case]
     with pytest.raises(StoreError) as caught:
         refuse_another_study(tmp_path, study(**changes))
-    assert said in str(caught.value)
+    assert difference in str(caught.value)
     assert "\n" not in str(caught.value)

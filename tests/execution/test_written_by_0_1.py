@@ -6,6 +6,7 @@ from pathlib import Path
 
 import in_process
 import pytest
+from tables import sorted_rows
 
 from tune_reg.execution.controller import StudyController
 from tune_reg.store import Results
@@ -13,10 +14,6 @@ from tune_reg.study import Study, make_plan
 
 WRITTEN = Path(__file__).parents[1] / "written_by_0_1"
 UNINTERRUPTED = json.loads((WRITTEN / "uninterrupted.json").read_text())
-
-
-def sorted_rows(rows):
-    return sorted((sorted(row.items()) for row in rows), key=str)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +28,7 @@ def continued(tmp_path_factory):
 def test_an_interrupted_study_ends_with_the_numbers_of_the_uninterrupted_one(continued, table):
     expected = UNINTERRUPTED[table]
     rows = getattr(continued, table)().select(list(expected[0])).to_pylist()
-    assert sorted_rows(rows) == sorted_rows(expected)
+    assert sorted_rows(rows, without=()) == sorted_rows(expected, without=())
 
 
 def test_a_finished_study_has_nothing_left_to_train(tmp_path):

@@ -1,16 +1,12 @@
-import sys
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
+import directory_store
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 
-from tune_reg import places
+from tune_reg.storage import remote_path
 from tune_reg.storage.paths import to_path
-
-sys.path.append(str(Path(__file__).parent))
-import directory_store
 
 
 class Faulty:
@@ -105,4 +101,4 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nothing_answered_yet(monkeypatch):
-    monkeypatch.setattr(places, "_answered", set())
+    monkeypatch.setattr(remote_path, "_answered", set())

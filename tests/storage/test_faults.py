@@ -1,34 +1,28 @@
 """A store that fails while a study is under way."""
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+from digits import digits_study
+from made_up import epochs, finish
 from ray.tune.search import Searcher
-from tune_reg.backends.ray.tune_adapters import FaultStopper, StudyScheduler, StudySearcher
 
-from tune_reg import Study, cli
+from tune_reg import cli
+from tune_reg.backends.ray.scheduler import StudyScheduler, StudyStopper
+from tune_reg.backends.ray.searcher import StudySearcher
 from tune_reg.errors import UnreachableError
 from tune_reg.execution.controller import StudyController
+from tune_reg.execution.messages import Completed, Decision, StorageFault
 from tune_reg.storage.remote_path import RemotePath
+from tune_reg.store import Results
+from tune_reg.study import make_plan
 
-STUDY = Study(
-    name="faults",
-    dataset="digits",
-    model="nn-2-small",
-    regularizers=["weight-decay"],
-    training={"epochs": 2, "batch_size": 64},
-    search={"trials": 3, "pruner": "none"},
-    confirm={"seeds": 1},
-)
-
-
-def row(epoch):
-    numbers = dict.fromkeys(("learning_rate", "strength", "train_loss", "val_loss", "val_accuracy", "wall_s"), 0.5)
-    return {"epoch": epoch, **numbers}
+PLAN = make_plan(digits_study())
 
 
 @pytest.fixture
-def lost(monkeypatch):
+def lose(monkeypatch):
     """Call it, and the store takes nothing more."""
 
     def lose():
@@ -41,49 +35,58 @@ def lost(monkeypatch):
     return lose
 
 
-def told(sweep):
-    assert isinstance(sweep.fatal, UnreachableError)
-    assert str(sweep.fatal).startswith(f"{sweep.directory}: cannot be reached or used (no answer)")
-    return FaultStopper(sweep).stop_all()
+@pytest.fixture
+def controller(store):
+    return StudyController(PLAN, store)
 
 
-def test_a_result_that_cannot_be_written_ends_the_study(store, lost):
-    sweep = StudyController(STUDY, store)
-    run = sweep.next()
-    lost()
-    trial = SimpleNamespace(config={"key": run.key})
-    StudyScheduler(sweep).on_trial_result(None, trial, {"rows": [row(1)]})
-    assert told(sweep)
-    assert StudySearcher(sweep, slots=lambda: 4, data_root=None).suggest("next") == Searcher.FINISHED
+def tune_trial(run):
+    return SimpleNamespace(config={"key": run.key})
 
 
-def test_a_run_that_cannot_be_asked_for_ends_the_study(store, lost):
-    sweep = StudyController(STUDY, store)
-    lost()
-    assert StudySearcher(sweep, slots=lambda: 4, data_root=None).suggest("first") == Searcher.FINISHED
-    assert told(sweep)
+def assert_stopped(controller):
+    assert StudyStopper(controller).stop_all()
+    assert StudySearcher(controller, slots=lambda: 4).suggest("next") == Searcher.FINISHED
+    with pytest.raises(UnreachableError) as error:
+        controller.raise_if_stopped()
+    assert str(error.value).startswith(f"{controller.directory}: cannot be reached or used (no answer)")
 
 
-def test_a_checkpoint_that_a_runs_process_cannot_write_ends_the_study(store):
-    sweep = StudyController(STUDY, store)
-    trial = SimpleNamespace(config={"key": sweep.next().key})
-    StudyScheduler(sweep).on_trial_complete(None, trial, {"disk": "no answer"})
-    assert told(sweep)
+def test_a_result_that_cannot_be_written_ends_the_study(controller, lose):
+    run = controller.next_run()
+    lose()
+    result = {"message": epochs(1)}
+    # It ends as a whole: no run of it is over.
+    assert StudyScheduler(controller, Mock()).on_trial_result(None, tune_trial(run), result) == "CONTINUE"
+    assert_stopped(controller)
 
 
-def test_it_goes_on_from_what_was_stored(store, monkeypatch):
-    sweep = StudyController(STUDY, store)
-    first = sweep.next()
-    sweep.on_epochs(first.key, [row(1), row(2)])
-    sweep.end(first.key, "complete")
-    second = sweep.next()
+def test_a_run_that_cannot_be_asked_for_ends_the_study(controller, lose):
+    lose()
+    assert StudySearcher(controller, slots=lambda: 4).suggest("first") == Searcher.FINISHED
+    assert_stopped(controller)
+
+
+def test_a_checkpoint_that_the_process_of_a_run_cannot_write_ends_the_study(controller):
+    trial = tune_trial(controller.next_run())
+    StudyScheduler(controller, Mock()).on_trial_complete(None, trial, {"message": StorageFault("no answer")})
+    assert_stopped(controller)
+
+
+def test_it_goes_on_from_what_was_stored(store, controller, monkeypatch):
+    first = controller.next_run()
+    finish(controller, first)
+    second = controller.next_run()
+
+    def refuse(self, data):
+        raise UnreachableError(str(self), "no answer")
+
     with monkeypatch.context() as patch:
-        patch.setattr(RemotePath, "create", lambda self, data: (_ for _ in ()).throw(UnreachableError(str(self), "x")))
-        with pytest.raises(UnreachableError):
-            sweep.on_epochs(second.key, [row(1)])
-    again = StudyController(STUDY, store)
-    assert again.next().key == second.key
-    assert again.store.keys("trials") == {first.key}
+        patch.setattr(RemotePath, "create", refuse)
+        assert controller.take(second.key, epochs(1, 2, outcome=Completed())) is Decision.CONTINUE
+    assert_stopped(controller)
+    assert Results(store).trials()["trial"].to_pylist() == [first.trial.number]
+    assert StudyController(PLAN, store).next_run().key == second.key
 
 
 def test_the_command_ends_with_1_where_the_store_is_lost_and_with_2_where_the_user_is_wrong(monkeypatch, capsys):
@@ -93,7 +96,7 @@ def test_the_command_ends_with_1_where_the_store_is_lost_and_with_2_where_the_us
             raise error
 
         monkeypatch.setattr(cli, "app", app)
-        with pytest.raises(SystemExit) as caught:
+        with pytest.raises(SystemExit) as ended:
             cli.main()
-        assert caught.value.code == code
+        assert ended.value.code == code
         assert capsys.readouterr().err == f"tune-reg: {error}\n"

@@ -40,7 +40,7 @@ def filled(store):
     return store
 
 
-def test_tables_are_read_from_parts_and_packs(filled):
+def test_tables_are_read_from_compacted_and_single_files(filled):
     assert sorted(load(str(filled)).trials()["trial"].to_pylist()) == [0, 1, 2, 3, 4]
     assert load(str(filled)).best_trials("l1", 1) == [{"strength": 0.1}]
     again = Store(filled, study_hash="0")

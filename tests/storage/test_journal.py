@@ -6,9 +6,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tune_reg.errors import StoreError
-from tune_reg.search import journal
-from tune_reg.search.journal import ObjectJournal, joined, open_journal, read_journal
 from tune_reg.storage.remote_path import RemotePath
+from tune_reg.search import journal
+from tune_reg.search.journal import ObjectJournal, join, open_journal, read_journal
 
 
 def logs(first, last):
@@ -34,12 +34,12 @@ def test_what_is_appended_is_read_here_and_by_the_next(path, objects_joined):
     assert first.read_logs(9) == logs(9, 11)
     second = ObjectJournal(path)
     assert second.read_logs(0) == logs(0, 11)
-    assert [place.name for place in path.parent.files()] == ["search.journal"]
+    assert [item.name for item in path.parent.files()] == ["search.journal"]
     second.append_logs(logs(11, 12))
     assert ObjectJournal(path).read_logs(0) == logs(0, 12)
 
 
-class _Killed(BaseException):
+class Killed(BaseException):
     pass
 
 
@@ -52,7 +52,7 @@ def test_a_process_killed_at_any_request_loses_and_doubles_nothing(path, objects
         def call(self, *args, **keywords):
             nonlocal left
             if left == 0:
-                raise _Killed
+                raise Killed
             left -= 1
             return real[name](self, *args, **keywords)
 
@@ -72,7 +72,7 @@ def test_a_process_killed_at_any_request_loses_and_doubles_nothing(path, objects
             for _ in range(7):
                 backend.append_logs(logs(done, done + 1))
                 done += 1
-        except _Killed:
+        except Killed:
             deaths += 1
     left = 10**9
     final = ObjectJournal(path).read_logs(0)
@@ -83,10 +83,10 @@ def test_a_process_killed_at_any_request_loses_and_doubles_nothing(path, objects
 
 
 def test_a_second_writer_is_refused(path):
-    slept, taken = ObjectJournal(path), ObjectJournal(path)
-    taken.append_logs(logs(0, 1))
+    first, second = ObjectJournal(path), ObjectJournal(path)
+    second.append_logs(logs(0, 1))
     with pytest.raises(FileExistsError):
-        slept.append_logs(logs(5, 6))
+        first.append_logs(logs(5, 6))
     assert ObjectJournal(path).read_logs(0) == logs(0, 1)
 
 
@@ -97,20 +97,18 @@ def test_a_missing_object_is_told_and_nothing_removed(path):
     lost = sorted(path.parent.files())[1]
     lost.unlink()
     with pytest.raises(StoreError, match=r"the log 1 is missing, but .*000000000002.jsonl is there"):
-        joined(path)
+        join(path)
     assert len(path.parent.files()) == 2
 
 
 def test_it_is_optunas_own_file_once_it_is_brought_home(path, tmp_path):
-    import optuna
-
     study = optuna.create_study(storage=open_journal(path), study_name="a")
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3, callbacks=None)
     home = tmp_path / "home"
-    for place in path.parent.files():
-        target = home / place.path.removeprefix(f"{path.parent.path}/")
+    for item in path.parent.files():
+        target = home / item.path.removeprefix(f"{path.parent.path}/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(place.read_bytes())
+        target.write_bytes(item.read_bytes())
     open_journal(home / "search.journal")
     optunas = JournalStorage(JournalFileBackend(str(home / "search.journal")))
     brought = optuna.load_study(storage=optunas, study_name="a")
@@ -124,7 +122,7 @@ def test_who_only_reads_sees_every_log_and_writes_nothing(path, objects_joined):
         trial.suggest_float("x", 0, 1)
         if number % 2:
             study.tell(trial, 0.25)
-        before = {place.name: place.read_bytes() for place in path.parent.files()}
+        before = {item.name: item.read_bytes() for item in path.parent.files()}
         read = read_journal(path)["a"]
         assert [trial.state.name for trial in read] == [trial.state.name for trial in study.trials]
-        assert {place.name: place.read_bytes() for place in path.parent.files()} == before
+        assert {item.name: item.read_bytes() for item in path.parent.files()} == before

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tune_reg.errors import StoreError, UnreachableError
-from tune_reg.search import lease as leases
+from tune_reg.storage import lease as leases
 from tune_reg.storage.lease import Lease, leased
 
 
@@ -43,7 +43,7 @@ def test_a_dead_one_is_taken_over(store):
     begin = time.monotonic()
     with leased(store):
         assert time.monotonic() - begin >= 1.5
-        assert [place.name for place in locks(store)] != ["dead.json"]
+        assert [path.name for path in locks(store)] != ["dead.json"]
         assert len(locks(store)) == 1
 
 
@@ -60,16 +60,16 @@ def test_one_that_slept_finds_that_it_was_taken_over(store):
 
 
 def test_a_lost_lease_is_told_once(store):
-    told = []
+    errors = []
     with leased(store) as lease:
-        lease.tell_loss(told.append)
-        for place in locks(store):
-            place.unlink()
+        lease.call_on_loss(errors.append)
+        for path in locks(store):
+            path.unlink()
         lease._thread.join(5)
-        assert [type(error) for error in told] == [StoreError]
+        assert [type(error) for error in errors] == [StoreError]
     late = []
-    lease.tell_loss(late.append)
-    assert late == told
+    lease.call_on_loss(late.append)
+    assert late == errors
 
 
 def test_of_many_who_come_at_once_at_most_one_goes_on(store):

@@ -1,12 +1,13 @@
-"""Places: a path or a URL; what a store answers, and what is made of it."""
+"""Paths of results, plain or URLs: which are refused, and what becomes of a store that does not answer."""
 
 from pathlib import Path
 
 import fsspec.implementations.local
 import pytest
 
-from tune_reg import load, places
+from tune_reg import load
 from tune_reg.errors import StoreError, UnreachableError
+from tune_reg.storage import remote_path
 from tune_reg.storage.paths import read_all, remove_folder, to_path, write_whole
 
 
@@ -96,7 +97,7 @@ def flaky(monkeypatch):
         return real(self, path, **keywords)
 
     monkeypatch.setattr(fsspec.implementations.local.LocalFileSystem, "cat_file", cat_file)
-    monkeypatch.setattr(places.time, "sleep", lambda _: None)
+    monkeypatch.setattr(remote_path.time, "sleep", lambda _: None)
     return state
 
 
@@ -116,9 +117,9 @@ def test_one_that_never_answered_is_a_mistake_to_tell_at_once(store, flaky):
 
 def test_a_process_told_that_it_answers_waits(store, flaky):
     (store / "a").write_bytes(b"one")
-    places._answered.clear()
+    remote_path._answered.clear()
     flaky["left"] = 2
-    assert to_path(str(store / "a"), answered=True).read_bytes() == b"one"
+    assert to_path(str(store / "a"), has_answered=True).read_bytes() == b"one"
 
 
 def test_what_is_forbidden_is_not_asked_again(store, flaky):
@@ -132,7 +133,7 @@ def test_what_is_forbidden_is_not_asked_again(store, flaky):
 
 def test_a_store_that_stays_down_is_given_up(store, flaky, monkeypatch):
     (store / "a").write_bytes(b"one")
-    monkeypatch.setattr(places, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(remote_path, "PATIENCE_S", 0.1)
     flaky["left"] = 10**9
     with pytest.raises(UnreachableError) as caught:
         (store / "a").read_bytes()

@@ -1,4 +1,4 @@
-"""A head node that cannot be reached, and one that is lost: the message, and how the command ends."""
+"""A head node that is not there, and one that is lost: what is said, and how the command ends."""
 
 import socket
 import subprocess
@@ -7,12 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+from digits import digits_study
 
-from tune_reg import cli
 from tune_reg.backends.ray.head_node import refuse_unreachable
 from tune_reg.errors import ClusterError
 
-#: A program that watches the head node at a port, ten times as often as the command does.
+ROOT = Path(__file__).parents[3]
+
+#: Watches a head node at the port that it is given, ten times as fast.
 WATCHER = """
 import sys, time
 from tune_reg.backends.ray import head_node
@@ -24,20 +26,14 @@ print("ended by itself", flush=True)
 """
 
 
-def test_a_head_that_is_not_there_is_one_line_at_once_and_nothing_is_begun(tmp_path, monkeypatch, capsys):
-    (tmp_path / "study.toml").write_text(
-        'name = "x"\ndataset = "digits"\nmodel = "nn-2-small"\nregularizers = ["weight-decay"]\n'
-    )
-    words = ["run", tmp_path / "study.toml", "--out", tmp_path / "out", "--address", "127.0.0.1:9"]
-    monkeypatch.setattr(sys, "argv", ["tune-reg", *map(str, words)])
+def test_a_head_that_is_not_there_is_one_line_at_once_and_nothing_is_begun(tmp_path, tune_reg):
+    (tmp_path / "study.toml").write_text(digits_study().to_toml())
     begin = time.monotonic()
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
+    code, _, error = tune_reg("run", tmp_path / "study.toml", "--out", tmp_path / "out", "--address", "127.0.0.1:9")
+    assert code == 2
     assert time.monotonic() - begin < 15
-    message = capsys.readouterr().err
-    assert message.startswith("tune-reg: --address 127.0.0.1:9: cannot be reached (")
-    assert message.count("\n") == 1
+    assert error.startswith("tune-reg: --address 127.0.0.1:9: cannot be reached (")
+    assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -63,7 +59,7 @@ def listener():
 def watcher(port, seconds):
     process = subprocess.Popen(
         [sys.executable, "-c", WATCHER, str(port), str(seconds)],
-        env={"PYTHONPATH": str(Path(cli.__file__).parents[2])},
+        env={"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -62,13 +62,3 @@ def test_what_fits_nowhere_is_one_line():
         "in [resources], or start such a node first"
     )
     refuse_what_fits_nowhere([{"CPU": 8.0, "GPU": 1.0}], needed)
-
-
-@pytest.mark.ray
-def test_a_study_that_fits_nowhere_ends_at_once(tmp_path, ray_cluster):
-    from tune_reg import Study
-    from tune_reg.backends.ray.launch import run_study
-
-    keys = {"name": "big", "dataset": "digits", "model": "nn-2-small", "regularizers": ["weight-decay"]}
-    with pytest.raises(ClusterError, match="which no node has"):
-        run_study(Study(**keys, resources={"cpus": 10_000}), tmp_path)

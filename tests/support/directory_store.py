@@ -23,7 +23,3 @@ def pipe_file(self, path, value, mode="overwrite", **keywords):
             beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def install():
-    LocalFileSystem.pipe_file = pipe_file

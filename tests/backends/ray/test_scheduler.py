@@ -1,0 +1,208 @@
+"""Searcher, scheduler and Trainables of a study as Tune calls them, without a Ray."""
+
+import signal
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from digits import digits_study
+
+from tune_reg.backends.ray import study_trainables
+from tune_reg.backends.ray.preemption import Preempted
+from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper, failure_reason
+from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher, config_of
+from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
+from tune_reg.errors import StoreError
+from tune_reg.execution.controller import StudyController
+from tune_reg.execution.lane_groups import LaneGroups
+from tune_reg.execution.lane_keys import LaneKeys
+from tune_reg.execution.messages import LaneGroupOrder, LanesMeasured
+from tune_reg.store import Results
+from tune_reg.study import make_plan
+
+GROUP = "lane-group-00000"
+
+
+class FakeTrial:
+    """A Tune trial whose Trainable is in this process; calls of its actor are made at once."""
+
+    def __init__(self, config, trainable=None):
+        self.config = config
+        self.status = "RUNNING"
+        actor = trainable and SimpleNamespace(change=SimpleNamespace(remote=trainable.change))
+        self.temporary_state = SimpleNamespace(ray_actor=actor)
+
+    def set_config(self, config):
+        self.config = config
+
+    def get_error(self):
+        return "RuntimeError: something broke"
+
+
+@pytest.fixture
+def hangs():
+    """Where no process was ended for want of reports."""
+    return Mock(pop_reason=Mock(return_value=None))
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch, hangs):
+    """The controller of a study of five trials, and what Tune calls."""
+    monkeypatch.setattr("tune_reg.backends.ray.scheduler.is_driver_node_lost", lambda _: False)
+
+    def made(lanes=2, **settings):
+        study = digits_study(**{"search": {"trials": 5, "pruner": "none"}, **settings})
+        controller = StudyController(make_plan(study), tmp_path)
+        groups = LaneGroups(controller, LaneKeys(controller.plan), lanes=lanes)
+        searcher = LaneGroupSearcher(groups, controller, slots=lambda: 1)
+        return controller, groups, searcher, LaneGroupScheduler(groups, controller, hangs)
+
+    return made
+
+
+def started(searcher, name="1"):
+    config = searcher.suggest(name)
+    trainable = LaneGroupTrainable(dict(config))
+    return FakeTrial(config, trainable), trainable
+
+
+def reports(trainable):
+    """What each run of a lane group reports of a step."""
+    return trainable.train()["message"].reports
+
+
+def test_a_study_of_single_runs_comes_to_its_end(tmp_path, hangs):
+    controller = StudyController(make_plan(digits_study()), tmp_path)
+    searcher = StudySearcher(controller, slots=lambda: 1)
+    scheduler = StudyScheduler(controller, hangs)
+    trainable, number = None, 0
+    while (config := searcher.suggest(f"{number}")) != "FINISHED":
+        assert searcher.suggest("one more") is None, "there is one slot"
+        trainable = trainable or StudyTrainable(dict(config))
+        trainable.reset(dict(config))
+        trial = FakeTrial(config)
+        assert scheduler.on_trial_result(None, trial, trainable.train()) == "CONTINUE"
+        # Tune brings a last result here alone.
+        scheduler.on_trial_complete(None, trial, trainable.train())
+        searcher.on_trial_complete(f"{number}")
+        number += 1
+    assert number == 4
+    assert controller.finished
+    assert Results(tmp_path).final()["state"].to_pylist() == ["complete"]
+
+
+def test_a_study_in_lanes_comes_to_its_end(make):
+    controller, _, searcher, scheduler = make()
+    trial, trainable = started(searcher)
+    decisions = [scheduler.on_trial_result(None, trial, trainable.train()) for _ in range(8)]
+    # Two epochs for each of 2, 2 and 1 lanes; then two and a test for the one that is confirmed.
+    assert decisions == ["CONTINUE"] * 8
+    assert scheduler.on_trial_result(None, trial, trainable.train()) == "STOP"
+    assert controller.finished
+    assert controller.progress().tasks[0].done == 5
+    searcher.on_trial_complete("1")
+    assert searcher.suggest("2") == "FINISHED"
+
+
+def test_a_process_takes_up_a_group_or_a_single_run(make):
+    controller, _, searcher, _ = make()
+    _, trainable = started(searcher)
+    assert len(reports(trainable)) == 2
+    run = controller.next_run()
+    assert trainable.reset(config_of(run.key, controller.order(run)))
+    assert [row["epoch"] for row in trainable.train()["message"].rows] == [1]
+    other = controller.next_run()
+    assert trainable.reset(config_of("lane-group-1", LaneGroupOrder((controller.order(other),))))
+    assert not hasattr(trainable, "_worker"), "what it trained before is still in memory"
+    assert list(reports(trainable)) == [other.key]
+
+
+def test_a_group_that_starts_anew_begins_with_the_runs_of_now(make):
+    _, groups, searcher, scheduler = make()
+    trial, trainable = started(searcher)
+    for _ in range(2):
+        scheduler.on_trial_result(None, trial, trainable.train())
+    trial.status = "ERROR"  # Tune is about to start it anew
+    scheduler.on_trial_error(None, trial)
+    runs = list(groups.find(GROUP).runs)
+    assert [order.key for order in trial.config["order"].runs] == runs
+    assert [key[-5:] for key in runs] == ["00002", "00003"]
+    assert list(reports(LaneGroupTrainable(dict(trial.config)))) == runs
+
+
+def test_a_group_that_is_given_up_leaves_its_runs_to_be_tried_alone(make, hangs, tmp_path):
+    controller, groups, searcher, scheduler = make()
+    trial, trainable = started(searcher)
+    scheduler.on_trial_result(None, trial, trainable.train())
+    runs = list(groups.find(GROUP).runs)
+    hangs.pop_reason.return_value = "no epoch within 8 s"
+    scheduler.on_trial_error(None, trial)
+    searcher.on_trial_complete("1", error=True)
+    hangs.pop_reason.assert_called_once_with(trial)
+    assert groups.find(GROUP) is None
+    assert controller.progress().tasks[0].failed == 0
+    for number, (key, reason) in enumerate(zip(runs, ["no epoch within 4 s", None], strict=True)):
+        config = searcher.suggest(f"alone-{number}")
+        assert (config["key"], config["order"].key) == (key, key)
+        hangs.pop_reason.return_value = reason
+        scheduler.on_trial_error(None, FakeTrial(config))
+        searcher.on_trial_complete(f"alone-{number}", error=True)
+    assert controller.progress().tasks[0].failed == 2
+    reasons = {row["trial"]: row["reason"] for row in Results(tmp_path).trials().to_pylist()}
+    assert reasons == {0: "no epoch within 4 s", 1: "RuntimeError: something broke"}
+
+
+def test_a_full_disk_ends_the_study_and_no_run(make, tmp_path):
+    controller, _, searcher, scheduler = make()
+    trial, trainable = started(searcher)
+    (tmp_path / "checkpoints").write_text("a file where the folder should be")
+    result = trainable.train()
+    assert result["done"]
+    scheduler.on_trial_complete(None, trial, result)
+    assert StudyStopper(controller).stop_all()
+    with pytest.raises(StoreError, match=r"cannot be written \(.*\); make room and give the command again"):
+        controller.raise_if_stopped()
+    assert controller.progress().tasks[0].failed == 0
+
+
+def test_the_lanes_that_pay_are_measured_once_a_lane_key_and_process(make, monkeypatch):
+    asked = []
+
+    def lanes_that_pay(measure, *, most):
+        asked.append(most)
+        assert measure(1).rate > 0
+        return 3
+
+    monkeypatch.setattr(study_trainables, "lanes_that_pay", lanes_that_pay)
+    monkeypatch.setattr(LaneGroupTrainable, "_lanes", {})
+    _, groups, searcher, scheduler = make(lanes=None, search={"trials": 6, "pruner": "none"})
+    trial, trainable = started(searcher)
+    result = trainable.train()
+    assert result["message"] == LanesMeasured(3)
+    assert scheduler.on_trial_result(None, trial, result) == "CONTINUE"
+    assert len(reports(trainable)) == len(groups.find(GROUP).runs) == 3
+    # Started anew it has nothing to measure; another group with its key in this process has the number at hand.
+    assert trial.config["order"].measure_up_to is None
+    another = LaneGroupOrder(trial.config["order"].runs[:1], measure_up_to=6)
+    assert trainable.reset(config_of("another", another))
+    assert trainable.train()["message"] == LanesMeasured(3)
+    assert asked == [6]
+
+
+def test_a_group_that_is_told_that_its_machine_goes_reports_its_epoch_and_then_leaves(make, monkeypatch):
+    _, _, searcher, _ = make()
+    trial, trainable = started(searcher)
+    worker = trainable._lane_worker
+    step = worker.step
+    monkeypatch.setattr(worker, "step", lambda: signal.raise_signal(signal.SIGTERM) or step())
+    assert [len(report.rows) for report in reports(trainable).values()] == [1, 1]
+    monkeypatch.setattr(worker, "step", lambda: pytest.fail("it trains on"))
+    with pytest.raises(Preempted) as left:
+        trainable.step()
+    assert left.value.preempted  # no failure, for Tune
+    assert list(reports(LaneGroupTrainable(dict(trial.config)))) == [order.key for order in trial.config["order"].runs]
+
+
+@pytest.mark.parametrize("error", [None, "", "\n"])
+def test_a_process_that_left_no_word_is_said_to_have_left_none(error):
+    assert failure_reason(SimpleNamespace(get_error=lambda: error)) == "its process ended without a word"

@@ -1,0 +1,17 @@
+"""A small study of digits."""
+
+from tune_reg.study import Study
+
+
+def digits_study(**settings) -> Study:
+    """Three trials of two epochs and one confirmed run, of weight decay; ``settings`` in place of these."""
+    plain = {
+        "name": "small",
+        "dataset": "digits",
+        "model": "nn-2-small",
+        "regularizers": ["weight-decay"],
+        "training": {"epochs": 2, "batch_size": 64},
+        "search": {"trials": 3, "pruner": "none"},
+        "confirm": {"seeds": 1},
+    }
+    return Study(**{**plain, **settings})

@@ -1,0 +1,48 @@
+"""The command in processes of its own, and what Ray starts for it."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def start_command(*words, **options) -> subprocess.Popen:
+    """``tune-reg WORDS`` in a process of its own, with one stream of output."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tune_reg.cli", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def wait_until(condition, process, patience_s):
+    """What ``condition()`` gives once that is true; the test fails where ``process`` ends before, or time runs out."""
+    deadline = time.monotonic() + patience_s
+    while not (value := condition()):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"{process.communicate()}: what was waited for did not come")
+        time.sleep(0.05)
+    return value
+
+
+def children_of(parents, *words):
+    """The processes that have a parent among ``parents`` and all ``words`` in their command."""
+    listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    # Commands may have several lines.
+    rows = [match.groups() for line in listed.splitlines() if (match := re.fullmatch(r" *(\d+) +(\d+) (.*)", line))]
+    return [int(pid) for pid, parent, args in rows if int(parent) in parents and all(word in args for word in words)]
+
+
+def raylets_of(pid):
+    """The raylets that a process has started."""
+    return children_of([pid], "raylet/raylet")
