@@ -23,7 +23,9 @@ from _shared.command_line import CommandLine, write_json
 
 from tune_reg import Study
 from tune_reg.execution.controller import StudyController
-from tune_reg.study import SearchSettings
+from tune_reg.execution.messages import Completed, Decision, RunReport
+from tune_reg.store import EpochValues
+from tune_reg.study import SearchSettings, make_plan
 
 ROW = {"learning_rate": 0.1, "strength": 1e-4, "train_loss": 1.0, "val_loss": 1.0, "wall_s": 0.1}
 EPOCHS = 9
@@ -64,30 +66,30 @@ def measure(trials: int, pruner: str, directory: Path) -> dict[str, float]:
         training={"epochs": EPOCHS},
         search={"trials": trials, "pruner": pruner},
     )
-    sweep = StudyController(study, directory)
+    controller = StudyController(make_plan(study), directory)
     rng = random.Random(0)
     asks, reports, begin = 0.0, 0.0, 0.0
     for number in range(trials):
         if number == max(0, trials - LAST):
             asks, reports, begin = 0.0, 0.0, time.perf_counter()
         clock = time.perf_counter()
-        run = sweep.next()
+        run = controller.next_run()
         asks += time.perf_counter() - clock
         assert run is not None
-        value, rows, over = 0.5, [], False
+        value, over = 0.5, False
         for epoch in range(1, EPOCHS + 1):
             value += 0.05 * rng.random()
-            rows.append({**ROW, "epoch": epoch, "val_accuracy": value})
+            row: EpochValues = {**ROW, "epoch": epoch, "val_accuracy": value}
+            report = RunReport((row,), Completed() if epoch == EPOCHS else None)
             clock = time.perf_counter()
-            over = sweep.on_epochs(run.key, rows)
+            over = controller.take(run.key, report) is Decision.STOP
             reports += time.perf_counter() - clock
             if over:
                 break
-        if not over:
-            sweep.end(run.key, "complete")
+        assert over
     seconds, measured = time.perf_counter() - begin, min(LAST, trials)
     begin = time.perf_counter()
-    StudyController(study, directory).next()
+    StudyController(make_plan(study), directory).next_run()
     return {
         "trials": trials,
         "trial_s": seconds / measured,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from _shared.idle_trials import idle_study, sleep
 
@@ -15,30 +15,28 @@ from _cluster_scale.driver_costs import DriverCosts
 
 def ours(cpus: int, trials: int, costs: DriverCosts) -> None:
     """Search by the machinery of ``tune_reg``."""
-    from tune_reg.search import launch
+    from tune_reg.backends.ray.connection import ray_settings
+    from tune_reg.backends.ray.launch import run_study
+    from tune_reg.search.ask_tell import AskTell
 
     study = idle_study(trials)
-    with tempfile.TemporaryDirectory() as folder, launch._environment():
+    with tempfile.TemporaryDirectory() as folder, ray_settings():
         journal = Path(folder, "search.journal")
         costs.journal = lambda: journal.stat().st_size / 2**20
 
-        @contextmanager
-        def watch(sweep: Any) -> Iterator[None]:
-            ask, end = sweep.brain.ask, sweep.end
+        ask, tell = AskTell.ask, AskTell.tell
 
-            def timed(*args: Any) -> Any:
-                with costs.ask():
-                    return ask(*args)
+        def timed(*args: Any) -> Any:
+            with costs.ask():
+                return ask(*args)
 
-            def counted(*args: Any, **keywords: Any) -> None:
-                end(*args, **keywords)
-                costs.end()
-
-            sweep.brain.ask, sweep.end = timed, counted
-            yield
+        def counted(*args: Any, **keywords: Any) -> None:
+            tell(*args, **keywords)
+            costs.end()
 
         _start_ray(cpus)
-        launch.run_study(study, folder, watch=watch)
+        with mock.patch.object(AskTell, "ask", timed), mock.patch.object(AskTell, "tell", counted):
+            run_study(study, folder)
 
 
 def stock(cpus: int, trials: int, costs: DriverCosts, *, reuse: bool) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import optuna
 
 from _search.problems import Problem, to_unit, truth
-from tune_reg.search import fidelity
-from tune_reg.search.ask_tell import AskTell, Trial
+from tune_reg.search import final_values
+from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.trial import Trial
 from tune_reg.study import SearchSettings, Task
 
 #: Seconds of a simulated epoch: long enough for a Gaussian process.
@@ -26,7 +27,7 @@ class Arm:
     """A way to search: sampler, prediction of final values, stopping rule, trainings of a trial."""
 
     sampler: str
-    predict: fidelity.Predict | None = None
+    predict: final_values.Predictor | None = None
     pruner: str = "asha"
     stock: bool = False
     seeds: int = 1
@@ -37,15 +38,15 @@ ARMS = {
     "random + ASHA": Arm("random"),
     "stock": Arm("tpe", stock=True),
     "TPE pruned": Arm("tpe"),
-    "TPE predicted": Arm("tpe", fidelity.predict),
-    "TPE predicted, Hyperband": Arm("tpe", fidelity.predict, pruner="hyperband"),
-    "TPE predicted, promise": Arm("tpe", fidelity.predict, pruner="predicted"),
-    "TPE predicted, 3 seeds": Arm("tpe", fidelity.predict, seeds=3),
+    "TPE predicted": Arm("tpe", final_values.predict),
+    "TPE predicted, Hyperband": Arm("tpe", final_values.predict, pruner="hyperband"),
+    "TPE predicted, promise": Arm("tpe", final_values.predict, pruner="predicted"),
+    "TPE predicted, 3 seeds": Arm("tpe", final_values.predict, seeds=3),
     "GP pruned": Arm("gp"),
-    "TPE and GP predicted, promise": Arm("tpe-gp", fidelity.predict, pruner="predicted"),
-    "GP predicted": Arm("gp", fidelity.predict),
-    "GP predicted, Hyperband": Arm("gp", fidelity.predict, pruner="hyperband"),
-    "GP predicted, promise": Arm("gp", fidelity.predict, pruner="predicted"),
+    "TPE and GP predicted, promise": Arm("tpe-gp", final_values.predict, pruner="predicted"),
+    "GP predicted": Arm("gp", final_values.predict),
+    "GP predicted, Hyperband": Arm("gp", final_values.predict, pruner="hyperband"),
+    "GP predicted, promise": Arm("gp", final_values.predict, pruner="predicted"),
 }
 
 #: (params) -> the values of its epochs, NaN for the one that diverges, with fresh noise.
@@ -91,23 +92,23 @@ def search(problem: Problem, arm: Arm, seed: int) -> list[dict[str, float] | Non
     settings = SearchSettings(sampler=arm.sampler, pruner=arm.pruner, reduction_factor=ETA)  # type: ignore[arg-type]
     storage = optuna.storages.InMemoryStorage()
     epochs = problem.epochs * arm.seeds
-    brain = AskTell(storage, [task], settings, epochs=epochs, seed=seed, predict=arm.predict)
+    search = AskTell(storage, [task], settings, epochs=epochs, seed=seed, predict=arm.predict)
     train = trainer(problem, seed)
 
     def pick() -> dict[str, float] | None:
-        winner = brain.winner(task)
+        winner = search.winner(task)
         return winner.params if winner else None  # type: ignore[return-value]
 
     clock = Clock(problem, pick)
     while not clock.over:
-        trial = brain.ask()
+        trial = search.ask()
         assert trial is not None
-        try_out(brain, trial, problem, clock, lambda: train(trial.params), arm.seeds)  # noqa: B023
+        try_out(search, trial, problem, clock, lambda: train(trial.params), arm.seeds)  # noqa: B023
     return clock.picks
 
 
 def try_out(
-    brain: AskTell, trial: Trial, problem: Problem, clock: Clock, train: Callable[[], Iterator[float]], seeds: int
+    search: AskTell, trial: Trial, problem: Problem, clock: Clock, train: Callable[[], Iterator[float]], seeds: int
 ) -> None:
     """A trial as a study makes it: on one seed after the other, scored by the mean, stopped where it falls behind."""
     finals: list[float] = []
@@ -115,16 +116,16 @@ def try_out(
         for epoch, value in enumerate(train(), start=1):
             clock.tick()
             if math.isnan(value):
-                return brain.tell(trial, "diverged", reason="the loss is not finite", epoch_s=EPOCH_S)
+                return search.tell(trial, "diverged", reason="the loss is not finite", epoch_s=EPOCH_S)
             last = epoch == problem.epochs
             if last:
                 finals.append(value)
             if seed_index == 0 or last:
                 score = float(np.mean(finals)) if last else value
-                stop = brain.report(trial, seed_index * problem.epochs + epoch, score)
+                stop = search.report(trial, seed_index * problem.epochs + epoch, score)
                 if stop and not (last and seed_index + 1 == seeds):
-                    return brain.tell(trial, "pruned", score, epoch_s=EPOCH_S)
-    return brain.tell(trial, "complete", float(np.mean(finals)), epoch_s=EPOCH_S)
+                    return search.tell(trial, "pruned", score, epoch_s=EPOCH_S)
+    return search.tell(trial, "complete", float(np.mean(finals)), epoch_s=EPOCH_S)
 
 
 def stock(problem: Problem, seed: int) -> list[dict[str, float] | None]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
+from tune_reg.execution.messages import Completed, RunReport
+
 if TYPE_CHECKING:
     from tune_reg import Study
+    from tune_reg.store import EpochValues
 
 #: The environment variable that says for how many seconds a trial sleeps. Ray's workers inherit it.
 TRIAL_SECONDS = "IDLE_TRIAL_S"
@@ -21,10 +25,10 @@ def sleep() -> None:
 
 
 class IdleTrainable(tune.Trainable):
-    """One epoch that trains nothing and whose accuracy is the weight decay. Its processes load no torch."""
+    """One epoch that trains nothing, with an accuracy made from the trial's key. Its processes load no torch."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        self.weight_decay = config["run"]["params"]["weight_decay"]
+        self.accuracy = zlib.crc32(config["key"].encode()) / 2**32
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
@@ -32,9 +36,16 @@ class IdleTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         sleep()
-        row = {"epoch": 1, "learning_rate": 0.1, "strength": self.weight_decay, "val_accuracy": self.weight_decay}
-        row |= {"train_loss": 0.0, "val_loss": 0.0, "wall_s": 0.0}
-        return {"rows": [row], "diverged": False, "done": True}
+        row: EpochValues = {
+            "epoch": 1,
+            "learning_rate": 0.1,
+            "strength": 1e-4,
+            "train_loss": 0.0,
+            "val_loss": 0.0,
+            "val_accuracy": self.accuracy,
+            "wall_s": 0.0,
+        }
+        return {"message": RunReport((row,), Completed()), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:  # Tune may ask for one at the end
         pass
@@ -44,9 +55,9 @@ def idle_study(trials: int) -> Study:
     """A search of ``trials`` trials. From now on, the runs of every study in this process do nothing."""
     from search_spaces import loguniform
     from tune_reg import Study
-    from tune_reg.search import trainables
+    from tune_reg.backends.ray import study_trainables
 
-    trainables.StudyTrainable = IdleTrainable  # type: ignore[misc, assignment]  # what a study's runs are made of
+    study_trainables.StudyTrainable = IdleTrainable  # type: ignore[misc, assignment]  # what a study's runs are made of
     return Study(
         name="idle",
         dataset="digits",

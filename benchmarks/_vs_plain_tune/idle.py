@@ -53,7 +53,8 @@ def idle_ours(options: Options) -> Numbers:
     """The project's own search, store, searcher, scheduler and reused actors."""
     from _shared.idle_trials import idle_study
 
-    from tune_reg.search import launch
+    from tune_reg.backends.ray.connection import ray_running
+    from tune_reg.backends.ray.launch import run_study
 
     def fit(trials: int) -> Fit:
         seconds = 0.0
@@ -66,11 +67,11 @@ def idle_ours(options: Options) -> Numbers:
             seconds = time.perf_counter() - begin
 
         with tempfile.TemporaryDirectory() as directory:
-            launch.run_study(idle_study(trials), directory, watch=watch)
+            run_study(idle_study(trials), directory, watch=watch)
             return seconds, ours.end_times(Path(directory))
 
     fit(1)  # sets the environment that Ray is to start in
-    with launch.ray_running(None):
+    with ray_running(None):
         return _measured(fit, options.idle)
 
 

@@ -8,14 +8,15 @@ answers with a ``RunReport`` after each epoch, or with a ``StorageFault``. What 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from tune_reg.evaluation.settings import RobustnessSettings
-from tune_reg.store import EpochValues, FinalValues, RobustnessValues, RunState
-from tune_reg.study import SecondObjective
-from tune_reg.training import Run
+if TYPE_CHECKING:  # a process that only passes messages on need not load torch
+    from tune_reg.evaluation.settings import RobustnessSettings
+    from tune_reg.store import EpochValues, FinalValues, RobustnessValues, RunState
+    from tune_reg.study import SecondObjective
+    from tune_reg.training import Run
 
 #: Of a run: a trial of the search, a winner trained anew, or a confirmed run that is tested for robustness later.
 RunStage: TypeAlias = Literal["search", "confirm", "robustness"]
@@ -34,10 +35,11 @@ class RunOrder:
     run: Run
     #: The folder that the run's checkpoints are kept in, as text: a path or a URL of an object store.
     checkpoints: str
+    #: The tests of a confirmed run.
+    robustness: RobustnessSettings
     data_root: str | None = None
     #: Files that register regularizers of the user's.
     plugins: tuple[str, ...] = ()
-    robustness: RobustnessSettings = field(default_factory=RobustnessSettings)
     #: The attack on validation images that a trial of the search undergoes at its end.
     validation_attack: SecondObjective | None = None
 

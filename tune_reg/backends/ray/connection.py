@@ -32,7 +32,7 @@ _ENVIRONMENT: Final = {
 @contextmanager
 def ray_running(address: str | None) -> Iterator[None]:
     """Ray, started on this machine if it is not running; what was started here is stopped again."""
-    with _environment():
+    with ray_settings():
         import ray
 
         if ray.is_initialized():
@@ -54,8 +54,8 @@ def ray_running(address: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _environment() -> Iterator[None]:
-    """Ray's settings for a study, taken back afterwards: a Tuner of the user's own has its loggers."""
+def ray_settings() -> Iterator[None]:
+    """Put Ray's settings for a study into the environment, and take them back: other Tuners want their loggers."""
     added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
     os.environ.update(added)
     try:

@@ -11,8 +11,6 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
 from tune_reg.backends.ray.not_pickled import NotPickled
-from tune_reg.backends.ray.study_trainables import ORDER
-from tune_reg.execution.messages import LaneGroupOrder
 
 
 class HangWatch(NotPickled, Callback):
@@ -39,8 +37,7 @@ class HangWatch(NotPickled, Callback):
         del iteration, trials, info
         now = self._clock()
         for trial, last_heard in list(self._last_heard.items()):
-            order = trial.config[ORDER]
-            limit = self._timeout_s * (len(order.runs) if isinstance(order, LaneGroupOrder) else 1)
+            limit = self._timeout_s * trial.config["runs"]
             if trial.status != TuneTrial.RUNNING:
                 del self._last_heard[trial]
             elif now - last_heard > limit:

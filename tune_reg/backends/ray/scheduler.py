@@ -11,12 +11,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune_reg.backends.ray.hang_watch import HangWatch
 from tune_reg.backends.ray.not_pickled import NotPickled
-from tune_reg.backends.ray.searcher import config_of
-from tune_reg.backends.ray.study_trainables import MESSAGE, ORDER
+from tune_reg.backends.ray.study_trainables import MESSAGE, config_of
 from tune_reg.errors import LostClusterError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
-from tune_reg.execution.messages import Decision, LaneChange, LaneGroupOrder, LanesMeasured, RunReport, StorageFault
+from tune_reg.execution.messages import Decision, LaneChange, LanesMeasured, RunReport, StorageFault
 
 
 class StudyScheduler(NotPickled, FIFOScheduler):
@@ -96,13 +95,11 @@ class LaneGroupScheduler(StudyScheduler):
             change = self._groups.take(group, message.reports)
         if not group.runs:
             return True
-        self._tell(trial, group, change)
+        if change.ended or change.started or isinstance(message, LanesMeasured):
+            self._tell(trial, group, change)
         return False
 
     def _tell(self, trial: TuneTrial, group: LaneGroup, change: LaneChange) -> None:
-        order: LaneGroupOrder = trial.config[ORDER]
-        if not (change.ended or change.started or order.measure_up_to):
-            return
         # Should its process be lost, the next one begins with these runs.
         trial.set_config(config_of(group.name, self._groups.order(group)))  # type: ignore[no-untyped-call]
         actor = trial.temporary_state.ray_actor

@@ -8,10 +8,9 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from tune_reg.backends.ray.not_pickled import NotPickled
-from tune_reg.backends.ray.study_trainables import ORDER
+from tune_reg.backends.ray.study_trainables import config_of
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
-from tune_reg.execution.messages import LaneGroupOrder, RunOrder
 
 
 class StudySearcher(NotPickled, Searcher):
@@ -69,8 +68,3 @@ class LaneGroupSearcher(StudySearcher):
         if isinstance(upcoming, LaneGroup):
             return config_of(upcoming.name, self._groups.order(upcoming))
         return config_of(upcoming.key, self._controller.order(upcoming))
-
-
-def config_of(key: str, order: RunOrder | LaneGroupOrder) -> dict[str, Any]:
-    """The Tune config of a run or lane group; ``key`` names its Tune trial."""
-    return {"key": key, ORDER: order}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from ray import tune
 
@@ -12,18 +14,33 @@ from tune_reg.backends.ray.device import device_of
 from tune_reg.backends.ray.preemption import Preempted, preemption_watch
 from tune_reg.backends.run_worker import RunWorker
 from tune_reg.data import load
-from tune_reg.execution.messages import LaneChange, LaneGroupOrder, LanesMeasured, StorageFault
+from tune_reg.execution.messages import LaneChange, LaneGroupOrder, LanesMeasured, RunOrder, StorageFault
 from tune_reg.training import Interrupted, LaneKey, lane_key
 from tune_reg.training.lanes import lanes_that_pay
 from tune_reg.training.lanes.rate import measured
 
-#: Where an order stands in a Tune config, and a worker's message in a Tune result.
-ORDER = "order"
-MESSAGE = "message"
+#: Where a worker's message stands in a Tune result.
+MESSAGE: Final = "message"
+_ORDER: Final = "order"
+
+
+def config_of(key: str, order: RunOrder | LaneGroupOrder) -> dict[str, Any]:
+    """The Tune config of a run or a lane group; ``key`` names its Tune trial.
+
+    The order is pickled: Tune looks into every value of a config, and copies it.
+    """
+    runs = len(order.runs) if isinstance(order, LaneGroupOrder) else 1
+    return {"key": key, "runs": runs, _ORDER: pickle.dumps(order)}
+
+
+def order_of(config: Mapping[str, Any]) -> RunOrder | LaneGroupOrder:
+    """The order in a Tune config."""
+    order: RunOrder | LaneGroupOrder = pickle.loads(config[_ORDER])
+    return order
 
 
 class StudyTrainable(tune.Trainable):
-    """Trains the run that ``config["order"]``, a ``RunOrder``, describes. It keeps its own checkpoints.
+    """Trains the run whose order stands in the config, see ``config_of``. It keeps its own checkpoints.
 
     So a run goes on from its newest whole checkpoint whoever starts it again: Tune after a lost actor, or a new
     driver, which knows nothing of the last one's Tune experiment.
@@ -32,7 +49,9 @@ class StudyTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Build the run, and go on from its newest checkpoint where there is one."""
         device, _ = device_of(self.trial_resources)
-        self._worker = RunWorker(config[ORDER], device)
+        order = order_of(config)
+        assert isinstance(order, RunOrder)
+        self._worker = RunWorker(order, device)
 
     def step(self) -> dict[str, Any]:
         """Train one epoch and keep it; after the last one, make the tests that the run is to have.
@@ -70,13 +89,14 @@ class LaneGroupTrainable(StudyTrainable):
         # What this process trained before it holds memory.
         self._lane_worker: LaneWorker | None = None
         vars(self).pop("_worker", None)
-        order = config[ORDER]
+        order = order_of(config)
         if not isinstance(order, LaneGroupOrder):
             super().setup(config)
             return
         self._changes: list[LaneChange] = []
         self._preempted = False
         self._measure_up_to = order.measure_up_to
+        self._first_run = order.runs[0]
         self._where, self._share = device_of(self.trial_resources)
         self._lane_worker = LaneWorker(order.runs, self._where)
 
@@ -110,7 +130,7 @@ class LaneGroupTrainable(StudyTrainable):
         return {MESSAGE: message, tune.result.DONE: isinstance(message, StorageFault)}
 
     def _measured(self, most: int) -> int:
-        order = self.config[ORDER].runs[0]
+        order = self._first_run
         key = lane_key(order.run)
         if key not in self._lanes:
             dataset = load(order.run.dataset, Path(order.data_root) if order.data_root else None)
