@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 from tune_reg import cli
 from tune_reg.backends.ray.scheduler import StudyScheduler, StudyStopper
 from tune_reg.backends.ray.searcher import StudySearcher
-from tune_reg.errors import UnreachableError
+from tune_reg.errors import TuneRegError, UnreachableError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.messages import Completed, Decision, StorageFault
 from tune_reg.storage.remote_path import RemotePath
@@ -90,12 +90,12 @@ def test_it_goes_on_from_what_was_stored(store, controller, monkeypatch):
 
 
 def test_the_command_ends_with_1_where_the_store_is_lost_and_with_2_where_the_user_is_wrong(monkeypatch, capsys):
-    for error, code in ((UnreachableError("s3://bucket/mine", "no answer"), 1), (cli.TuneRegError("wrong"), 2)):
+    for error, code in ((UnreachableError("s3://bucket/mine", "no answer"), 1), (TuneRegError("wrong"), 2)):
 
         def app(error=error):
             raise error
 
-        monkeypatch.setattr(cli, "app", app)
+        monkeypatch.setattr("tune_reg.cli.app.app", app)
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert ended.value.code == code

@@ -6,9 +6,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tune_reg.errors import StoreError
-from tune_reg.storage.remote_path import RemotePath
 from tune_reg.search import journal
 from tune_reg.search.journal import ObjectJournal, join, open_journal, read_journal
+from tune_reg.storage.remote_path import RemotePath
 
 
 def logs(first, last):

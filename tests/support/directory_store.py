@@ -8,8 +8,6 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from fsspec.implementations.local import LocalFileSystem
-
 
 def pipe_file(self, path, value, mode="overwrite", **keywords):
     target = Path(self._strip_protocol(path))
