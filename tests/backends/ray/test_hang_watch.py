@@ -6,16 +6,18 @@ from unittest.mock import Mock
 import pytest
 
 from tune_reg.backends.ray.hang_watch import HangWatch
+from tune_reg.backends.ray.study_trainables import config_of
+from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.execution.messages import LaneGroupOrder, RunOrder
 from tune_reg.training import Run
 
 
 def tune_trial(key, lanes=None):
     """A Tune trial that is under way, of a run or of a group with so many runs."""
-    order = RunOrder(key, "search", Run("digits", "nn-2-small", "l1"), "checkpoints")
+    order = RunOrder(key, "search", Run("digits", "nn-2-small", "l1"), "checkpoints", RobustnessSettings())
     order = order if lanes is None else LaneGroupOrder((order,) * lanes)
     actor = SimpleNamespace(ray_actor=f"the process of {key}")
-    return Mock(status="RUNNING", config={"key": key, "order": order}, temporary_state=actor)
+    return Mock(status="RUNNING", config=config_of(key, order), temporary_state=actor)
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_runs_shorter_than_the_start_of_a_process_leave_the_others_time_to_start
 
     class Short(tune.Trainable):
         def setup(self, config):
-            self.x = config["order"].run.params["weight_decay"]
+            self.x = study_trainables.order_of(config).run.params["weight_decay"]
 
         def reset_config(self, new_config):
             self.setup(new_config)

@@ -10,8 +10,8 @@ from digits import digits_study
 from tune_reg.backends.ray import study_trainables
 from tune_reg.backends.ray.preemption import Preempted
 from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper, failure_reason
-from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher, config_of
-from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
+from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
+from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable, config_of, order_of
 from tune_reg.errors import StoreError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroups
@@ -125,7 +125,7 @@ def test_a_group_that_starts_anew_begins_with_the_runs_of_now(make):
     trial.status = "ERROR"  # Tune is about to start it anew
     scheduler.on_trial_error(None, trial)
     runs = list(groups.find(GROUP).runs)
-    assert [order.key for order in trial.config["order"].runs] == runs
+    assert [order.key for order in order_of(trial.config).runs] == runs
     assert [key[-5:] for key in runs] == ["00002", "00003"]
     assert list(reports(LaneGroupTrainable(dict(trial.config)))) == runs
 
@@ -143,7 +143,7 @@ def test_a_group_that_is_given_up_leaves_its_runs_to_be_tried_alone(make, hangs,
     assert controller.progress().tasks[0].failed == 0
     for number, (key, reason) in enumerate(zip(runs, ["no epoch within 4 s", None], strict=True)):
         config = searcher.suggest(f"alone-{number}")
-        assert (config["key"], config["order"].key) == (key, key)
+        assert (config["key"], order_of(config).key) == (key, key)
         hangs.pop_reason.return_value = reason
         scheduler.on_trial_error(None, FakeTrial(config))
         searcher.on_trial_complete(f"alone-{number}", error=True)
@@ -182,8 +182,8 @@ def test_the_lanes_that_pay_are_measured_once_a_lane_key_and_process(make, monke
     assert scheduler.on_trial_result(None, trial, result) == "CONTINUE"
     assert len(reports(trainable)) == len(groups.find(GROUP).runs) == 3
     # Started anew it has nothing to measure; another group with its key in this process has the number at hand.
-    assert trial.config["order"].measure_up_to is None
-    another = LaneGroupOrder(trial.config["order"].runs[:1], measure_up_to=6)
+    assert order_of(trial.config).measure_up_to is None
+    another = LaneGroupOrder(order_of(trial.config).runs[:1], measure_up_to=6)
     assert trainable.reset(config_of("another", another))
     assert trainable.train()["message"] == LanesMeasured(3)
     assert asked == [6]
@@ -200,7 +200,7 @@ def test_a_group_that_is_told_that_its_machine_goes_reports_its_epoch_and_then_l
     with pytest.raises(Preempted) as left:
         trainable.step()
     assert left.value.preempted  # no failure, for Tune
-    assert list(reports(LaneGroupTrainable(dict(trial.config)))) == [order.key for order in trial.config["order"].runs]
+    assert list(reports(LaneGroupTrainable(dict(trial.config)))) == [order.key for order in order_of(trial.config).runs]
 
 
 @pytest.mark.parametrize("error", [None, "", "\n"])
