@@ -17,8 +17,6 @@ from _shared.command_line import CommandLine, write_json
 from _shared.images import synthetic_images
 from _shared.measuring import least_in_turn
 from _shared.model_option import model_name
-from foolbox.attacks import L2CarliniWagnerAttack, LinfPGD
-from foolbox.models import PyTorchModel
 from torch import Tensor, nn
 
 from tune_reg.evaluation import RobustnessSettings, attacks, carlini_wagner, deepfool, fast_gradient, pgd, robustness
@@ -99,6 +97,8 @@ def distances(steps: int) -> dict[str, dict[str, float]]:
         engine.train_epoch()
     images, labels = engine.batch("test", torch.arange(DISTANCE_IMAGES))
     model = engine.model
+    from tune_reg.evaluation.foolbox_attacks import L2CarliniWagnerAttack
+
     long = L2CarliniWagnerAttack(binary_search_steps=9, steps=steps, abort_early=False)
     calls = {
         "deepfool()": lambda: deepfool(model, images, labels),
@@ -118,11 +118,13 @@ def distances(steps: int) -> dict[str, dict[str, float]]:
 
 def direct(model: nn.Module, images: Tensor, labels: Tensor, batch: int) -> None:
     """PGD as foolbox's own example calls it: only the images that are right, parameters as they are."""
+    from tune_reg.evaluation.foolbox_attacks import LinfProjectedGradientDescentAttack, PyTorchModel
+
     model.eval()
     with torch.no_grad():
         right = model(images).argmax(1) == labels
     attacked = PyTorchModel(model, bounds=(0, 1), device="cpu")
-    attack = LinfPGD(rel_stepsize=2.5 / 40, steps=40)
+    attack = LinfProjectedGradientDescentAttack(rel_stepsize=2.5 / 40, steps=40)
     for chunk, targets in zip(images[right].split(batch), labels[right].split(batch), strict=True):
         attack(attacked, chunk, targets, epsilons=[EPSILON])
 
