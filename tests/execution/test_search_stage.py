@@ -35,18 +35,20 @@ def test_a_pruned_trial_is_stored_with_what_it_did(tmp_path):
 
 def test_the_time_of_an_epoch_is_that_of_the_shortest(tmp_path, monkeypatch):
     """The first one of a process, or one on a busy machine, would have a slow sampler asked."""
-    told = []
+    epoch_seconds = []
     controller = control(tmp_path)
     run = controller.next_run()
     rows = (epoch_row(1, wall_s=9.0), epoch_row(2, wall_s=0.5))
     with monkeypatch.context() as patch:
         # Killed before the search is told, which the next process does from what is stored.
-        patch.setattr(AskTell, "tell", lambda *_, **values: told.append(values["epoch_s"]))
+        patch.setattr(AskTell, "tell", lambda *_, **values: epoch_seconds.append(values["epoch_s"]))
         controller.take(run.key, RunReport(rows, Completed()))
     tell = AskTell.tell
-    monkeypatch.setattr(AskTell, "tell", lambda *a, **values: [told.append(values["epoch_s"]), tell(*a, **values)])
+    monkeypatch.setattr(
+        AskTell, "tell", lambda *a, **values: [epoch_seconds.append(values["epoch_s"]), tell(*a, **values)]
+    )
     control(tmp_path).next_run()
-    assert told == [0.5, 0.5]
+    assert epoch_seconds == [0.5, 0.5]
 
 
 def test_divergence_is_a_status_never_a_number(tmp_path):
