@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from analysis.exports.printed import Printed, numeric_columns
+from analysis.exports.rendered_figure import RenderedFigure
+from analysis.exports.rendered_table import RenderedTable, numeric_columns
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#|~$!])")
 
@@ -21,21 +22,39 @@ def escape(text: str) -> str:
     return " ".join(_SPECIAL.sub(r"\\\1", html).split())
 
 
-def table(printed: Printed) -> str:
-    r"""``printed`` as a table of GitHub's Markdown, numbers to the right.
+def table(rendered: RenderedTable) -> str:
+    r"""A table in GitHub's Markdown, numbers to the right.
 
-    >>> print(table(Printed("t", "T", "", ("name", "n"), (("a", "5"),), b"")), end="")
+    >>> print(table(RenderedTable("t", "T", "", ("name", "n"), (("a", "5"),), b"")), end="")
     | name | n |
     | :--- | ---: |
     | a | 5 |
     """
-    numbers = numeric_columns(printed.rows)
+    numbers = numeric_columns(rendered.rows)
     lines = [
-        [escape(heading) for heading in printed.headings],
+        [escape(heading) for heading in rendered.headings],
         ["---:" if number else ":---" for number in numbers],
-        *([escape(cell) for cell in row] for row in printed.rows),
+        *([escape(cell) for cell in row] for row in rendered.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def table_section(rendered: RenderedTable) -> list[str]:
+    """The blocks of a table: heading, caption, rows."""
+    return [f"## {escape(rendered.title)}", escape(rendered.caption), table(rendered)]
+
+
+def figure_section(rendered: RenderedFigure, heading: str) -> list[str]:
+    """The blocks of a figure: heading, picture, caption."""
+    picture = f"![{escape(rendered.title)}](figures/{rendered.name}.png)"
+    return [f"## {escape(heading)}", picture, escape(rendered.caption)]
+
+
+def missing(sentences: Sequence[str]) -> list[str]:
+    """The blocks that say what an unfinished study lacks; none where it lacks nothing."""
+    if not sentences:
+        return []
+    return ["**Not everything that was asked for is here.** Missing:", bullets(sentences)]
 
 
 def fenced(text: str) -> str:
