@@ -166,11 +166,11 @@ def measure(directory, answers):
     """Seconds and peak memory, step by step."""
     started = time.perf_counter()
     from analysis import claims
-    from analysis.exports.drawn import draw
-    from analysis.results import result_table
-    from analysis.sheets import SHEETS
-    from analysis.table_sheets import TABLE_SHEETS
-    from analysis.tables import Snapshot
+    from analysis.exports.rendered_figure import render
+    from analysis.figures.catalogue import FIGURES
+    from analysis.measures.results import result_table
+    from analysis.snapshot import Snapshot
+    from analysis.tables.catalogue import TABLES
 
     steps = []
     last = time.process_time()
@@ -193,17 +193,17 @@ def measure(directory, answers):
     result_table(data)
     claims(data)
     done("result table, claims")
-    for table in TABLE_SHEETS:
+    for table in TABLES:
         table.compute(data)
         done(f"table {table.name}")
-    for sheet in SHEETS:
-        numbers = sheet.compute(data)
+    for figure in FIGURES:
+        numbers = figure.compute(data)
         if not numbers.panels:
             continue
-        done(f"numbers {sheet.name}")
-        _, files = draw(sheet, numbers)
-        sizes = ", ".join(f"{len(files[f'figures/{sheet.name}.{form}']) / 1e6:.1f} MB {form}" for form in FORMS)
-        done(f"draw {sheet.name} ({len(numbers.panels)} panels, {sizes})")
+        done(f"numbers {figure.name}")
+        _, files = render(figure, numbers)
+        sizes = ", ".join(f"{len(files[f'figures/{figure.name}.{form}']) / 1e6:.1f} MB {form}" for form in FORMS)
+        done(f"draw {figure.name} ({len(numbers.panels)} panels, {sizes})")
     answers.put((time.perf_counter() - started, time.process_time(), steps))
 
 

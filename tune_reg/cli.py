@@ -436,7 +436,7 @@ def _plan_table(study: Any, rows: list[Any]) -> Table:
 
 def _print_results(rows: list[Any]) -> None:
     """The result table of the report, as far as a terminal has room for it: a block for each training set."""
-    from analysis.text import HEADINGS
+    from analysis import HEADINGS
 
     shown = ("regularizer", "test_accuracy", "difference", "p")
     for data in dict.fromkeys(row.data for row in rows):

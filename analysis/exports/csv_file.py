@@ -7,7 +7,6 @@ import io
 import json
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, get_args, get_origin, get_type_hints
 
 
@@ -23,13 +22,16 @@ def rows_csv(rows: Sequence[Any]) -> bytes:
     >>> rows_csv([row("a", None), row("b", Estimate(1, 0.125, None, None, "one run"))])
     b'name,accuracy_n,accuracy_mean,accuracy_low,accuracy_high,accuracy_method\na,,,,,\nb,1,0.125,,,one run\n'
     """
-    return _written(_columns(type(rows[0])), map(_cells, rows)) if rows else b""
+    if not rows:
+        return b""
+    nested = _nested(type(rows[0]))
+    return _written(_columns(rows[0], nested), (_cells(row, nested) for row in rows))
 
 
 def panels_csv(panels: Sequence[Any]) -> bytes:
     """The points of all panels of a figure as one table: the panel's own fields first, then the point's.
 
-    A panel and a point are NamedTuples; ``points`` is the panel's last field.
+    A panel and a point are NamedTuples; ``points`` is the panel's last field. There is one point at least.
 
     >>> from typing import NamedTuple
     >>> point = NamedTuple("point", [("x", float)])
@@ -37,13 +39,13 @@ def panels_csv(panels: Sequence[Any]) -> bytes:
     >>> panels_csv([panel("a", (point(0.5), point(1.0)))])
     b'name,x\\na,0.5\\na,1.0\\n'
     """
-    lines = [[*list(_cells(panel))[:-1], *_cells(point)] for panel in panels for point in panel.points]
-    header = [*_columns(type(panels[0]))[:-1], *_columns(type(panels[0].points[0]))] if lines else []
-    return _written(header, lines)
+    first = panels[0].points[0]
+    nested = _nested(type(first))
+    lines = ([*map(_cell, panel[:-1]), *_cells(point, nested)] for panel in panels for point in panel.points)
+    return _written([*panels[0]._fields[:-1], *_columns(first, nested)], lines)
 
 
-@lru_cache
-def _nested(row: Any) -> Mapping[str, tuple[str, ...]]:
+def _nested(row: type) -> Mapping[str, tuple[str, ...]]:
     """The fields of a NamedTuple that are declared as NamedTuples, each with its own fields."""
     nested = {}
     for name, hint in get_type_hints(row).items():
@@ -53,13 +55,12 @@ def _nested(row: Any) -> Mapping[str, tuple[str, ...]]:
     return nested
 
 
-def _columns(row: Any) -> list[str]:
-    nested, fields = _nested(row), row._fields
-    return [c for name in fields for c in ([f"{name}_{f}" for f in nested[name]] if name in nested else [name])]
+def _columns(row: Any, nested: Mapping[str, tuple[str, ...]]) -> list[str]:
+    inner = {name: [f"{name}_{field}" for field in fields] for name, fields in nested.items()}
+    return [column for name in row._fields for column in inner.get(name, [name])]
 
 
-def _cells(row: Any) -> Iterator[object]:
-    nested = _nested(type(row))
+def _cells(row: Any, nested: Mapping[str, tuple[str, ...]]) -> Iterator[object]:
     for name, value in zip(row._fields, row, strict=True):
         if name in nested:
             yield from map(_cell, (None,) * len(nested[name]) if value is None else value)
