@@ -149,7 +149,7 @@ def once(compute: Callable[[Snapshot], T]) -> Callable[[Source], T]:
 
 
 def mapping(value: object) -> Mapping[str, Any]:
-    """``value`` where it is a mapping, else an empty one: every part of the provenance may be absent.
+    """A mapping: ``value`` where it is one, else an empty one, since every part of the provenance may be absent.
 
     >>> mapping(None), mapping({"a": 1})
     ({}, {'a': 1})

@@ -30,7 +30,7 @@ def entries(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def keys(text: str) -> tuple[str, ...]:
-    r"""The keys of the entries in ``text``, for ``\cite``.
+    r"""The keys of the BibTeX entries in ``text``, for ``\cite``.
 
     >>> keys("@misc{b,\n}")
     ('b',)

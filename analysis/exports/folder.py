@@ -23,7 +23,9 @@ def table_files(tables: Iterable[RenderedTable]) -> dict[str, bytes]:
 
 
 def write(target: Place, files: Mapping[str, bytes], names: Iterable[str]) -> None:
-    """Write ``files`` below ``target`` and delete files of the figures and tables ``names`` that are not among them.
+    """Write the files of a report below ``target``, and delete what an earlier report left of the figures and tables.
+
+    ``names``: of all figures and tables there can be; their files that are not among ``files`` are deleted.
 
     Nothing else in the folder is touched. Raises ``StoreError`` where it cannot be written.
     """

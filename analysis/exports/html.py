@@ -14,7 +14,7 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 class Cell(NamedTuple):
-    """One cell of a table on the page."""
+    """One cell of a table of the HTML page."""
 
     value: str
     below: str  # what stands in brackets after the value, set below it
@@ -23,14 +23,14 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One row of a table on the page."""
+    """One row of a table of the HTML page."""
 
     first: bool  # of a group of rows with the same first cell
     cells: tuple[Cell, ...]
 
 
 class TableView(NamedTuple):
-    """A table on the page."""
+    """A table of the HTML page: its words, which columns are numbers, and its rows."""
 
     rendered: RenderedTable
     numbers: tuple[bool, ...]

@@ -70,7 +70,7 @@ _LONG: Final = 14  # characters of a text cell that is given a column of fixed w
 
 
 def escape(text: str) -> str:
-    r"""``text`` so that LaTeX sets it as it is, on one line; a hyphen before a number becomes a minus sign.
+    r"""Text escaped so that LaTeX sets it as it is, on one line; a hyphen before a number becomes a minus sign.
 
     Letters that pdflatex does not know by itself (Chinese, say) stay: they want xelatex or lualatex.
 

@@ -13,7 +13,7 @@ _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#|~$!])")
 
 
 def escape(text: str) -> str:
-    r"""``text`` so that Markdown shows it as it is, on one line; HTML in it is shown, not obeyed.
+    r"""Text escaped so that Markdown and HTML show it as it is, on one line.
 
     >>> print(escape("<b> a_b | c"))
     &lt;b&gt; a\_b \| c
@@ -40,25 +40,25 @@ def table(rendered: RenderedTable) -> str:
 
 
 def table_section(rendered: RenderedTable) -> list[str]:
-    """The blocks of a table: heading, caption, rows."""
+    """The Markdown blocks of a table: heading, caption, rows."""
     return [f"## {escape(rendered.title)}", escape(rendered.caption), table(rendered)]
 
 
 def figure_section(rendered: RenderedFigure, heading: str) -> list[str]:
-    """The blocks of a figure: heading, picture, caption."""
+    """The Markdown blocks of a figure: heading, picture, caption."""
     picture = f"![{escape(rendered.title)}](figures/{rendered.name}.png)"
     return [f"## {escape(heading)}", picture, escape(rendered.caption)]
 
 
 def missing(sentences: Sequence[str]) -> list[str]:
-    """The blocks that say what an unfinished study lacks; none where it lacks nothing."""
+    """The Markdown blocks that say what an unfinished study lacks; none where it lacks nothing."""
     if not sentences:
         return []
     return ["**Not everything that was asked for is here.** Missing:", bullets(sentences)]
 
 
 def fenced(text: str) -> str:
-    """``text`` as a block of code, with a fence that does not occur in it.
+    """Text as a block of code, with a fence that does not occur in the text.
 
     >>> print(fenced("a"), end="")
     ```
@@ -71,7 +71,7 @@ def fenced(text: str) -> str:
 
 
 def bullets(sentences: Iterable[str]) -> str:
-    """A list of ``sentences``.
+    """Sentences as a list in Markdown.
 
     >>> bullets(["a", "b"])
     '- a\\n- b'
@@ -80,7 +80,7 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def document(blocks: Iterable[str]) -> str:
-    """``blocks`` with an empty line between them, without the empty ones.
+    """Blocks of Markdown as one document, with an empty line between them; empty blocks are left out.
 
     >>> document(["# a", "", "b"])
     '# a\\n\\nb\\n'

@@ -29,7 +29,7 @@ class Panel(NamedTuple):
 
 
 class RenderedFigure(NamedTuple):
-    """One figure, ready for the page."""
+    """One figure of a report: its words and its panels, ready for the HTML page."""
 
     name: str
     title: str

@@ -7,8 +7,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from analysis.figures.style import INK
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure
 
 T = TypeVar("T")
@@ -93,6 +96,11 @@ def data_axis(axes: Axes, ticks: Sequence[float], *, per_class: bool) -> None:
     axes.set_xticks(ticks, [f"{tick:.4g}" if per_class else f"{100 * tick:.4g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("training images of each class" if per_class else "share of the training images, %")
+
+
+def rings(axes: Axes, x: Sequence[float], y: Sequence[float], *, name: str, size: float) -> PathCollection:
+    """Draw rings around points, such as winners; ``name`` for the legend, ``size`` in square points."""
+    return axes.scatter(x, y, s=size, marker="o", facecolors="none", edgecolors=INK, linewidths=1.3, label=name)
 
 
 def thin(points: Sequence[T], most: int = 300) -> list[T]:

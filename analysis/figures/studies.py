@@ -44,21 +44,21 @@ class DifferencePoint(NamedTuple):
 
 
 class DifferencePanel(NamedTuple):
-    """All studies."""
+    """The differences of all studies in one measure."""
 
     measure: str
     points: tuple[DifferencePoint, ...]
 
 
 class Differences(NamedTuple):
-    """Differences to the baseline of each study."""
+    """Mean paired differences to the baseline of each study."""
 
     regularizers: tuple[str, ...]
     panels: tuple[DifferencePanel, ...]
 
 
 def differences(rows: Sequence[StudyDifference]) -> Differences:
-    """The difference of every regularizer that has one; no panel where none has."""
+    """Differences to the baseline of every study and regularizer that has one; no panel where none has."""
     points = tuple(
         DifferencePoint(row.study, row.regularizer, *row.difference[:4]) for row in rows if row.difference is not None
     )
@@ -68,7 +68,7 @@ def differences(rows: Sequence[StudyDifference]) -> Differences:
 
 @styled
 def draw_differences(numbers: Differences) -> Figure:
-    """A forest plot: studies below each other, zero is the study's ax baseline."""
+    """Draw a forest plot: studies below each other, zero is the study's own baseline."""
     from matplotlib.figure import Figure
 
     panel = numbers.panels[0]

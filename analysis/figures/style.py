@@ -61,7 +61,7 @@ def look(place: int) -> Look:
 
 
 def label(name: str) -> str:
-    """``name`` for a legend, from which matplotlib drops names that start with an underscore."""
+    """A name for a legend, from which matplotlib drops names that start with an underscore."""
     return f"\u200b{name}" if name.startswith("_") else name
 
 
@@ -76,7 +76,7 @@ def _style() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Run a drawing function under the house style, whatever the caller's matplotlibrc says."""
+    """Run a drawing function with the report's settings of matplotlib, whatever the caller's matplotlibrc says."""
 
     @wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:

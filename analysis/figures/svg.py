@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @styled
 def lay_out(figure: Figure) -> None:
-    """Place everything in ``figure`` for good: a layout takes longer than a drawing, and each form would repeat it."""
+    """Lay a figure out once, before it is written in several formats: a layout takes longer than a drawing."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
@@ -35,7 +35,7 @@ def parts(figure: Figure) -> list[Figure | SubFigure]:
 
 @styled
 def svg(figure: Figure, name: str, part: Figure | SubFigure | None = None) -> str:
-    """``figure``, or one of its ``parts``, as an SVG element of its own, without size, prolog or metadata.
+    """A figure, or one of its ``parts``, as an SVG element of its own, without size, prolog or metadata.
 
     Its ids start with ``name``. The same figure gives the same text. Colours are CSS variables with the light
     palette as their default, and the ink is the colour of the surrounding text.

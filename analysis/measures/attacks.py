@@ -1,4 +1,4 @@
-"""How robust are confirmed runs under attack and noise: areas under curves, distances, warnings."""
+"""How robust are confirmed runs under attack and noise: areas under curves, distances, warnings?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Attack(NamedTuple):
 
 
 class WarningRow(NamedTuple):
-    """What a check of an attack against itself found."""
+    """What an attack's check of itself found wrong, and in how many runs."""
 
     fraction: float
     search_fraction: float

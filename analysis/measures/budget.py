@@ -1,4 +1,4 @@
-"""What did each regularizer spend: trials, epochs and time."""
+"""What did each regularizer spend: trials, epochs and time?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tune_reg.store import FinalRow, TrialRow
 
 
 class BudgetRow(NamedTuple):
-    """What one regularizer spent."""
+    """What one regularizer spent: trials by state, epochs and seconds."""
 
     regularizer: str
     trials: int

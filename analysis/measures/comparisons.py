@@ -1,4 +1,4 @@
-"""How does each regularizer differ from the baseline: every comparison of the report, corrected together."""
+"""How does each regularizer differ from the baseline: every comparison of the report, corrected together?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How robust are confirmed runs under corruptions: accuracies and the mean corruption error."""
+"""How robust are confirmed runs under corruptions: accuracies and the mean corruption error?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class CorruptionCell(NamedTuple):
 
 
 class CorruptionRow(NamedTuple):
-    """One regularizer under all corruptions."""
+    """One regularizer under all corruptions: mean accuracy and mean corruption errors."""
 
     fraction: float
     search_fraction: float

@@ -36,7 +36,7 @@ class Equivalence(NamedTuple):
 
     @property
     def factor(self) -> float:
-        """``needed`` divided by ``images``."""
+        """How many times as many images the baseline needs: ``needed`` divided by ``images``."""
         return self.needed / self.images
 
 

@@ -112,6 +112,13 @@ def strength_parameter(data: Snapshot, name: str) -> str:
     return next(iter([*numeric, *searched(rows, spaces), *tried]), "")
 
 
+def strength_optima(data: Snapshot, name: str) -> list[Optimum]:
+    """What each search of ``name`` says about its strength, the largest fraction first."""
+    strength = strength_parameter(data, name)
+    optima = [response.optimum for response in responses(data)]
+    return [each for each in optima if (each.regularizer, each.parameter) == (name, strength)]
+
+
 def winners(data: Snapshot, name: str) -> dict[float, int]:
     """The winning trial of ``name`` at each searched fraction.
 

@@ -1,4 +1,4 @@
-"""What do the confirmed runs say: the result table, one row a regularizer and data fraction, as numbers."""
+"""What do the confirmed runs say: the result table, one row a regularizer and data fraction, as numbers?"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Space(NamedTuple):
 
 
 def number(value: object) -> float | None:
-    """``value`` as a finite float, or None where it is no number; a bool is none.
+    """A value as a finite float, or None where it is no number; a bool is none.
 
     >>> number(3), number(True), number("a")
     (3.0, None, None)
@@ -41,7 +41,7 @@ def spans_decades(low: float, high: float) -> bool:
 
 
 def numeric_space(description: object) -> Space | None:
-    """The bounds in ``description``, or None where it is fixed, not numeric or of an unknown form.
+    """The bounds of a search space, or None where the space is fixed, not numeric or of an unknown form.
 
     >>> numeric_space({"low": 1e-5, "high": 0.1, "log": True})
     Space(low=1e-05, high=0.1, log=True, listed=False)
@@ -64,7 +64,7 @@ def numeric_space(description: object) -> Space | None:
 
 
 def edge(space: Space, value: float) -> str | None:
-    """``"low"`` or ``"high"`` where ``value`` lies on that edge of ``space``, else None.
+    """The edge of ``space`` on which ``value`` lies, ``"low"`` or ``"high"``, else None.
 
     >>> edge(Space(1e-4, 1.0, log=True, listed=False), 0.9), edge(Space(0.0, 1.0, log=False, listed=False), 0.5)
     ('high', None)

@@ -16,7 +16,7 @@ _RESAMPLES: Final = 1_000
 
 
 class TradePoint(NamedTuple):
-    """One regularizer. Accuracies are shares in [0, 1], over the runs that have both."""
+    """Clean and robust accuracy of one regularizer. Accuracies are shares in [0, 1], over the runs that have both."""
 
     regularizer: str
     n: int  # runs
@@ -31,7 +31,7 @@ class TradePoint(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """All regularizers under one attack."""
+    """Clean and robust accuracy of all regularizers under one attack."""
 
     setting: Setting
     attack: Attack

@@ -1,4 +1,4 @@
-"""What would a search of any length have found: the best value so far against budget."""
+"""What would a search of any length have found: the best value so far against budget?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TuningPoint(NamedTuple):
 
 
 class Search(NamedTuple):
-    """The trials of one regularizer at one fraction, in the order in which they were asked."""
+    """The trials of one regularizer at one fraction, in the order in which they were asked for."""
 
     regularizer: str
     fraction: float

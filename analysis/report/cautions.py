@@ -6,7 +6,7 @@ from analysis.formatting import count, setting
 from analysis.measures.attacks import warnings
 from analysis.measures.budget import budget
 from analysis.measures.comparisons import comparisons
-from analysis.measures.response import responses, strength_parameter
+from analysis.measures.response import strength_optima
 from analysis.measures.results import ResultRow, result_table
 from analysis.snapshot import Snapshot
 from analysis.statistics import LEVEL, pairs_needed, smallest_p
@@ -64,13 +64,7 @@ def _moving_strengths(data: Snapshot) -> list[str]:
     """Where the best strength moves with the data: the intervals of its peak at the two ends do not meet."""
     sentences = []
     for name in data.regularizers:
-        strength = strength_parameter(data, name)
-        peaks = [
-            response.optimum
-            for response in responses(data)
-            if (response.optimum.regularizer, response.optimum.parameter) == (name, strength)
-            and response.optimum.best is not None
-        ]
+        peaks = [optimum for optimum in strength_optima(data, name) if optimum.best is not None]
         if len(peaks) < 2:
             continue
         most, least = peaks[0], peaks[-1]

@@ -27,7 +27,7 @@ class Claim(NamedTuple):
 
 
 def claims(source: Source) -> tuple[Claim, ...]:
-    """Sentences built from the intervals and the corrected tests.
+    """What may be claimed and what may not, in sentences built from the intervals and the corrected tests.
 
     A difference may be claimed where the Holm-corrected p is at most 0.05 and the 95 % interval leaves out zero,
     both; and never where strengths were picked on the test set. A gain in robustness may not be claimed where the

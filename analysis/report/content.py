@@ -31,7 +31,7 @@ NO_CLAIM: Final = "Nothing: no difference to the baseline passed both its interv
 
 
 class Content(NamedTuple):
-    """Everything that a report says."""
+    """Everything that the report of one study says, in its order."""
 
     name: str
     subtitle: str

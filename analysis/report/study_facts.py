@@ -11,7 +11,7 @@ from analysis.snapshot import Snapshot, mapping
 
 
 class Method(NamedTuple):
-    """One regularizer of the study."""
+    """One regularizer of the study: formula, strength, search space and citation."""
 
     name: str
     formula: str | None

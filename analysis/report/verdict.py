@@ -22,7 +22,7 @@ class Verdict(NamedTuple):
 
 
 def verdict(source: Source) -> Verdict | None:
-    """The regularizer of the highest mean test accuracy; None where no confirmed run ended.
+    """The verdict on the regularizer of the highest mean test accuracy; None where no confirmed run ended.
 
     Where it is not the baseline, the belief is in its difference to the baseline; where it is, in the differences
     of the others to it.

@@ -37,7 +37,7 @@ def effect(differences: Sequence[float]) -> Effect | None:
     d = J mean / sd, J = Γ((n-1)/2) / (sqrt((n-1)/2) Γ((n-2)/2)) (Hedges 1981), its interval by inverting the
     noncentral t distribution (normal differences). The median's interval is that of order statistics and needs 6
     pairs. The share of improvements has a Clopper-Pearson interval, in which a tie counts against both ends. It is
-    the chance of a higher value on the same fresh seed; Agarwal et al. (2021) define theirs over independent runs.
+    the chance of a higher value on the same fresh seed; Agarwal et al. (2021) define an improvement over independent runs.
 
     >>> found = effect([0.01, 0.02, 0.03])
     >>> found.n, round(found.d, 3), found.median, found.improvement

@@ -69,7 +69,7 @@ def mean_interval(values: Sequence[float]) -> Estimate | None:
 
 
 def share_interval(values: Sequence[float]) -> Estimate | None:
-    """``mean_interval`` of shares in [0, 1]: what lies beyond cannot be, and is cut off.
+    """Mean of shares in [0, 1] with a 95 % interval, as in ``mean_interval``; what lies outside [0, 1] is cut off.
 
     >>> share_interval([0.97, 0.99]).high
     1.0
@@ -98,7 +98,7 @@ def _interval(values: tuple[float, ...]) -> Estimate:
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion ``share`` seen in ``n`` draws: the error of a finite test set (Wilson 1927).
+    """95 % interval of a proportion ``share`` in ``n`` draws: the error of a finite test set (Wilson 1927).
 
     >>> tuple(round(end, 4) for end in wilson(0.9, 100))
     (0.8256, 0.9448)
@@ -125,7 +125,7 @@ def clopper_pearson(successes: int, n: int) -> tuple[float, float]:
 
 
 def percentile_interval(draws: Array) -> tuple[float, float]:
-    """Ends of the middle 95 % of resampled values; infinite ones count as what they are.
+    """Ends of the middle 95 % of resampled values; infinite values count as the largest or smallest.
 
     >>> percentile_interval(np.arange(1000.0))
     (25.0, 974.0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -77,15 +77,26 @@ def _rounded_mean(sample: Array, axis: int = -1) -> Any:
 
 
 def _sign_flip(differences: Sequence[float]) -> float:
+    return permutation_p((np.sort(np.asarray(differences, dtype=np.float64)),), _rounded_mean, "two-sided")
+
+
+def permutation_p(
+    samples: tuple[Array, ...], statistic: Callable[..., Any], alternative: Literal["two-sided", "greater"]
+) -> float:
+    """p of a permutation test within samples: one sample has its signs flipped, of several the pairs are permuted.
+
+    ``samples``: each [n], float64. ``statistic``: a function of the samples and an axis. All permutations where they
+    are at most 9,999, else so many random ones of a fixed seed.
+    """
     from scipy import stats
 
     result = stats.permutation_test(
-        (np.sort(np.asarray(differences, dtype=np.float64)),),
-        _rounded_mean,
+        samples,
+        statistic,
         permutation_type="samples",
         vectorized=True,
         n_resamples=RESAMPLES,
-        alternative="two-sided",
+        alternative=alternative,
         rng=np.random.default_rng(0),
     )
     return float(result.pvalue)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from analysis.statistics.intervals import RESAMPLES
-from analysis.statistics.paired_tests import LEVEL
+from analysis.statistics.paired_tests import LEVEL, permutation_p
 from analysis.statistics.publications import Publication
 
 #: What a paper that shows these ranks has to cite.
@@ -18,7 +18,7 @@ PUBLICATIONS: Final = (
 
 
 class RankRow(NamedTuple):
-    """The ranks of one regularizer: 1 is the highest mean test accuracy of a study, ties share their mean rank."""
+    """The ranks of one regularizer over the studies: 1 is the highest mean test accuracy of a study, ties share their mean rank."""
 
     regularizer: str
     studies: int
@@ -86,23 +86,13 @@ def friedman_p(ranks: Any) -> float:
     0.0278
     """
     import numpy as np
-    from scipy import stats
 
     middle = (ranks.shape[1] + 1) / 2
 
     def spread(*columns: Any, axis: int = -1) -> Any:
         return np.round(sum((np.mean(column, axis=axis) - middle) ** 2 for column in columns), 10)
 
-    result = stats.permutation_test(
-        tuple(ranks.T),
-        spread,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        alternative="greater",
-        rng=np.random.default_rng(0),
-    )
-    return float(result.pvalue)
+    return permutation_p(tuple(ranks.T), spread, "greater")
 
 
 def critical_difference(studies: int, regularizers: int) -> float:

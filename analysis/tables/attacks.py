@@ -14,7 +14,7 @@ from analysis.wording import where
 
 
 class RobustnessNumbers(NamedTuple):
-    """One regularizer under one attack."""
+    """One regularizer under one attack: area under its curve, difference to the baseline, distance."""
 
     fraction: float
     search_fraction: float

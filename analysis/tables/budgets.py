@@ -13,14 +13,14 @@ from analysis.wording import where
 
 
 class BudgetNumbers(NamedTuple):
-    """One search at one shared budget."""
+    """One search at one budget that all searches of a fraction share."""
 
     fraction: float
     point: TuningPoint
 
 
 def equal_budget_table(data: Snapshot) -> Table:
-    """All searches at the same budgets."""
+    """The best value of every search at equal budgets."""
     numbers = [BudgetNumbers(at, point) for at, points in equal_budgets(data).items() for point in points]
     numbers.sort(key=lambda row: (-row.fraction, row.point.epochs))
     rows = tuple(

@@ -34,7 +34,7 @@ def corruption_table(data: Snapshot) -> Table:
 
 
 def corruption_cell_table(data: Snapshot) -> Table:
-    """One row a corruption, one column a regularizer."""
+    """Accuracy under each corruption, one row a corruption, one column a regularizer."""
     cells = corruption_cells(data)
     names = [name for name in data.regularizers if any(cell.regularizer == name for cell in cells)]
     by_corruption: dict[tuple[float, float, str], dict[str, str]] = {}

@@ -12,7 +12,7 @@ from analysis.wording import where
 
 
 def paper_table(data: Snapshot) -> Table:
-    """The papers' own measures beside test accuracy after the last epoch."""
+    """Each regularizer in the papers' measures, beside its test accuracy after the last epoch."""
     measured = paper_rows(data)
     rows = tuple(
         (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class FractionPanel(NamedTuple):
-    """The curves of one way to pick strengths."""
+    """The curves of one measure against the amount of data, for one way to pick strengths."""
 
     search_fraction: float | None  # the fraction from which strengths were carried; None: searched at each one
     data: str  # in words, from which data strengths are
@@ -46,7 +46,7 @@ def data_fraction(source: Source) -> DataFraction:
 
 
 def generalization_gap(source: Source) -> DataFraction:
-    """Train minus test accuracy at each data fraction, with its interval, as in ``data_fraction``."""
+    """Training accuracy minus test accuracy at each data fraction, with its interval, as in ``data_fraction``."""
     return _measure(snapshot(source), "generalization gap, points", lambda row: row.generalization_gap)
 
 
@@ -89,7 +89,7 @@ def _points(
 
 @styled
 def draw_data_fraction(data: DataFraction) -> Figure:
-    """One line a regularizer over a log axis of the amount of data, one panel a way to pick strengths."""
+    """Draw one line a regularizer over a log axis of the amount of data, one panel a way to pick strengths."""
     figure, axes = grid(len(data.panels))
     margin = 0.06 * max(100 * (data.high - data.low), 0.1)
     for panel, ax in zip(data.panels, axes, strict=True):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EpochPoint(NamedTuple):
-    """One epoch, over the seeds of one regularizer. Accuracies are shares in [0, 1]."""
+    """One epoch of a learning curve, over the seeds of one regularizer. Accuracies are shares in [0, 1]."""
 
     regularizer: str
     epoch: int
@@ -28,7 +28,7 @@ class EpochPoint(NamedTuple):
 
 
 class LearningPanel(NamedTuple):
-    """The curves at one data fraction."""
+    """The learning curves at one data fraction."""
 
     fraction: float
     search_fraction: float
@@ -37,7 +37,7 @@ class LearningPanel(NamedTuple):
 
 
 class LearningCurves(NamedTuple):
-    """Validation accuracy over epochs."""
+    """Learning curves: validation accuracy of the confirmed runs over epochs."""
 
     picked_on_test: bool
     regularizers: tuple[str, ...]
@@ -87,7 +87,7 @@ _COLUMNS = ("regularizer", "fraction", "search_fraction", "seed", "epoch", "val_
 
 @styled
 def draw_learning_curves(data: LearningCurves) -> Figure:
-    """One panel a data fraction: mean as a line, lowest to highest seed as a band."""
+    """Draw one panel a data fraction: mean as a line, lowest to highest seed as a band."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = grid(len(data.panels))

@@ -23,7 +23,7 @@ _COLUMNS: Final = ("regularizer", "seed", "epoch", "learning_rate", "strength")
 
 
 class SchedulePoint(NamedTuple):
-    """One epoch of one regularizer."""
+    """Learning rate or strength of one regularizer in one epoch."""
 
     regularizer: str
     epoch: int
@@ -35,7 +35,7 @@ class SchedulePoint(NamedTuple):
 
 
 class SchedulePanel(NamedTuple):
-    """Learning rates or strengths."""
+    """Learning rates, or strengths, of all regularizers over epochs."""
 
     quantity: str  # LEARNING_RATE or STRENGTH
     fraction: float
@@ -44,7 +44,7 @@ class SchedulePanel(NamedTuple):
 
 
 class Schedules(NamedTuple):
-    """What the winners did over epochs."""
+    """Learning rate and strength of the confirmed winners over epochs."""
 
     regularizers: tuple[str, ...]
     panels: tuple[SchedulePanel, ...]
@@ -86,7 +86,7 @@ def _points(data: Snapshot, values: dict[tuple[int, int], list[float]]) -> tuple
 
 @styled
 def draw_schedules(data: Schedules) -> Figure:
-    """Learning rates on a log axis; strengths as shares of their largest value, since their units differ."""
+    """Draw learning rates on a log axis; strengths as shares of their largest value, since their units differ."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = grid(len(data.panels))

@@ -33,7 +33,7 @@ class AttackPoint(NamedTuple):
 
 
 class AttackPanel(NamedTuple):
-    """The curves of one attack at one data fraction."""
+    """Accuracy against epsilon under one attack, at one data fraction."""
 
     test: str  # fgsm, ...
     norm: str | None
@@ -94,7 +94,7 @@ def _points(order: tuple[str, ...], rows: list[RobustnessRow]) -> tuple[AttackPo
 
 @styled
 def draw_attack_strength(data: AttackStrength) -> Figure:
-    """One panel an attack and data fraction, one line a regularizer."""
+    """Draw one panel an attack and data fraction, one line a regularizer."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         widest = max(point.x for point in panel.points)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SeverityPanel(NamedTuple):
-    """The curves of one corruption."""
+    """Accuracy against severity under one corruption."""
 
     test: str
     fraction: float
@@ -27,7 +27,7 @@ class SeverityPanel(NamedTuple):
 
 
 class CorruptionSeverity(NamedTuple):
-    """Accuracy under corruptions."""
+    """Accuracy of confirmed runs against the severity of each corruption."""
 
     regularizers: tuple[str, ...]
     panels: tuple[SeverityPanel, ...]
@@ -64,7 +64,7 @@ def corruption_severity(source: Source) -> CorruptionSeverity:
 
 @styled
 def draw_corruption_severity(data: CorruptionSeverity) -> Figure:
-    """One panel a corruption, one line a regularizer."""
+    """Draw one panel a corruption, one line a regularizer."""
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = grid(len(data.panels))

@@ -113,7 +113,7 @@ def _strength(data: Snapshot, name: str, parameter: str, setting: Setting) -> fl
 
 @styled
 def draw_robust_strength(data: RobustStrength) -> Figure:
-    """One panel a regularizer and attack: clean accuracy full, robust accuracy dashed."""
+    """Draw one panel a regularizer and attack: clean accuracy full, robust accuracy dashed."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         for measure, color, marker, dash in ((CLEAN, INK, "o", "-"), (ROBUST, COLOURS[1], "s", "--")):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TradePanel(NamedTuple):
-    """All regularizers under one attack."""
+    """Clean against robust accuracy of all regularizers under one attack."""
 
     test: str
     norm: str | None
@@ -29,7 +29,7 @@ class TradePanel(NamedTuple):
 
 
 class TradeOff(NamedTuple):
-    """Clean against robust accuracy."""
+    """Clean against robust accuracy, one panel an attack."""
 
     regularizers: tuple[str, ...]
     panels: tuple[TradePanel, ...]
@@ -49,7 +49,7 @@ def trade_off(source: Source) -> TradeOff:
 
 @styled
 def draw_trade_off(data: TradeOff) -> Figure:
-    """One panel an attack: points on the front filled and joined, dominated ones hollow."""
+    """Draw one panel an attack: points on the front filled and joined, dominated ones hollow."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         front = sorted((100 * point.clean, 100 * point.robust) for point in panel.points if point.front)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from analysis.figures.panels import data_axis, grid, legend, scale_axis
+from analysis.figures.panels import data_axis, grid, legend, rings, scale_axis
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
-from analysis.measures.response import CATEGORY, LINEAR, responses, strength_parameter
+from analysis.measures.response import CATEGORY, LINEAR, strength_optima
 from analysis.snapshot import Source, snapshot
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class BestPoint(NamedTuple):
-    """The search at one data fraction."""
+    """The strength picked, and the best one by the fitted curve, at one data fraction."""
 
     x: float  # share of the training images, or images a class
     picked: float  # the winner's value
@@ -29,7 +29,7 @@ class BestPoint(NamedTuple):
 
 
 class BestPanel(NamedTuple):
-    """The strength of one regularizer."""
+    """The best strength of one regularizer against the amount of data."""
 
     regularizer: str
     parameter: str
@@ -39,7 +39,7 @@ class BestPanel(NamedTuple):
 
 
 class BestStrength(NamedTuple):
-    """Best strength against the amount of data."""
+    """Best strength against the amount of data, one panel a regularizer."""
 
     panels: tuple[BestPanel, ...]
 
@@ -52,12 +52,7 @@ def best_strength(source: Source) -> BestStrength:
     data = snapshot(source)
     panels = []
     for name in data.regularizers:
-        parameter = strength_parameter(data, name)
-        optima = [
-            response.optimum
-            for response in responses(data)
-            if (response.optimum.regularizer, response.optimum.parameter) == (name, parameter)
-        ]
+        optima = strength_optima(data, name)
         per_class = all(each.fraction in data.images_per_class for each in optima)
         points = [
             BestPoint(
@@ -75,13 +70,13 @@ def best_strength(source: Source) -> BestStrength:
             if isinstance(each.picked, float) and each.scale != CATEGORY
         ]
         if len(points) > 1:
-            panels.append(BestPanel(name, parameter, optima[0].scale, per_class, tuple(sorted(points))))
+            panels.append(BestPanel(name, optima[0].parameter, optima[0].scale, per_class, tuple(sorted(points))))
     return BestStrength(tuple(panels))
 
 
 @styled
 def draw_best_strength(data: BestStrength) -> Figure:
-    """One panel a regularizer: the winner, the peak of the curve with its interval, the plateau as a thick bar."""
+    """Draw one panel a regularizer: the winner, the peak of the curve with its interval, the plateau as a thick bar."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         ax.set_xscale("log")
@@ -114,16 +109,8 @@ def draw_best_strength(data: BestStrength) -> Figure:
             linestyle="--",
             label="peak of the curve",
         )
-        ax.scatter(
-            [point.x for point in panel.points],
-            [point.picked for point in panel.points],
-            s=70,
-            facecolors="none",
-            edgecolors=INK,
-            linewidths=1.3,
-            label="winner",
-            zorder=3,
-        )
+        x, y = [point.x for point in panel.points], [point.picked for point in panel.points]
+        rings(ax, x, y, name="winner", size=70).set_zorder(3)
         ax.axhline(panel.points[-1].picked, color=INK, alpha=0.5, linewidth=0.9, linestyle=":", label="carried over")
         data_axis(ax, [point.x for point in panel.points], per_class=panel.per_class)
         ax.margins(x=0.12)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ImportancePoint(NamedTuple):
-    """One hyperparameter of one search."""
+    """The importance of one hyperparameter in one search."""
 
     parameter: str
     n: int  # complete trials
@@ -26,7 +26,7 @@ class ImportancePoint(NamedTuple):
 
 
 class ImportancePanel(NamedTuple):
-    """One search."""
+    """The importance of every hyperparameter of one search."""
 
     regularizer: str
     fraction: float
@@ -59,7 +59,7 @@ def hyperparameter_importance(source: Source) -> ImportanceFigure:
 
 @styled
 def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
-    """One panel a search, one bar a hyperparameter, with its interval."""
+    """Draw one panel a search, one bar a hyperparameter, with its interval."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         places = range(len(panel.points))

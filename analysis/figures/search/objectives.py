@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from analysis.figures.panels import grid, legend, thin
+from analysis.figures.panels import grid, legend, rings, thin
 from analysis.figures.spec import FigureSpec
-from analysis.figures.style import INK, look, styled
+from analysis.figures.style import look, styled
 from analysis.formatting import scored_on
 from analysis.measures.response import winners
 from analysis.snapshot import Snapshot, Source, finite, mapping, snapshot
@@ -23,7 +23,7 @@ _NAMES: Final = {"robust_accuracy": "accuracy under attack, %", "epoch_time": "s
 
 
 class ObjectivePoint(NamedTuple):
-    """One complete trial."""
+    """One complete trial by its two objectives."""
 
     trial: int
     value: float  # validation accuracy, share in [0, 1]
@@ -33,7 +33,7 @@ class ObjectivePoint(NamedTuple):
 
 
 class ObjectivePanel(NamedTuple):
-    """One search."""
+    """The complete trials of one search by their two objectives."""
 
     regularizer: str
     kind: str  # of the second objective
@@ -86,7 +86,7 @@ def _panel(data: Snapshot, kind: str, name: str, fraction: float) -> ObjectivePa
 
 @styled
 def draw_objectives(data: Objectives) -> Figure:
-    """One panel a search: the front filled and joined, other trials hollow, the winner ringed."""
+    """Draw one panel a search: the front filled and joined, other trials hollow, the winner ringed."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         color = look(data.regularizers.index(panel.regularizer)).color
@@ -104,15 +104,8 @@ def draw_objectives(data: Objectives) -> Figure:
             label="other trials",
         )
         ringed = [point for point in panel.points if point.winner]
-        ax.scatter(
-            [100 * point.value for point in ringed],
-            [scale * point.second for point in ringed],
-            s=130,
-            facecolors="none",
-            edgecolors=INK,
-            linewidths=1.3,
-            label="winner",
-        )
+        x, y = [100 * point.value for point in ringed], [scale * point.second for point in ringed]
+        rings(ax, x, y, name="winner", size=130)
         ax.set_title(f"{panel.regularizer}, {panel.data}")
         ax.set_xlabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
         ax.set_ylabel(_NAMES[panel.kind])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from analysis.figures.panels import grid, legend, scale_axis, thin
+from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
 from analysis.measures.outcomes import complete_value
@@ -26,7 +26,7 @@ _LOOKS: Final = (("*", 90, COLOURS[1]), ("D", 34, COLOURS[3]), ("o", 22, COLOURS
 
 
 class PairPoint(NamedTuple):
-    """One trial."""
+    """One trial at its values of two hyperparameters."""
 
     trial: int
     state: str
@@ -90,7 +90,7 @@ def _panel(data: Snapshot, name: str, rows: list[TrialRow], x: str, y: str) -> P
 
 @styled
 def draw_pair_maps(data: PairMaps) -> Figure:
-    """One panel a pair: the better a trial, the larger and the more pointed its marker. At most 300 of a kind."""
+    """Draw one panel a pair: the better a trial, the larger and the more pointed its marker. At most 300 of a kind."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         _draw(ax, panel)
@@ -140,15 +140,7 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
             )
     winner = [point for point in panel.points if point.winner]
     if winner:
-        axes.scatter(
-            [point.x for point in winner],
-            [point.y for point in winner],
-            s=170,
-            facecolors="none",
-            edgecolors=INK,
-            linewidths=1.3,
-            label="winner",
-        )
+        rings(axes, [point.x for point in winner], [point.y for point in winner], name="winner", size=170)
 
 
 PAIR_FIGURE: Final = FigureSpec(

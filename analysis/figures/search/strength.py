@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from analysis.figures.panels import grid, legend, scale_axis, thin
+from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, look, styled
 from analysis.formatting import scored_on
@@ -113,7 +113,7 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
 
 @styled
 def draw_strength_response(data: StrengthResponse) -> Figure:
-    """One panel a hyperparameter: complete trials filled, pruned ones hollow, the winner ringed, the curve a band.
+    """Draw one panel a hyperparameter: complete trials filled, pruned ones hollow, the winner ringed, the curve a band.
 
     Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
     trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
@@ -176,8 +176,7 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     winners = [(at(point), 100 * point.value) for point in trials if point.winner and point.value is not None]
     if winners:
         x, y = zip(*winners, strict=True)
-        rings = axes.scatter(x, y, s=130, marker="o", facecolors="none", edgecolors=INK, linewidths=1.3, label="winner")
-        rings.set_clip_on(False)
+        rings(axes, x, y, name="winner", size=130).set_clip_on(False)
     failures = [(at(point), str(point.state)) for point in trials if point.value is None]
     _strip(axes, failures, values=len(failures) < len(trials))
     axes.set_title(panel.regularizer)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class TuningPanel(NamedTuple):
-    """The searches at one data fraction."""
+    """The tuning curves of the searches at one data fraction."""
 
     fraction: float
     data: str  # the fraction in words
@@ -33,7 +33,7 @@ class TuningCurve(NamedTuple):
 
 
 def tuning_curve(source: Source) -> TuningCurve:
-    """Best value so far against epochs spent, trials taken in the order in which they were asked, with bands.
+    """Best value so far against epochs spent, trials taken in the order in which they were asked for, with bands.
 
     Only complete trials can be picked, so only they raise the curve; pruned and diverged ones cost epochs.
     """
@@ -44,7 +44,7 @@ def tuning_curve(source: Source) -> TuningCurve:
 
 @styled
 def draw_tuning_curve(data: TuningCurve) -> Figure:
-    """One panel a data fraction, one step line and one band a regularizer."""
+    """Draw one panel a data fraction, one step line and one band a regularizer."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         for place, name in enumerate(data.regularizers):

@@ -21,7 +21,7 @@ from analysis.statistics.ranks import PUBLICATIONS, Ranks
 
 
 class ComparisonContent(NamedTuple):
-    """Everything that a comparison says."""
+    """Everything that the comparison of several studies says."""
 
     studies: tuple[StudyRow, ...]
     rows: tuple[AcrossRow, ...]

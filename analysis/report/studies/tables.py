@@ -12,7 +12,7 @@ from analysis.statistics.ranks import Ranks
 
 
 class StudyRow(NamedTuple):
-    """One of the studies."""
+    """One of the studies that are compared: its data, model and regularizers."""
 
     study: str
     dataset: str
@@ -25,7 +25,7 @@ class StudyRow(NamedTuple):
 
 
 def study_table(rows: tuple[StudyRow, ...]) -> RenderedTable:
-    """The studies themselves."""
+    """The studies that are compared, one row each."""
     headings = (
         "Study",
         "Data set",
@@ -59,7 +59,7 @@ def _mean(row: AcrossRow | None) -> str:
 
 
 def difference_table(rows: tuple[AcrossRow, ...]) -> RenderedTable:
-    """Differences to the baseline of the same study."""
+    """Differences to the baseline within each study, one row a study and regularizer."""
     compared = [(row, row.difference) for row in rows if row.difference is not None]
     cells = tuple(
         (
