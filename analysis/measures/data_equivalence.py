@@ -28,7 +28,7 @@ class Equivalence(NamedTuple):
     images: int  # that the regularizer was trained on
     n: int  # seeds that all runs of it and of the baseline's curve share
     sizes: int  # data sizes in the baseline's curve
-    accuracy: float  # mean over those seeds
+    accuracy: float  # mean over these seeds
     needed: float  # images of the baseline; inf where it never gets there, 0 where it has it with the fewest
     low: float | None  # ends of the 95 % bootstrap interval over seeds; None with one seed
     high: float | None
@@ -74,7 +74,7 @@ def images_needed(sizes: Array, curves: Array, targets: Array) -> Array:
     >>> images_needed(sizes, curves, np.array([0.85, 0.95, 0.7])).round(6).tolist()
     [1000.0, inf, 0.0]
     """
-    close = 1e-12  # sums of the same accuracies in another order
+    close = 1e-12  # the sum of some accuracies depends a little on their order
     first = np.sum(curves < targets[:, None] - close, axis=1)  # the first size at which the target is reached
     inside = (first > 0) & (first < len(sizes))
     after = np.clip(first, 1, len(sizes) - 1)

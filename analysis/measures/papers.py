@@ -22,7 +22,7 @@ class PaperRow(NamedTuple):
     max_over_epochs: Estimate | None  # Cho et al. (2019), mean over runs of the best epoch's accuracy
     max_over_runs: float | None  # Nakamura and Hong (2019), best epoch of the best run; grows with n, has no interval
     mean_last_10pct: Estimate | None  # Cho et al. (2019), mean over runs of the last tenth of the epochs
-    trimmed_mean: float | None  # Nakamura and Hong (2019), of the same over runs without the 10 % at each end
+    trimmed_mean: float | None  # Nakamura and Hong (2019), of mean_last_10pct without the 10 % of runs at each end
     trimmed_low: float | None
     trimmed_high: float | None
     trimmed: int  # runs cut off at each end; 0 with fewer than 10 runs

@@ -92,11 +92,11 @@ def parameters(data: Snapshot, name: str) -> list[str]:
 
 def searched(rows: Sequence[TrialRow], spaces: Mapping[str, Any]) -> list[str]:
     """Hyperparameters that took more than one value in ``rows``, in the order of the space, then of the alphabet."""
-    seen: dict[str, set[str]] = {}
+    tried: dict[str, set[str]] = {}
     for row in rows:
         for key, value in row["params"].items():
-            seen.setdefault(key, set()).add(str(value))
-    return [key for key in dict.fromkeys([*spaces, *sorted(seen)]) if len(seen.get(key, ())) > 1]
+            tried.setdefault(key, set()).add(str(value))
+    return [key for key in dict.fromkeys([*spaces, *sorted(tried)]) if len(tried.get(key, ())) > 1]
 
 
 def strength_parameter(data: Snapshot, name: str) -> str:

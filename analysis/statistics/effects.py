@@ -37,10 +37,10 @@ def effect(differences: Sequence[float]) -> Effect | None:
     d = J mean / sd, J = Γ((n-1)/2) / (sqrt((n-1)/2) Γ((n-2)/2)) (Hedges 1981), its interval by inverting the
     noncentral t distribution (normal differences). The median's interval is that of order statistics and needs 6
     pairs. The share of improvements has a Clopper-Pearson interval, in which a tie counts against both ends. It is
-    the chance of a higher value on the same fresh seed; Agarwal et al. (2021) define an improvement over independent runs.
+    the chance of a higher value on the same fresh seed; Agarwal et al. (2021) define one over independent runs.
 
-    >>> found = effect([0.01, 0.02, 0.03])
-    >>> found.n, round(found.d, 3), found.median, found.improvement
+    >>> size = effect([0.01, 0.02, 0.03])
+    >>> size.n, round(size.d, 3), size.median, size.improvement
     (3, 1.128, 0.02, 1.0)
     """
     return _effect(tuple(sorted(map(float, differences)))) if differences else None
@@ -102,8 +102,8 @@ def _noncentrality(t: float, df: int, share: float) -> float:
 def _scales(df: int) -> NDArray[np.float64]:
     from scipy.special import gammaincinv
 
-    places = (np.arange(4_000) + 0.5) / 4_000
-    scales: NDArray[np.float64] = np.sqrt(gammaincinv(df / 2, places) / (df / 2))
+    shares = (np.arange(4_000) + 0.5) / 4_000
+    scales: NDArray[np.float64] = np.sqrt(gammaincinv(df / 2, shares) / (df / 2))
     return scales
 
 

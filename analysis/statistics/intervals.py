@@ -80,7 +80,7 @@ def share_interval(values: Sequence[float]) -> Estimate | None:
     return mean._replace(low=max(mean.low, min(0.0, mean.mean)), high=min(mean.high, max(1.0, mean.mean)))
 
 
-# The same runs stand in several tables and figures.
+# Cached, because a set of runs stands in several tables and figures.
 @lru_cache(maxsize=65_536)
 def _interval(values: tuple[float, ...]) -> Estimate:
     sample = np.asarray(values, dtype=np.float64)

@@ -21,12 +21,12 @@ def divergence(cells: NDArray[np.intp], top: NDArray[np.bool_], count: int, *, o
 
 
 def _frequencies(counts: NDArray[np.intp]) -> Array:
-    # A kernel at each seen choice that leaks to the others, weighted by how often it was seen, and a flat prior.
-    seen = np.flatnonzero(counts)
-    kernels = np.full((len(seen) + 1, len(counts)), 1 / (len(seen) + 1))
-    kernels[np.arange(len(seen)), seen] += 1
+    # A kernel at each choice that was tried, which leaks to the others, weighted by its trials; and a flat prior.
+    chosen = np.flatnonzero(counts)
+    kernels = np.full((len(chosen) + 1, len(counts)), 1 / (len(chosen) + 1))
+    kernels[np.arange(len(chosen)), chosen] += 1
     kernels /= kernels.sum(axis=1, keepdims=True)
-    weights = np.append(counts[seen], 1.0)
+    weights = np.append(counts[chosen], 1.0)
     mixed: Array = weights / weights.sum() @ kernels
     return mixed
 
@@ -34,20 +34,20 @@ def _frequencies(counts: NDArray[np.intp]) -> Array:
 def _parzen(counts: NDArray[np.intp]) -> Array:
     from scipy.special import ndtr
 
-    seen = np.flatnonzero(counts)
-    weights = counts[seen]
+    filled = np.flatnonzero(counts)
+    weights = counts[filled]
     total = int(weights.sum())
-    mean = seen @ weights / total
-    spread = float(np.sqrt((seen - mean) ** 2 @ weights / max(1, total - 1)))
+    mean = filled @ weights / total
+    spread = float(np.sqrt((filled - mean) ** 2 @ weights / max(1, total - 1)))
     sums = np.cumsum(weights)
-    first = seen[np.searchsorted(sums, total // 4, side="left")]
-    third = seen[min(len(seen) - 1, int(np.searchsorted(sums, total * 3 // 4, side="right")))]
+    first = filled[np.searchsorted(sums, total // 4, side="left")]
+    third = filled[min(len(filled) - 1, int(np.searchsorted(sums, total * 3 // 4, side="right")))]
     width = max(1.059 * min(float(third - first) / 1.34, spread) * total**-0.2, 0.5 / 1.64)
-    # A kernel is the normal distribution cut off at the ends. Those of trials differ in their place alone, so that
-    # one row of the distribution serves them all.
+    # A kernel is the normal distribution cut off at the ends. The kernels of all trials differ in their place alone,
+    # so that one row of the distribution serves them all.
     count = len(counts)
     below = ndtr((np.arange(-count, count) + 0.5) / width)
-    starts = count - 1 - seen
+    starts = count - 1 - filled
     inside = below[starts + count] - below[starts]
     kernels = np.diff(below)[starts[:, None] + np.arange(count)]
     prior = np.diff(ndtr((np.arange(count + 1) - count / 2) / count))

@@ -18,7 +18,7 @@ PUBLICATIONS: Final = (
 
 
 class RankRow(NamedTuple):
-    """The ranks of one regularizer over the studies: 1 is the highest mean test accuracy of a study, ties share their mean rank."""
+    """The ranks of one regularizer over the studies; 1 is the highest mean, ties share their mean rank."""
 
     regularizer: str
     studies: int

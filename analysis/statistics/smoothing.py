@@ -36,8 +36,9 @@ class Smoother:
     With a large penalty the fit is the least-squares quadratic, the usual response surface of a strength with one
     optimum; the data can bend it. The curve is averaged over penalties, each with the weight of its restricted
     likelihood (Wood 2011): a single penalty would be taken for certain, and its band would be too narrow. The band
-    of each penalty is the Bayesian one (Nychka 1988), whose coverage is right on average over x. The cost is linear in the number of
-    points. ``x``, ``y``: [n], float64, with ``MINIMUM_PLACES`` distinct x at least; in log where strengths are.
+    of each penalty is the Bayesian one (Nychka 1988), whose coverage is right on average over x. The cost is linear
+    in the number of points. ``x``, ``y``: [n], float64, with ``MINIMUM_PLACES`` distinct x at least; in log where
+    strengths are.
 
     >>> x = np.linspace(0, 1, 20)
     >>> curve = Smoother(x, 1 - (x - 0.3) ** 2).at(np.array([0.3]))

@@ -109,11 +109,11 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
         if scale != LINEAR:
             scale_axis(axes, scale, values, vertical=vertical)
     for states, marker, name in ((("pruned",), "o", "pruned"), (("diverged", "failed"), "x", "no accuracy")):
-        shown = thin([point for point in panel.points if point.state in states])
-        if shown:
+        group = thin([point for point in panel.points if point.state in states])
+        if group:
             axes.scatter(
-                [point.x for point in shown],
-                [point.y for point in shown],
+                [point.x for point in group],
+                [point.y for point in group],
                 s=12,
                 marker=marker,
                 linewidths=0.7,
@@ -124,13 +124,13 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
             )
     above = 0.0
     for (name, share), (marker, size, color) in zip(_CLASSES, _LOOKS, strict=True):
-        shown = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
+        group = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
         above = share
-        if shown:
-            lowest = min(100 * (point.value or 0.0) for point in shown)
+        if group:
+            lowest = min(100 * (point.value or 0.0) for point in group)
             axes.scatter(
-                [point.x for point in shown],
-                [point.y for point in shown],
+                [point.x for point in group],
+                [point.y for point in group],
                 s=size,
                 marker=marker,
                 color=color,

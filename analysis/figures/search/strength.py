@@ -142,18 +142,18 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         style = look(place)
         of_fraction = [point for point in panel.points if point.fraction == fraction]
         for state, face in (("complete", style.color), ("pruned", "none")):
-            shown = thin([p for p in of_fraction if p.state == state and p.value is not None and p.value >= floor])
-            if shown:
+            group = thin([p for p in of_fraction if p.state == state and p.value is not None and p.value >= floor])
+            if group:
                 axes.scatter(
-                    [at(point) for point in shown],
-                    [100 * (point.value or 0.0) for point in shown],
-                    s=24 if len(shown) < 100 else 9,
+                    [at(point) for point in group],
+                    [100 * (point.value or 0.0) for point in group],
+                    s=24 if len(group) < 100 else 9,
                     marker=style.marker,
                     facecolors=face,
                     edgecolors=style.color,
-                    linewidths=1.0 if len(shown) < 100 else 0.6,
-                    alpha=0.9 if len(shown) < 100 else 0.5,
-                    label=label(shown[0].data) if state == "complete" else "pruned",
+                    linewidths=1.0 if len(group) < 100 else 0.6,
+                    alpha=0.9 if len(group) < 100 else 0.5,
+                    label=label(group[0].data) if state == "complete" else "pruned",
                 )
     lower = thin([point for point in trials if point.value is not None and point.value < floor])
     if lower:
@@ -168,7 +168,7 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
             alpha=0.6,
             label=f"below {100 * floor:.3g} %",
         )
-    # The band may be far wider than the trials where those are few; it does not set the axis.
+    # The band may be far wider than the trials where these are few; it does not set the axis.
     limits = axes.get_ylim()
     for place, fraction in enumerate(data.fractions):
         _curve(axes, [point for point in panel.points if point.fraction == fraction], *look(place)[::2])

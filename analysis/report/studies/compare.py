@@ -80,7 +80,7 @@ def _snapshots(paths: Sequence[Place]) -> dict[str, Snapshot]:
 
 
 def _labels(studies: Sequence[Snapshot]) -> list[str]:
-    # Names of studies need not differ. Paths would, but they are not the same on another machine.
+    # Names of studies need not differ. Paths would, but they differ from machine to machine, too.
     labels = [str(data.study.get("name", "unnamed")) for data in studies]
     settings = [f"{data.study.get('model', '')} on {data.study.get('dataset', '')}" for data in studies]
     for additions in (settings, [identity(data) for data in studies]):
