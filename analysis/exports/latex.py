@@ -94,7 +94,7 @@ def table(rendered: RenderedTable) -> bytes:
     wide = columns > 6
     longest = [max(map(len, column)) for column in zip(*rendered.rows, strict=True)]
     # Long words are set in columns of fixed width, numbers with their interval below them where room is short.
-    words = [place == 0 or not number for place, number in enumerate(numbers)]
+    words = [index == 0 or not number for index, number in enumerate(numbers)]
     fixed = [word and long > (_LONG if wide else 2 * _LONG) for word, long in zip(words, longest, strict=True)]
     width = f"{0.12 if wide else min(0.35, 1 / columns):.2f}"
     kinds = "".join(
@@ -155,6 +155,6 @@ def _heading(text: str) -> str:
     return _stack(lines, "b") if len(lines) > 1 else escape(text)
 
 
-def _stack(lines: list[str], place: str) -> str:
+def _stack(lines: list[str], alignment: str) -> str:
     stacked = r"\\".join(map(escape, lines))
-    return rf"\begin{{tabular}}[{place}]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
+    return rf"\begin{{tabular}}[{alignment}]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"

@@ -53,8 +53,8 @@ def render(spec: FigureSpec, numbers: Any) -> tuple[RenderedFigure, dict[str, by
     figure = spec.draw(numbers)
     svg.lay_out(figure)
     panels = [
-        _panel(spec, f"{spec.name}-{place + 1}", figure, part, panel)
-        for place, (part, panel) in enumerate(zip(svg.parts(figure), numbers.panels, strict=True))
+        _panel(spec, f"{spec.name}-{index + 1}", figure, part, panel)
+        for index, (part, panel) in enumerate(zip(svg.parts(figure), numbers.panels, strict=True))
     ]
     path = f"figures/{spec.name}"
     files = {
@@ -75,8 +75,8 @@ def _together(panels: Sequence[Panel]) -> str:
     width, height = (max(side) for side in zip(*sizes, strict=True))
     placed = [
         # str, because Markup would escape what it is given.
-        str(panel.svg).replace("<svg ", f'<svg x="{place % 2 * width:g}" y="{place // 2 * height:g}" {_size(size)} ', 1)
-        for place, (panel, size) in enumerate(zip(panels, sizes, strict=True))
+        str(panel.svg).replace("<svg ", f'<svg x="{index % 2 * width:g}" y="{index // 2 * height:g}" {_size(size)} ', 1)
+        for index, (panel, size) in enumerate(zip(panels, sizes, strict=True))
     ]
     rows = -(-len(panels) // 2)
     box = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * width:g} {rows * height:g}"'

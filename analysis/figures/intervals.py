@@ -18,7 +18,7 @@ INTERVALS: Final = (
 
 
 class CurvePoint(NamedTuple):
-    """The mean over runs at one place of one curve. Accuracies are shares in [0, 1]."""
+    """The mean over runs at one point of one line. Accuracies are shares in [0, 1]."""
 
     regularizer: str
     x: float
@@ -66,9 +66,9 @@ def draw_intervals(
     factor where ``log``, else in units of x.
     """
     names = [name for name in order if any(point.regularizer == name for point in points)]
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         line = [point for point in points if point.regularizer == name]
-        shift = place - (len(names) - 1) / 2
+        shift = index - (len(names) - 1) / 2
         at = [point.x * spread**shift if log else point.x + shift * spread for point in line]
         style = look(order.index(name))
         axes.errorbar(

@@ -76,11 +76,11 @@ def plain_log_ticks(axes: Axes, *, vertical: bool = False) -> None:
 
 def scale_axis(axes: Axes, scale: str, values: Sequence[float], *, vertical: bool = False) -> None:
     """Set the x or y axis to the ``scale`` of a hyperparameter with these ``values``, with plain labels."""
-    place = axes.set_yscale if vertical else axes.set_xscale
+    set_scale = axes.set_yscale if vertical else axes.set_xscale
     if scale == "log":
-        place("log")
+        set_scale("log")
     elif scale == "symlog":
-        place("symlog", linthresh=min((abs(value) for value in values if value), default=1.0), linscale=0.5)
+        set_scale("symlog", linthresh=min((abs(value) for value in values if value), default=1.0), linscale=0.5)
     if scale in ("log", "symlog"):
         limits = axes.set_ylim if vertical else axes.set_xlim
         if scale == "log":
@@ -111,7 +111,7 @@ def thin(points: Sequence[T], most: int = 300) -> list[T]:
     """
     if len(points) <= most:
         return list(points)
-    return [points[round(place * (len(points) - 1) / (most - 1))] for place in range(most)]
+    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
 
 
 def marks(points: int, offset: int = 0) -> list[int]:

@@ -78,12 +78,12 @@ def draw_differences(numbers: Differences) -> Figure:
     figure = Figure(figsize=(4.6, min(height, 40.0)), layout="constrained")
     axes = figure.add_subplot()
     step = 0.8 / max(1, len(compared))
-    for place, name in enumerate(compared):
+    for index, name in enumerate(compared):
         style = look(numbers.regularizers.index(name))
         line = [point for point in panel.points if point.regularizer == name]
         axes.errorbar(
             [100 * point.mean for point in line],
-            [studies.index(point.study) + (place - (len(compared) - 1) / 2) * step for point in line],
+            [studies.index(point.study) + (index - (len(compared) - 1) / 2) * step for point in line],
             xerr=error_bars(line),
             color=style.color,
             marker=style.marker,

@@ -50,14 +50,14 @@ class Look(NamedTuple):
     dash: str
 
 
-def look(place: int) -> Look:
-    """The look of the series at ``place``; the first one, the baseline, is drawn in the colour of the text.
+def look(index: int) -> Look:
+    """The look of the series at ``index``; the first one, the baseline, is drawn in the colour of the text.
 
     >>> look(0).color == INK, look(1).color, look(1).marker
     (True, '#0072b2', 's')
     """
-    color = INK if place == 0 else COLOURS[(place - 1) % len(COLOURS)]
-    return Look(color, MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)])
+    color = INK if index == 0 else COLOURS[(index - 1) % len(COLOURS)]
+    return Look(color, MARKERS[index % len(MARKERS)], DASHES[index % len(DASHES)])
 
 
 def label(name: str) -> str:

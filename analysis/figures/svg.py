@@ -52,8 +52,8 @@ def svg(figure: Figure, name: str, part: Figure | SubFigure | None = None) -> st
     text = re.sub(r' (?:width|height)="[\d.]+pt"', "", text, count=2)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)
     text = text.replace(INK, "currentColor")
-    for place, color in enumerate(COLOURS, start=1):
-        text = text.replace(color, f"var(--series-{place}, {color})")
+    for index, color in enumerate(COLOURS, start=1):
+        text = text.replace(color, f"var(--series-{index}, {color})")
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 

@@ -66,8 +66,8 @@ def _search(name: str, fraction: float, rows: list[TrialRow], spaces: Mapping[st
     shares = _shares(values, cells)
     draws = np.array([_shares(values, cells, rng.integers(0, n, n)) for _ in range(_RESAMPLES)])
     return [
-        Importance(name, fraction, key, n, float(shares[place]), *percentile_interval(draws[:, place]))
-        for place, key in enumerate(parameters)
+        Importance(name, fraction, key, n, float(shares[index]), *percentile_interval(draws[:, index]))
+        for index, key in enumerate(parameters)
     ]
 
 
@@ -87,8 +87,8 @@ def _cells(values: list[Any], space: Space | None) -> _Cells:
         return _Cells(np.array([choices.index(str(value)) for value in values]), len(choices), ordered=False)
     scale = np.log if space.log else np.asarray
     low, high = float(scale(space.low)), float(scale(space.high))
-    place = (scale(np.array(numbers, dtype=np.float64)) - low) / (high - low) * (_STEPS - 1)
-    return _Cells(np.clip(np.ceil(place - 0.5), 0, _STEPS - 1).astype(np.intp), _STEPS, ordered=True)
+    position = (scale(np.array(numbers, dtype=np.float64)) - low) / (high - low) * (_STEPS - 1)
+    return _Cells(np.clip(np.ceil(position - 0.5), 0, _STEPS - 1).astype(np.intp), _STEPS, ordered=True)
 
 
 def _shares(values: Array, cells: list[_Cells], sample: NDArray[np.intp] | None = None) -> Array:

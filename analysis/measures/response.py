@@ -46,7 +46,7 @@ class Optimum(NamedTuple):
     plateau_open: str = ""  # "", "low", "high" or "both": the ends at which the trials end before the plateau does
 
 
-class CurvePlace(NamedTuple):
+class FittedPoint(NamedTuple):
     """One point of a fitted curve with its 95 % band."""
 
     x: float
@@ -59,7 +59,7 @@ class Response(NamedTuple):
     """One hyperparameter of one search: its numbers and its curve."""
 
     optimum: Optimum
-    curve: tuple[CurvePlace, ...]  # empty where there is none
+    curve: tuple[FittedPoint, ...]  # empty where there is none
 
 
 @once
@@ -176,10 +176,10 @@ def _response(
         return without_curve
     settings = [float(setting) for setting, _ in ended]
     axis = _Axis(scale, settings)
-    places = axis.to(np.array(settings))
-    order = np.argsort(places, kind="stable")
-    smoother = Smoother(places[order], np.array([value for _, value in ended])[order])
-    grid = np.linspace(places.min(), places.max(), _GRID)
+    positions = axis.to(np.array(settings))
+    order = np.argsort(positions, kind="stable")
+    smoother = Smoother(positions[order], np.array([value for _, value in ended])[order])
+    grid = np.linspace(positions.min(), positions.max(), _GRID)
     curve = smoother.at(grid)
     top = int(np.argmax(curve.mean))
     peaks = smoother.resampled_peaks(grid, _RESAMPLES, np.random.default_rng(0))
@@ -203,7 +203,7 @@ def _response(
         plateau_open="both" if ends == "lowhigh" else ends,
     )
     points = zip(x.tolist(), mean.tolist(), below.tolist(), above.tolist(), strict=True)
-    return Response(optimum, tuple(CurvePlace(*point) for point in points))
+    return Response(optimum, tuple(FittedPoint(*point) for point in points))
 
 
 def _plateau(mean: Array, floor: float, top: int) -> tuple[int, int]:
@@ -216,7 +216,7 @@ def _plateau(mean: Array, floor: float, top: int) -> tuple[int, int]:
 
 
 class _Axis:
-    """The axis on which the curve is smooth: from values of a hyperparameter to places on it, and back."""
+    """The axis on which the curve is smooth: from values of a hyperparameter to positions on it, and back."""
 
     def __init__(self, scale: str, values: list[float]) -> None:
         self._scale = scale
@@ -229,9 +229,9 @@ class _Axis:
             return np.sign(values) * np.log10(1 + np.abs(values) / self._unit)
         return values
 
-    def back(self, places: Array) -> Array:
+    def back(self, positions: Array) -> Array:
         if self._scale == LOG:
-            return np.asarray(10.0**places)
+            return np.asarray(10.0**positions)
         if self._scale == SYMLOG:
-            return np.sign(places) * (10.0 ** np.abs(places) - 1) * self._unit
-        return places
+            return np.sign(positions) * (10.0 ** np.abs(positions) - 1) * self._unit
+        return positions

@@ -76,8 +76,8 @@ def edge(space: Space, value: float) -> str | None:
         if space.log
         else (space.low, space.high, value)
     )
-    place = (at - low) / (high - low)
-    return "low" if place <= EDGE else "high" if place >= 1 - EDGE else None
+    share = (at - low) / (high - low)
+    return "low" if share <= EDGE else "high" if share >= 1 - EDGE else None
 
 
 def edges(params: dict[str, Any], spaces: object) -> dict[str, str]:

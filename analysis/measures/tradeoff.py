@@ -63,8 +63,8 @@ def _points(data: Snapshot, clean: BySeed, robust: BySeed) -> tuple[TradePoint, 
     front = on_front(*np.array([(accuracy.mean, area.mean) for accuracy, area in pairs]).T)
     shares = _shares(clean, robust, names, sorted(set.intersection(*map(set, seeds.values()))))
     return tuple(
-        TradePoint(name, accuracy.n, *accuracy[1:4], *area[1:4], bool(front[place]), shares[place])
-        for place, (name, (accuracy, area)) in enumerate(zip(names, pairs, strict=True))
+        TradePoint(name, accuracy.n, *accuracy[1:4], *area[1:4], bool(front[index]), shares[index])
+        for index, (name, (accuracy, area)) in enumerate(zip(names, pairs, strict=True))
     )
 
 

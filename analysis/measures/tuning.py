@@ -46,12 +46,12 @@ def searches(data: Snapshot) -> list[Search]:
         groups.setdefault((-row["fraction"], data.order(row["regularizer"])), []).append(row)
     return [
         Search(
-            data.regularizers[place],
+            data.regularizers[index],
             -fraction,
             np.array([row["epochs_trained"] or 0 for row in rows], dtype=np.float64),
             np.array([_pickable_value(row) for row in rows]),
         )
-        for (fraction, place), rows in sorted(groups.items())
+        for (fraction, index), rows in sorted(groups.items())
     ]
 
 

@@ -86,8 +86,8 @@ def _attack_warnings(data: Snapshot) -> list[str]:
         training_data = where(data, row.fraction, row.search_fraction)
         settings.setdefault((row.regularizer, row.test, row.warning), set()).add(training_data)
     return [
-        f"{name} under {test}, on {count(len(places), 'setting')} of the data: {warning.rstrip('.')}."
-        for (name, test, warning), places in settings.items()
+        f"{name} under {test}, on {count(len(names), 'setting')} of the data: {warning.rstrip('.')}."
+        for (name, test, warning), names in settings.items()
     ]
 
 

@@ -60,8 +60,8 @@ def average_ranks(means: Mapping[str, Mapping[str, float]], regularizers: Sequen
     ranks = stats.rankdata(-np.round(np.asarray(table), 10), axis=1)
     n, k = ranks.shape
     rows = [
-        RankRow(name, n, float(ranks[:, place].mean()), tuple(ranks[:, place].tolist()))
-        for place, name in enumerate(ranked)
+        RankRow(name, n, float(ranks[:, index].mean()), tuple(ranks[:, index].tolist()))
+        for index, name in enumerate(ranked)
     ]
     exact = math.factorial(k) ** n <= RESAMPLES
     least = float(math.factorial(k)) ** (1 - n) if exact else 1 / (RESAMPLES + 1)

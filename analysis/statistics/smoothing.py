@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.statistics.intervals import CONFIDENCE, Array
 
-#: Fewest points and fewest distinct places that are given a curve.
+#: Fewest points and fewest distinct x that are given a curve.
 MINIMUM: Final = 6
 MINIMUM_PLACES: Final = 4
 
@@ -53,7 +53,7 @@ class Smoother:
         self._centre = float(y.mean())
         differences = np.diff(np.eye(_BASIS), n=_FREE, axis=0)
         gram, moment, power = self._basis.T @ self._basis, self._basis.T @ self._y, float(self._y @ self._y)
-        # The ridge is nothing beside the data. A bootstrap sample may leave out so many places that a quadratic is
+        # The ridge is nothing beside the data. A bootstrap sample may leave out so many x that a quadratic is
         # not determined without it.
         unit = float(np.trace(gram)) / _BASIS
         penalties = unit * _PENALTIES[:, None, None]
@@ -105,6 +105,6 @@ class Smoother:
 
         inner = _BASIS - _DEGREE
         knots = np.arange(-_DEGREE, inner + _DEGREE + 1) / inner
-        place = np.clip((x - self._low) / self._width, 0.0, 1.0)
-        design: Array = BSpline.design_matrix(place, knots, _DEGREE).toarray()
+        position = np.clip((x - self._low) / self._width, 0.0, 1.0)
+        design: Array = BSpline.design_matrix(position, knots, _DEGREE).toarray()
         return design

@@ -59,8 +59,8 @@ def learning_curves(source: Source) -> LearningCurves:
     panels = []
     for (fraction, search_fraction), group in sorted(groups.items(), reverse=True):
         points = [
-            EpochPoint(order[place], epoch, len(values), math.fsum(values) / len(values), min(values), max(values))
-            for (place, epoch), accuracies in sorted(group.items())
+            EpochPoint(order[index], epoch, len(values), math.fsum(values) / len(values), min(values), max(values))
+            for (index, epoch), accuracies in sorted(group.items())
             if (values := finite(accuracies))
         ]
         panels.append(LearningPanel(fraction, search_fraction, where(data, fraction, search_fraction), tuple(points)))
@@ -92,11 +92,11 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
 
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        for place, name in enumerate(data.regularizers):
+        for index, name in enumerate(data.regularizers):
             line = [point for point in panel.points if point.regularizer == name]
             if not line:
                 continue
-            style = look(place)
+            style = look(index)
             epochs = [point.epoch for point in line]
             low, high = [100 * point.lowest for point in line], [100 * point.highest for point in line]
             ax.fill_between(epochs, low, high, color=style.color, alpha=0.13, linewidth=0)
@@ -107,7 +107,7 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
                 color=style.color,
                 linestyle=style.dash,
                 marker=style.marker,
-                markevery=marks(len(line), place % 3),
+                markevery=marks(len(line), index % 3),
                 label=label(name),
             )
         ax.set_title(panel.data)

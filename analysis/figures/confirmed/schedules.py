@@ -74,13 +74,13 @@ def schedules(source: Source) -> Schedules:
 def _points(data: Snapshot, values: dict[tuple[int, int], list[float]]) -> tuple[SchedulePoint, ...]:
     means = {key: math.fsum(runs) / len(runs) for key, runs in values.items()}
     peaks: dict[int, float] = {}
-    for (place, _), mean in means.items():
-        peaks[place] = max(mean, peaks.get(place, mean))
+    for (index, _), mean in means.items():
+        peaks[index] = max(mean, peaks.get(index, mean))
     return tuple(
         SchedulePoint(
-            data.regularizers[place], epoch, len(runs), means[place, epoch], min(runs), max(runs), peaks[place]
+            data.regularizers[index], epoch, len(runs), means[index, epoch], min(runs), max(runs), peaks[index]
         )
-        for (place, epoch), runs in sorted(values.items())
+        for (index, epoch), runs in sorted(values.items())
     )
 
 
@@ -92,19 +92,19 @@ def draw_schedules(data: Schedules) -> Figure:
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         relative = panel.quantity == STRENGTH
-        for place, name in enumerate(data.regularizers):
+        for index, name in enumerate(data.regularizers):
             line = [point for point in panel.points if point.regularizer == name]
             if not line:
                 continue
             unit = (abs(line[0].peak) or 1.0) / 100 if relative else 1.0
-            style = look(place)
+            style = look(index)
             ax.plot(
                 [point.epoch for point in line],
                 [point.mean / unit for point in line],
                 color=style.color,
                 linestyle=style.dash,
                 marker=style.marker,
-                markevery=marks(len(line), place % 3),
+                markevery=marks(len(line), index % 3),
                 label=label(f"{name}, at most {line[0].peak:.3g}" if relative else name),
             )
         if not relative and all(point.mean > 0 for point in panel.points):

@@ -85,10 +85,10 @@ def _points(order: tuple[str, ...], rows: list[RobustnessRow]) -> tuple[AttackPo
         if row["epsilon"] is not None:
             groups.setdefault((order.index(row["regularizer"]), row["epsilon"]), []).append(row)
     points = []
-    for (place, epsilon), group in sorted(groups.items()):
+    for (index, epsilon), group in sorted(groups.items()):
         mean = share_interval(finite(row["accuracy"] for row in group))
         if mean is not None:
-            points.append(AttackPoint(order[place], epsilon, *mean, warned=sum(bool(row["warning"]) for row in group)))
+            points.append(AttackPoint(order[index], epsilon, *mean, warned=sum(bool(row["warning"]) for row in group)))
     return tuple(points)
 
 

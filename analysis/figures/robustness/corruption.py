@@ -52,8 +52,8 @@ def corruption_severity(source: Source) -> CorruptionSeverity:
     panels = []
     for test in tests:
         points = [
-            CurvePoint(data.regularizers[place], float(severity), *mean)
-            for (kind, place, severity), values in sorted(groups.items())
+            CurvePoint(data.regularizers[index], float(severity), *mean)
+            for (kind, index, severity), values in sorted(groups.items())
             if kind == test
             for mean in [share_interval(values)]
             if mean is not None

@@ -62,16 +62,16 @@ def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
     """Draw one panel a search, one bar a hyperparameter, with its interval."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        places = range(len(panel.points))
+        positions = range(len(panel.points))
         shares = [100 * point.share for point in panel.points]
         # The interval is of resampled trials and may leave out the share itself.
         errors = [
             [max(0.0, 100 * (point.share - point.low)) for point in panel.points],
             [max(0.0, 100 * (point.high - point.share)) for point in panel.points],
         ]
-        ax.barh(places, shares, height=0.5, color=INK, alpha=0.3)
-        ax.errorbar(shares, places, xerr=errors, fmt="o", color=INK, capsize=3, markersize=4)
-        ax.set_yticks(places, [label(point.parameter) for point in panel.points])
+        ax.barh(positions, shares, height=0.5, color=INK, alpha=0.3)
+        ax.errorbar(shares, positions, xerr=errors, fmt="o", color=INK, capsize=3, markersize=4)
+        ax.set_yticks(positions, [label(point.parameter) for point in panel.points])
         ax.set_ylim(len(panel.points) - 0.4, -0.6)
         ax.set_xlim(0, 100)
         ax.set_title(f"{panel.regularizer}, {panel.data}")

@@ -25,7 +25,7 @@ _STRIP: Final = 0.12
 
 
 class StrengthPoint(NamedTuple):
-    """One trial, one place of a fitted curve, or one end of a plateau."""
+    """One trial, one point of a fitted curve, or one end of a plateau."""
 
     kind: str  # TRIAL, CURVE or PLATEAU
     fraction: float
@@ -102,7 +102,7 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
             continue
         at = (optimum.fraction, where(data, optimum.fraction), None, None)
         points += [
-            StrengthPoint(CURVE, *at, place.x, place.mean, place.low, place.high, winner=False) for place in curve
+            StrengthPoint(CURVE, *at, point.x, point.mean, point.low, point.high, winner=False) for point in curve
         ]
         ends = [end for end in (optimum.plateau_low, optimum.plateau_high) if end is not None]
         points += [StrengthPoint(PLATEAU, *at, end, optimum.accuracy, None, None, winner=False) for end in ends]
@@ -133,13 +133,13 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         if isinstance(point.strength, float):
             return point.strength
         # The fractions stand beside each other.
-        place = data.fractions.index(point.fraction) - (len(data.fractions) - 1) / 2
-        return categories.index(point.strength) + 0.6 * place / len(data.fractions)
+        offset = data.fractions.index(point.fraction) - (len(data.fractions) - 1) / 2
+        return categories.index(point.strength) + 0.6 * offset / len(data.fractions)
 
     floor = _floor(trials)
     _scale_axis(axes, panel, categories)
-    for place, fraction in enumerate(data.fractions):
-        style = look(place)
+    for index, fraction in enumerate(data.fractions):
+        style = look(index)
         of_fraction = [point for point in panel.points if point.fraction == fraction]
         for state, face in (("complete", style.color), ("pruned", "none")):
             group = thin([p for p in of_fraction if p.state == state and p.value is not None and p.value >= floor])
@@ -170,8 +170,8 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         )
     # The band may be far wider than the trials where these are few; it does not set the axis.
     limits = axes.get_ylim()
-    for place, fraction in enumerate(data.fractions):
-        _curve(axes, [point for point in panel.points if point.fraction == fraction], *look(place)[::2])
+    for index, fraction in enumerate(data.fractions):
+        _curve(axes, [point for point in panel.points if point.fraction == fraction], *look(index)[::2])
     axes.set_ylim(limits)
     winners = [(at(point), 100 * point.value) for point in trials if point.winner and point.value is not None]
     if winners:

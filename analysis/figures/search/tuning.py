@@ -47,9 +47,9 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
     """Draw one panel a data fraction, one step line and one band a regularizer."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        for place, name in enumerate(data.regularizers):
+        for index, name in enumerate(data.regularizers):
             points = [point for point in panel.points if point.regularizer == name]
-            style = look(place)
+            style = look(index)
             band = [point for point in points if point.low is not None and point.high is not None]
             ax.fill_between(
                 [point.epochs for point in band],
@@ -71,7 +71,7 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
                 color=style.color,
                 linestyle=style.dash,
                 marker=style.marker,
-                markevery=marks(len(steps), place % 3),
+                markevery=marks(len(steps), index % 3),
                 label=label(name),
             )
         lines = [100 * point.best for point in panel.points if point.best is not None]

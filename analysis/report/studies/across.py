@@ -85,8 +85,8 @@ def _tested(ranks: Ranks, over: str) -> str:
 def _separated(ranks: Ranks, distance: float) -> str:
     apart = [
         f"{one.regularizer} before {other.regularizer}"
-        for place, one in enumerate(ranks.rows)
-        for other in ranks.rows[place + 1 :]
+        for index, one in enumerate(ranks.rows)
+        for other in ranks.rows[index + 1 :]
         if other.average_rank - one.average_rank >= distance
     ]
     few = "" if len(ranks.studies) >= _MANY else " The critical difference is an approximation with few studies."
