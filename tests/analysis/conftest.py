@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -73,3 +74,44 @@ def lab() -> SimpleNamespace:
         baseline=parts.BASELINE,
         diverged=parts.DIVERGED,
     )
+
+
+@pytest.fixture(scope="session")
+def panel_of() -> Callable[..., Any]:
+    """A function that takes the one panel of a figure whose fields have given values."""
+
+    def only(numbers: Any, **fields: Any) -> Any:
+        (panel,) = [p for p in numbers.panels if all(getattr(p, name) == value for name, value in fields.items())]
+        return panel
+
+    return only
+
+
+@pytest.fixture(scope="session")
+def response_of() -> Callable[..., Any]:
+    """A function that takes the response to one hyperparameter of one search."""
+
+    def only(data: analysis.Snapshot, name: str, parameter: str, fraction: float = 1.0) -> analysis.Response:
+        (response,) = [
+            each
+            for each in analysis.responses(data)
+            if (each.optimum.regularizer, each.optimum.parameter, each.optimum.fraction) == (name, parameter, fraction)
+        ]
+        return response
+
+    return only
+
+
+@pytest.fixture(scope="session")
+def robustness_rows() -> Callable[..., Any]:
+    """A function that takes the robustness rows of one run on all data whose columns have given values."""
+
+    def rows(data: analysis.Snapshot, name: str, seed: int, **columns: Any) -> list[Any]:
+        return [
+            row
+            for row in data.robustness
+            if (row["regularizer"], row["seed"], row["fraction"], row["search_fraction"]) == (name, seed, 1.0, 1.0)
+            and all(row[key] == value for key, value in columns.items())
+        ]
+
+    return rows

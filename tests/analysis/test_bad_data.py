@@ -16,23 +16,23 @@ ODD = r"50%_$\alpha$ & <script>alert(1)</script> #{}~^_x"
 def everything(directory):
     """All numbers and drawings, so that none fails; the names of those that are not empty."""
     data = analysis.Snapshot(load(directory))
-    shown = set()
+    names = set()
     for spec in FIGURES:
         numbers = spec.compute(data)
         for panel in numbers.panels[:1]:
             assert panel.points
             ET.fromstring(svg.svg(spec.draw(numbers._replace(panels=(panel,))), "x"))
-            shown.add(spec.name)
+            names.add(spec.name)
     for spec in TABLES:
         table = spec.compute(data)
         assert all(len(row) == len(table.headings) for row in table.rows)
         assert all(isinstance(cell, str) for row in table.rows for cell in row)
         assert bool(table.rows) == bool(table.numbers)
         if table.rows:
-            shown.add(f"table {spec.name}")
+            names.add(f"table {spec.name}")
     analysis.claims(data)
     analysis.missing(data)
-    return shown
+    return names
 
 
 def test_whole_study_shows_everything(rich):
@@ -46,22 +46,22 @@ def test_nothing_stored(tmp_path, lab):
 
 def test_search_alone(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[0] == "trials"]
-    shown = everything(lab.write_rich(tmp_path, parts, provenance=None))
-    assert {"strength-response", "tuning-curve", "table optima"} <= shown
-    assert not shown & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
+    names = everything(lab.write_rich(tmp_path, parts, provenance=None))
+    assert {"strength-response", "tuning-curve", "table optima"} <= names
+    assert not names & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
 
 
 def test_no_robustness_rows(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[0] != "robustness"]
-    shown = everything(lab.write_rich(tmp_path, parts))
-    assert not shown & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
+    names = everything(lab.write_rich(tmp_path, parts))
+    assert not names & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
     assert any("robustness" in line for line in analysis.missing(load(tmp_path)))
 
 
 def test_one_seed(tmp_path, lab):
     directory = lab.write_rich(tmp_path, lab.rich_parts(seeds=1))
-    shown = everything(directory)
-    assert "table comparisons" in shown
+    names = everything(directory)
+    assert "table comparisons" in names
     data = analysis.Snapshot(load(directory))
     assert {(row.difference.n, row.difference.low, row.difference.p) for row in analysis.comparisons(data)} == {
         (1, None, None)
@@ -77,8 +77,8 @@ def test_all_trials_diverged(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[0] == "trials"]
     directory = lab.write_rich(tmp_path, lab.changed(parts, "trials", diverge))
     everything(directory)
-    found = [each.optimum for each in analysis.responses(load(directory))]
-    assert {(each.trials, each.best, each.picked) for each in found} == {(0, None, None)}
+    optima = [each.optimum for each in analysis.responses(load(directory))]
+    assert {(each.trials, each.best, each.picked) for each in optima} == {(0, None, None)}
     points = analysis.tuning_points(load(directory))[1.0]
     assert {(point.best, point.low) for point in points} == {(None, None)}
 
@@ -89,17 +89,17 @@ def test_all_runs_diverged(tmp_path, lab):
 
     parts = lab.changed(lab.rich_parts(), "final", diverge)
     parts = [part for part in parts if part[0] != "robustness"]
-    shown = everything(lab.write_rich(tmp_path, parts))
-    assert "table accuracy" not in shown
+    names = everything(lab.write_rich(tmp_path, parts))
+    assert "table accuracy" not in names
     assert analysis.comparisons(load(tmp_path)) == ()
 
 
 def test_one_regularizer(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[2][0]["regularizer"] == "adadecay"]
     study = {**lab.rich_study, "baseline": "adadecay", "regularizers": {"adadecay": {}}}
-    shown = everything(lab.write_rich(tmp_path, parts, study=study))
-    assert "data-fraction" in shown
-    assert not shown & {"data-gain", "trade-off", "table comparisons", "table data-equivalence"}
+    names = everything(lab.write_rich(tmp_path, parts, study=study))
+    assert "data-fraction" in names
+    assert not names & {"data-gain", "trade-off", "table comparisons", "table data-equivalence"}
 
 
 def test_names_are_drawn_as_they_are(tmp_path, lab):
@@ -127,9 +127,9 @@ def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
         table = pq.read_table(part)
         later = [name for name in ("images_per_class", "seeds", "test_ece", "warning") if name in table.column_names]
         pq.write_table(table.drop_columns(later), part)
-    shown = everything(directory)
-    assert "table attack-warnings" not in shown
-    assert "table accuracy" in shown
+    names = everything(directory)
+    assert "table attack-warnings" not in names
+    assert "table accuracy" in names
 
 
 def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
@@ -142,6 +142,6 @@ def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
     rows = analysis.result_rows(data)
     assert rows[0].data == "500 a class (5,000 images)"
     assert rows[3].data == "150 a class (1,500 images), strength from 500 a class"
-    said = " ".join(claim.sentence for claim in analysis.claims(data))
-    assert "On 50 images a class, strength from 500 a class the highest" in said
-    assert "% of the data" not in said
+    sentences = " ".join(claim.sentence for claim in analysis.claims(data))
+    assert "On 50 images a class, strength from 500 a class the highest" in sentences
+    assert "% of the data" not in sentences

@@ -25,10 +25,10 @@ def test_it_looks_as_it_did(rich, tmp_path, name):
     (spec,) = (spec for spec in FIGURES if spec.name == name)
     figure = spec.draw(spec.compute(analysis.Snapshot(load(rich))))
     golden = GOLDEN / f"{name}.png"
-    drawn = golden if os.environ.get("UPDATE_GOLDEN") else tmp_path / f"{name}.png"
-    figure.savefig(drawn, dpi=50, metadata={"Software": None})
+    picture = golden if os.environ.get("UPDATE_GOLDEN") else tmp_path / f"{name}.png"
+    figure.savefig(picture, dpi=50, metadata={"Software": None})
     plt.close(figure)
-    assert compare_images(str(golden), str(drawn), tol=TOLERANCE) is None
+    assert compare_images(str(golden), str(picture), tol=TOLERANCE) is None
 
 
 def test_a_missing_line_would_be_seen(rich, tmp_path):
@@ -36,7 +36,7 @@ def test_a_missing_line_would_be_seen(rich, tmp_path):
     figure = spec.draw(spec.compute(analysis.Snapshot(load(rich))))
     for line in figure.axes[0].get_lines()[-4:]:
         line.set_visible(False)
-    drawn = tmp_path / "data-gain.png"
-    figure.savefig(drawn, dpi=50)
+    picture = tmp_path / "data-gain.png"
+    figure.savefig(picture, dpi=50)
     plt.close(figure)
-    assert compare_images(str(GOLDEN / "data-gain.png"), str(drawn), tol=TOLERANCE) is not None
+    assert compare_images(str(GOLDEN / "data-gain.png"), str(picture), tol=TOLERANCE) is not None

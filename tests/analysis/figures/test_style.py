@@ -22,7 +22,7 @@ def test_series_stand_out_from_white(color):
 
 def test_neighbouring_series_differ_in_shape_and_colour():
     looks = [style.look(place) for place in range(14)]
-    assert len({(seen.color, seen.marker) for seen in looks}) == 14
+    assert len({(style_of.color, style_of.marker) for style_of in looks}) == 14
     for first, second in pairwise(looks):
         assert first.marker != second.marker
         assert first.color != second.color

@@ -9,17 +9,8 @@ from tune_reg.store import load
 FULL = Setting(1.0, 1.0)
 
 
-def rows_of(rich_data, name, seed, **fields):
-    return [
-        row
-        for row in rich_data.robustness
-        if (row["regularizer"], row["seed"], row["fraction"], row["search_fraction"]) == (name, seed, 1.0, 1.0)
-        and all(row[key] == value for key, value in fields.items())
-    ]
-
-
-def test_area_is_the_mean_height_of_the_curve(rich_data):
-    curve = {row["epsilon"]: row["accuracy"] for row in rows_of(rich_data, "adadecay", 2, test="fgsm")}
+def test_area_is_the_mean_height_of_the_curve(rich_data, robustness_rows):
+    curve = {row["epsilon"]: row["accuracy"] for row in robustness_rows(rich_data, "adadecay", 2, test="fgsm")}
     by_hand = (0.02 * (curve[0.0] + curve[0.02]) / 2 + 0.03 * (curve[0.02] + curve[0.05]) / 2) / 0.05
     assert analysis.areas(rich_data)[FULL, Attack("fgsm", "linf")]["adadecay"][2] == pytest.approx(by_hand, rel=1e-12)
 
@@ -29,9 +20,9 @@ def test_a_run_without_all_epsilons_has_no_area(tmp_path, lab):
         return None if (row["seed"], row.get("epsilon"), row["test"]) == (3, 0.05, "fgsm") else row
 
     results = load(lab.write_rich(tmp_path, lab.changed(lab.rich_parts(), "robustness", drop)))
-    found = analysis.areas(results)
-    assert set(found[FULL, Attack("fgsm", "linf")]["adadecay"]) == set(range(8)) - {3}
-    assert set(found[FULL, Attack("pgd-linf", "linf")]["adadecay"]) == set(range(8))
+    measured = analysis.areas(results)
+    assert set(measured[FULL, Attack("fgsm", "linf")]["adadecay"]) == set(range(8)) - {3}
+    assert set(measured[FULL, Attack("pgd-linf", "linf")]["adadecay"]) == set(range(8))
 
 
 def test_clean_rows_are_no_attack(rich_data):
@@ -40,14 +31,14 @@ def test_clean_rows_are_no_attack(rich_data):
 
 
 def test_median_distance_is_of_the_attacks_that_look_for_it(rich_data):
-    found = analysis.distances(rich_data)
-    assert {attack.test for _, attack in found} == {"cw-l2"}
-    assert found[FULL, Attack("cw-l2", "l2")]["adadecay"][4] == pytest.approx(1.04)
+    measured = analysis.distances(rich_data)
+    assert {attack.test for _, attack in measured} == {"cw-l2"}
+    assert measured[FULL, Attack("cw-l2", "l2")]["adadecay"][4] == pytest.approx(1.04)
 
 
 def test_warnings_are_counted_and_shown(rich_data):
-    found = [row for row in analysis.warnings(rich_data) if (row.fraction, row.search_fraction) == FULL]
-    assert [(row.regularizer, row.test, row.epsilon, row.runs, row.of) for row in found] == [
+    measured = [row for row in analysis.warnings(rich_data) if (row.fraction, row.search_fraction) == FULL]
+    assert [(row.regularizer, row.test, row.epsilon, row.runs, row.of) for row in measured] == [
         ("residual-smoothing", "pgd-linf", 0.05, 3, 8)
     ]
     assert "masked" in warning_table(rich_data).rows[0][-1]

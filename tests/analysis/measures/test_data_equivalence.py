@@ -33,18 +33,18 @@ def reference(data, name, fraction):
 @pytest.mark.parametrize("fraction", [0.1, 0.3])
 def test_point_is_numpys_interpolation(rich, fraction):
     data = analysis.Snapshot(load(rich))
-    (found,) = [
+    (equivalence,) = [
         row
         for row in analysis.equivalences(data)
         if (row.regularizer, row.fraction, row.search_fraction) == ("adadecay", fraction, fraction)
     ]
-    assert found.place == MEASURED
-    assert found.needed == pytest.approx(reference(data, "adadecay", fraction))
-    assert found.n == 8
-    assert found.low < found.needed < found.high
+    assert equivalence.place == MEASURED
+    assert equivalence.needed == pytest.approx(reference(data, "adadecay", fraction))
+    assert equivalence.n == 8
+    assert equivalence.low < equivalence.needed < equivalence.high
     # The study was made with 0.05 a decade of images and a gain of 0.012: 10 ** (0.012 / 0.05) times as many.
-    assert found.low < round(5000 * fraction) * 10 ** (0.012 / 0.05) * 1.02
-    assert found.factor == pytest.approx(10 ** (0.012 / 0.05), rel=0.06)
+    assert equivalence.low < round(5000 * fraction) * 10 ** (0.012 / 0.05) * 1.02
+    assert equivalence.factor == pytest.approx(10 ** (0.012 / 0.05), rel=0.06)
 
 
 def test_nothing_is_extrapolated(rich):
@@ -62,13 +62,13 @@ def test_worse_than_the_baseline_needs_fewer_images_or_less_than_measured(tmp_pa
         return {**row, "test_accuracy": row["test_accuracy"] - lower}
 
     results = load(lab.write_rich(tmp_path, lab.changed(lab.rich_parts(), "final", worse)))
-    found = {
+    by_fraction = {
         row.fraction: row
         for row in analysis.equivalences(results)
         if row.regularizer == "adadecay" and row.fraction == row.search_fraction
     }
-    assert found[0.1].place == BELOW
-    assert found[1.0].factor < 1
+    assert by_fraction[0.1].place == BELOW
+    assert by_fraction[1.0].factor < 1
 
 
 def test_one_seed_has_no_interval(tmp_path, lab):

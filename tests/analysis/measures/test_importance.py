@@ -14,9 +14,9 @@ def optunas(rows, space, choices):
     """The shares that Optuna gives for the same complete trials."""
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
     distributions = {
-        name: optuna.distributions.FloatDistribution(own["low"], own["high"], log=own["log"])
-        for name, own in space.items()
-        if "low" in own
+        name: optuna.distributions.FloatDistribution(bounds["low"], bounds["high"], log=bounds["log"])
+        for name, bounds in space.items()
+        if "low" in bounds
     } | {name: optuna.distributions.CategoricalDistribution(values) for name, values in choices.items()}
     for row in rows:
         study.add_trial(
@@ -33,12 +33,14 @@ def test_shares_are_optunas(rich, lab, name):
         row for row in data.trials if (row["regularizer"], row["fraction"], row["state"]) == (name, 0.3, "complete")
     ]
     space = lab.rich_methods[name]["space"]
-    choices = {key: own["choices"] for key, own in space.items() if "choices" in own}
+    choices = {key: bounds["choices"] for key, bounds in space.items() if "choices" in bounds}
     expected = optunas(rows, space, choices)
-    found = {row.parameter: row for row in analysis.importances(data) if (row.regularizer, row.fraction) == (name, 0.3)}
-    assert {key: row.share for key, row in found.items()} == pytest.approx(expected, abs=1e-6)
-    assert {row.n for row in found.values()} == {len(rows)}
-    assert sum(row.share for row in found.values()) == pytest.approx(1)
+    importances = {
+        row.parameter: row for row in analysis.importances(data) if (row.regularizer, row.fraction) == (name, 0.3)
+    }
+    assert {key: row.share for key, row in importances.items()} == pytest.approx(expected, abs=1e-6)
+    assert {row.n for row in importances.values()} == {len(rows)}
+    assert sum(row.share for row in importances.values()) == pytest.approx(1)
 
 
 def test_what_decides_is_most_important_and_the_interval_says_so(tmp_path, lab):
@@ -50,15 +52,15 @@ def test_what_decides_is_most_important_and_the_interval_says_so(tmp_path, lab):
         return {**row, "state": "complete", "value": value}
 
     parts = lab.changed(lab.rich_parts(trials=150), "trials", decide)
-    found = [
+    importances = [
         row
         for row in analysis.importances(load(lab.write_rich(tmp_path, parts)))
         if (row.regularizer, row.fraction) == ("adadecay", 1.0)
     ]
-    shares = {row.parameter: row for row in found}
+    shares = {row.parameter: row for row in importances}
     assert shares["decay"].low > 0.8
     assert max(shares["alpha"].high, shares["learning_rate"].high) < 0.2
-    assert all(row.low <= row.high for row in found)
+    assert all(row.low <= row.high for row in importances)
 
 
 def test_few_trials_have_none(directory):

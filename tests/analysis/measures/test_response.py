@@ -9,15 +9,6 @@ from analysis.tables.optima import optimum_table
 from tune_reg.store import load
 
 
-def of(rich_data, name, parameter, fraction=1.0):
-    (found,) = [
-        each
-        for each in analysis.responses(rich_data)
-        if (each.optimum.regularizer, each.optimum.parameter, each.optimum.fraction) == (name, parameter, fraction)
-    ]
-    return found
-
-
 def complete(rich_data, name, parameter, fraction=1.0):
     rows = [
         row
@@ -28,21 +19,30 @@ def complete(rich_data, name, parameter, fraction=1.0):
 
 
 def test_every_searched_hyperparameter_answers_the_strength_first(rich_data):
-    seen = [each.optimum.parameter for each in analysis.responses(rich_data) if each.optimum.fraction == 1.0]
-    assert seen == ["decay", "learning_rate", "decay", "alpha", "learning_rate", "b", "annealing", "learning_rate"]
+    parameters = [each.optimum.parameter for each in analysis.responses(rich_data) if each.optimum.fraction == 1.0]
+    assert parameters == [
+        "decay",
+        "learning_rate",
+        "decay",
+        "alpha",
+        "learning_rate",
+        "b",
+        "annealing",
+        "learning_rate",
+    ]
 
 
-def test_peak_is_where_the_study_was_made_to_have_it(rich_data):
-    own = of(rich_data, "adadecay", "decay").optimum
-    assert own.scale == "log"
-    assert abs(math.log10(own.best / 2e-3)) < 0.5
-    assert own.best_low <= own.best <= own.best_high
-    assert own.plateau_low < own.best < own.plateau_high
-    assert own.trials == complete(rich_data, "adadecay", "decay").shape[1]
+def test_peak_is_where_the_study_was_made_to_have_it(rich_data, response_of):
+    optimum = response_of(rich_data, "adadecay", "decay").optimum
+    assert optimum.scale == "log"
+    assert abs(math.log10(optimum.best / 2e-3)) < 0.5
+    assert optimum.best_low <= optimum.best <= optimum.best_high
+    assert optimum.plateau_low < optimum.best < optimum.plateau_high
+    assert optimum.trials == complete(rich_data, "adadecay", "decay").shape[1]
 
 
-def test_plateau_is_within_one_standard_error_of_the_best(rich_data):
-    own = of(rich_data, "weight-decay", "decay").optimum
+def test_plateau_is_within_one_standard_error_of_the_best(rich_data, response_of):
+    optimum = response_of(rich_data, "weight-decay", "decay").optimum
     x, y = complete(rich_data, "weight-decay", "decay")
     order = np.argsort(x)
     smoother = Smoother(np.log10(x)[order], y[order])
@@ -51,14 +51,14 @@ def test_plateau_is_within_one_standard_error_of_the_best(rich_data):
     top = int(np.argmax(curve.mean))
     inside = grid[curve.mean >= curve.mean[top] - curve.error[top]]
     step = np.ptp(grid) / 120
-    assert math.log10(own.plateau_low) == pytest.approx(inside.min(), abs=step)
-    assert math.log10(own.plateau_high) == pytest.approx(inside.max(), abs=step)
-    assert own.accuracy == pytest.approx(curve.mean[top], abs=1e-5)
-    assert own.plateau_share == pytest.approx(np.ptp(inside) / 5, abs=2 * step / 5)  # the space has five decades
-    assert own.plateau_open == ""
+    assert math.log10(optimum.plateau_low) == pytest.approx(inside.min(), abs=step)
+    assert math.log10(optimum.plateau_high) == pytest.approx(inside.max(), abs=step)
+    assert optimum.accuracy == pytest.approx(curve.mean[top], abs=1e-5)
+    assert optimum.plateau_share == pytest.approx(np.ptp(inside) / 5, abs=2 * step / 5)  # the space has five decades
+    assert optimum.plateau_open == ""
 
 
-def test_winner_is_the_best_trial_and_its_edge_is_flagged(tmp_path, lab):
+def test_winner_is_the_best_trial_and_its_edge_is_flagged(tmp_path, lab, response_of):
     def steeper(row):
         return {
             **row,
@@ -70,30 +70,30 @@ def test_winner_is_the_best_trial_and_its_edge_is_flagged(tmp_path, lab):
 
     parts = lab.changed(lab.changed(lab.rich_parts(), "trials", steeper), "final", tested)
     rich_data = analysis.Snapshot(load(lab.write_rich(tmp_path, parts)))
-    own = of(rich_data, "weight-decay", "learning_rate").optimum
+    optimum = response_of(rich_data, "weight-decay", "learning_rate").optimum
     x, _ = complete(rich_data, "weight-decay", "learning_rate")
-    assert own.picked == x.max()
-    assert own.best == pytest.approx(x.max())
-    assert own.plateau_open == "high"
-    assert own.picked_edge == ("high" if math.log10(x.max() / 0.01) / math.log10(50) >= 0.95 else None)
+    assert optimum.picked == x.max()
+    assert optimum.best == pytest.approx(x.max())
+    assert optimum.plateau_open == "high"
+    assert optimum.picked_edge == ("high" if math.log10(x.max() / 0.01) / math.log10(50) >= 0.95 else None)
     notes = [row[-1] for row in optimum_table(rich_data).rows if row[1:3] == ("weight-decay", "learning_rate")]
     assert "the plateau goes on at the high end of the trials" in notes[0]
 
 
-def test_names_have_no_curve(rich_data):
-    found = of(rich_data, "residual-smoothing", "annealing")
-    assert (found.curve, found.optimum.best, found.optimum.scale) == ((), None, "category")
-    assert found.optimum.picked in ("laplace", "logistic")
+def test_names_have_no_curve(rich_data, response_of):
+    response = response_of(rich_data, "residual-smoothing", "annealing")
+    assert (response.curve, response.optimum.best, response.optimum.scale) == ((), None, "category")
+    assert response.optimum.picked in ("laplace", "logistic")
 
 
 def test_few_trials_have_no_curve(tmp_path, lab):
     results = load(lab.write_rich(tmp_path, lab.rich_parts(trials=6)))
-    found = analysis.responses(results)
-    assert {each.optimum.best for each in found} == {None}
+    response = analysis.responses(results)
+    assert {each.optimum.best for each in response} == {None}
     assert "too few trials for a curve" in optimum_table(analysis.Snapshot(results)).rows[0][-1]
 
 
-def test_strengths_with_a_zero_have_a_curve(tmp_path, lab):
+def test_strengths_with_a_zero_have_a_curve(tmp_path, lab, response_of):
     grid = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 
     def change(row):
@@ -104,21 +104,21 @@ def test_strengths_with_a_zero_have_a_curve(tmp_path, lab):
 
     parts = [part for part in lab.changed(lab.rich_parts(), "trials", change) if part[0] == "trials"]
     rich_data = analysis.Snapshot(load(lab.write_rich(tmp_path, parts, provenance=None)))
-    found = of(rich_data, "weight-decay", "decay")
-    assert found.optimum.scale == "symlog"
-    assert found.curve[0].x == 0
-    assert found.curve[-1].x == pytest.approx(1e-2)
-    assert 3e-4 < found.optimum.best < 3e-3
+    response = response_of(rich_data, "weight-decay", "decay")
+    assert response.optimum.scale == "symlog"
+    assert response.curve[0].x == 0
+    assert response.curve[-1].x == pytest.approx(1e-2)
+    assert 3e-4 < response.optimum.best < 3e-3
 
 
-def test_a_few_numbers_stay_what_they_are(rich_data):
+def test_a_few_numbers_stay_what_they_are(rich_data, response_of):
     """Golden: of the study that the tests make, which is the same on every machine."""
-    own = of(rich_data, "adadecay", "decay").optimum
+    optimum = response_of(rich_data, "adadecay", "decay").optimum
     row = next(row for row in analysis.comparisons(rich_data) if row.regularizer == "adadecay")
     assert (row.difference.n, row.difference.p) == (8, 2 / 256)
     assert row.difference.mean == pytest.approx(GOLDEN["difference"], rel=1e-9)
     assert row.effect.d == pytest.approx(GOLDEN["d"], rel=1e-9)
-    assert own.best == pytest.approx(GOLDEN["best"], rel=1e-6)
+    assert optimum.best == pytest.approx(GOLDEN["best"], rel=1e-6)
 
 
 GOLDEN = {"difference": 0.011335640170823585, "d": 8.634948072986598, "best": 0.0016335730754684459}

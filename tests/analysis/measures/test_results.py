@@ -33,9 +33,11 @@ def test_mean_is_of_the_runs_that_ended(rows, directory):
 
 
 def test_difference_is_to_the_baseline_by_seed(rows, directory, lab):
-    mine = {run["seed"]: run["test_accuracy"] for run in runs_of(directory, "adadecay", 1.0)}
+    values = {run["seed"]: run["test_accuracy"] for run in runs_of(directory, "adadecay", 1.0)}
     base = {run["seed"]: run["test_accuracy"] for run in runs_of(directory, lab.baseline, 1.0)}
-    assert rows[1.0, "adadecay"].difference.mean == pytest.approx(np.mean([mine[seed] - base[seed] for seed in mine]))
+    assert rows[1.0, "adadecay"].difference.mean == pytest.approx(
+        np.mean([values[seed] - base[seed] for seed in values])
+    )
     assert rows[1.0, lab.baseline].difference is None
 
 
@@ -44,7 +46,9 @@ def test_p_is_corrected_over_all_comparisons_of_the_report(rows, directory):
     compared = [row.difference for row in rows.values() if row.difference]
     assert (len(compared), len(every)) == (4, 8)  # the other four are of the attack
     assert rows[1.0, "adadecay"].difference.p == 0.0625
-    assert [found.p_holm for found in every] == pytest.approx(analysis.holm([found.p for found in every]))
+    assert [difference.p_holm for difference in every] == pytest.approx(
+        analysis.holm([difference.p for difference in every])
+    )
     assert rows[1.0, "adadecay"].difference.p_holm == 0.5
 
 

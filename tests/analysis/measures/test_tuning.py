@@ -14,8 +14,8 @@ def test_band_is_that_of_drawing_with_replacement():
     ordered = np.sort(values)
     for place, k in enumerate((1, 5, 15)):
         at_most = (np.arange(1, 21) / 20) ** k
-        for found, share in ((low, 0.025), (middle, 0.5), (high, 0.975)):
-            rank = int(np.searchsorted(ordered, found[place] - 1e-12))
+        for quantile, share in ((low, 0.025), (middle, 0.5), (high, 0.975)):
+            rank = int(np.searchsorted(ordered, quantile[place] - 1e-12))
             below = at_most[rank - 1] if rank else 0.0
             # 400 resamples: four standard errors of the share.
             slack = 4 * np.sqrt(share * (1 - share) / 400)

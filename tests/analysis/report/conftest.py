@@ -48,12 +48,12 @@ def files_of(directory):
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def make(tmp_path, lab, parts=None, *, drawn=False, **kwargs):
+def make(tmp_path, lab, parts=None, *, figures=False, **kwargs):
     """The text of the report of a study: a small one without figures, if not told otherwise; drawing takes long."""
     parts = lab.parts_of(["adadecay", lab.baseline], [1.0]) if parts is None else parts
     directory = lab.write_study(tmp_path / "DIR", parts, **kwargs)
     with pytest.MonkeyPatch.context() as patch:
-        if not drawn:
+        if not figures:
             patch.setattr(sys.modules["analysis.report.write"], "FIGURES", ())  # analysis.report is the function
         return analysis.report(directory).read_text(encoding="utf-8")
 

@@ -8,10 +8,10 @@ def test_missing_names_what_is_not_there(tmp_path, lab):
         "final",
         lambda row: None if row["regularizer"] == "adadecay" and (row["seed"] > 2 or row["fraction"] == 1.0) else row,
     )
-    found = analysis.missing(load(lab.write_study(tmp_path, parts)))
-    assert "adadecay on 100 % of the data: no confirmed run." in found
-    assert "adadecay on 25 % of the data: 3 of 5 confirmed runs." in found
-    assert any(line.startswith("exploding on 25 %") and "(12 diverged)" in line for line in found)
+    sentences = analysis.missing(load(lab.write_study(tmp_path, parts)))
+    assert "adadecay on 100 % of the data: no confirmed run." in sentences
+    assert "adadecay on 25 % of the data: 3 of 5 confirmed runs." in sentences
+    assert any(line.startswith("exploding on 25 %") and "(12 diverged)" in line for line in sentences)
 
 
 def test_study_that_lacks_nothing_is_not_called_incomplete(tmp_path, lab):
@@ -42,8 +42,8 @@ def test_a_study_without_robustness_tests_lacks_none(tmp_path, lab):
     parts = [part for part in lab.parts_of(names) if part[0] != "robustness"]
     for settings, lacks in (({"fgsm": [], "images": 1000}, False), ({"fgsm": [0.1], "images": 1000}, True)):
         study = {**lab.study, "regularizers": {name: {} for name in names}, "robustness": settings}
-        found = analysis.missing(load(lab.write_study(tmp_path / str(lacks), parts, study=study)))
-        assert any("robustness" in line for line in found) == lacks
+        sentences = analysis.missing(load(lab.write_study(tmp_path / str(lacks), parts, study=study)))
+        assert any("robustness" in line for line in sentences) == lacks
 
 
 def test_the_whole_set_is_not_missed_where_images_of_each_class_were_asked_for(tmp_path, lab):

@@ -62,6 +62,6 @@ def test_a_real_difference_is_claimed():
     data = null_study(rng)
     for row in data.final:
         row["test_accuracy"] += 0.05 * (row["regularizer"] == "b")
-    said = [claim.sentence for claim in claims(data) if claim.kind == MAY]
-    assert len(said) == 1
-    assert "b is more accurate than none" in said[0]
+    sentences = [claim.sentence for claim in claims(data) if claim.kind == MAY]
+    assert len(sentences) == 1
+    assert "b is more accurate than none" in sentences[0]

@@ -112,7 +112,7 @@ def test_names_are_text(tmp_path, lab, reports):
     study = {**lab.study, "name": NASTY, "regularizers": {lab.baseline: {}, NASTY: {}}}
     methods = {**lab.methods, NASTY: {"formula": NASTY, "reference": NASTY, "strength": "alpha"}}
     text = reports.make(
-        tmp_path, lab, parts, drawn=True, study=study, provenance={**lab.provenance, "regularizers": methods}
+        tmp_path, lab, parts, figures=True, study=study, provenance={**lab.provenance, "regularizers": methods}
     )
     page = reports.Page(text)
     assert sum(tag == "script" for tag, _ in page.tags) == 1
@@ -148,14 +148,14 @@ def test_name_with_an_underscore_stays_in_the_legends(tmp_path, lab, reports):
             parts, table, lambda row: {**row, "regularizer": "_mine"} if row["regularizer"] == "adadecay" else row
         )
     text = reports.make(
-        tmp_path, lab, parts, drawn=True, study={**lab.study, "regularizers": {lab.baseline: {}, "_mine": {}}}
+        tmp_path, lab, parts, figures=True, study={**lab.study, "regularizers": {lab.baseline: {}, "_mine": {}}}
     )
     svg = text[text.index('id="data-fraction-1-figure_1"') :]
     assert "_mine</text>" in svg[: svg.index("</svg>")]
 
 
 def test_paper_protocol_is_loud(tmp_path, lab, reports):
-    text = reports.make(tmp_path, lab, drawn=True, study={**lab.study, "protocol": "paper"})
+    text = reports.make(tmp_path, lab, figures=True, study={**lab.study, "protocol": "paper"})
     assert "strengths were picked on the test set" in text
     assert "validation accuracy" not in text[text.index("<svg") : text.rindex("</svg>")]
 
@@ -170,7 +170,7 @@ def test_one_regularizer(tmp_path, lab, reports):
 
 def test_all_diverged(tmp_path, lab, reports):
     study = {**lab.study, "baseline": lab.diverged, "regularizers": {lab.diverged: {}}}
-    text = reports.make(tmp_path, lab, lab.parts_of([lab.diverged]), drawn=True, study=study)
+    text = reports.make(tmp_path, lab, lab.parts_of([lab.diverged]), figures=True, study=study)
     assert "no answer yet" in text
     assert "The table final has no rows." in text
     assert "diverged (no accuracy)" in text
@@ -187,13 +187,13 @@ def test_all_confirmed_runs_diverged(tmp_path, lab, reports):
 
 def test_no_robustness_rows(tmp_path, lab, reports):
     parts = [part for part in lab.parts_of([lab.baseline], [1.0]) if part[0] != "robustness"]
-    text = reports.make(tmp_path, lab, parts, drawn=True)
+    text = reports.make(tmp_path, lab, parts, figures=True)
     assert "The table robustness has no rows." in text
     assert "figures/attack-strength" not in text
 
 
 def test_a_figure_without_data_is_removed(tmp_path, lab, reports):
-    reports.make(tmp_path, lab, lab.parts_of([lab.baseline], [1.0]), drawn=True)
+    reports.make(tmp_path, lab, lab.parts_of([lab.baseline], [1.0]), figures=True)
     shutil.rmtree(tmp_path / "DIR" / "tables" / "robustness")
     analysis.report(tmp_path / "DIR")
     assert not list((tmp_path / "DIR" / "report" / "figures").glob("attack*"))
@@ -247,7 +247,7 @@ def test_tables_of_the_catalogue_need_no_change_of_the_page(tmp_path, lab, monke
     curve = Curve((Panel((Number("a", 0.5),)),))
     figures = (FigureSpec("curve", "Own figure", "Its caption.", lambda _: curve, draw),)
     monkeypatch.setattr(sys.modules["analysis.report.write"], "FIGURES", figures)
-    text = reports.make(tmp_path, lab, drawn=True)
+    text = reports.make(tmp_path, lab, figures=True)
     files = reports.files_of(tmp_path / "DIR")
     assert files["tables/own.csv"] == b"name,value\nb_b,0.123456789012345\n"
     assert rb"b\_b & 0.1 {[}0, 1{]}" in files["tables/own.tex"]

@@ -29,15 +29,15 @@ def test_d_is_the_mean_in_standard_deviations_with_hedges_correction(differences
 def test_interval_of_d_inverts_the_noncentral_t(differences):
     n = len(differences)
     t = stats.ttest_1samp(differences, 0).statistic
-    found = effect(differences)
-    scale = found.d / (t / math.sqrt(n))
-    for end, share in ((found.d_low, 0.975), (found.d_high, 0.025)):
+    size = effect(differences)
+    scale = size.d / (t / math.sqrt(n))
+    for end, share in ((size.d_low, 0.975), (size.d_high, 0.025)):
         assert stats.nct.cdf(t, n - 1, end / scale * math.sqrt(n)) == pytest.approx(share, abs=2e-5)
 
 
 def test_interval_of_d_is_finite_where_scipys_distribution_is_not():
-    found = effect(SAMPLES[2])
-    assert 0 < found.d_low < found.d < found.d_high < 500
+    size = effect(SAMPLES[2])
+    assert 0 < size.d_low < size.d < size.d_high < 500
 
 
 def test_d_needs_spread_and_three_pairs():
@@ -48,22 +48,22 @@ def test_d_needs_spread_and_three_pairs():
 
 @pytest.mark.parametrize("n", [5, 6, 8, 12, 17])
 def test_median_interval_is_the_widest_that_fair_coins_allow(n):
-    found = effect(list(range(n)))
+    size = effect(list(range(n)))
     if n == 5:
-        assert found.median_low is None  # even the extremes hold only 93.75 %
+        assert size.median_low is None  # even the extremes hold only 93.75 %
         return
-    k = int(found.median_low)
+    k = int(size.median_low)
     inside = sum(math.comb(n, heads) for heads in range(k + 1, n - k)) / 2**n
     narrower = sum(math.comb(n, heads) for heads in range(k + 2, n - k - 1)) / 2**n
     assert inside >= 0.95 > narrower
-    assert found.median_high == n - 1 - k
+    assert size.median_high == n - 1 - k
 
 
 def test_ties_are_half_an_improvement_and_count_against_both_ends():
-    found = effect([0.1, 0.0, 0.0, -0.1])
-    assert found.improvement == 0.5
-    assert found.improvement_low == clopper_pearson(1, 4)[0]
-    assert found.improvement_high == clopper_pearson(3, 4)[1]
+    size = effect([0.1, 0.0, 0.0, -0.1])
+    assert size.improvement == 0.5
+    assert size.improvement_low == clopper_pearson(1, 4)[0]
+    assert size.improvement_high == clopper_pearson(3, 4)[1]
 
 
 def test_order_changes_nothing():

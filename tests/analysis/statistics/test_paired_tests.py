@@ -66,12 +66,12 @@ def test_many_pairs_are_sampled_and_say_so():
 
 def test_sign_flip_keeps_its_level_where_nothing_differs():
     rng = np.random.default_rng(11)
-    found = [
+    rejected = [
         paired_difference(dict(enumerate(rng.normal(size=6))), dict(enumerate(rng.normal(size=6)))).p <= 0.05
         for _ in range(200)
     ]
     # 1 in 32 is the exact rate; 16 of 200 would be four standard deviations above it.
-    assert sum(found) <= 16
+    assert sum(rejected) <= 16
 
 
 def test_smallest_p_is_reached():

@@ -93,8 +93,8 @@ def test_peaks_are_those_of_the_refitted_curves():
     third = np.diff(np.eye(12), n=3, axis=0)
     rows = BSpline(np.arange(-3, 13) / 9, np.eye(12), 3)((grid - x.min()) / np.ptp(x))
     for taken, peak in zip(draws, peaks, strict=True):
-        own = basis(x)[taken]
-        beta = np.linalg.solve(own.T @ own + unit * third.T @ third, own.T @ (y[taken] - y.mean()))
+        smoother = basis(x)[taken]
+        beta = np.linalg.solve(smoother.T @ smoother + unit * third.T @ third, smoother.T @ (y[taken] - y.mean()))
         assert grid[np.argmax(rows @ beta)] == peak
 
 

@@ -5,9 +5,9 @@ import analysis
 
 def test_schedules_are_those_of_the_epochs(rich_data):
     rate, strength = analysis.schedules(rich_data).panels
-    mine = [point for point in rate.points if point.regularizer == "adadecay"]
-    assert [point.epoch for point in mine] == [1, 2, 3, 4, 5, 6]
-    assert mine[3].mean == pytest.approx(mine[0].mean / 8)
+    line = [point for point in rate.points if point.regularizer == "adadecay"]
+    assert [point.epoch for point in line] == [1, 2, 3, 4, 5, 6]
+    assert line[3].mean == pytest.approx(line[0].mean / 8)
     assert {point.n for point in rate.points} == {8}
     rising = [point for point in strength.points if point.regularizer == "residual-smoothing"]
     assert [point.mean for point in rising] == pytest.approx([0.5 * epoch / 6 for epoch in range(1, 7)])

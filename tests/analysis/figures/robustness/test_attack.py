@@ -4,12 +4,7 @@ import pytest
 import analysis
 
 
-def panel_of(numbers, **fields):
-    (found,) = [p for p in numbers.panels if all(getattr(p, name) == value for name, value in fields.items())]
-    return found
-
-
-def test_attack_is_the_mean_over_seeds(data):
+def test_attack_is_the_mean_over_seeds(data, panel_of):
     panel = panel_of(analysis.attack_strength(data), fraction=1.0)
     rows = [row["accuracy"] for row in data.robustness if row["fraction"] == 1.0 and row["epsilon"] == 0.1]
     means = [point.mean for point in panel.points if point.x == 0.1]

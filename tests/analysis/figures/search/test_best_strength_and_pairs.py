@@ -3,21 +3,12 @@ import pytest
 import analysis
 
 
-def of(rich_data, name, parameter, fraction=1.0):
-    (found,) = [
-        each
-        for each in analysis.responses(rich_data)
-        if (each.optimum.regularizer, each.optimum.parameter, each.optimum.fraction) == (name, parameter, fraction)
-    ]
-    return found
-
-
-def test_best_strength_is_that_of_each_search(rich_data):
+def test_best_strength_is_that_of_each_search(rich_data, response_of):
     panels = {panel.regularizer: panel for panel in analysis.best_strength(rich_data).panels}
     assert [point.x for point in panels["adadecay"].points] == [0.1, 0.3, 1.0]
     for point in panels["adadecay"].points:
-        own = of(rich_data, "adadecay", "decay", point.x).optimum
-        assert (point.picked, point.best, point.low) == (own.picked, own.best, own.best_low)
+        optimum = response_of(rich_data, "adadecay", "decay", point.x).optimum
+        assert (point.picked, point.best, point.low) == (optimum.picked, optimum.best, optimum.best_low)
 
 
 def test_pairs_are_ranked_by_their_accuracy(rich_data):

@@ -18,8 +18,8 @@ def written(path, lab, kind, seconds, name="adadecay"):
             return None
         value, second = seconds[row["trial"]]
         robust = second if kind == "robust_accuracy" else None
-        own = {"state": "complete", "value": value, "robust_accuracy": robust, "n_val": 100}
-        return {**row, **own, "epochs_trained": 4, "wall_s": 4 * (second or 0.25)}
+        outcome = {"state": "complete", "value": value, "robust_accuracy": robust, "n_val": 100}
+        return {**row, **outcome, "epochs_trained": 4, "wall_s": 4 * (second or 0.25)}
 
     parts = [part for part in lab.changed(lab.parts_of([name]), "trials", change) if part[0] == "trials"]
     search = {**lab.study["search"], "pruner": "none", "second_objective": {"kind": kind}}

@@ -7,11 +7,6 @@ from analysis.figures import svg
 from tune_reg.store import load
 
 
-def panel_of(numbers, **fields):
-    (found,) = [p for p in numbers.panels if all(getattr(p, name) == value for name, value in fields.items())]
-    return found
-
-
 def test_every_trial_is_a_point(data, lab):
     numbers = analysis.strength_response(data)
     assert [panel.regularizer for panel in numbers.panels] == [
@@ -24,26 +19,26 @@ def test_every_trial_is_a_point(data, lab):
     assert len(trials) == len(data.trials)
 
 
-def test_strength_axis_is_the_spaces(data, lab):
+def test_strength_axis_is_the_spaces(data, lab, panel_of):
     numbers = analysis.strength_response(data)
     decay = panel_of(numbers, regularizer=lab.baseline)
     assert (decay.parameter, decay.scale, decay.low, decay.high) == ("decay", "log", 1e-5, 0.1)
     assert panel_of(numbers, regularizer="adadecay").scale == "linear"
 
 
-def test_winner_is_the_confirmed_trial(data):
+def test_winner_is_the_confirmed_trial(data, panel_of):
     panel = panel_of(analysis.strength_response(data), regularizer="adadecay")
     # Trial 11 is better in the search, yet the confirmed runs say that trial 9 was taken.
     assert {(point.fraction, point.trial) for point in panel.points if point.winner} == {(0.25, 9), (1.0, 9)}
 
 
-def test_winner_so_far_is_the_best_complete_trial(tmp_path, lab):
+def test_winner_so_far_is_the_best_complete_trial(tmp_path, lab, panel_of):
     parts = [part for part in lab.parts_of() if part[0] == "trials"]
     panel = panel_of(analysis.strength_response(load(lab.write_study(tmp_path, parts))), regularizer="adadecay")
     assert {point.trial for point in panel.points if point.winner} == {11}
 
 
-def test_diverged_trial_has_no_value_even_if_one_is_stored(tmp_path, lab):
+def test_diverged_trial_has_no_value_even_if_one_is_stored(tmp_path, lab, panel_of):
     parts = lab.changed(
         lab.parts_of(), "trials", lambda row: {**row, "value": 0.1} if row["state"] == "diverged" else row
     )

@@ -57,9 +57,9 @@ def test_ranks_and_critical_difference_are_autoranks():
 def test_critical_difference_only_where_the_test_rejects():
     agreed, mixed = rows_of([(0.9, 0.8, 0.7)] * 6), rows_of([(0.9, 0.8, 0.7), (0.7, 0.9, 0.8), (0.8, 0.7, 0.9)] * 2)
     assert ranks_of(agreed).critical_difference == pytest.approx(2.343 * math.sqrt(12 / 36), rel=1e-3)
-    said = " ".join(rank_sentences(agreed, 6))
-    assert "r0 before r2" in said
-    assert "r0 before r1" not in said
-    assert "approximation with few studies" in said
+    sentences = " ".join(rank_sentences(agreed, 6))
+    assert "r0 before r2" in sentences
+    assert "r0 before r1" not in sentences
+    assert "approximation with few studies" in sentences
     assert ranks_of(mixed).critical_difference is None
     assert "no difference in rank is shown" in " ".join(rank_sentences(mixed, 6))

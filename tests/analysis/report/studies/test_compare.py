@@ -23,7 +23,7 @@ def quick(monkeypatch):
 def studies(tmp_path_factory, lab):
     """Three studies on three data sets; in the second one a regularizer is missing."""
     root = tmp_path_factory.mktemp("studies")
-    found = []
+    written = []
     for place, dataset in enumerate(("digits", "mnist", "svhn")):
         names = NAMES if place != 1 else NAMES[:2]
         parts = lab.changed(
@@ -33,8 +33,8 @@ def studies(tmp_path_factory, lab):
         )
         study = {**lab.study, "dataset": dataset, "fractions": [1.0], "regularizers": {name: {} for name in names}}
         provenance = {**lab.provenance, "study_hash": f"hash-{place}"}
-        found.append(lab.write_study(root / str(place), parts, study=study, provenance=provenance))
-    return found
+        written.append(lab.write_study(root / str(place), parts, study=study, provenance=provenance))
+    return written
 
 
 def test_p_is_corrected_over_all_studies(studies):
@@ -88,15 +88,15 @@ def test_studies_picked_on_the_test_set_claim_nothing(studies, tmp_path, lab, qu
     parts += [
         (t, f"{k}-b", [apart({**r, "seed": r["seed"] + 5}) for r in rows]) for t, k, rows in parts if t == "final"
     ]
-    said = {}
+    pages = {}
     for protocol in ("validation", "paper"):
         study = {**lab.study, "name": protocol, "protocol": protocol, "fractions": [1.0]}
         provenance = {**lab.provenance, "study_hash": protocol}
         directory = lab.write_study(tmp_path / protocol, parts, study=study, provenance=provenance)
-        said[protocol] = analysis.compare([studies[0], directory], tmp_path / f"{protocol}-out").read_text()
-    assert "validation: adadecay is more accurate than weight-decay: +5.00" in said["validation"]
-    assert "is more accurate than" not in said["paper"]
-    assert "no difference may be claimed: paper." in said["paper"]
+        pages[protocol] = analysis.compare([studies[0], directory], tmp_path / f"{protocol}-out").read_text()
+    assert "validation: adadecay is more accurate than weight-decay: +5.00" in pages["validation"]
+    assert "is more accurate than" not in pages["paper"]
+    assert "no difference may be claimed: paper." in pages["paper"]
 
 
 def refused(directories, out):
