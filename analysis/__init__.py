@@ -1,7 +1,11 @@
 """What a study found, read from its tables alone: statistics, figures, tables, and the reports made of them.
 
+``snapshot`` reads the store as typed rows. ``statistics`` knows numbers alone. ``measures`` answers one question of a
+study a file, ``formatting`` and ``wording`` put numbers in words, ``tables`` and ``figures`` say what is shown,
+``exports`` writes it as HTML, Markdown, LaTeX, CSV and pictures, and ``report`` says what may be claimed.
+
 Every function takes ``tune_reg.load(DIR)``, or a ``Snapshot`` of it, and returns numbers; ``draw_*`` turns the
-numbers of a figure into a matplotlib ``Figure``. Nothing here imports torch, ray or optuna.
+numbers of a figure into a matplotlib ``Figure``. ``analysis`` imports neither torch nor ray nor optuna.
 
 >>> import analysis
 >>> "draw_tuning_curve" in analysis.__all__

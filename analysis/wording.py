@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formatting import count, share
+from analysis.formatting import count, share_text
 from analysis.measures.results import ResultRow
 from analysis.snapshot import Snapshot
 
@@ -18,14 +18,14 @@ def where(data: Snapshot, fraction: float, search_fraction: float | None = None)
     per_class = data.images_per_class
     searched = fraction if search_fraction is None else search_fraction
     images = per_class.get(fraction)
-    amount = f"{share(fraction)} of the data" if images is None else f"{count(images, 'image')} a class"
+    amount = f"{share_text(fraction)} of the data" if images is None else f"{count(images, 'image')} a class"
     return f"{amount}{_carried(fraction, searched, per_class.get(searched))}"
 
 
 def data_label(row: ResultRow) -> str:
     """Which training data, for a table: share, images, and where the strength was picked if elsewhere."""
     images = "" if row.n_train is None else f" ({row.n_train:,} images)"
-    amount = share(row.fraction) if row.images_per_class is None else f"{row.images_per_class:,} a class"
+    amount = share_text(row.fraction) if row.images_per_class is None else f"{row.images_per_class:,} a class"
     return f"{amount}{images}{_carried(row.fraction, row.search_fraction, row.search_images_per_class)}"
 
 
@@ -50,4 +50,4 @@ def notes(row: ResultRow) -> list[str]:
 def _carried(fraction: float, search_fraction: float, per_class: int | None) -> str:
     if fraction == search_fraction:
         return ""
-    return f", strength from {share(search_fraction) if per_class is None else f'{per_class:,} a class'}"
+    return f", strength from {share_text(search_fraction) if per_class is None else f'{per_class:,} a class'}"

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from analysis import formatting
 from analysis.exports import figure_files
 from analysis.exports.csv_file import panels_csv
 from analysis.exports.processes import spread
 from analysis.figures import svg
 from analysis.figures.spec import FigureSpec
+from analysis.formatting import count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -98,4 +98,4 @@ def _panel(spec: FigureSpec, name: str, figure: Figure, part: Figure | SubFigure
 def _extent(panel: Any) -> str:
     series = sorted({point.regularizer for point in panel.points}) if "regularizer" in panel.points[0]._fields else []
     of = f" of {', '.join(series)}" if series else ""
-    return f"{formatting.count(len(panel.points), 'point')}{of}"
+    return f"{count(len(panel.points), 'point')}{of}"

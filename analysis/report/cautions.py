@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formatting import count, setting
+from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
 from analysis.measures.budget import budget
 from analysis.measures.comparisons import comparisons
@@ -72,8 +72,8 @@ def _moving_strengths(data: Snapshot) -> list[str]:
             continue
         if most.best_high < least.best_low or least.best_high < most.best_low:  # type: ignore[operator]
             sentences.append(
-                f"{name}: the best {most.parameter} moves with the data, from {setting(most.best)} on "
-                f"{where(data, most.fraction)} to {setting(least.best)} on "
+                f"{name}: the best {most.parameter} moves with the data, from {setting_text(most.best)} on "
+                f"{where(data, most.fraction)} to {setting_text(least.best)} on "
                 f"{where(data, least.fraction)} (the 95 % intervals of the fitted peaks do not meet), so one "
                 "carried over is not the best one there."
             )

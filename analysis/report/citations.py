@@ -10,7 +10,7 @@ from analysis.report.citations_of_0_1 import used_by_0_1
 from analysis.snapshot import Snapshot, mapping
 from analysis.statistics import corrections, intervals
 from analysis.statistics.publications import Publication
-from tune_reg import references
+from tune_reg.references import bibtex as bibtex_of
 
 
 class Citation(NamedTuple):
@@ -38,7 +38,7 @@ def citations(data: Snapshot) -> tuple[Citation, ...]:
 
 def cited(publications: Iterable[Publication]) -> list[Citation]:
     """Publications with their BibTeX."""
-    return [Citation(publication.method, references.bibtex(publication.key)) for publication in publications]
+    return [Citation(publication.method, bibtex_of(publication.key)) for publication in publications]
 
 
 def bibtex_file(citations: Iterable[Citation]) -> str:

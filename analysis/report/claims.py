@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from analysis.formatting import count, p_value, params, points
+from analysis.formatting import count, p_value, params_text, points_text
 from analysis.measures.attacks import warnings
 from analysis.measures.comparisons import ACCURACY, AREA, Compared, comparisons
 from analysis.measures.data_equivalence import MEASURED as WITHIN
@@ -54,12 +54,12 @@ def _accuracies(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
             continue
         pair = f"{row.regularizer} and {data.baseline}"
         if difference.low is None or difference.high is None or difference.p_holm is None:
-            alone = f"one seed has no spread to judge by ({points(difference.mean)} points)"
+            alone = f"one seed has no spread to judge by ({points_text(difference.mean)} points)"
             sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {alone}."))
             continue
         numbers = (
-            f"{points(difference.mean)} points of test accuracy, 95 % interval {points(difference.low)} to "
-            f"{points(difference.high)}, {_tested(difference)}"
+            f"{points_text(difference.mean)} points of test accuracy, 95 % interval {points_text(difference.low)} to "
+            f"{points_text(difference.high)}, {_tested(difference)}"
         )
         if not established(difference):
             by_chance.setdefault(on, []).append((row.regularizer, difference))
@@ -80,8 +80,8 @@ def _tested(difference: Comparison) -> str:
 def _not_shown(data: Snapshot, on: str, differences: list[tuple[str, Comparison]]) -> str:
     each = []
     for name, difference in differences:
-        interval = f"{points(difference.low or 0.0)} to {points(difference.high or 0.0)}"
-        each.append(f"{name} {points(difference.mean)} ({interval}), p {p_value(difference.p_holm or 0.0)}")
+        interval = f"{points_text(difference.low or 0.0)} to {points_text(difference.high or 0.0)}"
+        each.append(f"{name} {points_text(difference.mean)} ({interval}), p {p_value(difference.p_holm or 0.0)}")
     pairs = sorted({difference.n for _, difference in differences})
     runs = count(pairs[-1], "pair") if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
     return (
@@ -99,7 +99,7 @@ def _highest(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
         if not measured:
             continue
         best, mean = max(measured, key=lambda pair: pair[1].mean)
-        strength = f" with {params(best.params[0])}" if best.params and best.params[0] else ""
+        strength = f" with {params_text(best.params[0])}" if best.params and best.params[0] else ""
         baseline = [
             f"; {row.regularizer}, the baseline, has {_percent(other)}" for row, other in measured if row.is_baseline
         ]
@@ -130,8 +130,8 @@ def _robustness(data: Snapshot) -> list[Claim]:
         better = "more" if difference.mean > 0 else "less"
         claim = (
             f"On {where(data, row.fraction, row.search_fraction)}, {under}, {row.regularizer} is {better} accurate "
-            f"than {data.baseline}: {points(difference.mean)} points of {row.measure}, 95 % interval "
-            f"{points(difference.low)} to {points(difference.high)}, {_tested(difference)}"
+            f"than {data.baseline}: {points_text(difference.mean)} points of {row.measure}, 95 % interval "
+            f"{points_text(difference.low)} to {points_text(difference.high)}, {_tested(difference)}"
         )
         if not may_be_claimed(data, difference):
             sentences.append(Claim(MAY_NOT, f"{claim}; but the strengths were picked on the test set."))

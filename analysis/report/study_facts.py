@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import NamedTuple
 
-from analysis import formatting
 from analysis.exports import bibtex
+from analysis.formatting import setting_text, share_text
 from analysis.snapshot import Snapshot, mapping
 
 
@@ -66,7 +66,7 @@ def commands(data: Snapshot) -> str:
 
 
 def _fractions(value: object) -> str:
-    return ", ".join(formatting.share(at) for at in sorted(value)) if isinstance(value, list) else ""
+    return ", ".join(share_text(at) for at in sorted(value)) if isinstance(value, list) else ""
 
 
 def _settings(value: object) -> str:
@@ -83,9 +83,9 @@ def _flat(value: object, *, prefix: str = "", skip: tuple[str, ...] = ()) -> lis
         if isinstance(inner, dict):
             lines += _flat(inner, prefix=f"{name} ")
         elif isinstance(inner, list):
-            lines.append((name, ", ".join(formatting.setting(item) for item in inner)))
+            lines.append((name, ", ".join(setting_text(item) for item in inner)))
         else:
-            lines.append((name, formatting.setting(inner)))
+            lines.append((name, setting_text(inner)))
     return lines
 
 
@@ -104,10 +104,10 @@ def _method(data: Snapshot, name: str) -> Method:
 def _space(description: object) -> str:
     fields = mapping(description)
     if "choices" in fields:
-        return "one of " + ", ".join(map(formatting.setting, fields["choices"]))
+        return "one of " + ", ".join(map(setting_text, fields["choices"]))
     if "low" in fields and "high" in fields:
         log = ", log" if fields.get("log") else ""
-        return f"{formatting.setting(fields['low'])} to {formatting.setting(fields['high'])}{log}"
+        return f"{setting_text(fields['low'])} to {setting_text(fields['high'])}{log}"
     if "value" in fields:
-        return formatting.setting(fields["value"])
+        return setting_text(fields["value"])
     return _settings(fields) if fields else str(description)

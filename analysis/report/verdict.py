@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.formatting import corrected_p, count, estimate, params
+from analysis.formatting import corrected_p, count, estimate_text, params_text
 from analysis.measures.results import ResultRow, largest_measured
 from analysis.report.claim_rule import may_be_claimed
 from analysis.snapshot import Snapshot, Source, snapshot
@@ -43,12 +43,12 @@ def _which(best: ResultRow, mean: Estimate) -> str:
 
 
 def _percent(mean: Estimate) -> str:
-    value, _, interval = estimate(mean).partition(" ")
+    value, _, interval = estimate_text(mean).partition(" ")
     return f"{value} %{f' {interval}' if interval else ' (one run: no interval)' if mean.n == 1 else ''}"
 
 
 def _how_strong(best: ResultRow) -> str:
-    setting = "; or ".join(map(params, best.params)) or "It has no hyperparameter"
+    setting = "; or ".join(map(params_text, best.params)) or "It has no hyperparameter"
     edges = [f"{name} lies on the {side} edge of what was searched" for name, side in sorted(best.edges.items())]
     outside = f" But {' and '.join(edges)}: a better value may lie outside." if edges else ""
     return f"{setting}.{outside}"
@@ -72,7 +72,7 @@ def _against_baseline(data: Snapshot, difference: Comparison | None) -> tuple[bo
     baseline = data.baseline or "the baseline"
     if difference is None:
         return False, f"Not yet: it has no run to pair with one of {baseline}."
-    numbers = f"{estimate(difference, signed=True)} points against {baseline}"
+    numbers = f"{estimate_text(difference, signed=True)} points against {baseline}"
     pairs = f"{count(difference.n, 'pair')} of runs"
     if difference.p_holm is None:
         return False, f"Not yet: {numbers}, from {pairs}, which has no spread to judge by."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from analysis import formatting
+from analysis.formatting import NONE, estimate_text, interval_text
 from analysis.measures.accuracy import accuracies, setting_of
 from analysis.snapshot import Snapshot, finite
 from analysis.statistics import Estimate, mean_interval, share_interval, wilson
@@ -49,11 +49,11 @@ def accuracy_table(data: Snapshot) -> Table:
                     where(data, *setting),
                     name,
                     str(mean.n),
-                    formatting.estimate(mean),
-                    formatting.NONE if images is None else f"{images:,}",
-                    formatting.NONE if low is None or high is None else f"{100 * low:.2f} to {100 * high:.2f}",
-                    formatting.NONE if loss is None else formatting.bracketed(loss.mean, loss.low, loss.high, ".4f"),
-                    formatting.estimate(ece),
+                    estimate_text(mean),
+                    NONE if images is None else f"{images:,}",
+                    NONE if low is None or high is None else f"{100 * low:.2f} to {100 * high:.2f}",
+                    NONE if loss is None else interval_text(loss.mean, loss.low, loss.high, ".4f"),
+                    estimate_text(ece),
                 )
             )
     headings = (

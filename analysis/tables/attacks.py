@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from analysis import formatting
+from analysis.formatting import NONE, attack_name, corrected_p, count, estimate_text, interval_text
 from analysis.measures.attacks import areas, distances, warnings
 from analysis.measures.comparisons import AREA, compared
 from analysis.snapshot import Snapshot
@@ -47,16 +47,14 @@ def robustness_table(data: Snapshot) -> Table:
             rows.append(
                 (
                     where(data, *setting),
-                    formatting.attack(*attack),
+                    attack_name(*attack),
                     name,
                     str(max(each.n for each in (area, distance) if each is not None)),
-                    formatting.estimate(area),
-                    "baseline" if name == data.baseline else formatting.estimate(difference, signed=True),
-                    "" if name == data.baseline else formatting.corrected_p(difference),
-                    formatting.NONE
-                    if distance is None
-                    else formatting.bracketed(distance.mean, distance.low, distance.high, ".3f"),
-                    f"warned of in {formatting.count(warned[name], 'run')}" if warned.get(name) else "",
+                    estimate_text(area),
+                    "baseline" if name == data.baseline else estimate_text(difference, signed=True),
+                    "" if name == data.baseline else corrected_p(difference),
+                    NONE if distance is None else interval_text(distance.mean, distance.low, distance.high, ".3f"),
+                    f"warned of in {count(warned[name], 'run')}" if warned.get(name) else "",
                 )
             )
     headings = (
@@ -72,7 +70,7 @@ def warning_table(data: Snapshot) -> Table:
     rows = tuple(
         (
             where(data, row.fraction, row.search_fraction),
-            formatting.attack(row.test, row.norm),
+            attack_name(row.test, row.norm),
             "" if row.epsilon is None else f"{row.epsilon:.4g}",
             row.regularizer,
             f"{row.runs} of {row.of}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from analysis import formatting
+from analysis.formatting import NONE, duration
 from analysis.measures.budget import budget
 from analysis.measures.tuning import TuningPoint, equal_budgets
 from analysis.snapshot import Snapshot
@@ -29,7 +29,7 @@ def equal_budget_table(data: Snapshot) -> Table:
             f"{point.epochs:,}",
             point.regularizer,
             f"{point.trials} of {point.n}",
-            formatting.NONE if point.best is None else f"{100 * point.best:.2f}",
+            NONE if point.best is None else f"{100 * point.best:.2f}",
             _order_band(point),
         )
         for fraction, point in numbers
@@ -56,12 +56,12 @@ def budget_table(data: Snapshot) -> Table:
 def _quantity(value: str | float) -> str:
     if isinstance(value, str):
         return value
-    return f"{value:,}" if isinstance(value, int) else formatting.seconds(value)
+    return f"{value:,}" if isinstance(value, int) else duration(value)
 
 
 def _order_band(point: TuningPoint) -> str:
     if point.median is None or point.high is None:
-        return formatting.NONE
+        return NONE
     low = "none yet" if point.low is None else f"{100 * point.low:.2f}"
     return f"{100 * point.median:.2f} [{low}, {100 * point.high:.2f}]"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis import formatting
+from analysis.formatting import NONE, attack_name, corrected_p, estimate_text, interval_text, p_value
 from analysis.measures.comparisons import comparisons
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -19,16 +19,16 @@ def comparison_table(data: Snapshot) -> Table:
         size = row.effect
         rows.append(
             (
-                f"{row.measure}, {formatting.attack(row.test, row.norm)}" if row.test else row.measure,
+                f"{row.measure}, {attack_name(row.test, row.norm)}" if row.test else row.measure,
                 where(data, row.fraction, row.search_fraction),
                 row.regularizer,
                 str(row.difference.n),
-                formatting.estimate(row.difference, signed=True),
-                formatting.bracketed(size.median, size.median_low, size.median_high, "+.2f", 100),
-                formatting.NONE if size.d is None else formatting.bracketed(size.d, size.d_low, size.d_high, "+.2f"),
-                formatting.bracketed(size.improvement, size.improvement_low, size.improvement_high, ".0f", 100),
-                formatting.p_value(row.difference.p),
-                formatting.corrected_p(row.difference),
+                estimate_text(row.difference, signed=True),
+                interval_text(size.median, size.median_low, size.median_high, "+.2f", 100),
+                NONE if size.d is None else interval_text(size.d, size.d_low, size.d_high, "+.2f"),
+                interval_text(size.improvement, size.improvement_low, size.improvement_high, ".0f", 100),
+                p_value(row.difference.p),
+                corrected_p(row.difference),
             )
         )
     headings = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis import formatting
+from analysis.formatting import NONE, estimate_text, interval_text
 from analysis.measures.corruptions import corruption_cells, corruption_rows
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -20,9 +20,9 @@ def corruption_table(data: Snapshot) -> Table:
             row.regularizer,
             str(row.corruptions),
             str(0 if row.accuracy is None else row.accuracy.n),
-            formatting.estimate(row.accuracy),
-            formatting.estimate(row.mce),
-            formatting.estimate(row.relative_mce),
+            estimate_text(row.accuracy),
+            estimate_text(row.mce),
+            estimate_text(row.relative_mce),
         )
         for row in corrupted
     )
@@ -40,10 +40,9 @@ def corruption_cell_table(data: Snapshot) -> Table:
     by_corruption: dict[tuple[float, float, str], dict[str, str]] = {}
     for cell in cells:
         row = by_corruption.setdefault(cell[:3], {})
-        row[cell.regularizer] = f"{formatting.bracketed(cell.accuracy, cell.low, cell.high, '.2f', 100)} (n = {cell.n})"
+        row[cell.regularizer] = f"{interval_text(cell.accuracy, cell.low, cell.high, '.2f', 100)} (n = {cell.n})"
     rows = tuple(
-        (where(data, *key[:2]), key[2], *(row.get(name, formatting.NONE) for name in names))
-        for key, row in by_corruption.items()
+        (where(data, *key[:2]), key[2], *(row.get(name, NONE) for name in names)) for key, row in by_corruption.items()
     )
     return Table(("Training data", "Corruption", *(f"{name}, %" for name in names)), rows, cells)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from analysis import formatting
+from analysis.formatting import NONE
 from analysis.measures.data_equivalence import BELOW, BEYOND, equivalences
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -23,7 +23,7 @@ def equivalence_table(data: Snapshot) -> Table:
             f"{100 * row.accuracy:.2f}",
             f"{row.images:,}",
             _images(row.needed),
-            formatting.NONE if row.low is None or row.high is None else f"{_images(row.low)} to {_images(row.high)}",
+            NONE if row.low is None or row.high is None else f"{_images(row.low)} to {_images(row.high)}",
             f"{row.factor:.2f}" if row.place not in (BEYOND, BELOW) else row.place,
         )
         for row in equivalent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis import formatting
+from analysis.formatting import interval_text
 from analysis.measures.importance import importances
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -20,7 +20,7 @@ def importance_table(data: Snapshot) -> Table:
             row.regularizer,
             row.parameter,
             str(row.n),
-            formatting.bracketed(row.share, row.low, row.high, ".0f", 100),
+            interval_text(row.share, row.low, row.high, ".0f", 100),
         )
         for row in shares
     )

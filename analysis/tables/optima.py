@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis import formatting
+from analysis.formatting import NONE, interval_text, setting_text
 from analysis.measures.response import CATEGORY, Optimum, responses
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -20,12 +20,12 @@ def optimum_table(data: Snapshot) -> Table:
             row.regularizer,
             row.parameter,
             str(row.trials),
-            formatting.NONE if row.picked is None else formatting.setting(row.picked),
-            formatting.NONE if row.best is None else _interval(row.best, row.best_low, row.best_high),
-            formatting.NONE
+            NONE if row.picked is None else setting_text(row.picked),
+            NONE if row.best is None else _interval(row.best, row.best_low, row.best_high),
+            NONE
             if row.accuracy is None
-            else formatting.bracketed(row.accuracy, row.accuracy_low, row.accuracy_high, ".2f", 100),
-            formatting.NONE if row.plateau_share is None else _plateau(row),
+            else interval_text(row.accuracy, row.accuracy_low, row.accuracy_high, ".2f", 100),
+            NONE if row.plateau_share is None else _plateau(row),
             _remarks(row),
         )
         for row in optima
@@ -38,12 +38,12 @@ def optimum_table(data: Snapshot) -> Table:
 
 
 def _interval(value: float, low: float | None, high: float | None) -> str:
-    interval = "" if low is None or high is None else f" [{formatting.setting(low)}, {formatting.setting(high)}]"
-    return f"{formatting.setting(value)}{interval}"
+    interval = "" if low is None or high is None else f" [{setting_text(low)}, {setting_text(high)}]"
+    return f"{setting_text(value)}{interval}"
 
 
 def _plateau(row: Optimum) -> str:
-    ends = f"{formatting.setting(row.plateau_low)} to {formatting.setting(row.plateau_high)}"
+    ends = f"{setting_text(row.plateau_low)} to {setting_text(row.plateau_high)}"
     return f"{ends} ({100 * (row.plateau_share or 0.0):.0f} %)"
 
 

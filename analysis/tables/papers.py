@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis import formatting
+from analysis.formatting import NONE, estimate_text, interval_text
 from analysis.measures.papers import paper_rows
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -19,13 +19,13 @@ def paper_table(data: Snapshot) -> Table:
             where(data, row.fraction, row.search_fraction),
             row.regularizer,
             str(row.n),
-            formatting.estimate(row.test_accuracy),
-            formatting.estimate(row.max_over_epochs),
-            formatting.NONE if row.max_over_runs is None else f"{100 * row.max_over_runs:.2f}",
-            formatting.estimate(row.mean_last_10pct),
-            formatting.NONE
+            estimate_text(row.test_accuracy),
+            estimate_text(row.max_over_epochs),
+            NONE if row.max_over_runs is None else f"{100 * row.max_over_runs:.2f}",
+            estimate_text(row.mean_last_10pct),
+            NONE
             if row.trimmed_mean is None
-            else formatting.bracketed(row.trimmed_mean, row.trimmed_low, row.trimmed_high, ".2f", 100)
+            else interval_text(row.trimmed_mean, row.trimmed_low, row.trimmed_high, ".2f", 100)
             + f" ({row.trimmed} cut at each end)",
         )
         for row in measured

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.formatting import NONE, corrected_p, estimate, params
+from analysis.formatting import NONE, corrected_p, estimate_text, params_text
 from analysis.measures.results import ResultRow, result_table
 from analysis.snapshot import Snapshot, Source
 from analysis.statistics import Comparison, Estimate
@@ -86,13 +86,13 @@ def text_row(row: ResultRow) -> TextRow:
         data=data_label(row),
         regularizer=f"{row.regularizer} (baseline)" if row.is_baseline else row.regularizer,
         runs=str(row.runs),
-        test_accuracy=estimate(row.test_accuracy),
-        difference="baseline" if row.is_baseline else estimate(row.difference, signed=True),
+        test_accuracy=estimate_text(row.test_accuracy),
+        difference="baseline" if row.is_baseline else estimate_text(row.difference, signed=True),
         p="" if row.is_baseline else corrected_p(row.difference),
-        gap=estimate(row.generalization_gap, signed=True),
-        max_over_epochs=estimate(row.max_over_epochs),
-        mean_last_10pct=estimate(row.mean_last_10pct),
-        params="; or ".join(map(params, row.params)) or NONE,
+        gap=estimate_text(row.generalization_gap, signed=True),
+        max_over_epochs=estimate_text(row.max_over_epochs),
+        mean_last_10pct=estimate_text(row.mean_last_10pct),
+        params="; or ".join(map(params_text, row.params)) or NONE,
         notes="; ".join(notes(row)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from analysis import formatting
+from analysis.formatting import attack_name, interval_text
 from analysis.measures.tradeoff import TradePoint, trades
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -30,11 +30,11 @@ def trade_table(data: Snapshot) -> Table:
             rows.append(
                 (
                     where(data, *setting),
-                    formatting.attack(*attack),
+                    attack_name(*attack),
                     point.regularizer,
                     str(point.n),
-                    formatting.bracketed(point.clean, point.clean_low, point.clean_high, ".2f", 100),
-                    formatting.bracketed(point.robust, point.robust_low, point.robust_high, ".2f", 100),
+                    interval_text(point.clean, point.clean_low, point.clean_high, ".2f", 100),
+                    interval_text(point.robust, point.robust_low, point.robust_high, ".2f", 100),
                     "yes" if point.front else "no",
                     "one seed" if share is None else f"{100 * share:.0f}",
                 )

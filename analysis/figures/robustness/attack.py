@@ -8,7 +8,7 @@ from analysis.figures.intervals import INTERVALS, draw_intervals
 from analysis.figures.panels import grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, styled
-from analysis.formatting import attack
+from analysis.formatting import attack_name
 from analysis.measures.attacks import CLEAN
 from analysis.snapshot import Source, finite, snapshot
 from analysis.statistics import share_interval
@@ -103,7 +103,7 @@ def draw_attack_strength(data: AttackStrength) -> Figure:
         if warned:
             x, y = zip(*warned, strict=True)
             ax.scatter(x, y, s=110, marker="s", facecolors="none", edgecolors=INK, linewidths=0.9, label="warned of")
-        ax.set_title(f"{attack(panel.test, panel.norm)}\n{panel.data}")
+        ax.set_title(f"{attack_name(panel.test, panel.norm)}\n{panel.data}")
         ax.set_xlabel("epsilon, on images in [0, 1]")
         ax.set_ylabel("accuracy under attack, %")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))

@@ -8,7 +8,7 @@ from analysis.figures.intervals import error_bars
 from analysis.figures.panels import grid, legend, scale_axis
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
-from analysis.formatting import attack as format_attack
+from analysis.formatting import attack_name
 from analysis.measures.accuracy import BySeed, Setting, accuracies, setting_of
 from analysis.measures.attacks import Attack, areas
 from analysis.measures.response import LINEAR, LOG, SYMLOG, strength_parameter
@@ -131,7 +131,7 @@ def draw_robust_strength(data: RobustStrength) -> Figure:
             )
         if panel.scale != LINEAR:
             scale_axis(ax, panel.scale, [point.strength for point in panel.points])
-        ax.set_title(f"{panel.regularizer}, {format_attack(panel.test, panel.norm)}\n{panel.data}")
+        ax.set_title(f"{panel.regularizer}, {attack_name(panel.test, panel.norm)}\n{panel.data}")
         ax.set_xlabel(panel.parameter)
         ax.set_ylabel("accuracy, %")
         legend(ax)

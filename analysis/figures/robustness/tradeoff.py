@@ -8,7 +8,7 @@ from analysis.figures.intervals import error_bars
 from analysis.figures.panels import grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, look, styled
-from analysis.formatting import attack
+from analysis.formatting import attack_name
 from analysis.measures.tradeoff import TradePoint, trades
 from analysis.snapshot import Source, snapshot
 from analysis.wording import where
@@ -70,7 +70,7 @@ def draw_trade_off(data: TradeOff) -> Figure:
                 linestyle="none",
                 label=label(point.regularizer) + ("" if point.front else " (dominated)"),
             )
-        ax.set_title(f"{attack(panel.test, panel.norm)}\n{panel.data}")
+        ax.set_title(f"{attack_name(panel.test, panel.norm)}\n{panel.data}")
         ax.set_xlabel("test accuracy, %")
         ax.set_ylabel("mean accuracy over epsilon, %")
         legend(ax)

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from analysis import formatting
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable
+from analysis.formatting import NONE, corrected_p, count, estimate_text
 from analysis.report.citations import Citation, bibtex_file, citations, cited
 from analysis.report.claim_rule import may_be_claimed
 from analysis.report.missing import missing
@@ -64,8 +64,8 @@ def _about(label: str, data: Snapshot, rows: tuple[AcrossRow, ...]) -> StudyRow:
         study=label,
         dataset=str(data.study.get("dataset", "unknown")),
         model=str(data.study.get("model", "unknown")),
-        data=next((row.data for row in rows if row.study == label), formatting.NONE),
-        baseline=data.baseline or formatting.NONE,
+        data=next((row.data for row in rows if row.study == label), NONE),
+        baseline=data.baseline or NONE,
         regularizers=", ".join(data.regularizers),
         picked_on="test set" if data.picked_on_test else "validation split",
         hash=identity(data),
@@ -85,12 +85,12 @@ def _claimed(studies: Mapping[str, Snapshot], rows: tuple[AcrossRow, ...]) -> tu
     if not passed:
         return (
             "In no study was a difference to its baseline shown "
-            f"({formatting.count(len(tested), 'comparison')}, Holm-corrected together).",
+            f"({count(len(tested), 'comparison')}, Holm-corrected together).",
         )
     return tuple(
         f"{row.study}: {row.regularizer} is {'more' if difference.mean > 0 else 'less'} accurate than {row.baseline}: "
-        f"{formatting.estimate(difference, signed=True)} points, {formatting.count(difference.n, 'pair')} of runs, "
-        f"corrected p {formatting.corrected_p(difference)}."
+        f"{estimate_text(difference, signed=True)} points, {count(difference.n, 'pair')} of runs, "
+        f"corrected p {corrected_p(difference)}."
         for row, difference in passed
     )
 

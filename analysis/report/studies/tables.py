@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis import formatting
 from analysis.exports.csv_file import rows_csv
 from analysis.exports.rendered_table import RenderedTable
+from analysis.formatting import NONE, corrected_p, estimate_text, params_text
 from analysis.report.studies.across import AcrossRow
 from analysis.statistics.ranks import Ranks
 
@@ -54,8 +54,8 @@ def accuracy_table(rows: tuple[AcrossRow, ...]) -> RenderedTable:
 
 def _mean(row: AcrossRow | None) -> str:
     if row is None or row.test_accuracy is None:
-        return formatting.NONE
-    return f"{formatting.estimate(row.test_accuracy)} (n = {row.test_accuracy.n})"
+        return NONE
+    return f"{estimate_text(row.test_accuracy)} (n = {row.test_accuracy.n})"
 
 
 def difference_table(rows: tuple[AcrossRow, ...]) -> RenderedTable:
@@ -63,9 +63,9 @@ def difference_table(rows: tuple[AcrossRow, ...]) -> RenderedTable:
     compared = [(row, row.difference) for row in rows if row.difference is not None]
     cells = tuple(
         (
-            *(row.study, row.regularizer, row.baseline, formatting.estimate(difference, signed=True)),
-            *(str(difference.n), formatting.corrected_p(difference)),
-            *("; or ".join(map(formatting.params, row.params)), row.notes),
+            *(row.study, row.regularizer, row.baseline, estimate_text(difference, signed=True)),
+            *(str(difference.n), corrected_p(difference)),
+            *("; or ".join(map(params_text, row.params)), row.notes),
         )
         for row, difference in compared
     )
