@@ -1,44 +1,58 @@
 """What a study found, read from its tables alone: statistics, figures, tables, and the reports made of them.
 
+``snapshot`` reads the store as typed rows. ``statistics`` knows numbers alone. ``measures`` answers one question of a
+study a file, ``formatting`` and ``wording`` put numbers in words, ``tables`` and ``figures`` say what is shown,
+``exports`` writes it as HTML, Markdown, LaTeX, CSV and pictures, and ``report`` says what may be claimed.
+
 Every function takes ``tune_reg.load(DIR)``, or a ``Snapshot`` of it, and returns numbers; ``draw_*`` turns the
-numbers of a figure into a matplotlib ``Figure``. Nothing here imports torch, ray or optuna.
+numbers of a figure into a matplotlib ``Figure``. ``analysis`` imports neither torch nor ray nor optuna.
 
 >>> import analysis
 >>> "draw_tuning_curve" in analysis.__all__
 True
 """
 
-from analysis.budget import BudgetRow, budget
-from analysis.claims import Claim, claims
-from analysis.compare import compare
-from analysis.comparisons import Compared, comparisons
-from analysis.effects import Effect, effect
-from analysis.equivalence import Equivalence, equivalences
-from analysis.figures.attack import AttackStrength, attack_strength, draw_attack_strength
-from analysis.figures.best_strength import BestStrength, best_strength, draw_best_strength
-from analysis.figures.corruption import CorruptionSeverity, corruption_severity, draw_corruption_severity
-from analysis.figures.fraction import DataFraction, data_fraction, data_gain, draw_data_fraction, generalization_gap
-from analysis.figures.importance import ImportanceFigure, draw_hyperparameter_importance, hyperparameter_importance
-from analysis.figures.learning import LearningCurves, draw_learning_curves, learning_curves
-from analysis.figures.objectives import Objectives, draw_objectives, objectives
-from analysis.figures.pairs import PairMaps, draw_pair_maps, pair_maps
-from analysis.figures.robust_strength import RobustStrength, draw_robust_strength, robust_strength
-from analysis.figures.schedules import Schedules, draw_schedules, schedules
-from analysis.figures.strength import StrengthResponse, draw_strength_response, strength_response
-from analysis.figures.tradeoff import TradeOff, draw_trade_off, trade_off
-from analysis.figures.tuning import TuningCurve, draw_tuning_curve, tuning_curve
-from analysis.importance import Importance, importances
-from analysis.missing import missing
-from analysis.papers import PaperRow, paper_rows
-from analysis.report import report
-from analysis.response import Optimum, Response, responses
-from analysis.results import ResultRow, result_table
-from analysis.robustness import CorruptionRow, WarningRow, areas, corruption_cells, corruption_rows, distances, warnings
-from analysis.statistics import Comparison, Estimate, holm, mean_interval, paired_difference
-from analysis.tables import Snapshot
-from analysis.text import HEADINGS, TextRow, result_rows
-from analysis.tradeoff import Trade, trades
-from analysis.tuning import TuningPoint, equal_budgets, tuning_points
+from analysis.figures.confirmed.data_fraction import (
+    DataFraction,
+    data_fraction,
+    data_gain,
+    draw_data_fraction,
+    generalization_gap,
+)
+from analysis.figures.confirmed.learning import LearningCurves, draw_learning_curves, learning_curves
+from analysis.figures.confirmed.schedules import Schedules, draw_schedules, schedules
+from analysis.figures.robustness.attack import AttackStrength, attack_strength, draw_attack_strength
+from analysis.figures.robustness.corruption import CorruptionSeverity, corruption_severity, draw_corruption_severity
+from analysis.figures.robustness.robust_strength import RobustStrength, draw_robust_strength, robust_strength
+from analysis.figures.robustness.tradeoff import TradeOff, draw_trade_off, trade_off
+from analysis.figures.search.best_strength import BestStrength, best_strength, draw_best_strength
+from analysis.figures.search.importance import (
+    ImportanceFigure,
+    draw_hyperparameter_importance,
+    hyperparameter_importance,
+)
+from analysis.figures.search.objectives import Objectives, draw_objectives, objectives
+from analysis.figures.search.pairs import PairMaps, draw_pair_maps, pair_maps
+from analysis.figures.search.strength import StrengthResponse, draw_strength_response, strength_response
+from analysis.figures.search.tuning import TuningCurve, draw_tuning_curve, tuning_curve
+from analysis.measures.attacks import WarningRow, areas, distances, warnings
+from analysis.measures.budget import BudgetRow, budget
+from analysis.measures.comparisons import Compared, comparisons
+from analysis.measures.corruptions import CorruptionRow, corruption_cells, corruption_rows
+from analysis.measures.data_equivalence import Equivalence, equivalences
+from analysis.measures.importance import Importance, importances
+from analysis.measures.papers import PaperRow, paper_rows
+from analysis.measures.response import Optimum, Response, responses
+from analysis.measures.results import ResultRow, result_table
+from analysis.measures.tradeoff import Trade, trades
+from analysis.measures.tuning import TuningPoint, equal_budgets, tuning_points
+from analysis.report.claims import Claim, claims
+from analysis.report.missing import missing
+from analysis.report.studies.compare import compare
+from analysis.report.write import report
+from analysis.snapshot import Snapshot
+from analysis.statistics import Comparison, Effect, Estimate, effect, holm, mean_interval, paired_difference
+from analysis.tables.results import HEADINGS, TextRow, result_rows
 
 __all__ = [
     "HEADINGS",

@@ -1,1 +1,1 @@
-"""The forms in which tables and figures leave a report: CSV, Markdown, LaTeX, BibTeX, PDF, PNG and a page."""
+"""Exports of tables and figures: HTML, Markdown, LaTeX, BibTeX, CSV, SVG, PDF and PNG."""

@@ -12,25 +12,25 @@ _KEY: Final = re.compile(r"@\w+\s*\{\s*([^,\s]+)")
 
 
 def entries(texts: Iterable[str]) -> tuple[str, ...]:
-    """The entries in ``texts``, each once, by the order of their keys; a key that comes again keeps its first entry.
+    """All BibTeX entries in ``texts``, each once, in the order of their keys; of equal keys the first entry stays.
 
-    What stands before the first entry of a text, or is none, is left out.
+    Text before the first entry, and text without an entry, is left out.
 
     >>> entries(["@misc{b,\\n}", "@misc{a,\\n}\\n\\n@misc{b,\\n}"])
     ('@misc{a,\\n}', '@misc{b,\\n}')
     """
-    found: dict[str, str] = {}
+    by_key: dict[str, str] = {}
     for text in texts:
         starts = [*(match.start() for match in _ENTRY.finditer(text)), len(text)]
         for start, end in pairwise(starts):
             entry = text[start:end].strip()
             key = _KEY.match(entry)
-            found.setdefault(key[1] if key else entry, entry)
-    return tuple(found[key] for key in sorted(found))
+            by_key.setdefault(key[1] if key else entry, entry)
+    return tuple(by_key[key] for key in sorted(by_key))
 
 
 def keys(text: str) -> tuple[str, ...]:
-    r"""The keys of the entries in ``text``, for ``\cite``.
+    r"""The keys of the BibTeX entries in ``text``, for ``\cite``.
 
     >>> keys("@misc{b,\n}")
     ('b',)

@@ -1,18 +1,31 @@
-"""The folder of a report: written whole, without what an earlier report left behind."""
+"""The folder of a report: written whole, without figures and tables that an earlier report left behind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from analysis.exports import latex
+from analysis.exports.rendered_table import RenderedTable
 from tune_reg.errors import StoreError, UnreachableError
 from tune_reg.storage.paths import StoragePath, write_whole
 
+#: The files of each figure and table.
 _FORMS: Final = {"figures": ("csv", "svg", "pdf", "png"), "tables": ("csv", "tex")}
 
 
+def table_files(tables: Iterable[RenderedTable]) -> dict[str, bytes]:
+    """Each table as CSV and LaTeX, by their path in the report's folder."""
+    files: dict[str, bytes] = {}
+    for table in tables:
+        files |= {f"tables/{table.name}.csv": table.csv, f"tables/{table.name}.tex": latex.table(table)}
+    return files
+
+
 def write(target: StoragePath, files: Mapping[str, bytes], names: Iterable[str]) -> None:
-    """Write ``files`` below ``target`` and delete files of the figures and tables ``names`` that are not among them.
+    """Write the files of a report below ``target``, and delete what an earlier report left of the figures and tables.
+
+    ``names``: of all figures and tables there can be; their files that are not among ``files`` are deleted.
 
     Nothing else in the folder is touched. Raises ``StoreError`` where it cannot be written.
     """

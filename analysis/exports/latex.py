@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from analysis.exports.printed import Printed, halves, numeric_columns
+from analysis.exports.rendered_table import RenderedTable, numeric_columns, split_interval
 
 _WORDS: Final = {
     "\\": r"\textbackslash{}",
@@ -70,7 +70,7 @@ _LONG: Final = 14  # characters of a text cell that is given a column of fixed w
 
 
 def escape(text: str) -> str:
-    r"""``text`` so that LaTeX sets it as it is, on one line; a hyphen before a number becomes a minus sign.
+    r"""Text escaped so that LaTeX sets it as it is, on one line; a hyphen before a number becomes a minus sign.
 
     Letters that pdflatex does not know by itself (Chinese, say) stay: they want xelatex or lualatex.
 
@@ -84,17 +84,17 @@ def escape(text: str) -> str:
     return "".join(_WORDS.get(letter, letter) for letter in signed)
 
 
-def table(printed: Printed) -> bytes:
-    r"""``printed`` as a float with caption and label ``tab:NAME``, for a document that uses booktabs.
+def table(rendered: RenderedTable) -> bytes:
+    r"""A table as a float with caption and label ``tab:NAME``, for a document that uses booktabs.
 
     Tables of more than six columns go over both columns of a two-column page.
     """
-    numbers = numeric_columns(printed.rows)
-    columns = len(printed.headings)
+    numbers = numeric_columns(rendered.rows)
+    columns = len(rendered.headings)
     wide = columns > 6
-    longest = [max(map(len, column)) for column in zip(*printed.rows, strict=True)]
+    longest = [max(map(len, column)) for column in zip(*rendered.rows, strict=True)]
     # Long words are set in columns of fixed width, numbers with their interval below them where room is short.
-    words = [place == 0 or not number for place, number in enumerate(numbers)]
+    words = [index == 0 or not number for index, number in enumerate(numbers)]
     fixed = [word and long > (_LONG if wide else 2 * _LONG) for word, long in zip(words, longest, strict=True)]
     width = f"{0.12 if wide else min(0.35, 1 / columns):.2f}"
     kinds = "".join(
@@ -112,13 +112,13 @@ def table(printed: Printed) -> bytes:
         r"\centering",
         size,
         r"\setlength{\tabcolsep}{2.5pt}",
-        rf"\caption{{{escape(printed.title)}. {escape(printed.caption)}}}",
-        rf"\label{{tab:{printed.name}}}",
+        rf"\caption{{{escape(rendered.title)}. {escape(rendered.caption)}}}",
+        rf"\label{{tab:{rendered.name}}}",
         rf"\begin{{tabular}}{{@{{}}{kinds}@{{}}}}",
         r"\toprule",
-        _row(make(heading) for make, heading in zip(headings, printed.headings, strict=True)),
+        _row(make(heading) for make, heading in zip(headings, rendered.headings, strict=True)),
         r"\midrule",
-        *(_row(make(cell) for make, cell in zip(shape, row, strict=True)) for row in printed.rows),
+        *(_row(make(cell) for make, cell in zip(shape, row, strict=True)) for row in rendered.rows),
         r"\bottomrule",
         r"\end{tabular}",
         rf"\end{{{float_}}}",
@@ -140,7 +140,7 @@ def _block(cell: str) -> str:
 
 
 def _stacked(cell: str) -> str:
-    value, below = halves(cell)
+    value, below = split_interval(cell)
     return _stack([value, below], "t") if below else escape(cell)
 
 
@@ -155,6 +155,6 @@ def _heading(text: str) -> str:
     return _stack(lines, "b") if len(lines) > 1 else escape(text)
 
 
-def _stack(lines: list[str], place: str) -> str:
+def _stack(lines: list[str], alignment: str) -> str:
     stacked = r"\\".join(map(escape, lines))
-    return rf"\begin{{tabular}}[{place}]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"
+    return rf"\begin{{tabular}}[{alignment}]{{@{{}}r@{{}}}}{stacked}\end{{tabular}}"

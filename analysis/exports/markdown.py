@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from analysis.exports.printed import Printed, numeric_columns
+from analysis.exports.rendered_figure import RenderedFigure
+from analysis.exports.rendered_table import RenderedTable, numeric_columns
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]#|~$!])")
 
 
 def escape(text: str) -> str:
-    r"""``text`` so that Markdown shows it as it is, on one line; HTML in it is shown, not obeyed.
+    r"""Text escaped so that Markdown and HTML show it as it is, on one line.
 
     >>> print(escape("<b> a_b | c"))
     &lt;b&gt; a\_b \| c
@@ -21,25 +22,43 @@ def escape(text: str) -> str:
     return " ".join(_SPECIAL.sub(r"\\\1", html).split())
 
 
-def table(printed: Printed) -> str:
-    r"""``printed`` as a table of GitHub's Markdown, numbers to the right.
+def table(rendered: RenderedTable) -> str:
+    r"""A table in GitHub's Markdown, numbers to the right.
 
-    >>> print(table(Printed("t", "T", "", ("name", "n"), (("a", "5"),), b"")), end="")
+    >>> print(table(RenderedTable("t", "T", "", ("name", "n"), (("a", "5"),), b"")), end="")
     | name | n |
     | :--- | ---: |
     | a | 5 |
     """
-    numbers = numeric_columns(printed.rows)
+    numbers = numeric_columns(rendered.rows)
     lines = [
-        [escape(heading) for heading in printed.headings],
+        [escape(heading) for heading in rendered.headings],
         ["---:" if number else ":---" for number in numbers],
-        *([escape(cell) for cell in row] for row in printed.rows),
+        *([escape(cell) for cell in row] for row in rendered.rows),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def table_section(rendered: RenderedTable) -> list[str]:
+    """The Markdown blocks of a table: heading, caption, rows."""
+    return [f"## {escape(rendered.title)}", escape(rendered.caption), table(rendered)]
+
+
+def figure_section(rendered: RenderedFigure, heading: str) -> list[str]:
+    """The Markdown blocks of a figure: heading, picture, caption."""
+    picture = f"![{escape(rendered.title)}](figures/{rendered.name}.png)"
+    return [f"## {escape(heading)}", picture, escape(rendered.caption)]
+
+
+def missing(sentences: Sequence[str]) -> list[str]:
+    """The Markdown blocks that say what an unfinished study lacks; none where it lacks nothing."""
+    if not sentences:
+        return []
+    return ["**Not everything that was asked for is here.** Missing:", bullets(sentences)]
+
+
 def fenced(text: str) -> str:
-    """``text`` as a block of code, with a fence that does not occur in it.
+    """Text as a block of code, with a fence that does not occur in the text.
 
     >>> print(fenced("a"), end="")
     ```
@@ -52,7 +71,7 @@ def fenced(text: str) -> str:
 
 
 def bullets(sentences: Iterable[str]) -> str:
-    """A list of ``sentences``.
+    """Sentences as a list in Markdown.
 
     >>> bullets(["a", "b"])
     '- a\\n- b'
@@ -61,7 +80,7 @@ def bullets(sentences: Iterable[str]) -> str:
 
 
 def document(blocks: Iterable[str]) -> str:
-    """``blocks`` with an empty line between them, without the empty ones.
+    """Blocks of Markdown as one document, with an empty line between them; empty blocks are left out.
 
     >>> document(["# a", "", "b"])
     '# a\\n\\nb\\n'

@@ -1,7 +1,7 @@
 """Calls spread over processes, for work that keeps one core busy while others idle.
 
 ``multiprocessing`` would run the caller's script again in each process, and joblib's processes stay when the caller is
-killed. These read calls from a pipe and end when it ends.
+killed. These processes read calls from a pipe and end when the pipe ends.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ _SERVE: Final = "from analysis.exports.processes import serve; serve()"
 
 
 def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], processes: int | None = None) -> list[T]:
-    """``function`` of the arguments in each of ``calls``, in their order, in as many ``processes`` as there are cores.
+    """The results of ``function`` for each of ``calls``, in their order, from as many processes as there are cores.
 
-    ``calls`` is read while the first of them run. Functions and arguments must be picklable. Raises ``RuntimeError``
-    where a process ends before its answer; what it printed stands above.
+    ``calls``: the arguments of each call; they are read while the first calls run. ``processes``: None for as many
+    as there are cores, at most 4. Functions and arguments must be picklable. Raises ``RuntimeError`` where a process
+    ends before it gives its result; what the process wrote to stderr stands above.
 
     >>> spread(divmod, [(7, 2), (9, 4)], processes=2)
     [(3, 1), (2, 1)]
@@ -36,10 +37,10 @@ def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], process
         return [function(*arguments) for arguments in calls]
     idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
-    def ask(arguments: tuple[Any, ...]) -> T:
+    def call(arguments: tuple[Any, ...]) -> T:
         process = idle.get()
         try:
-            return _asked(process, function, arguments)
+            return _result(process, function, arguments)
         finally:
             idle.put(process)
 
@@ -48,7 +49,7 @@ def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], process
             idle.put(started.enter_context(_process()))
         threads = ThreadPoolExecutor(count)
         started.callback(threads.shutdown, cancel_futures=True)
-        return [future.result() for future in [threads.submit(ask, arguments) for arguments in calls]]
+        return [future.result() for future in [threads.submit(call, arguments) for arguments in calls]]
 
 
 def cores() -> int:
@@ -57,14 +58,14 @@ def cores() -> int:
 
 
 def serve() -> None:
-    """Answer calls until there are no more."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a function prints must not stand among the answers
+    """Read calls from stdin and write their results to stdout, until stdin ends."""
+    results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a function prints must not stand among the results
     with suppress(EOFError, BrokenPipeError):  # the caller has no more calls, or is gone
         while True:
             function, arguments = pickle.load(sys.stdin.buffer)
-            pickle.dump(function(*arguments), answers)
-            answers.flush()
+            pickle.dump(function(*arguments), results)
+            results.flush()
 
 
 def _process() -> subprocess.Popen[bytes]:
@@ -76,15 +77,15 @@ def _process() -> subprocess.Popen[bytes]:
     )
 
 
-def _asked(process: subprocess.Popen[bytes], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+def _result(process: subprocess.Popen[bytes], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
     assert process.stdin is not None
     assert process.stdout is not None
     # Before anything is written: what cannot be pickled would leave half a call in the pipe.
-    call = pickle.dumps((function, arguments))
+    message = pickle.dumps((function, arguments))
     try:
-        process.stdin.write(call)
+        process.stdin.write(message)
         process.stdin.flush()
-        answer: T = pickle.load(process.stdout)
+        result: T = pickle.load(process.stdout)
     except (EOFError, BrokenPipeError, pickle.UnpicklingError):
         raise RuntimeError(f"a process that ran {function.__name__} ended with {process.wait()}") from None
-    return answer
+    return result

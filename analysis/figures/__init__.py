@@ -1,1 +1,1 @@
-"""Figures: each module computes its numbers, then draws them."""
+"""Figures of the report: each module computes the numbers of a figure, then draws them."""

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from analysis.across import AcrossRow
-from analysis.figures.style import label, legend, look, styled
+from analysis.figures.intervals import error_bars
+from analysis.figures.panels import legend
+from analysis.figures.spec import FigureSpec
+from analysis.figures.style import label, look, styled
+from analysis.statistics import Comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class StudyDifference(Protocol):
+    """The difference of one regularizer to the baseline of one study, as ``differences`` needs it."""
+
+    @property
+    def study(self) -> str:
+        """Name of the study."""
+
+    @property
+    def regularizer(self) -> str:
+        """Name of the regularizer."""
+
+    @property
+    def difference(self) -> Comparison | None:
+        """The difference of test accuracy to the baseline of the study."""
 
 
 class DifferencePoint(NamedTuple):
@@ -25,21 +44,21 @@ class DifferencePoint(NamedTuple):
 
 
 class DifferencePanel(NamedTuple):
-    """All studies."""
+    """The differences of all studies in one measure."""
 
     measure: str
     points: tuple[DifferencePoint, ...]
 
 
 class Differences(NamedTuple):
-    """Differences to the baseline of each study."""
+    """Mean paired differences to the baseline of each study."""
 
     regularizers: tuple[str, ...]
     panels: tuple[DifferencePanel, ...]
 
 
-def differences(rows: Sequence[AcrossRow]) -> Differences:
-    """The difference of every regularizer that has one; no panel where none has."""
+def differences(rows: Sequence[StudyDifference]) -> Differences:
+    """Differences to the baseline of every study and regularizer that has one; no panel where none has."""
     points = tuple(
         DifferencePoint(row.study, row.regularizer, *row.difference[:4]) for row in rows if row.difference is not None
     )
@@ -49,26 +68,23 @@ def differences(rows: Sequence[AcrossRow]) -> Differences:
 
 @styled
 def draw_differences(numbers: Differences) -> Figure:
-    """A forest plot: studies below each other, zero is the study's own baseline."""
+    """Draw a forest plot: studies below each other, zero is the study's own baseline."""
     from matplotlib.figure import Figure
 
     panel = numbers.panels[0]
     studies = list(dict.fromkeys(point.study for point in panel.points))
-    named = [name for name in numbers.regularizers if any(point.regularizer == name for point in panel.points)]
-    height = 1.5 + 0.28 * max(2, len(studies) * (len(named) + 0.6))
+    compared = [name for name in numbers.regularizers if any(point.regularizer == name for point in panel.points)]
+    height = 1.5 + 0.28 * max(2, len(studies) * (len(compared) + 0.6))
     figure = Figure(figsize=(4.6, min(height, 40.0)), layout="constrained")
     axes = figure.add_subplot()
-    step = 0.8 / max(1, len(named))
-    for place, name in enumerate(named):
+    step = 0.8 / max(1, len(compared))
+    for index, name in enumerate(compared):
         style = look(numbers.regularizers.index(name))
-        mine = [point for point in panel.points if point.regularizer == name]
+        line = [point for point in panel.points if point.regularizer == name]
         axes.errorbar(
-            [100 * point.mean for point in mine],
-            [studies.index(point.study) + (place - (len(named) - 1) / 2) * step for point in mine],
-            xerr=[
-                [100 * max(0.0, point.mean - (point.mean if point.low is None else point.low)) for point in mine],
-                [100 * max(0.0, (point.mean if point.high is None else point.high) - point.mean) for point in mine],
-            ],
+            [100 * point.mean for point in line],
+            [studies.index(point.study) + (index - (len(compared) - 1) / 2) * step for point in line],
+            xerr=error_bars(line),
             color=style.color,
             marker=style.marker,
             linestyle="none",
@@ -91,3 +107,13 @@ def _lines(name: str) -> str:
     # A long name beside the axis would leave no room for the axis.
     lines = textwrap.wrap(name, 16)
     return label("\n".join(lines[:3]) + (" …" if len(lines) > 3 else ""))
+
+
+DIFFERENCE_FIGURE: Final = FigureSpec(
+    "differences",
+    "Differences to the baseline",
+    "Points are mean paired differences of test accuracy within each study, bars their 95 % intervals; zero is "
+    "the study's own baseline. The intervals are not corrected for their number; p in the table is.",
+    differences,
+    draw_differences,
+)

@@ -3,12 +3,11 @@
 import xml.etree.ElementTree as ET
 
 import pyarrow.parquet as pq
-import pytest
 
 import analysis
-from analysis.figures import style
-from analysis.sheets import SHEETS
-from analysis.table_sheets import TABLE_SHEETS
+from analysis.figures import svg
+from analysis.figures.catalogue import FIGURES
+from analysis.tables.catalogue import TABLES
 from tune_reg.store import load
 
 ODD = r"50%_$\alpha$ & <script>alert(1)</script> #{}~^_x"
@@ -17,27 +16,27 @@ ODD = r"50%_$\alpha$ & <script>alert(1)</script> #{}~^_x"
 def everything(directory):
     """All numbers and drawings, so that none fails; the names of those that are not empty."""
     data = analysis.Snapshot(load(directory))
-    shown = set()
-    for sheet in SHEETS:
-        numbers = sheet.compute(data)
+    names = set()
+    for spec in FIGURES:
+        numbers = spec.compute(data)
         for panel in numbers.panels[:1]:
             assert panel.points
-            ET.fromstring(style.svg(sheet.draw(numbers._replace(panels=(panel,))), "x"))
-            shown.add(sheet.name)
-    for table in TABLE_SHEETS:
-        found = table.compute(data)
-        assert all(len(row) == len(found.headings) for row in found.rows)
-        assert all(isinstance(cell, str) for row in found.rows for cell in row)
-        assert bool(found.rows) == bool(found.numbers)
-        if found.rows:
-            shown.add(f"table {table.name}")
+            ET.fromstring(svg.svg(spec.draw(numbers._replace(panels=(panel,))), "x"))
+            names.add(spec.name)
+    for spec in TABLES:
+        table = spec.compute(data)
+        assert all(len(row) == len(table.headings) for row in table.rows)
+        assert all(isinstance(cell, str) for row in table.rows for cell in row)
+        assert bool(table.rows) == bool(table.numbers)
+        if table.rows:
+            names.add(f"table {spec.name}")
     analysis.claims(data)
     analysis.missing(data)
-    return shown
+    return names
 
 
 def test_whole_study_shows_everything(rich):
-    names = {sheet.name for sheet in SHEETS} | {f"table {table.name}" for table in TABLE_SHEETS}
+    names = {spec.name for spec in FIGURES} | {f"table {table.name}" for table in TABLES}
     assert everything(rich) == names - {"robust-strength", "objectives"}
 
 
@@ -47,22 +46,22 @@ def test_nothing_stored(tmp_path, lab):
 
 def test_search_alone(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[0] == "trials"]
-    shown = everything(lab.write_rich(tmp_path, parts, provenance=None))
-    assert {"strength-response", "tuning-curve", "table optima"} <= shown
-    assert not shown & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
+    names = everything(lab.write_rich(tmp_path, parts, provenance=None))
+    assert {"strength-response", "tuning-curve", "table optima"} <= names
+    assert not names & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
 
 
 def test_no_robustness_rows(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[0] != "robustness"]
-    shown = everything(lab.write_rich(tmp_path, parts))
-    assert not shown & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
+    names = everything(lab.write_rich(tmp_path, parts))
+    assert not names & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
     assert any("robustness" in line for line in analysis.missing(load(tmp_path)))
 
 
 def test_one_seed(tmp_path, lab):
     directory = lab.write_rich(tmp_path, lab.rich_parts(seeds=1))
-    shown = everything(directory)
-    assert "table comparisons" in shown
+    names = everything(directory)
+    assert "table comparisons" in names
     data = analysis.Snapshot(load(directory))
     assert {(row.difference.n, row.difference.low, row.difference.p) for row in analysis.comparisons(data)} == {
         (1, None, None)
@@ -78,8 +77,8 @@ def test_all_trials_diverged(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[0] == "trials"]
     directory = lab.write_rich(tmp_path, lab.changed(parts, "trials", diverge))
     everything(directory)
-    found = [each.optimum for each in analysis.responses(load(directory))]
-    assert {(each.trials, each.best, each.picked) for each in found} == {(0, None, None)}
+    optima = [each.optimum for each in analysis.responses(load(directory))]
+    assert {(each.trials, each.best, each.picked) for each in optima} == {(0, None, None)}
     points = analysis.tuning_points(load(directory))[1.0]
     assert {(point.best, point.low) for point in points} == {(None, None)}
 
@@ -90,17 +89,17 @@ def test_all_runs_diverged(tmp_path, lab):
 
     parts = lab.changed(lab.rich_parts(), "final", diverge)
     parts = [part for part in parts if part[0] != "robustness"]
-    shown = everything(lab.write_rich(tmp_path, parts))
-    assert "table accuracy" not in shown
+    names = everything(lab.write_rich(tmp_path, parts))
+    assert "table accuracy" not in names
     assert analysis.comparisons(load(tmp_path)) == ()
 
 
 def test_one_regularizer(tmp_path, lab):
     parts = [part for part in lab.rich_parts() if part[2][0]["regularizer"] == "adadecay"]
     study = {**lab.rich_study, "baseline": "adadecay", "regularizers": {"adadecay": {}}}
-    shown = everything(lab.write_rich(tmp_path, parts, study=study))
-    assert "data-fraction" in shown
-    assert not shown & {"data-gain", "trade-off", "table comparisons", "table data-equivalence"}
+    names = everything(lab.write_rich(tmp_path, parts, study=study))
+    assert "data-fraction" in names
+    assert not names & {"data-gain", "trade-off", "table comparisons", "table data-equivalence"}
 
 
 def test_names_are_drawn_as_they_are(tmp_path, lab):
@@ -113,7 +112,7 @@ def test_names_are_drawn_as_they_are(tmp_path, lab):
     everything(directory)
     data = analysis.Snapshot(load(directory))
     numbers = analysis.data_fraction(data)
-    text = "".join(ET.fromstring(style.svg(analysis.draw_data_fraction(numbers), "x")).itertext())
+    text = "".join(ET.fromstring(svg.svg(analysis.draw_data_fraction(numbers), "x")).itertext())
     # Legends break long names into lines.
     assert "".join(ODD.split()) in "".join(text.split())
 
@@ -128,9 +127,9 @@ def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
         table = pq.read_table(part)
         later = [name for name in ("images_per_class", "seeds", "test_ece", "warning") if name in table.column_names]
         pq.write_table(table.drop_columns(later), part)
-    shown = everything(directory)
-    assert "table attack-warnings" not in shown
-    assert "table accuracy" in shown
+    names = everything(directory)
+    assert "table attack-warnings" not in names
+    assert "table accuracy" in names
 
 
 def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
@@ -143,47 +142,6 @@ def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
     rows = analysis.result_rows(data)
     assert rows[0].data == "500 a class (5,000 images)"
     assert rows[3].data == "150 a class (1,500 images), strength from 500 a class"
-    said = " ".join(claim.sentence for claim in analysis.claims(data))
-    assert "On 50 images a class, strength from 500 a class the highest" in said
-    assert "% of the data" not in said
-
-
-@pytest.mark.parametrize("table", TABLE_SHEETS, ids=lambda table: table.name)
-def test_numbers_stand_behind_every_table(rich, table):
-    found = table.compute(analysis.Snapshot(load(rich)))
-    if table.name != "corruption-accuracy":  # one row a corruption there, one number a cell
-        assert len(found.numbers) == len(found.rows)
-    assert len({row._fields for row in found.numbers}) == 1
-    assert not any(isinstance(value, tuple) for row in found.numbers for value in row)
-
-
-def lacking(tmp_path, lab, *, study=None, methods=None):
-    names = [name for name in lab.methods if name != lab.diverged]
-    provenance = {
-        **lab.provenance,
-        "regularizers": {n: {**lab.provenance["regularizers"][n], **(methods or {})} for n in names},
-    }
-    whole = {**lab.study, "regularizers": {name: {} for name in names}, **(study or {})}
-    return analysis.missing(load(lab.write_study(tmp_path, lab.parts_of(names), study=whole, provenance=provenance)))
-
-
-def test_a_method_of_which_nothing_is_searched_lacks_no_trials(tmp_path, lab):
-    search = {**lab.study["search"], "trials": 1000}
-    assert any("fewer than 1000 trials" in line for line in lacking(tmp_path / "a", lab, study={"search": search}))
-    assert lacking(tmp_path / "b", lab, study={"search": search}, methods={"trials": 1}) == ()
-    assert lacking(tmp_path / "c", lab, study={"search": {**search, "patience": 5}}) == ()
-
-
-def test_a_study_without_robustness_tests_lacks_none(tmp_path, lab):
-    names = [name for name in lab.methods if name != lab.diverged]
-    parts = [part for part in lab.parts_of(names) if part[0] != "robustness"]
-    for settings, lacks in (({"fgsm": [], "images": 1000}, False), ({"fgsm": [0.1], "images": 1000}, True)):
-        study = {**lab.study, "regularizers": {name: {} for name in names}, "robustness": settings}
-        found = analysis.missing(load(lab.write_study(tmp_path / str(lacks), parts, study=study)))
-        assert any("robustness" in line for line in found) == lacks
-
-
-def test_the_whole_set_is_not_missed_where_images_of_each_class_were_asked_for(tmp_path, lab):
-    assert not any(
-        "on 100 %" in line for line in lacking(tmp_path, lab, study={"images_per_class": [50], "fractions": [1.0]})
-    )
+    sentences = " ".join(claim.sentence for claim in analysis.claims(data))
+    assert "On 50 images a class, strength from 500 a class the highest" in sentences
+    assert "% of the data" not in sentences

@@ -34,9 +34,9 @@ def chromium() -> Iterator[Any]:
 
 
 def _synthetic() -> Any:
-    # Tests are no package, so the builder of synthetic studies is loaded by its place.
-    place = Path(__file__).parents[1] / "analysis" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("synthetic_study", place)
+    # Tests are no package, so what makes synthetic studies is loaded by its path.
+    path = Path(__file__).parents[1] / "analysis" / "conftest.py"
+    spec = importlib.util.spec_from_file_location("synthetic_study", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

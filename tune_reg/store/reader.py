@@ -26,19 +26,19 @@ class Results:
     directory: StoragePath
 
     def trials(self) -> pa.Table:
-        """One row a configuration tried."""
+        """The table ``trials``: one row for each configuration that was tried."""
         return self._read("trials")
 
     def epochs(self) -> pa.Table:
-        """One row an epoch of a trial or a confirmed run."""
+        """The table ``epochs``: one row for each epoch of a trial or of a confirmed run."""
         return self._read("epochs")
 
     def final(self) -> pa.Table:
-        """One row a confirmed run: the winner of a regularizer, trained anew on a fresh seed and tested once."""
+        """The table ``final``: one row for each winner that was trained anew on a fresh seed and tested once."""
         return self._read("final")
 
     def robustness(self) -> pa.Table:
-        """One row a confirmed run under one attack or corruption."""
+        """The table ``robustness``: one row for each confirmed run under one attack, noise or corruption."""
         return self._read("robustness")
 
     def study(self) -> dict[str, Any]:

@@ -39,6 +39,12 @@ Stage: TypeAlias = Literal["search", "confirm"]
 Params: TypeAlias = Mapping[str, Any]
 
 
+_Fraction: TypeAlias = Annotated[float, "share of the training images that the run saw, in (0, 1]"]
+_SearchFraction: TypeAlias = Annotated[float, "fraction at which the hyperparameters were picked"]
+_ParamsColumn: TypeAlias = Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
+_Seed: TypeAlias = Annotated[int, "seed of the run"]
+
+
 class RunColumns(TypedDict):
     """Columns that every table begins with: which study, data and method a row belongs to."""
 
@@ -55,9 +61,9 @@ class RunColumns(TypedDict):
 class TrialRow(RunColumns):
     """One row of the table ``trials``: a configuration that the search tried."""
 
-    fraction: Annotated[float, "share of the training images that the trial saw, in (0, 1]"]
+    fraction: _Fraction
     trial: Annotated[int, "number of the trial within its regularizer and fraction, from 0"]
-    params: Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
+    params: _ParamsColumn
     seed: Annotated[int, "seed of the run; the first one, where a trial is trained on several"]
     seeds: Annotated[int | None, "number of seeds that `value` is the mean of"]
     state: Annotated[RunState, "complete, pruned, diverged or failed"]
@@ -85,10 +91,10 @@ class EpochValues(TypedDict):
 
 class _EpochRun(RunColumns):
     stage: Annotated[Stage, "search or confirm"]
-    fraction: Annotated[float, "share of the training images that the run saw, in (0, 1]"]
-    search_fraction: Annotated[float, "fraction at which the hyperparameters were picked"]
+    fraction: _Fraction
+    search_fraction: _SearchFraction
     trial: Annotated[int, "number of the trial; in stage confirm that of the winning trial"]
-    seed: Annotated[int, "seed of the run"]
+    seed: _Seed
 
 
 class EpochRow(_EpochRun, EpochValues):
@@ -113,11 +119,11 @@ class FinalValues(TypedDict):
 
 
 class _FinalRun(RunColumns):
-    fraction: Annotated[float, "share of the training images that the run saw, in (0, 1]"]
-    search_fraction: Annotated[float, "fraction at which the hyperparameters were picked"]
+    fraction: _Fraction
+    search_fraction: _SearchFraction
     trial: Annotated[int, "number of the winning trial"]
-    params: Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
-    seed: Annotated[int, "seed of the run"]
+    params: _ParamsColumn
+    seed: _Seed
     state: Annotated[RunState, "complete, diverged or failed"]
     reason: Annotated[str | None, "why the run diverged or failed"]
 
@@ -147,9 +153,9 @@ class RobustnessValues(TypedDict):
 
 
 class _RobustnessRun(RunColumns):
-    fraction: Annotated[float, "share of the training images that the run saw, in (0, 1]"]
-    search_fraction: Annotated[float, "fraction at which the hyperparameters were picked"]
-    seed: Annotated[int, "seed of the run"]
+    fraction: _Fraction
+    search_fraction: _SearchFraction
+    seed: _Seed
 
 
 class RobustnessRow(_RobustnessRun, RobustnessValues):

@@ -1,0 +1,1 @@
+"""Figures of the confirmed runs: accuracy against data, learning curves, schedules."""

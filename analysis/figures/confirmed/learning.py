@@ -1,0 +1,127 @@
+"""Learning curves of the confirmed runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from analysis.figures.panels import TICKS, grid, legend, marks
+from analysis.figures.spec import FigureSpec
+from analysis.figures.style import label, look, styled
+from analysis.formatting import scored_on
+from analysis.snapshot import Snapshot, Source, finite, snapshot
+from analysis.wording import where
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class EpochPoint(NamedTuple):
+    """One epoch of a learning curve, over the seeds of one regularizer. Accuracies are shares in [0, 1]."""
+
+    regularizer: str
+    epoch: int
+    n: int
+    mean: float
+    lowest: float  # of any seed
+    highest: float
+
+
+class LearningPanel(NamedTuple):
+    """The learning curves at one data fraction."""
+
+    fraction: float
+    search_fraction: float
+    data: str  # both in words
+    points: tuple[EpochPoint, ...]
+
+
+class LearningCurves(NamedTuple):
+    """Learning curves: validation accuracy of the confirmed runs over epochs."""
+
+    picked_on_test: bool
+    regularizers: tuple[str, ...]
+    panels: tuple[LearningPanel, ...]
+
+
+def learning_curves(source: Source) -> LearningCurves:
+    """Mean, lowest and highest validation accuracy over seeds at every epoch of the confirmed runs.
+
+    Only runs that ended count: with a run that diverged halfway the mean would be over other seeds before and
+    after.
+    """
+    data = snapshot(source)
+    order = data.regularizers
+    groups: dict[tuple[float, float], dict[tuple[int, int], list[float]]] = {}
+    for name, fraction, search_fraction, epoch, value in _confirmed(data):
+        group = groups.setdefault((fraction, search_fraction), {})
+        group.setdefault((order.index(name), epoch), []).append(value)
+    panels = []
+    for (fraction, search_fraction), group in sorted(groups.items(), reverse=True):
+        points = [
+            EpochPoint(order[index], epoch, len(values), math.fsum(values) / len(values), min(values), max(values))
+            for (index, epoch), accuracies in sorted(group.items())
+            if (values := finite(accuracies))
+        ]
+        panels.append(LearningPanel(fraction, search_fraction, where(data, fraction, search_fraction), tuple(points)))
+    return LearningCurves(data.picked_on_test, order, tuple(panel for panel in panels if panel.points))
+
+
+def _confirmed(data: Snapshot) -> list[tuple[str, float, float, int, float]]:
+    ended = {
+        (row["regularizer"], row["fraction"], row["search_fraction"], row["seed"])
+        for row in data.final
+        if row["state"] == "complete"
+    }
+    columns = (data.confirm_epochs[name].to_pylist() for name in _COLUMNS)
+    return [
+        (name, fraction, carried, epoch, value)
+        for name, fraction, search_fraction, seed, epoch, value in zip(*columns, strict=True)
+        for carried in [fraction if search_fraction is None else search_fraction]
+        if (name, fraction, carried, seed) in ended
+    ]
+
+
+_COLUMNS = ("regularizer", "fraction", "search_fraction", "seed", "epoch", "val_accuracy")
+
+
+@styled
+def draw_learning_curves(data: LearningCurves) -> Figure:
+    """Draw one panel a data fraction: mean as a line, lowest to highest seed as a band."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = grid(len(data.panels))
+    for panel, ax in zip(data.panels, axes, strict=True):
+        for index, name in enumerate(data.regularizers):
+            line = [point for point in panel.points if point.regularizer == name]
+            if not line:
+                continue
+            style = look(index)
+            epochs = [point.epoch for point in line]
+            low, high = [100 * point.lowest for point in line], [100 * point.highest for point in line]
+            ax.fill_between(epochs, low, high, color=style.color, alpha=0.13, linewidth=0)
+            means = [100 * point.mean for point in line]
+            ax.plot(
+                epochs,
+                means,
+                color=style.color,
+                linestyle=style.dash,
+                marker=style.marker,
+                markevery=marks(len(line), index % 3),
+                label=label(name),
+            )
+        ax.set_title(panel.data)
+        ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
+        ax.set_ylabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
+        legend(ax)
+    return figure
+
+
+LEARNING_FIGURE: Final = FigureSpec(
+    "learning-curves",
+    "Learning curves of the confirmed runs",
+    "Line: mean over seeds; band: lowest to highest seed. Only runs that ended are drawn.",
+    learning_curves,
+    draw_learning_curves,
+)

@@ -1,0 +1,1 @@
+"""Figures of robustness: attacks, corruptions, and clean against robust accuracy."""

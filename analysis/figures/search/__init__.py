@@ -1,0 +1,1 @@
+"""Figures of the search: its trials, their curves, and what it cost."""

@@ -1,0 +1,153 @@
+"""Two-parameter maps: accuracy over the strength and a second hyperparameter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from analysis.figures.panels import grid, legend, rings, scale_axis, thin
+from analysis.figures.spec import FigureSpec
+from analysis.figures.style import COLOURS, INK, styled
+from analysis.measures.outcomes import complete_value
+from analysis.measures.response import CATEGORY, LINEAR, parameters, scale_of, winners
+from analysis.snapshot import Snapshot, Source, finite_or_none, snapshot
+from analysis.wording import where
+from tune_reg.store import TrialRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Classes of complete trials, best first: upper ends of their ranks.
+_CLASSES: Final = (("best tenth", 0.1), ("best quarter", 0.25), ("better half", 0.5), ("worse half", 1.0))
+#: Shape and size tell the classes apart as well as colour.
+_LOOKS: Final = (("*", 90, COLOURS[1]), ("D", 34, COLOURS[3]), ("o", 22, COLOURS[0]), (".", 22, INK))
+
+
+class PairPoint(NamedTuple):
+    """One trial at its values of two hyperparameters."""
+
+    trial: int
+    state: str
+    x: float
+    y: float
+    value: float | None  # validation accuracy, share in [0, 1]; None where diverged or failed
+    rank: float | None  # share of the complete trials that are at least as good; None where not complete
+    winner: bool
+
+
+class PairPanel(NamedTuple):
+    """The trials of one regularizer over two hyperparameters."""
+
+    regularizer: str
+    fraction: float
+    data: str  # the fraction in words
+    x_parameter: str
+    y_parameter: str
+    x_scale: str
+    y_scale: str
+    points: tuple[PairPoint, ...]
+
+
+class PairMaps(NamedTuple):
+    """Accuracy over pairs of hyperparameters."""
+
+    panels: tuple[PairPanel, ...]
+
+
+def pair_maps(source: Source) -> PairMaps:
+    """The strength against each other numeric hyperparameter, at the largest fraction searched."""
+    data = snapshot(source)
+    panels = []
+    for name in data.regularizers:
+        rows = data.trials_of(name)
+        first, *others = parameters(data, name) or [""]
+        largest = max((row["fraction"] for row in rows), default=0.0)
+        rows = [row for row in rows if row["fraction"] == largest]
+        panels += [_panel(data, name, rows, first, other) for other in others]
+    return PairMaps(tuple(panel for panel in panels if panel is not None))
+
+
+def _panel(data: Snapshot, name: str, rows: list[TrialRow], x: str, y: str) -> PairPanel | None:
+    scales = scale_of(data, name, x), scale_of(data, name, y)
+    both = [row for row in rows if row["params"].get(x) is not None and row["params"].get(y) is not None]
+    if CATEGORY in scales or len(both) < 2 or any(len({row["params"][key] for row in both}) < 2 for key in (x, y)):
+        return None
+    fraction = both[0]["fraction"]
+    winner = winners(data, name).get(fraction)
+    values = np.sort([value for value in map(complete_value, both) if value is not None])
+    points = []
+    for row in both:
+        value = finite_or_none(row["value"]) if row["state"] in ("complete", "pruned") else None
+        rank = None
+        if row["state"] == "complete" and value is not None:
+            rank = float(len(values) - np.searchsorted(values, value)) / len(values)
+        at = (float(row["params"][x]), float(row["params"][y]))
+        points.append(PairPoint(row["trial"], row["state"], *at, value, rank, row["trial"] == winner))
+    return PairPanel(name, fraction, where(data, fraction), x, y, *scales, tuple(points))
+
+
+@styled
+def draw_pair_maps(data: PairMaps) -> Figure:
+    """Draw one panel a pair: the better a trial, the larger and the more pointed its marker. At most 300 of a kind."""
+    figure, axes = grid(len(data.panels))
+    for panel, ax in zip(data.panels, axes, strict=True):
+        _draw(ax, panel)
+        ax.set_title(f"{panel.regularizer}, {panel.data}")
+        ax.set_xlabel(panel.x_parameter)
+        ax.set_ylabel(panel.y_parameter)
+        legend(ax)
+    return figure
+
+
+def _draw(axes: Axes, panel: PairPanel) -> None:
+    for vertical, scale, values in (
+        (False, panel.x_scale, [point.x for point in panel.points]),
+        (True, panel.y_scale, [point.y for point in panel.points]),
+    ):
+        if scale != LINEAR:
+            scale_axis(axes, scale, values, vertical=vertical)
+    for states, marker, name in ((("pruned",), "o", "pruned"), (("diverged", "failed"), "x", "no accuracy")):
+        group = thin([point for point in panel.points if point.state in states])
+        if group:
+            axes.scatter(
+                [point.x for point in group],
+                [point.y for point in group],
+                s=12,
+                marker=marker,
+                linewidths=0.7,
+                alpha=0.45,
+                edgecolors=INK if marker == "o" else None,
+                facecolors="none" if marker == "o" else INK,
+                label=name,
+            )
+    above = 0.0
+    for (name, share), (marker, size, color) in zip(_CLASSES, _LOOKS, strict=True):
+        group = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
+        above = share
+        if group:
+            lowest = min(100 * (point.value or 0.0) for point in group)
+            axes.scatter(
+                [point.x for point in group],
+                [point.y for point in group],
+                s=size,
+                marker=marker,
+                color=color,
+                linewidths=0,
+                zorder=3 - share,
+                label=f"{name}, ≥ {lowest:.1f} %",
+            )
+    winner = [point for point in panel.points if point.winner]
+    if winner:
+        rings(axes, [point.x for point in winner], [point.y for point in winner], name="winner", size=170)
+
+
+PAIR_FIGURE: Final = FigureSpec(
+    "pair-maps",
+    "Two hyperparameters at once",
+    "The strength and each other numeric hyperparameter, at the largest fraction searched. Trials trained to the "
+    "end in classes by rank: the better, the larger the marker.",
+    pair_maps,
+    draw_pair_maps,
+)

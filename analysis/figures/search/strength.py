@@ -1,0 +1,270 @@
+"""Each hyperparameter against validation accuracy: every trial of the search, and the curve through them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from analysis.figures.panels import grid, legend, rings, scale_axis, thin
+from analysis.figures.spec import FigureSpec
+from analysis.figures.style import INK, label, look, styled
+from analysis.formatting import scored_on
+from analysis.measures.response import CATEGORY, LINEAR, LOG, parameters, responses, scale_of, space_of, winners
+from analysis.snapshot import Snapshot, Source, finite_or_none, snapshot
+from analysis.wording import where
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TRIAL: Final = "trial"
+CURVE: Final = "curve"
+PLATEAU: Final = "plateau"
+
+#: Height of the strip for trials without a value, as a share of the panel.
+_STRIP: Final = 0.12
+
+
+class StrengthPoint(NamedTuple):
+    """One trial, one point of a fitted curve, or one end of a plateau."""
+
+    kind: str  # TRIAL, CURVE or PLATEAU
+    fraction: float
+    data: str  # the fraction in words
+    trial: int | None
+    state: str | None  # complete, pruned, diverged, failed
+    strength: float | str
+    value: float | None  # last validation accuracy, share in [0, 1]; None where diverged or failed
+    low: float | None  # 95 % band of the curve
+    high: float | None
+    winner: bool
+
+
+class StrengthPanel(NamedTuple):
+    """All trials of one regularizer along one hyperparameter."""
+
+    regularizer: str
+    parameter: str  # on the x axis
+    scale: str  # LINEAR, LOG, SYMLOG or CATEGORY
+    low: float | None  # bounds of the space
+    high: float | None
+    points: tuple[StrengthPoint, ...]
+
+
+class StrengthResponse(NamedTuple):
+    """Hyperparameters against the accuracy by which they were picked."""
+
+    picked_on_test: bool
+    fractions: tuple[float, ...]
+    panels: tuple[StrengthPanel, ...]
+
+
+def strength_response(source: Source) -> StrengthResponse:
+    """Every trial as a point with the fitted curve of ``responses``, by regularizer and searched hyperparameter.
+
+    The strength comes first: the parameter that the provenance names, else the first one searched over numbers.
+    Trials that lack the parameter are left out.
+    """
+    data = snapshot(source)
+    fractions = tuple(sorted({row["fraction"] for row in data.trials}, reverse=True))
+    panels = [_panel(data, name, key) for name in data.regularizers for key in parameters(data, name)]
+    return StrengthResponse(data.picked_on_test, fractions, tuple(panel for panel in panels if _varied(panel)))
+
+
+def _varied(panel: StrengthPanel) -> bool:
+    """Whether trials had more than one value: a fixed one says nothing of a response."""
+    return len({point.strength for point in panel.points}) > 1
+
+
+def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
+    winning = set(winners(data, name).items())
+    scale = scale_of(data, name, parameter)
+    points = []
+    for row in data.trials:
+        value = row["params"].get(parameter) if row["regularizer"] == name else None
+        if value is None:
+            continue
+        points.append(
+            StrengthPoint(
+                TRIAL,
+                row["fraction"],
+                where(data, row["fraction"]),
+                row["trial"],
+                row["state"],
+                str(value) if scale == CATEGORY else float(value),
+                finite_or_none(row["value"]) if row["state"] in ("complete", "pruned") else None,
+                None,
+                None,
+                (row["fraction"], row["trial"]) in winning,
+            )
+        )
+    for optimum, curve in responses(data):
+        if (optimum.regularizer, optimum.parameter) != (name, parameter) or optimum.accuracy is None:
+            continue
+        at = (optimum.fraction, where(data, optimum.fraction), None, None)
+        points += [
+            StrengthPoint(CURVE, *at, point.x, point.mean, point.low, point.high, winner=False) for point in curve
+        ]
+        ends = [end for end in (optimum.plateau_low, optimum.plateau_high) if end is not None]
+        points += [StrengthPoint(PLATEAU, *at, end, optimum.accuracy, None, None, winner=False) for end in ends]
+    space = space_of(data, name, parameter)
+    low, high = (space.low, space.high) if space else (None, None)
+    return StrengthPanel(name, parameter, scale, low, high, tuple(points))
+
+
+@styled
+def draw_strength_response(data: StrengthResponse) -> Figure:
+    """Draw one panel a hyperparameter: complete trials filled, pruned ones hollow, the winner ringed, the curve a band.
+
+    Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
+    trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
+    is drawn as triangles on the axis.
+    """
+    figure, axes = grid(len(data.panels))
+    for panel, ax in zip(data.panels, axes, strict=True):
+        _draw(ax, panel, data)
+    return figure
+
+
+def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
+    trials = [point for point in panel.points if point.kind == TRIAL]
+    categories = sorted({str(point.strength) for point in trials}) if panel.scale == CATEGORY else []
+
+    def at(point: StrengthPoint) -> float:
+        if isinstance(point.strength, float):
+            return point.strength
+        # The fractions stand beside each other.
+        offset = data.fractions.index(point.fraction) - (len(data.fractions) - 1) / 2
+        return categories.index(point.strength) + 0.6 * offset / len(data.fractions)
+
+    floor = _floor(trials)
+    _scale_axis(axes, panel, categories)
+    for index, fraction in enumerate(data.fractions):
+        style = look(index)
+        of_fraction = [point for point in panel.points if point.fraction == fraction]
+        for state, face in (("complete", style.color), ("pruned", "none")):
+            group = thin([p for p in of_fraction if p.state == state and p.value is not None and p.value >= floor])
+            if group:
+                axes.scatter(
+                    [at(point) for point in group],
+                    [100 * (point.value or 0.0) for point in group],
+                    s=24 if len(group) < 100 else 9,
+                    marker=style.marker,
+                    facecolors=face,
+                    edgecolors=style.color,
+                    linewidths=1.0 if len(group) < 100 else 0.6,
+                    alpha=0.9 if len(group) < 100 else 0.5,
+                    label=label(group[0].data) if state == "complete" else "pruned",
+                )
+    lower = thin([point for point in trials if point.value is not None and point.value < floor])
+    if lower:
+        bottom = axes.get_ylim()[0]
+        axes.scatter(
+            [at(point) for point in lower],
+            [bottom] * len(lower),
+            s=30,
+            marker=7,  # a triangle that points down to the axis
+            color=INK,
+            linewidths=0,
+            alpha=0.6,
+            label=f"below {100 * floor:.3g} %",
+        )
+    # The band may be far wider than the trials where these are few; it does not set the axis.
+    limits = axes.get_ylim()
+    for index, fraction in enumerate(data.fractions):
+        _curve(axes, [point for point in panel.points if point.fraction == fraction], *look(index)[::2])
+    axes.set_ylim(limits)
+    winners = [(at(point), 100 * point.value) for point in trials if point.winner and point.value is not None]
+    if winners:
+        x, y = zip(*winners, strict=True)
+        rings(axes, x, y, name="winner", size=130).set_clip_on(False)
+    failures = [(at(point), str(point.state)) for point in trials if point.value is None]
+    _strip(axes, failures, values=len(failures) < len(trials))
+    axes.set_title(panel.regularizer)
+    axes.set_xlabel(panel.parameter)
+    axes.set_ylabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
+    legend(axes)
+
+
+def _floor(trials: list[StrengthPoint]) -> float:
+    """The lowest accuracy that is drawn as it is: stopped early, some are at chance and would flatten the others."""
+    values = sorted(point.value for point in trials if point.value is not None)
+    complete = [point.value for point in trials if point.value is not None and point.state == "complete"]
+    if len(values) < 8 or not complete:
+        return 0.0
+    floor = min(*complete, values[len(values) // 3])
+    return floor if floor - values[0] > values[-1] - floor else 0.0
+
+
+def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> None:
+    line = [point for point in points if point.kind == CURVE]
+    if not line:
+        return
+    x = [float(point.strength) for point in line]
+    low, high = ([100 * (end or 0.0) for end in ends] for ends in zip(*((p.low, p.high) for p in line), strict=True))
+    axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
+    axes.plot(x, [100 * (point.value or 0.0) for point in line], color=color, linestyle=dash, linewidth=1.3)
+    plateau = [point for point in points if point.kind == PLATEAU]
+    axes.plot(
+        [float(point.strength) for point in plateau],
+        [100 * (point.value or 0.0) for point in plateau],
+        color=color,
+        linewidth=5,
+        alpha=0.35,
+        solid_capstyle="butt",
+        label="plateau",
+    )
+
+
+def _scale_axis(axes: Axes, panel: StrengthPanel, categories: list[str]) -> None:
+    if panel.scale == CATEGORY:
+        axes.set_xticks(range(len(categories)), [label(name) for name in categories])
+        axes.set_xlim(-0.5, len(categories) - 0.5)
+        return
+    bounds = [bound for bound in (panel.low, panel.high) if bound is not None and (bound > 0 or panel.scale != LOG)]
+    values = [*bounds, *(point.strength for point in panel.points if isinstance(point.strength, float))]
+    scale_axis(axes, panel.scale, values)
+    if panel.scale == LINEAR:
+        # A single value has no width of its own to take a margin from.
+        margin = 0.05 * (max(values) - min(values)) or 0.5
+        axes.set_xlim(min(values) - margin, max(values) + margin)
+    for bound in bounds:
+        axes.axvline(bound, color=INK, alpha=0.35, linewidth=0.8, linestyle=(0, (1, 2)))
+
+
+def _strip(axes: Axes, failures: list[tuple[float, str]], *, values: bool) -> None:
+    if not failures:
+        return
+    # The strip is added below the values: the axis is stretched down, and its ticks end where values end.
+    low, high = axes.get_ylim() if values else (0.0, 1.0)
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high] if values else []
+    bottom = low - (high - low) * _STRIP / (1 - _STRIP)
+    axes.set_ylim(bottom, high)
+    axes.set_yticks(ticks)
+    axes.axhspan(bottom, low, color=INK, alpha=0.07, linewidth=0)
+    for state, marker in (("diverged", "x"), ("failed", "1")):
+        values_at = thin([x for x, how in failures if (how == "diverged") == (state == "diverged")])
+        if values_at:
+            axes.scatter(
+                values_at,
+                [_STRIP / 2] * len(values_at),
+                s=30,
+                marker=marker,
+                color=INK,
+                linewidths=1.2,
+                transform=axes.get_xaxis_transform(),
+                label=f"{state} (no accuracy)",
+            )
+
+
+STRENGTH_FIGURE: Final = FigureSpec(
+    "strength-response",
+    "Strength and other hyperparameters against accuracy",
+    "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at "
+    "the accuracy it had then; ringed: the winner; triangles on the axis lie below it. Trials without an "
+    "accuracy stand in the grey strip, whose height means nothing. Dotted lines are the bounds of the search "
+    "space. Line and band: a penalised spline through the trials trained to the end, and its 95 % band; thick "
+    "bar: the plateau within one standard error of its best. The other hyperparameters vary along with the one "
+    "shown.",
+    strength_response,
+    draw_strength_response,
+)

@@ -1,0 +1,143 @@
+"""What would a search of any length have found: the best value so far against budget?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.measures.outcomes import complete_value
+from analysis.snapshot import Snapshot, finite_or_none, once
+from analysis.statistics.intervals import TAIL, Array
+from tune_reg.store import TrialRow
+
+_RESAMPLES: Final = 400
+_BUDGETS: Final = 40
+
+
+class TuningPoint(NamedTuple):
+    """The state of one search at one budget. Accuracies are shares in [0, 1]."""
+
+    regularizer: str
+    epochs: int  # budget, spent by all trials of the regularizer, whatever their end
+    trials: int  # finished within the budget, of the search as it was
+    best: float | None  # value of the best complete trial among them
+    n: int  # trials of the whole search, which are resampled
+    median: float | None  # of the best so far over resampled orders; None where most have none yet
+    low: float | None  # ends of the middle 95 % of the resampled orders
+    high: float | None
+
+
+class Search(NamedTuple):
+    """The trials of one regularizer at one fraction, in the order in which they were asked for."""
+
+    regularizer: str
+    fraction: float
+    costs: Array  # [trials] epochs
+    values: Array  # [trials] value of complete trials; -inf for all others, which can not be picked
+
+
+def searches(data: Snapshot) -> list[Search]:
+    """Every search of a study, the largest fraction first."""
+    groups: dict[tuple[float, int], list[TrialRow]] = {}
+    for row in data.trials:
+        groups.setdefault((-row["fraction"], data.order(row["regularizer"])), []).append(row)
+    return [
+        Search(
+            data.regularizers[index],
+            -fraction,
+            np.array([row["epochs_trained"] or 0 for row in rows], dtype=np.float64),
+            np.array([_pickable_value(row) for row in rows]),
+        )
+        for (fraction, index), rows in sorted(groups.items())
+    ]
+
+
+@once
+def tuning_points(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
+    """The tuning curve of every search, by fraction; all searches of a fraction share their budgets.
+
+    The band is what chance alone does to the curve: trials are drawn with replacement, in any order, until the
+    budget is spent (400 times). For a random search it is a confidence band. A model-based sampler tries
+    better configurations later, so that its own curve may leave the band at small budgets.
+    """
+
+    def budgets(totals: list[float]) -> Array:
+        return np.unique(np.ceil(np.linspace(0, max(totals), _BUDGETS + 1)[1:]))
+
+    return _at_shared_budgets(data, budgets)
+
+
+@once
+def equal_budgets(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
+    """All searches of a fraction at a quarter, a half and the whole of the budget that each of them spent."""
+
+    def budgets(totals: list[float]) -> Array:
+        shared = np.unique(np.floor(min(totals) * np.array([0.25, 0.5, 1.0])))
+        return shared[shared > 0]
+
+    return _at_shared_budgets(data, budgets)
+
+
+def at_budgets(search: Search, budgets: Array) -> list[TuningPoint]:
+    """The points of one search at ``budgets``, ascending, and where it ended, if that lies before the last one."""
+    total = float(search.costs.sum())
+    reached = np.append(budgets[budgets < total], total) if total < budgets[-1] else budgets
+    trials, best = best_so_far(search.costs, search.values, reached)
+    middle, low, high = resampled_best(search.costs, search.values, reached)
+    return [
+        TuningPoint(
+            search.regularizer,
+            int(budget),
+            int(trials[i]),
+            finite_or_none(float(best[i])),
+            len(search.costs),
+            median=finite_or_none(float(middle[i])),
+            low=finite_or_none(float(low[i])),
+            high=finite_or_none(float(high[i])),
+        )
+        for i, budget in enumerate(reached)
+    ]
+
+
+def best_so_far(costs: Array, values: Array, budgets: Array) -> tuple[NDArray[np.intp], Array]:
+    """Trials finished within each budget and the best value among them, -inf with none.
+
+    >>> trials, best = best_so_far(np.array([2.0, 2.0, 2.0]), np.array([0.5, 0.4, 0.6]), np.array([1.0, 4.0, 6.0]))
+    >>> trials.tolist(), best.tolist()
+    ([0, 2, 3], [-inf, 0.5, 0.6])
+    """
+    trials = np.searchsorted(np.cumsum(costs), budgets, side="right")
+    return trials, np.append(-np.inf, np.maximum.accumulate(values))[trials]
+
+
+def resampled_best(costs: Array, values: Array, budgets: Array) -> tuple[Array, Array, Array]:
+    """Median and ends of the middle 95 % of ``best_so_far`` over trials drawn with replacement."""
+    rng = np.random.default_rng(0)
+    n = len(costs)
+    best = np.empty((_RESAMPLES, len(budgets)))
+    for draw in range(_RESAMPLES):
+        # Half as many again: cheap trials drawn often would else end before the budget does.
+        taken = rng.integers(0, n, n + n // 2 + 20)
+        best[draw] = best_so_far(costs[taken], values[taken], budgets)[1]
+    low, middle, high = np.quantile(best, (TAIL, 0.5, 1 - TAIL), axis=0, method="inverted_cdf")
+    return middle, low, high
+
+
+def _at_shared_budgets(data: Snapshot, budgets: Callable[[list[float]], Array]) -> dict[float, tuple[TuningPoint, ...]]:
+    """The points of all searches by fraction, at ``budgets`` of the epochs that the searches of a fraction spent."""
+    by_fraction: dict[float, list[Search]] = {}
+    for search in searches(data):
+        by_fraction.setdefault(search.fraction, []).append(search)
+    points: dict[float, tuple[TuningPoint, ...]] = {}
+    for fraction, together in by_fraction.items():
+        shared = budgets([float(search.costs.sum()) for search in together])
+        points[fraction] = tuple(point for search in together for point in at_budgets(search, shared))
+    return points
+
+
+def _pickable_value(row: TrialRow) -> float:
+    value = complete_value(row)
+    return -np.inf if value is None else value

@@ -1,0 +1,92 @@
+"""Everything that the report of one study says, whatever its form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from analysis.exports.rendered_figure import RenderedFigure
+from analysis.exports.rendered_table import RenderedTable, rendered
+from analysis.measures.results import result_table
+from analysis.report import study_facts
+from analysis.report.citations import Citation, bibtex_file, citations
+from analysis.report.claims import Claim, claims
+from analysis.report.missing import missing
+from analysis.report.verdict import Verdict, verdict
+from analysis.snapshot import Snapshot
+from analysis.tables.budgets import BUDGET_TABLE
+from analysis.tables.catalogue import TABLES
+from analysis.tables.results import results_caption, results_table
+from analysis.tables.spec import TableSpec
+from analysis.wording import where
+
+STATISTICS: Final = (
+    "Intervals are 95 %, over seeds: BCa bootstrap (scipy, 9,999 resamples, fixed seed) from 5 runs on, Student’s t "
+    "for 2 to 4, none for one run. Differences are paired by seed and tested by flipping their signs in all ways "
+    "(9,999 random ones above 13 pairs), two-sided, Holm-corrected over all comparisons in this report. A run that "
+    "diverged is counted and has no accuracy. A difference may be claimed where its corrected p is at most 0.05 and "
+    "its interval leaves out zero."
+)
+NO_CLAIM: Final = "Nothing: no difference to the baseline passed both its interval and the corrected test."
+
+
+class Content(NamedTuple):
+    """Everything that the report of one study says, in its order."""
+
+    name: str
+    subtitle: str
+    picked_on_test: bool
+    missing: tuple[str, ...]
+    verdict: Verdict | None
+    verdict_data: str  # the training data of the verdict, in words
+    claims: tuple[Claim, ...]
+    results: RenderedTable | None
+    figures: tuple[RenderedFigure, ...]
+    tables: tuple[RenderedTable, ...]
+    question: tuple[tuple[str, str], ...]
+    budget: RenderedTable
+    methods: tuple[study_facts.Method, ...]
+    citations: tuple[Citation, ...]
+    bibtex: str
+    commands: str
+    provenance: tuple[tuple[str, str], ...]
+
+
+def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
+    """What the report of a study says; ``figures`` are rendered before, in other processes."""
+    study, to_cite = data.study, citations(data)
+    judged = verdict(data)
+    best = judged.rows[0] if judged else None
+    return Content(
+        name=str(study.get("name", "unnamed")),
+        subtitle=f"Which regularizer for {study.get('model', 'this model')} on "
+        f"{study.get('dataset', 'this data set')}, how strong, and whether to believe it.",
+        picked_on_test=data.picked_on_test,
+        missing=missing(data),
+        verdict=judged,
+        verdict_data=where(data, best.fraction, best.search_fraction) if best else "",
+        claims=claims(data),
+        results=_results(data),
+        figures=tuple(figures),
+        tables=tuple(rendered(spec, table) for spec in TABLES for table in [spec.compute(data)] if table.rows),
+        question=study_facts.question(data),
+        budget=rendered(BUDGET_TABLE, BUDGET_TABLE.compute(data)),
+        methods=study_facts.methods(data),
+        citations=to_cite,
+        bibtex=bibtex_file(to_cite),
+        commands=study_facts.commands(data),
+        provenance=study_facts.provenance(data),
+    )
+
+
+def all_tables(content: Content) -> list[RenderedTable]:
+    """Every table of a report that has rows, in its order: results, the catalogue, the budget."""
+    tables = [content.results, *content.tables, content.budget]
+    return [table for table in tables if table is not None and table.rows]
+
+
+def _results(data: Snapshot) -> RenderedTable | None:
+    if not result_table(data):
+        return None
+    spec = TableSpec("results", "Results", results_caption(data), results_table)
+    return rendered(spec, spec.compute(data))

@@ -1,0 +1,84 @@
+"""What an unfinished study lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.formatting import count
+from analysis.measures.outcomes import state_counts
+from analysis.snapshot import Snapshot, Source, mapping, snapshot
+from analysis.wording import where
+
+
+def missing(source: Source) -> tuple[str, ...]:
+    """One sentence for everything that the study asked for and the store does not hold."""
+    data = snapshot(source)
+    names = list(mapping(data.study.get("regularizers")))
+    sentences = []
+    if not data.provenance:
+        sentences.append("provenance.json: formulas, versions, hardware and command are unknown.")
+    for table, rows in (("trials", data.trials), ("final", data.final), ("robustness", data.robustness)):
+        if not rows and (table != "robustness" or _robustness_asked_for(data)):
+            sentences.append(f"The table {table} has no rows.")
+    if data.final:
+        sentences += _confirmed_runs(data, names)
+    if data.trials:
+        sentences += [sentence for name in names for sentence in _trials(data, name)]
+    return tuple(sentences)
+
+
+def _robustness_asked_for(data: Snapshot) -> bool:
+    """Whether the study asks for a robustness test; the number of images alone is none."""
+    return any(isinstance(value, list) and bool(value) for value in mapping(data.study.get("robustness")).values())
+
+
+def _trials(data: Snapshot, name: str) -> list[str]:
+    trials = data.trials_of(name)
+    if not trials:
+        return [f"{name}: no trial."]
+    least = _least_trials(data, name)
+    fractions = sorted({row["fraction"] for row in trials})
+    short = [fraction for fraction in fractions if sum(row["fraction"] == fraction for row in trials) < least]
+    return [f"{name}: fewer than {least} trials on {where(data, fraction)}." for fraction in short]
+
+
+def _least_trials(data: Snapshot, name: str) -> int:
+    """How many trials each search of a method has at least; 0 where the study does not say."""
+    search = mapping(data.study.get("search"))
+    if _quantity(search.get("patience")):
+        return 0  # the search ends when it finds nothing better
+    return _quantity(data.method(name).get("trials", search.get("trials")))
+
+
+def _quantity(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _confirmed_runs(data: Snapshot, names: list[str]) -> list[str]:
+    seeds = _quantity(mapping(data.study.get("confirm")).get("seeds"))
+    fractions = None if data.study.get("images_per_class") else data.study.get("fractions")
+    wanted = {float(fraction) for fraction in fractions} if isinstance(fractions, list) else set()
+    confirmed = {row["fraction"] for row in data.final}
+    attacked = {(row["regularizer"], row["fraction"]) for row in data.robustness}
+    sentences = []
+    for name in names:
+        for fraction in sorted(wanted | confirmed, reverse=True):
+            runs = [row for row in data.final if row["regularizer"] == name and row["fraction"] == fraction]
+            method = f"{name} on {where(data, fraction)}"
+            if not runs:
+                sentences.append(f"{method}: no confirmed run{_why(data, name, fraction)}.")
+                continue
+            stored = len({row["seed"] for row in runs})
+            if stored < seeds:
+                sentences.append(f"{method}: {stored} of {count(seeds, 'confirmed run')}.")
+            if attacked and state_counts(runs)["complete"] and (name, fraction) not in attacked:
+                sentences.append(f"{method}: no robustness rows.")
+    return sentences
+
+
+def _why(data: Snapshot, name: str, fraction: float) -> str:
+    states = state_counts(row for row in data.trials_of(name) if row["fraction"] == fraction)
+    if states and not states["complete"]:
+        endings = ", ".join(f"{states[state]} {state}" for state in sorted(states))
+        return f", because no trial of its search ended with a value ({endings})"
+    return ""

@@ -1,0 +1,1 @@
+"""Comparing several studies: their rows, ranks, tables and documents."""

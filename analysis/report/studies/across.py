@@ -1,0 +1,108 @@
+"""Several studies side by side: accuracies, differences within each study, and ranks over all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from analysis.formatting import p_value
+from analysis.measures.results import ResultRow, largest_measured
+from analysis.snapshot import Snapshot
+from analysis.statistics import LEVEL, Comparison, Estimate, holm
+from analysis.statistics.intervals import RESAMPLES
+from analysis.statistics.ranks import Ranks, average_ranks
+from analysis.wording import data_label, notes
+
+#: Studies from which Demsar's approximations are good.
+_MANY: Final = 10
+
+
+class AcrossRow(NamedTuple):
+    """One regularizer in one study, on the study's largest training set that has a confirmed run."""
+
+    study: str
+    data: str  # which training data
+    regularizer: str
+    baseline: str
+    runs: int  # that ended
+    test_accuracy: Estimate | None
+    difference: Comparison | None  # to the study's own baseline; p corrected over all studies
+    params: tuple[dict[str, Any], ...]
+    notes: str
+
+
+def across(studies: Mapping[str, Snapshot]) -> tuple[AcrossRow, ...]:
+    """The rows of all studies, study by study; p-values are Holm-corrected over all of them together."""
+    rows = [_row(label, data, row) for label, data in studies.items() for row in largest_measured(data)]
+    corrected = holm([row.difference.p if row.difference else None for row in rows])
+    return tuple(
+        row._replace(difference=row.difference._replace(p_holm=p)) if row.difference else row
+        for row, p in zip(rows, corrected, strict=True)
+    )
+
+
+def ranks_of(rows: Sequence[AcrossRow]) -> Ranks | None:
+    """Average ranks of the regularizers over the studies of ``rows``; None with fewer than two to rank."""
+    means: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row.test_accuracy is not None:
+            means.setdefault(row.study, {})[row.regularizer] = row.test_accuracy.mean
+    return average_ranks(means, list(dict.fromkeys(row.regularizer for row in rows)))
+
+
+def rank_sentences(rows: Sequence[AcrossRow], studies: int) -> tuple[str, ...]:
+    """Sentences on the average ranks: what may be said of them, and what may not."""
+    ranks = ranks_of(rows)
+    if ranks is None:
+        return ("No average rank: fewer than two studies have a confirmed mean of the same two regularizers.",)
+    n = len(ranks.studies)
+    over = f"{n} studies"
+    order = ", ".join(f"{row.regularizer} {row.average_rank:.2f}" for row in ranks.rows)
+    sentences = [f"Average ranks over {over}, 1 being the most accurate: {order}.", _tested(ranks, over)]
+    if ranks.critical_difference is not None:
+        sentences.append(_separated(ranks, ranks.critical_difference))
+    if n < studies:
+        sentences.append(f"{studies - n} of {studies} studies have fewer than two confirmed means and are not ranked.")
+    if ranks.left_out:
+        sentences.append(f"Not ranked, because not every ranked study has them: {', '.join(ranks.left_out)}.")
+    return tuple(sentences)
+
+
+def _tested(ranks: Ranks, over: str) -> str:
+    k = len(ranks.rows)
+    if ranks.p is None:
+        needed = next(n for n in range(2, 100) if float(math.factorial(k)) ** (1 - n) <= LEVEL)
+        return (
+            f"No test of the ranks: with {over} of {k} regularizers, Friedman's test cannot give a p below "
+            f"{ranks.least_p:.2g}; {needed} studies would allow it. These ranks are a description, not evidence."
+        )
+    how = "all permutations" if ranks.exact else f"{RESAMPLES:,} random permutations"
+    conclusion = "the regularizers differ in rank" if ranks.p <= LEVEL else "no difference in rank is shown"
+    return f"Friedman's test over {over} ({how}): p {p_value(ranks.p)}; {conclusion}."
+
+
+def _separated(ranks: Ranks, distance: float) -> str:
+    apart = [
+        f"{one.regularizer} before {other.regularizer}"
+        for index, one in enumerate(ranks.rows)
+        for other in ranks.rows[index + 1 :]
+        if other.average_rank - one.average_rank >= distance
+    ]
+    few = "" if len(ranks.studies) >= _MANY else " The critical difference is an approximation with few studies."
+    pairs = "; ".join(apart) if apart else "no pair is that far apart"
+    return f"Nemenyi's critical difference of average ranks is {distance:.2f} at 5 %: {pairs}.{few}"
+
+
+def _row(label: str, data: Snapshot, row: ResultRow) -> AcrossRow:
+    return AcrossRow(
+        study=label,
+        data=data_label(row),
+        regularizer=row.regularizer,
+        baseline=data.baseline or "",
+        runs=row.runs,
+        test_accuracy=row.test_accuracy,
+        difference=row.difference,
+        params=row.params,
+        notes="; ".join(notes(row)),
+    )

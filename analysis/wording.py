@@ -1,0 +1,53 @@
+"""Words for the training data, which titles, tables and sentences share, and remarks on result rows."""
+
+from __future__ import annotations
+
+from analysis.formatting import count, share_text
+from analysis.measures.results import ResultRow
+from analysis.snapshot import Snapshot
+
+
+def where(data: Snapshot, fraction: float, search_fraction: float | None = None) -> str:
+    """Which training data, for a title or a sentence, and where the strength was picked if elsewhere.
+
+    >>> from pathlib import Path
+    >>> from tune_reg.store import Results
+    >>> where(Snapshot(Results(Path("nowhere"))), 0.25, 1.0)
+    '25 % of the data, strength from 100 %'
+    """
+    per_class = data.images_per_class
+    searched = fraction if search_fraction is None else search_fraction
+    images = per_class.get(fraction)
+    amount = f"{share_text(fraction)} of the data" if images is None else f"{count(images, 'image')} a class"
+    return f"{amount}{_carried(fraction, searched, per_class.get(searched))}"
+
+
+def data_label(row: ResultRow) -> str:
+    """Which training data, for a table: share, images, and where the strength was picked if elsewhere."""
+    images = "" if row.n_train is None else f" ({row.n_train:,} images)"
+    amount = share_text(row.fraction) if row.images_per_class is None else f"{row.images_per_class:,} a class"
+    return f"{amount}{images}{_carried(row.fraction, row.search_fraction, row.search_images_per_class)}"
+
+
+def notes(row: ResultRow) -> list[str]:
+    """What a reader of ``row`` must know besides its numbers."""
+    remarks = []
+    if row.diverged:
+        remarks.append(f"{count(row.diverged, 'run')} diverged")
+    if row.failed:
+        remarks.append(f"{count(row.failed, 'run')} failed")
+    if not row.runs:
+        remarks.append("no confirmed run ended" if row.diverged or row.failed else "no confirmed run")
+    if row.runs == 1:
+        remarks.append("one run, no interval")
+    if row.difference is not None and row.difference.n < row.runs:
+        remarks.append(f"paired with the baseline at {count(row.difference.n, 'seed')}")
+    if row.runs and row.difference is None and not row.is_baseline:
+        remarks.append("no seed in common with the baseline")
+    return [*remarks, *(f"{name} on the {side} edge of its space" for name, side in sorted(row.edges.items()))]
+
+
+def _carried(fraction: float, search_fraction: float, per_class: int | None) -> str:
+    if fraction == search_fraction:
+        return ""
+    return f", strength from {share_text(search_fraction) if per_class is None else f'{per_class:,} a class'}"

@@ -1,0 +1,72 @@
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import analysis
+from analysis.figures import svg
+from tune_reg.store import load
+
+
+def test_every_trial_is_a_point(data, lab):
+    numbers = analysis.strength_response(data)
+    assert [panel.regularizer for panel in numbers.panels] == [
+        lab.baseline,
+        "adadecay",
+        "residual-smoothing",
+        lab.diverged,
+    ]
+    trials = [point for panel in numbers.panels for point in panel.points if point.kind == "trial"]
+    assert len(trials) == len(data.trials)
+
+
+def test_strength_axis_is_the_spaces(data, lab, panel_of):
+    numbers = analysis.strength_response(data)
+    decay = panel_of(numbers, regularizer=lab.baseline)
+    assert (decay.parameter, decay.scale, decay.low, decay.high) == ("decay", "log", 1e-5, 0.1)
+    assert panel_of(numbers, regularizer="adadecay").scale == "linear"
+
+
+def test_winner_is_the_confirmed_trial(data, panel_of):
+    panel = panel_of(analysis.strength_response(data), regularizer="adadecay")
+    # Trial 11 is better in the search, yet the confirmed runs say that trial 9 was taken.
+    assert {(point.fraction, point.trial) for point in panel.points if point.winner} == {(0.25, 9), (1.0, 9)}
+
+
+def test_winner_so_far_is_the_best_complete_trial(tmp_path, lab, panel_of):
+    parts = [part for part in lab.parts_of() if part[0] == "trials"]
+    panel = panel_of(analysis.strength_response(load(lab.write_study(tmp_path, parts))), regularizer="adadecay")
+    assert {point.trial for point in panel.points if point.winner} == {11}
+
+
+def test_diverged_trial_has_no_value_even_if_one_is_stored(tmp_path, lab, panel_of):
+    parts = lab.changed(
+        lab.parts_of(), "trials", lambda row: {**row, "value": 0.1} if row["state"] == "diverged" else row
+    )
+    panel = panel_of(analysis.strength_response(load(lab.write_study(tmp_path, parts))), regularizer=lab.diverged)
+    assert {point.value for point in panel.points} == {None}
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [((0.0, 1e-4, 1e-2), "symlog"), (("laplace", "logistic", "laplace"), "category"), ((1, 2, 3), "linear")],
+)
+def test_other_strength_axes_are_drawn(tmp_path, lab, values, scale):
+    parts = lab.changed(
+        lab.parts_of(["adadecay"]), "trials", lambda row: {**row, "params": {"x": values[row["trial"] % 3]}}
+    )
+    study = {**lab.study, "regularizers": {"adadecay": {}}}
+    numbers = analysis.strength_response(load(lab.write_study(tmp_path, parts, study=study, provenance=None)))
+    assert numbers.panels[0].scale == scale
+    ET.fromstring(svg.svg(analysis.draw_strength_response(numbers), "x"))
+
+
+def test_trials_at_chance_do_not_set_the_axis(tmp_path, lab):
+    def chance(row):
+        return {**row, "value": 0.1} if row["state"] == "pruned" else row
+
+    parts = lab.changed(lab.parts_of(["adadecay"]), "trials", chance)
+    numbers = analysis.strength_response(load(lab.write_study(tmp_path, parts)))
+    (axes,) = analysis.draw_strength_response(numbers).axes
+    assert axes.get_ylim()[0] > 70
+    assert any(text.get_text().startswith("below 8") for text in axes.get_legend().get_texts())
+    assert min(point.value for point in numbers.panels[0].points if point.kind == "trial") == 0.1

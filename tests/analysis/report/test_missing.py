@@ -1,0 +1,52 @@
+import analysis
+from tune_reg.store import load
+
+
+def test_missing_names_what_is_not_there(tmp_path, lab):
+    parts = lab.changed(
+        lab.parts_of(),
+        "final",
+        lambda row: None if row["regularizer"] == "adadecay" and (row["seed"] > 2 or row["fraction"] == 1.0) else row,
+    )
+    sentences = analysis.missing(load(lab.write_study(tmp_path, parts)))
+    assert "adadecay on 100 % of the data: no confirmed run." in sentences
+    assert "adadecay on 25 % of the data: 3 of 5 confirmed runs." in sentences
+    assert any(line.startswith("exploding on 25 %") and "(12 diverged)" in line for line in sentences)
+
+
+def test_study_that_lacks_nothing_is_not_called_incomplete(tmp_path, lab):
+    names = [name for name in lab.methods if name != lab.diverged]
+    study = {**lab.study, "regularizers": {name: {} for name in names}}
+    assert analysis.missing(load(lab.write_study(tmp_path, lab.parts_of(names), study=study))) == ()
+
+
+def lacking(tmp_path, lab, *, study=None, methods=None):
+    names = [name for name in lab.methods if name != lab.diverged]
+    provenance = {
+        **lab.provenance,
+        "regularizers": {n: {**lab.provenance["regularizers"][n], **(methods or {})} for n in names},
+    }
+    whole = {**lab.study, "regularizers": {name: {} for name in names}, **(study or {})}
+    return analysis.missing(load(lab.write_study(tmp_path, lab.parts_of(names), study=whole, provenance=provenance)))
+
+
+def test_a_method_of_which_nothing_is_searched_lacks_no_trials(tmp_path, lab):
+    search = {**lab.study["search"], "trials": 1000}
+    assert any("fewer than 1000 trials" in line for line in lacking(tmp_path / "a", lab, study={"search": search}))
+    assert lacking(tmp_path / "b", lab, study={"search": search}, methods={"trials": 1}) == ()
+    assert lacking(tmp_path / "c", lab, study={"search": {**search, "patience": 5}}) == ()
+
+
+def test_a_study_without_robustness_tests_lacks_none(tmp_path, lab):
+    names = [name for name in lab.methods if name != lab.diverged]
+    parts = [part for part in lab.parts_of(names) if part[0] != "robustness"]
+    for settings, lacks in (({"fgsm": [], "images": 1000}, False), ({"fgsm": [0.1], "images": 1000}, True)):
+        study = {**lab.study, "regularizers": {name: {} for name in names}, "robustness": settings}
+        sentences = analysis.missing(load(lab.write_study(tmp_path / str(lacks), parts, study=study)))
+        assert any("robustness" in line for line in sentences) == lacks
+
+
+def test_the_whole_set_is_not_missed_where_images_of_each_class_were_asked_for(tmp_path, lab):
+    assert not any(
+        "on 100 %" in line for line in lacking(tmp_path, lab, study={"images_per_class": [50], "fractions": [1.0]})
+    )

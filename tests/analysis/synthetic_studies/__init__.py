@@ -1,0 +1,1 @@
+"""Synthetic studies, written through the store as the search writes one."""

@@ -1,0 +1,31 @@
+"""Results that 0.1 wrote, a finished and an interrupted study: their reports stay the same bytes."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+import analysis
+
+WRITTEN_BY_0_1 = Path(__file__).parents[1] / "written_by_0_1"
+
+
+def digests(folder):
+    """The sha256 of every file below ``folder``, by its path, in the form of ``sha256sum``."""
+    return {
+        f"./{path.relative_to(folder).as_posix()}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", ["finished", "interrupted"])
+def test_the_report_is_what_0_1_wrote(tmp_path, name, monkeypatch):
+    shutil.copytree(WRITTEN_BY_0_1 / name, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    page = analysis.report(name)
+    lines = (WRITTEN_BY_0_1 / f"{name}.report.sha256").read_text(encoding="utf-8").splitlines()
+    expected = {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+    assert len(expected) > 20
+    assert digests(page.parent) == expected
