@@ -74,6 +74,7 @@ def measure(directory: Path) -> Cost:
     from analysis.measures.results import result_table
     from analysis.snapshot import Snapshot
     from analysis.tables.catalogue import TABLES
+    from tune_reg.store import load
 
     steps: list[Step] = []
     last = time.process_time()
@@ -106,31 +107,7 @@ def measure(directory: Path) -> Cost:
         _, files = render(figure, numbers)
         sizes = ", ".join(f"{len(files[f'figures/{figure.name}.{form}']) / 1e6:.1f} MB {form}" for form in FORMS)
         done(f"draw {figure.name} ({len(numbers.panels)} panels, {sizes})")
-    answers.put((time.perf_counter() - started, time.process_time(), steps))
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=2000, help="of each regularizer, over both fractions")
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--parts", choices=("few", "each"), default="few")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch) / "study"
-        directory.mkdir()
-        write(directory, given.trials, given.epochs, given.parts)
-        files = sum(1 for _ in directory.rglob("*.parquet"))
-        rows = 8 * given.trials * given.epochs
-        context = multiprocessing.get_context("spawn")
-        answers = context.Queue()
-        child = context.Process(target=measure, args=(directory, answers))
-        child.start()
-        clock, total, steps = answers.get()
-        child.join()
-    print(f"{8 * given.trials:,} trials, {rows:,} epoch rows, {files:,} Parquet files")
-    for name, seconds, peak in steps:
-        print(f"{seconds:7.2f} s  {peak:7.0f} MB peak  {name}")
-    print(f"{total:7.2f} s  all ({clock:.1f} s by the clock)")
+    return Cost(time.perf_counter() - started, time.process_time(), steps)
 
 
 if __name__ == "__main__":
