@@ -40,12 +40,12 @@ from analysis.measures.budget import BudgetRow, budget
 from analysis.measures.comparisons import Compared, comparisons
 from analysis.measures.corruptions import CorruptionRow, corruption_cells, corruption_rows
 from analysis.measures.data_equivalence import Equivalence, equivalences
-from analysis.measures.importance import Importance, importances
 from analysis.measures.papers import PaperRow, paper_rows
-from analysis.measures.response import Optimum, Response, responses
 from analysis.measures.results import ResultRow, result_table
+from analysis.measures.search.importance import Importance, importances
+from analysis.measures.search.response import Optimum, Response, responses
+from analysis.measures.search.tuning import TuningPoint, equal_budgets, tuning_points
 from analysis.measures.tradeoff import Trade, trades
-from analysis.measures.tuning import TuningPoint, equal_budgets, tuning_points
 from analysis.report.claims import Claim, claims
 from analysis.report.missing import missing
 from analysis.report.studies.compare import compare

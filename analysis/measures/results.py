@@ -10,7 +10,7 @@ from typing import Any
 from analysis.measures.accuracy import Setting, setting_of
 from analysis.measures.comparisons import ACCURACY, compared
 from analysis.measures.outcomes import state_counts
-from analysis.measures.spaces import edges
+from analysis.measures.search.spaces import edges
 from analysis.snapshot import Snapshot, finite, once
 from analysis.statistics import Comparison, Estimate, mean_interval, share_interval
 from tune_reg.store import FinalRow

@@ -6,8 +6,8 @@ from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
 from analysis.measures.budget import budget
 from analysis.measures.comparisons import comparisons
-from analysis.measures.response import strength_optima
 from analysis.measures.results import ResultRow, result_table
+from analysis.measures.search.response import strength_optima
 from analysis.snapshot import Snapshot
 from analysis.statistics import LEVEL, pairs_needed, smallest_p
 from analysis.statistics.intervals import BCA, STUDENT

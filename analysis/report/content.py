@@ -14,9 +14,9 @@ from analysis.report.claims import Claim, claims
 from analysis.report.missing import missing
 from analysis.report.verdict import Verdict, verdict
 from analysis.snapshot import Snapshot
-from analysis.tables.budgets import BUDGET_TABLE
 from analysis.tables.catalogue import TABLES
 from analysis.tables.results import results_caption, results_table
+from analysis.tables.search.budgets import BUDGET_TABLE
 from analysis.tables.spec import TableSpec
 from analysis.wording import where
 

@@ -6,13 +6,13 @@ from typing import Final
 
 from analysis.tables.accuracy import ACCURACY_TABLE
 from analysis.tables.attacks import ROBUSTNESS_TABLE, WARNING_TABLE
-from analysis.tables.budgets import EQUAL_BUDGET_TABLE
 from analysis.tables.comparisons import COMPARISON_TABLE
 from analysis.tables.corruptions import CORRUPTION_CELL_TABLE, CORRUPTION_TABLE
 from analysis.tables.data_equivalence import EQUIVALENCE_TABLE
-from analysis.tables.importance import IMPORTANCE_TABLE
-from analysis.tables.optima import OPTIMUM_TABLE
 from analysis.tables.papers import PAPER_TABLE
+from analysis.tables.search.budgets import EQUAL_BUDGET_TABLE
+from analysis.tables.search.importance import IMPORTANCE_TABLE
+from analysis.tables.search.optima import OPTIMUM_TABLE
 from analysis.tables.spec import TableSpec
 from analysis.tables.tradeoff import TRADE_TABLE
 

@@ -11,8 +11,8 @@ from analysis.figures.style import COLOURS, INK, styled
 from analysis.formatting import attack_name
 from analysis.measures.accuracy import BySeed, Setting, accuracies, setting_of
 from analysis.measures.attacks import Attack, areas
-from analysis.measures.response import LINEAR, LOG, SYMLOG, strength_parameter
-from analysis.measures.spaces import number
+from analysis.measures.search.response import LINEAR, LOG, SYMLOG, strength_parameter
+from analysis.measures.search.spaces import number
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
 from analysis.statistics import share_interval
 from analysis.wording import where

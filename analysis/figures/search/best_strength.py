@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from analysis.figures.panels import data_axis, grid, legend, rings, scale_axis
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
-from analysis.measures.response import CATEGORY, LINEAR, strength_optima
+from analysis.measures.search.response import CATEGORY, LINEAR, strength_optima
 from analysis.snapshot import Source, snapshot
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from analysis.figures.panels import grid
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, styled
-from analysis.measures.importance import importances
+from analysis.measures.search.importance import importances
 from analysis.snapshot import Source, snapshot
 from analysis.wording import where
 

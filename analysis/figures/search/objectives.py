@@ -10,7 +10,7 @@ from analysis.figures.panels import grid, legend, rings, thin
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import look, styled
 from analysis.formatting import scored_on
-from analysis.measures.response import winners
+from analysis.measures.search.response import winners
 from analysis.snapshot import Snapshot, Source, finite, mapping, snapshot
 from analysis.statistics.pareto import on_front
 from analysis.wording import where

@@ -10,7 +10,7 @@ from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
 from analysis.measures.outcomes import complete_value
-from analysis.measures.response import CATEGORY, LINEAR, parameters, scale_of, winners
+from analysis.measures.search.response import CATEGORY, LINEAR, parameters, scale_of, winners
 from analysis.snapshot import Snapshot, Source, finite_or_none, snapshot
 from analysis.wording import where
 from tune_reg.store import TrialRow

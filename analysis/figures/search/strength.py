@@ -8,7 +8,7 @@ from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, look, styled
 from analysis.formatting import scored_on
-from analysis.measures.response import CATEGORY, LINEAR, LOG, parameters, responses, scale_of, space_of, winners
+from analysis.measures.search.response import CATEGORY, LINEAR, LOG, parameters, responses, scale_of, space_of, winners
 from analysis.snapshot import Snapshot, Source, finite_or_none, snapshot
 from analysis.wording import where
 

@@ -8,7 +8,7 @@ from analysis.figures.panels import grid, legend, marks
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import label, look, styled
 from analysis.formatting import scored_on
-from analysis.measures.tuning import TuningPoint, tuning_points
+from analysis.measures.search.tuning import TuningPoint, tuning_points
 from analysis.snapshot import Source, snapshot
 from analysis.wording import where
 

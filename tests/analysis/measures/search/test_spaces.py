@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.measures.spaces import Space, edge, edges, numeric_space
+from analysis.measures.search.spaces import Space, edge, edges, numeric_space
 
 LOG = Space(1e-4, 1.0, log=True, listed=False)
 LINEAR = Space(0.0, 10.0, log=False, listed=False)

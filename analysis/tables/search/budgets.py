@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from analysis.formatting import NONE, duration
 from analysis.measures.budget import budget
-from analysis.measures.tuning import TuningPoint, equal_budgets
+from analysis.measures.search.tuning import TuningPoint, equal_budgets
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where

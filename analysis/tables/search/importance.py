@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.formatting import interval_text
-from analysis.measures.importance import importances
+from analysis.measures.search.importance import importances
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.measures.outcomes import complete_value
-from analysis.measures.response import searched
-from analysis.measures.spaces import Space, number, numeric_space, spans_decades
+from analysis.measures.search.response import searched
+from analysis.measures.search.spaces import Space, number, numeric_space, spans_decades
 from analysis.snapshot import Snapshot, mapping, once
 from analysis.statistics import percentile_interval
 from analysis.statistics.intervals import Array

@@ -6,7 +6,7 @@ import optuna
 import pytest
 
 import analysis
-from analysis.measures.importance import TOP
+from analysis.measures.search.importance import TOP
 from tune_reg.store import load
 
 

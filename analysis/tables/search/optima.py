@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.formatting import NONE, interval_text, setting_text
-from analysis.measures.response import CATEGORY, Optimum, responses
+from analysis.measures.search.response import CATEGORY, Optimum, responses
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where

@@ -5,7 +5,7 @@ import pytest
 
 import analysis
 from analysis.statistics.smoothing import Smoother
-from analysis.tables.optima import optimum_table
+from analysis.tables.search.optima import optimum_table
 from tune_reg.store import load
 
 

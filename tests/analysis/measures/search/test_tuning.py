@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.measures.tuning import Search, at_budgets, best_so_far, resampled_best
+from analysis.measures.search.tuning import Search, at_budgets, best_so_far, resampled_best
 from tune_reg.store import load
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from analysis.measures.outcomes import complete_value
-from analysis.measures.spaces import Space, edge, number, numeric_space, spans_decades
+from analysis.measures.search.spaces import Space, edge, number, numeric_space, spans_decades
 from analysis.snapshot import Snapshot, mapping, once
 from analysis.statistics import percentile_interval
 from analysis.statistics.intervals import Array

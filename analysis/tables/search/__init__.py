@@ -1,0 +1,1 @@
+"""Tables of the search: best values, importance, and what was spent."""
