@@ -64,6 +64,7 @@ def test_a_data_set_of_ones_own_needs_no_further_import():
 USERS_FILE = """
 import tune_reg
 from tune_reg import AdaDecay, Study, load
+from tune_reg.store import TrialRow
 
 study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], training={"epochs": 3})
 best: dict[str, object] = study.run("out").best("l1")
@@ -75,6 +76,10 @@ Study(nam="x")  # Unexpected keyword argument "nam" for "Study"
 bad: int = study.run("d")  # Incompatible types in assignment
 tune_reg.AdaDeacy  # Module has no attribute "AdaDeacy"
 study.run("d", adress="auto")  # Unexpected keyword argument "adress" for "run"
+
+
+def accuracy(row: TrialRow) -> float | None:
+    return row["valeu"]  # TypedDict "TrialRow" has no key "valeu"
 """
 
 
