@@ -119,7 +119,7 @@ def test_what_cannot_be_compared_is_one_line(studies, tmp_path):
 def test_command_writes_the_page_and_refuses_in_one_line(studies, tmp_path, quick):
     from typer.testing import CliRunner
 
-    from tune_reg.cli import app
+    from tune_reg.cli.app import app
 
     done = CliRunner().invoke(app, ["compare", *map(str, studies[:2]), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
