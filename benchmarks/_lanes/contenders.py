@@ -88,10 +88,11 @@ class Lanes:
 
     def step_seconds(self) -> float:
         engine, active = self.engine, range(len(self.engine.lanes))
-        program, plans = engine._program_for(active), [lane.course.plan(lane.epoch) for lane in engine.lanes]
-        engine._train(program, active, plans)  # whatever is left to capture
-        lanes = [(lane.course, lane.epoch) for lane in engine.lanes]
-        program.inputs.begin(lanes, plans, [lane.order() for lane in engine.lanes])
+        program = engine._program_for(active)
+        settings = [lane.plan.epoch_settings(lane.epoch) for lane in engine.lanes]
+        engine._train(program, active, settings)  # whatever is left to capture
+        lanes = [(lane.plan, lane.epoch) for lane in engine.lanes]
+        program.inputs.begin(lanes, settings, [lane.order() for lane in engine.lanes])
         steps = program.inputs.sizes[: program.inputs.block]
         program.inputs.draw(0)
         return timed(lambda: [program.train(size) for size in steps], self.device) / len(steps)
