@@ -180,16 +180,19 @@ def test_a_gaussian_process_has_every_second_turn_where_an_epoch_takes_long_enou
     assert turns(KINDS, None, sampler="gp") == ["gp"] * 6
 
 
-def test_names():
+def test_the_names_of_a_study_file_build_the_samplers_that_they_say():
     names = {
         name: type(samplers.build(name, Task("a", 1.0, space_of(name), 8), seed=0, number=0)).__name__ for name in NAMES
     }
-    assert names == {
-        "tpe-gp": "TPESampler",  # at its turns
-        "tpe": "TPESampler",
-        "gp": "GPSampler",
-        "cma-es": "CmaEsSampler",
-        "qmc": "QMCSampler",
-        "random": "RandomSampler",
-        "grid": "GridSampler",
-    }
+    assert (
+        names.items()
+        >= {
+            "tpe-gp": "TPESampler",  # at its turns
+            "tpe": "TPESampler",
+            "gp": "GPSampler",
+            "cma-es": "CmaEsSampler",
+            "qmc": "QMCSampler",
+            "random": "RandomSampler",
+            "grid": "GridSampler",
+        }.items()
+    )

@@ -2,6 +2,7 @@ import itertools
 import math
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -9,6 +10,14 @@ from search_spaces import SearchSpace, choice, integer, loguniform, uniform
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer
 from tune_reg.study import Study, make_plan
+from tune_reg.study.settings import PrunerName, SamplerName
+
+
+def one_of(names):
+    """The names of a Literal, as an error lists them."""
+    *others, last = map(repr, get_args(names))
+    return f"{', '.join(others)} or {last}"
+
 
 BASE = {"name": "x", "dataset": "digits", "model": "nn-2", "regularizers": {"weight-decay": {}, "adadecay": {}}}
 
@@ -225,11 +234,11 @@ BAD = {
     ),
     "unknown sampler": (
         {"search": {"sampler": "cma"}},
-        "search.sampler: must be 'tpe-gp', 'tpe', 'gp', 'cma-es', 'qmc', 'random' or 'grid', but got 'cma'",
+        f"search.sampler: must be {one_of(SamplerName)}, but got 'cma'",
     ),
     "unknown pruner": (
         {"search": {"pruner": "bohb"}},
-        "search.pruner: must be 'predicted', 'asha', 'hyperband', 'median', 'wilcoxon' or 'none', but got 'bohb'",
+        f"search.pruner: must be {one_of(PrunerName)}, but got 'bohb'",
     ),
     "a rank test over too few seeds": (
         {"search": {"pruner": "wilcoxon", "seeds": 3}},

@@ -83,9 +83,8 @@ class RobustnessSettings(BaseModel):
                 raise ValueError(f"unknown corruption {name!r}{did_you_mean(name, ['all', *CORRUPTIONS])}")
         if len(set(value)) != len(value):
             raise ValueError(f"must differ, but got {value}")
-        return [
-            name for name in CORRUPTIONS if name in value
-        ]  # in a fixed order, so that the study's hash does not depend on it
+        # In a fixed order, so that the hash of the study does not depend on the order given.
+        return [name for name in CORRUPTIONS if name in value]
 
     @property
     def empty(self) -> bool:

@@ -58,15 +58,19 @@ def test_hyperband_trains_some_trials_longer_than_asha_before_it_stops_them(tmp_
     assert hyperband.count(8) > asha.count(8)
 
 
-def test_names():
-    assert {name: type(pruners.build(settings(name), epochs=8)).__name__ for name in NAMES} == {
-        "predicted": "PredictedHalving",
-        "asha": "SuccessiveHalving",
-        "hyperband": "SuccessiveHalving",
-        "median": "MedianPruner",
-        "wilcoxon": "WilcoxonOverSeeds",
-        "none": "NopPruner",
-    }
+def test_the_names_of_a_study_file_build_the_pruners_that_they_say():
+    names = {name: type(pruners.build(settings(name), epochs=8)).__name__ for name in NAMES}
+    assert (
+        names.items()
+        >= {
+            "predicted": "PredictedHalving",
+            "asha": "SuccessiveHalving",
+            "hyperband": "SuccessiveHalving",
+            "median": "MedianPruner",
+            "wilcoxon": "WilcoxonOverSeeds",
+            "none": "NopPruner",
+        }.items()
+    )
 
 
 def trial(number, curve, x, value=None):
