@@ -63,7 +63,9 @@ def test_page_says_what_was_asked_and_how_to_repeat_it(written, reports):
     assert "picked on the test set" not in text
 
 
-def test_same_bytes_elsewhere_and_in_another_order(written, tmp_path, lab, reports):
+def test_same_bytes_elsewhere_in_another_order_and_from_processes_side_by_side(
+    written, tmp_path, lab, monkeypatch, reports
+):
     other = tmp_path / "somewhere" / "else"
     # Parts under other names are read in another order; rows within a part are turned round too.
     parts = [
@@ -73,16 +75,10 @@ def test_same_bytes_elsewhere_and_in_another_order(written, tmp_path, lab, repor
     lab.write_study(other, parts[::-1], merge=False)
     first = load(written).epochs().to_pylist()
     assert first != load(other).epochs().to_pylist()
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     analysis.report(other)
     assert reports.files_of(other) == reports.files_of(written)
     assert not [name for name, content in reports.files_of(written).items() if str(written).encode() in content]
-
-
-def test_same_bytes_from_processes_side_by_side(written, tmp_path, lab, monkeypatch, reports):
-    monkeypatch.setattr(processes, "cores", lambda: 2)
-    lab.write_study(tmp_path, lab.parts_of())
-    analysis.report(tmp_path)
-    assert reports.files_of(tmp_path) == reports.files_of(written)
 
 
 def test_typed_call_and_its_folders_are_not_printed(tmp_path, lab, reports):
