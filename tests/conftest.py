@@ -21,6 +21,13 @@ import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(trylast=True)  # what is left out is left out by then
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start Ray come first: they take longest, and the others fill the cores while they wait."""
+    with_ray = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: item.path not in with_ray)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Small tensors are slower on many threads, and sums then depend on how many there are."""
@@ -30,10 +37,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(autouse=True)
-def figures_drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other tests run on the other cores."""
-    monkeypatch.setattr("analysis.exports.processes.cores", lambda: 1)
+@pytest.fixture(scope="session", autouse=True)
+def figures_drawn_here() -> Iterator[None]:
+    """Other tests run on the other cores. It holds for fixtures of a session, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("analysis.exports.processes.cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,9 @@ from analysis.figures.catalogue import FIGURES
 from analysis.tables.catalogue import TABLES
 from tune_reg.store import load
 
+#: Trials of a search where the odd thing is another one; the whole study has 40.
+FEW = 16
+
 ODD = r"50%_$\alpha$ & <script>alert(1)</script> #{}~^_x"
 
 
@@ -45,21 +48,21 @@ def test_nothing_stored(tmp_path, lab):
 
 
 def test_search_alone(tmp_path, lab):
-    parts = [part for part in lab.rich_parts() if part[0] == "trials"]
+    parts = [part for part in lab.rich_parts(trials=FEW) if part[0] == "trials"]
     names = everything(lab.write_rich(tmp_path, parts, provenance=None))
     assert {"strength-response", "tuning-curve", "table optima"} <= names
     assert not names & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
 
 
 def test_no_robustness_rows(tmp_path, lab):
-    parts = [part for part in lab.rich_parts() if part[0] != "robustness"]
+    parts = [part for part in lab.rich_parts(trials=FEW) if part[0] != "robustness"]
     names = everything(lab.write_rich(tmp_path, parts))
     assert not names & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
     assert any("robustness" in line for line in analysis.missing(load(tmp_path)))
 
 
 def test_one_seed(tmp_path, lab):
-    directory = lab.write_rich(tmp_path, lab.rich_parts(seeds=1))
+    directory = lab.write_rich(tmp_path, lab.rich_parts(trials=FEW, seeds=1))
     names = everything(directory)
     assert "table comparisons" in names
     data = analysis.Snapshot(load(directory))
@@ -74,7 +77,7 @@ def test_all_trials_diverged(tmp_path, lab):
     def diverge(row):
         return {**row, "state": "diverged", "value": None}
 
-    parts = [part for part in lab.rich_parts() if part[0] == "trials"]
+    parts = [part for part in lab.rich_parts(trials=FEW) if part[0] == "trials"]
     directory = lab.write_rich(tmp_path, lab.changed(parts, "trials", diverge))
     everything(directory)
     optima = [each.optimum for each in analysis.responses(load(directory))]
@@ -87,7 +90,7 @@ def test_all_runs_diverged(tmp_path, lab):
     def diverge(row):
         return {**row, "state": "diverged", "test_accuracy": None}
 
-    parts = lab.changed(lab.rich_parts(), "final", diverge)
+    parts = lab.changed(lab.rich_parts(trials=FEW), "final", diverge)
     parts = [part for part in parts if part[0] != "robustness"]
     names = everything(lab.write_rich(tmp_path, parts))
     assert "table accuracy" not in names
@@ -95,7 +98,7 @@ def test_all_runs_diverged(tmp_path, lab):
 
 
 def test_one_regularizer(tmp_path, lab):
-    parts = [part for part in lab.rich_parts() if part[2][0]["regularizer"] == "adadecay"]
+    parts = [part for part in lab.rich_parts(trials=FEW) if part[2][0]["regularizer"] == "adadecay"]
     study = {**lab.rich_study, "baseline": "adadecay", "regularizers": {"adadecay": {}}}
     names = everything(lab.write_rich(tmp_path, parts, study=study))
     assert "data-fraction" in names
@@ -122,7 +125,7 @@ def rename(name):
 
 
 def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
-    directory = lab.write_rich(tmp_path)
+    directory = lab.write_rich(tmp_path, lab.rich_parts(trials=FEW))
     for part in (directory / "tables").rglob("*.parquet"):
         table = pq.read_table(part)
         later = [name for name in ("images_per_class", "seeds", "test_ece", "warning") if name in table.column_names]
@@ -134,7 +137,7 @@ def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
 
 def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
     per_class = {0.1: 50, 0.3: 150, 1.0: 500}
-    directory = lab.write_rich(tmp_path, lab.rich_parts(images_per_class=per_class))
+    directory = lab.write_rich(tmp_path, lab.rich_parts(trials=FEW, images_per_class=per_class))
     everything(directory)
     data = analysis.Snapshot(load(directory))
     panel = analysis.data_fraction(data).panels[0]

@@ -105,8 +105,8 @@ print(load_shared("small", lambda: folder, decode).md5)
     log = tmp_path / "log"
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "shared")}
     command = [sys.executable, "-c", code, str(folder), str(log)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
     outputs = {process.communicate(timeout=120)[0] for process in running}
-    assert [process.returncode for process in running] == [0, 0, 0]
+    assert [process.returncode for process in running] == [0, 0]
     assert len(outputs) == 1
     assert log.read_text().splitlines() == ["decoded"]

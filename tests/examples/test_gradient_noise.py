@@ -36,14 +36,14 @@ def test_without_the_plugin_it_is_unknown(examples):
     assert "unknown regularizer 'gradient-noise'" in done.stderr
 
 
-def test_a_plugin_that_fails_or_is_missing_is_one_line(tmp_path):
+def test_a_plugin_that_fails_or_is_missing_is_one_line(tmp_path, tune_reg):
     broken = tmp_path / "broken.py"
     broken.write_text("1 / 0")
     for path, message in ((broken, "fails when run (ZeroDivisionError"), (tmp_path / "none.py", "is no Python file")):
-        done = tune_reg_process("list", "regularizers", "--plugin", path)
-        assert done.returncode == 2
-        assert message in done.stderr
-        assert done.stderr.count("\n") == 1
+        code, _, error = tune_reg("list", "regularizers", "--plugin", path)
+        assert code == 2
+        assert message in error
+        assert error.count("\n") == 1
 
 
 @pytest.mark.ray

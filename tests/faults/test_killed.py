@@ -32,7 +32,7 @@ def uninterrupted(tmp_path_factory):
     return everything(directory), time.monotonic() - begin
 
 
-@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_driver_killed_again_and_again_ends_as_the_uninterrupted_one(tmp_path, uninterrupted, times):
     expected, seconds = uninterrupted
     states = {dict(row)["state"] for row in expected["trials"]}

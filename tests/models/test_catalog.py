@@ -17,6 +17,17 @@ MORE_SHAPES = [*SHAPES, (3, 5, 21), (2, 33, 17)]
 # These take a second a step; where the image's size is beside the point, they get the smallest alone.
 LARGE = {"resnet-18", "resnet-50", "googlenet", "densenet-bc-100-12"}
 EACH = [(name, image) for name in MODELS for image in SHAPES if name not in LARGE or image == SHAPES[0]]
+# Deeper nets of the same layers as others that run every time. `make slow` takes them through everything.
+DEEPER = {"resnet-32", "resnet-56", "resnet-50"}
+
+
+def slow_if(condition, *values):
+    return pytest.param(*values, marks=[pytest.mark.slow] if condition else [])
+
+
+#: Each model, and each with some images.
+NETS = [slow_if(name in DEEPER, name) for name in MODELS]
+NETS_AND_IMAGES = [slow_if(name in DEEPER, name, image) for name, image in EACH]
 
 
 def made(name, image=(1, 28, 28), classes=10, seed=0, mean=0.3, std=0.4):
@@ -75,8 +86,14 @@ def test_every_model_is_counted():
 @pytest.mark.parametrize(
     ("name", "image", "dtype"),
     [
-        *((name, image, torch.float32) for name in MODELS for image in MORE_SHAPES),
-        *((name, image, torch.float64) for name in MODELS for image in (SHAPES if name not in LARGE else SHAPES[:1])),
+        # The slowest nets: the smallest images, and those with the most uneven sides.
+        *(
+            slow_if(name in LARGE | DEEPER and image not in (SHAPES[0], (3, 5, 21)), name, image, torch.float32)
+            for name in MODELS
+            for image in MORE_SHAPES
+        ),
+        # The gradients of gradients, below, are taken in float64 in every net.
+        *(slow_if(name in LARGE | DEEPER, name, image, torch.float64) for name, image in EACH),
     ],
 )
 def test_output_shapes(name, image, dtype):
@@ -109,7 +126,7 @@ def test_gradients_of_gradients(name):
     assert all(w.grad.isfinite().all() and w.grad.any() for w in weights)
 
 
-@pytest.mark.parametrize(("name", "image"), EACH)
+@pytest.mark.parametrize(("name", "image"), NETS_AND_IMAGES)
 def test_channels_last_and_lane_forms_agree(name, image):
     model = made(name, image).double().eval()
     x = torch.rand(3, *image, dtype=torch.float64)
@@ -122,7 +139,7 @@ def test_channels_last_and_lane_forms_agree(name, image):
     torch.testing.assert_close(again, expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETS)
 def test_weights_are_a_function_of_the_seed(name):
     first, again, other = (made(name, (1, 8, 8), seed=seed).state_dict() for seed in (3, 3, 4))
     assert all(first[key].equal(again[key]) for key in first)
@@ -133,7 +150,7 @@ def test_weights_are_a_function_of_the_seed(name):
     assert all(first[key].equal(shifted[key]) for key in weights)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETS)
 def test_the_global_state_neither_matters_nor_changes(name):
     torch.manual_seed(1)
     state = torch.get_rng_state()
@@ -145,7 +162,7 @@ def test_the_global_state_neither_matters_nor_changes(name):
     )
 
 
-@pytest.mark.parametrize(("name", "image"), EACH)
+@pytest.mark.parametrize(("name", "image"), NETS_AND_IMAGES)
 def test_the_normalisation_lies_inside(name, image):
     x = torch.rand(5, *image)
     inside = made(name, image, mean=0.3, std=0.4).eval()

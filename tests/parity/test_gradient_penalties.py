@@ -81,13 +81,19 @@ def test_a_sample_does_not_depend_on_its_neighbours(kind):
     torch.testing.assert_close(whole[:3], half, rtol=1e-12, atol=0)
 
 
+def mean_of(penalty, times, model, inputs, targets):
+    """The mean of so many estimates of each sample, all taken at once: each sample of a batch has probes of its own."""
+    many = penalty.per_sample(model, inputs.repeat(times, 1, 1, 1), targets.repeat(times))
+    return many.reshape(times, -1).mean(0)
+
+
 @pytest.mark.parametrize(
     ("kind", "scale"),
     [
         ("hsfob", 1.0),
         ("jac", 10.0),
-        pytest.param("fob", 1.0, marks=pytest.mark.slow),
-        *(pytest.param(kind, 10.0, marks=pytest.mark.slow) for kind in ("fob", "hsfob", "hsfob-db1", "hsfob-db2")),
+        ("fob", 1.0),
+        *((kind, 10.0) for kind in ("fob", "hsfob", "hsfob-db1", "hsfob-db2")),
     ],
 )
 def test_probes_are_unbiased_in_value_and_in_gradient(kind, scale):
@@ -95,7 +101,7 @@ def test_probes_are_unbiased_in_value_and_in_gradient(kind, scale):
     model, (inputs, targets) = network(scale=scale), batch(size=3)
     torch.manual_seed(5)
     exact = GradientPenalty(kind, strength=1.0).per_sample(model, inputs, targets)
-    estimate = GradientPenalty(kind, strength=1.0, probes=20_000).per_sample(model, inputs, targets)
+    estimate = mean_of(GradientPenalty(kind, strength=1.0, probes=20), 1000, model, inputs, targets)
     torch.testing.assert_close(estimate, exact, rtol=0.05, atol=1e-4)
     actual, expected = gradients(estimate.sum(), model), gradients(exact.sum(), model)
     assert float(torch.dot(actual, expected) / (actual.norm() * expected.norm())) > 0.998
@@ -107,10 +113,11 @@ def test_the_square_takes_two_independent_probes():
     model, (inputs, targets) = network(scale=10.0), batch(size=2)
     torch.manual_seed(7)
     penalty = GradientPenalty("hsfob-db2", strength=1.0, probes=1)
-    mean = torch.stack([penalty.per_sample(model, inputs, targets).detach() for _ in range(4000)]).mean(0)
+    mean = mean_of(penalty, 4000, model, inputs, targets).detach()
     exact = GradientPenalty("hsfob-db2", strength=1.0).per_sample(model, inputs, targets).detach()
     one = GradientPenalty("hsfob", strength=1.0, probes=1)
-    squares = torch.stack([one.per_sample(model, inputs, targets).detach().square() for _ in range(4000)]).mean(0)
+    many = one.per_sample(model, inputs.repeat(4000, 1, 1, 1), targets.repeat(4000)).detach()
+    squares = many.square().reshape(4000, -1).mean(0)
     double = GradientPenalty("db", strength=1.0).per_sample(model, inputs, targets).detach()
     torch.testing.assert_close(mean, exact, rtol=0.15, atol=1e-3)
     assert bool(((squares + double - exact).abs() > 2 * (mean - exact).abs()).all())

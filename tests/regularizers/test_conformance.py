@@ -21,6 +21,23 @@ LOSS = {"residual-smoothing": "mse"}
 OTHER_VALUE = {"begin": 0.0, "end": 0.5}
 
 every = pytest.mark.parametrize("name", list(regularizers()))
+
+#: Larger nets, and the regularizers that they are trained with here; ``make slow`` takes all. The others have the same
+#: layers: convolutions, pooling, dropout, and batch normalisation in blocks with shortcuts.
+LARGER = {"lenet-4": ("dropout",), "resnet-20": ("adadecay",)}
+
+
+def every_on(*nets):
+    """Every regularizer on each of these nets, and some on the larger ones."""
+    larger = [
+        pytest.param(name, net, marks=[] if name in every_time else pytest.mark.slow)
+        for net, every_time in LARGER.items()
+        for name in regularizers()
+    ]
+    small = [(name, net) for net in nets for name in regularizers()]
+    return pytest.mark.parametrize(("name", "model"), [*small, *larger])
+
+
 every_hyperparameter = pytest.mark.parametrize(
     ("name", "hyperparameter"),
     [(name, p) for name, kind in regularizers().items() for p in kind.hyperparameters],
@@ -40,6 +57,21 @@ def trained_weights(engine):
     return {name: tensor.clone() for name, tensor in engine.model.state_dict().items()}
 
 
+@pytest.fixture(scope="module")
+def trained(tiny):
+    """The weights and the rows of a training to its end; tests that compare with the same training share it."""
+    kept = {}
+
+    def train(name, params=None, *, model="nn-2-small", loss="cross-entropy", epochs=2):
+        key = (name, *sorted((params or {}).items()), model, loss, epochs)
+        if key not in kept:
+            engine = engine_of(tiny, name, params, model=model, loss=loss, epochs=epochs)
+            kept[key] = trained_weights(engine), engine.history
+        return kept[key]
+
+    return train
+
+
 def are_equal(one, other):
     """Whether two states of a network are equal, bit for bit."""
     assert one.keys() == other.keys()
@@ -55,69 +87,66 @@ def without_time(history):
     return [{key: value for key, value in row.items() if key != "wall_s"} for row in history]
 
 
-@every
-@pytest.mark.parametrize("model", ["nn-2-small", "lenet-4", "small-cnn", "resnet-20"])
-def test_off_equals_the_baseline_bit_for_bit(tiny, name, model):
+@every_on("nn-2-small", "small-cnn", "resnet-8-keras")
+def test_off_equals_the_baseline_bit_for_bit(trained, name, model):
     need_dropout_layers(name, model)
-    off = engine_of(tiny, name, regularizer(name).off(), model=model)
-    baseline = engine_of(tiny, "weight-decay", {"weight_decay": 0.0}, model=model, loss=LOSS.get(name, "cross-entropy"))
-    assert are_equal(trained_weights(off), trained_weights(baseline))
-    on = trained_weights(engine_of(tiny, name, model=model))
-    assert not are_equal(on, trained_weights(baseline)), "on, it is another training"
-    for row, expected in zip(off.history, baseline.history, strict=True):
+    off, history = trained(name, regularizer(name).off(), model=model)
+    loss = LOSS.get(name, "cross-entropy")
+    baseline, expected_history = trained("weight-decay", {"weight_decay": 0.0}, model=model, loss=loss)
+    assert are_equal(off, baseline)
+    on, _ = trained(name, model=model)
+    assert not are_equal(on, baseline), "on, it is another training"
+    for row, expected in zip(history, expected_history, strict=True):
         assert (row["val_loss"], row["val_accuracy"]) == (expected["val_loss"], expected["val_accuracy"])
         assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-6)
 
 
 @every
-def test_off_holds_whatever_the_other_hyperparameters_are(tiny, name):
+def test_off_holds_whatever_the_other_hyperparameters_are(tiny, trained, name):
     kind = regularizer(name)
     free = {p.name: other_value(p) for p in kind.hyperparameters if p.off is None and p.name != "output"}
-    assert are_equal(
-        trained_weights(engine_of(tiny, name, {**kind.off(), **free})),
-        trained_weights(engine_of(tiny, name, kind.off())),
-    )
+    off, _ = trained(name, kind.off())
+    assert are_equal(trained_weights(engine_of(tiny, name, {**kind.off(), **free})), off)
 
 
 @every
 @pytest.mark.parametrize("model", ["nn-2-small", "small-cnn"])
-def test_same_seed_repeats_and_another_differs(tiny, name, model):
+def test_same_seed_repeats_and_another_differs(tiny, trained, name, model):
     need_dropout_layers(name, model)
-    one = engine_of(tiny, name, model=model, seed=3)
-    two = engine_of(tiny, name, model=model, seed=3)
-    weights = trained_weights(one)
-    assert are_equal(weights, trained_weights(two))
-    assert without_time(one.history) == without_time(two.history)
+    weights, history = trained(name, model=model)
+    again = engine_of(tiny, name, model=model)
+    assert are_equal(weights, trained_weights(again))
+    assert without_time(history) == without_time(again.history)
     assert not are_equal(weights, trained_weights(engine_of(tiny, name, model=model, seed=4)))
 
 
 @every
-@pytest.mark.parametrize(("model", "stop"), [("nn-2-small", 1), ("nn-2-small", 2), ("resnet-20", 2)])
-def test_resumed_equals_uninterrupted_bit_for_bit(tiny, name, model, stop, tmp_path):
+@pytest.mark.parametrize(
+    ("model", "stop", "epochs"), [("nn-2-small", 1, 3), ("nn-2-small", 2, 3), ("resnet-8-keras", 1, 2)]
+)
+def test_resumed_equals_uninterrupted_bit_for_bit(tiny, trained, name, model, stop, epochs, tmp_path):
     need_dropout_layers(name, model)
-    whole = engine_of(tiny, name, model=model, epochs=3)
-    expected = trained_weights(whole)
-    first = engine_of(tiny, name, model=model, epochs=3)
+    expected, history = trained(name, model=model, epochs=epochs)
+    first = engine_of(tiny, name, model=model, epochs=epochs)
     for _ in range(stop):
         first.train_epoch()
     checkpoint.save(tmp_path, first.epoch, first.state())
     torch.manual_seed(12345)
-    second = engine_of(tiny, name, model=model, epochs=3)
+    second = engine_of(tiny, name, model=model, epochs=epochs)
     second.load_state(checkpoint.load_newest(tmp_path))
     assert second.epoch == stop
     assert are_equal(trained_weights(second), expected)
-    assert without_time(second.history) == without_time(whole.history)
+    assert without_time(second.history) == without_time(history)
 
 
-@every
-@pytest.mark.parametrize("model", ["nn-2-small", "resnet-20"])
-def test_an_interrupted_epoch_continues_bit_for_bit(tiny, name, model, tmp_path):
+@every_on("nn-2-small", "resnet-8-keras")
+def test_an_interrupted_epoch_continues_bit_for_bit(tiny, trained, name, model, tmp_path):
     """The second epoch is interrupted twice, and each time goes on in a new engine."""
     need_dropout_layers(name, model)
-    whole = engine_of(tiny, name, model=model)
-    expected = trained_weights(whole)
+    expected, history = trained(name, model=model)
     engine = engine_of(tiny, name, model=model)
     engine.train_epoch()
+    kept = engine.state().keys()
     for steps in (1, 2):
         answers = iter([False] * steps + [True])
         with pytest.raises(Interrupted):
@@ -128,8 +157,8 @@ def test_an_interrupted_epoch_continues_bit_for_bit(tiny, name, model, tmp_path)
         engine.load_state(checkpoint.load_newest(tmp_path))
     assert (engine.epoch, engine.step) == (1, 3)
     assert are_equal(trained_weights(engine), expected)
-    assert without_time(engine.history) == without_time(whole.history)
-    assert engine.state().keys() == whole.state().keys()
+    assert without_time(engine.history) == without_time(history)
+    assert engine.state().keys() == kept
 
 
 def other_value(p):
@@ -146,9 +175,10 @@ def other_value(p):
 
 
 @every_hyperparameter
-def test_every_hyperparameter_changes_the_training(tiny, name, hyperparameter):
-    changed = engine_of(tiny, name, {hyperparameter.name: other_value(hyperparameter)})
-    assert not are_equal(trained_weights(changed), trained_weights(engine_of(tiny, name)))
+def test_every_hyperparameter_changes_the_training(trained, name, hyperparameter):
+    changed, _ = trained(name, {hyperparameter.name: other_value(hyperparameter)})
+    plain, _ = trained(name)
+    assert not are_equal(changed, plain)
 
 
 @every

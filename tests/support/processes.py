@@ -14,8 +14,13 @@ ROOT = Path(__file__).parents[2]
 
 def start_command(*words, **options) -> subprocess.Popen:
     """``tune-reg WORDS`` in a process of its own, with one stream of output."""
+    return start_python("-m", "tune_reg.cli", *words, **options)
+
+
+def start_python(*words, **options) -> subprocess.Popen:
+    """``python WORDS`` in a process of its own, with one stream of output."""
     return subprocess.Popen(
-        [sys.executable, "-m", "tune_reg.cli", *map(str, words)],
+        [sys.executable, *map(str, words)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -35,14 +40,9 @@ def wait_until(condition, process, patience_s):
     return value
 
 
-def children_of(parents, *words):
-    """The processes that have a parent among ``parents`` and all ``words`` in their command."""
+def raylets_of(pid):
+    """The raylets that a process has started."""
     listed = subprocess.run(["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     # Commands may have several lines.
     rows = [match.groups() for line in listed.splitlines() if (match := re.fullmatch(r" *(\d+) +(\d+) (.*)", line))]
-    return [int(pid) for pid, parent, args in rows if int(parent) in parents and all(word in args for word in words)]
-
-
-def raylets_of(pid):
-    """The raylets that a process has started."""
-    return children_of([pid], "raylet/raylet")
+    return [int(child) for child, parent, args in rows if int(parent) == pid and "raylet/raylet" in args]

@@ -48,13 +48,17 @@ def files_of(directory):
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def make(tmp_path, lab, parts=None, *, figures=False, **kwargs):
-    """The text of the report of a study: a small one without figures, if not told otherwise; drawing takes long."""
+def make(tmp_path, lab, parts=None, *, figures=(), **kwargs):
+    """The text of the report of a study: a small one without figures, if not told otherwise; drawing takes long.
+
+    figures: True for all, or the names of some.
+    """
     parts = lab.parts_of(["adadecay", lab.baseline], [1.0]) if parts is None else parts
     directory = lab.write_study(tmp_path / "DIR", parts, **kwargs)
     with pytest.MonkeyPatch.context() as patch:
-        if not figures:
-            patch.setattr(sys.modules["analysis.report.write"], "FIGURES", ())  # analysis.report is the function
+        if figures is not True:
+            write = sys.modules["analysis.report.write"]  # analysis.report is the function
+            patch.setattr(write, "FIGURES", tuple(figure for figure in write.FIGURES if figure.name in figures))
         return analysis.report(directory).read_text(encoding="utf-8")
 
 

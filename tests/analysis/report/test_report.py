@@ -63,7 +63,9 @@ def test_page_says_what_was_asked_and_how_to_repeat_it(written, reports):
     assert "picked on the test set" not in text
 
 
-def test_same_bytes_elsewhere_and_in_another_order(written, tmp_path, lab, reports):
+def test_same_bytes_elsewhere_in_another_order_and_from_processes_side_by_side(
+    written, tmp_path, lab, monkeypatch, reports
+):
     other = tmp_path / "somewhere" / "else"
     # Parts under other names are read in another order; rows within a part are turned round too.
     parts = [
@@ -73,16 +75,10 @@ def test_same_bytes_elsewhere_and_in_another_order(written, tmp_path, lab, repor
     lab.write_study(other, parts[::-1], merge=False)
     first = load(written).epochs().to_pylist()
     assert first != load(other).epochs().to_pylist()
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     analysis.report(other)
     assert reports.files_of(other) == reports.files_of(written)
     assert not [name for name, content in reports.files_of(written).items() if str(written).encode() in content]
-
-
-def test_same_bytes_from_processes_side_by_side(written, tmp_path, lab, monkeypatch, reports):
-    monkeypatch.setattr(processes, "cores", lambda: 2)
-    lab.write_study(tmp_path, lab.parts_of())
-    analysis.report(tmp_path)
-    assert reports.files_of(tmp_path) == reports.files_of(written)
 
 
 def test_typed_call_and_its_folders_are_not_printed(tmp_path, lab, reports):
@@ -148,7 +144,11 @@ def test_name_with_an_underscore_stays_in_the_legends(tmp_path, lab, reports):
             parts, table, lambda row: {**row, "regularizer": "_mine"} if row["regularizer"] == "adadecay" else row
         )
     text = reports.make(
-        tmp_path, lab, parts, figures=True, study={**lab.study, "regularizers": {lab.baseline: {}, "_mine": {}}}
+        tmp_path,
+        lab,
+        parts,
+        figures=["data-fraction"],
+        study={**lab.study, "regularizers": {lab.baseline: {}, "_mine": {}}},
     )
     svg = text[text.index('id="data-fraction-1-figure_1"') :]
     assert "_mine</text>" in svg[: svg.index("</svg>")]
@@ -187,16 +187,20 @@ def test_all_confirmed_runs_diverged(tmp_path, lab, reports):
 
 def test_no_robustness_rows(tmp_path, lab, reports):
     parts = [part for part in lab.parts_of([lab.baseline], [1.0]) if part[0] != "robustness"]
-    text = reports.make(tmp_path, lab, parts, figures=True)
+    text = reports.make(tmp_path, lab, parts, figures=["attack-strength", "data-fraction"])
     assert "The table robustness has no rows." in text
+    assert "figures/data-fraction" in text
     assert "figures/attack-strength" not in text
 
 
 def test_a_figure_without_data_is_removed(tmp_path, lab, reports):
-    reports.make(tmp_path, lab, lab.parts_of([lab.baseline], [1.0]), figures=True)
+    parts, drawn = lab.parts_of([lab.baseline], [1.0]), ["attack-strength"]
+    reports.make(tmp_path, lab, parts, figures=drawn)
+    figures = tmp_path / "DIR" / "report" / "figures"
+    assert list(figures.glob("attack*"))
     shutil.rmtree(tmp_path / "DIR" / "tables" / "robustness")
-    analysis.report(tmp_path / "DIR")
-    assert not list((tmp_path / "DIR" / "report" / "figures").glob("attack*"))
+    reports.make(tmp_path, lab, [part for part in parts if part[0] != "robustness"], figures=drawn)
+    assert not list(figures.glob("attack*"))
 
 
 def test_nothing_but_the_study(tmp_path, lab, reports):

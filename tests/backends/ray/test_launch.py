@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import threading
 import time
 import warnings
 from collections import Counter
@@ -11,7 +10,8 @@ from collections import Counter
 import in_process
 import pytest
 from digits import digits_study
-from processes import children_of, raylets_of, start_command, wait_until
+from plugins import load_regularizer, logged
+from processes import start_command, wait_until
 from tables import written
 
 from tune_reg import load
@@ -116,28 +116,36 @@ def test_runs_shorter_than_the_start_of_a_process_leave_the_others_time_to_start
     assert min(processes.values()) >= 5, processes
 
 
+#: Writes down which process begins which epoch of which trial; the second epoch of one trial kills its process, once.
+KILLED_ONCE = """
+begun = [f"{float(strengths['strength']):g}", f"{3 * float(progress.epoch):.0f}", str(os.getpid())]
+if getattr(self, "begun", None) != begun:
+    self.begun = begun
+    with LOG.open("a") as log:
+        log.write(" ".join(begun) + "\\n")
+    killed = LOG.with_name("killed")
+    if begun[:2] == ["1", "1"] and not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+return strengths["strength"] * 0
+"""
+
+
 def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster):
     """The process of a trial dies in the middle: the trial goes on elsewhere, from its newest checkpoint."""
-    killed = []
-
-    def kill_one():
-        deadline = time.monotonic() + 100
-        while not killed and time.monotonic() < deadline:
-            if list((tmp_path / "checkpoints").glob("*/epoch-*.pt")):
-                pids = children_of(raylets_of(os.getpid()), "ray::", "Trainable")
-                if pids:
-                    os.kill(pids[0], signal.SIGKILL)
-                    killed.append(pids[0])
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    study = digits_study(training={"epochs": 40, "batch_size": 16}, search={"trials": 2, "pruner": "none"})
-    results = run_study(study, tmp_path)
-    thread.join()
-    assert killed
-    assert [(row["state"], row["epochs_trained"]) for row in results.trials().to_pylist()] == [("complete", 40)] * 2
+    plugin = load_regularizer(tmp_path, "killed-once", [1.0, 0.0], KILLED_ONCE)
+    study = digits_study(
+        regularizers=["killed-once"],
+        training={"epochs": 4, "batch_size": 64},
+        search={"trials": 2, "pruner": "none", "sampler": "grid"},
+    )
+    results = run_study(study, tmp_path / "out", plugins=[plugin])
+    assert (tmp_path / "killed").exists()
+    assert [(row["state"], row["epochs_trained"]) for row in results.trials().to_pylist()] == [("complete", 4)] * 2
     assert results.final()["state"].to_pylist() == ["complete"]
+    trial = [(int(epoch), pid) for strength, epoch, pid in logged(tmp_path) if strength == "1"]
+    assert [epoch for epoch, _ in trial][:5] == [0, 1, 1, 2, 3]
+    assert trial[1][1] != trial[2][1]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 from digits import digits_study
 from plugins import load_regularizer, logged
-from processes import start_command, wait_until
+from processes import start_python, wait_until
 
 from tune_reg import load
 from tune_reg.backends.ray.launch import run_study
@@ -31,6 +31,19 @@ if getattr(self, "begun", None) != begun:
 return strengths["strength"] * 0
 """
 
+#: Runs a study like the command, but draws no report of it at the end.
+RUN = """
+import sys
+from pathlib import Path
+from tune_reg.backends.ray.launch import run_study
+from tune_reg.regularizers import load_plugin
+from tune_reg.study import Study
+
+study, out, address, plugin = sys.argv[1:]
+load_plugin(Path(plugin))
+run_study(Study.from_toml(study), out, address=address, plugins=[Path(plugin)])
+"""
+
 
 def load_traced(folder, name, strengths, *, last_epoch, deadly):
     return load_regularizer(folder, name, strengths, TRACED.format(last_epoch=last_epoch, deadly=deadly))
@@ -51,8 +64,7 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     out = tmp_path / "out"
     cluster = start_nodes(head_cpus=1, nodes=1)
     (raylet,) = cluster.raylets
-    address = ("--address", cluster.address)
-    process = start_command("run", tmp_path / "study.toml", "--out", out, *address, "--plugin", plugin)
+    process = start_python("-c", RUN, tmp_path / "study.toml", out, cluster.address, plugin)
     try:
         ((lost, _, doomed, _),) = wait_until(
             lambda: [row for row in trained(tmp_path) if row[1] == 2 and row[3] == raylet], process, PATIENCE_S

@@ -15,6 +15,19 @@ from tune_reg.training.lanes.step import LaneStep
 TINY = (120, 30)
 
 MODELS = ("nn-2-small", "lenet-4", "small-cnn", "resnet-8-keras")
+POOLING = ("lenet-4", "small-cnn")
+
+#: Regularizers with each of the hooks.
+OF_EACH_KIND = (
+    "adadecay",
+    "dropout",
+    "fob",
+    "l1",
+    "label-smoothing",
+    "noise-injection",
+    "residual-smoothing",
+    "sparse-gradients",
+)
 
 #: Choices and combinations that take other paths through the code, tested on the quickest model.
 VARIANTS = [
@@ -126,8 +139,14 @@ def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
 # Equality
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("name", list(regularizers()))
+def with_every_regularizer(model):
+    """The perceptron runs every time with all of them, the other nets with those of each kind alone."""
+    for name in regularizers():
+        every_time = model == "nn-2-small" or name in OF_EACH_KIND
+        yield pytest.param(name, model, marks=[] if every_time else [pytest.mark.slow])
+
+
+@pytest.mark.parametrize(("name", "model"), [case for model in MODELS for case in with_every_regularizer(model)])
 def test_lanes_equal_single_runs(tiny, noise, name, model):
     """10 steps of each lane, at different epochs of trainings of different length."""
     if name == "l1" and model == "resnet-8-keras":
@@ -148,7 +167,7 @@ def check_regularizer(tiny, noise, name, model, *, epochs=2, training=None):
     """Lanes at epochs 0, 1 and 0, 5 steps an epoch."""
     if name == "dropout" and model not in ("nn-2-small", "nn-2", "lenet-4"):
         pytest.skip("the model has no dropout layers")
-    pools = model in ("lenet-4", "small-cnn")
+    pools = model in POOLING
     training = {**(training or {}), **({} if pools else {"augment": "crop-flip"})}
     runs = [run_of(name, lane, model=model, training=training) for lane in range(3)]
     check_against_single_runs(noise if pools else tiny, runs, epochs)
@@ -159,7 +178,15 @@ def test_variants_and_combinations_equal_single_runs(tiny, name, choices):
     check_against_single_runs(tiny, [run_of(name, lane, choices=choices) for lane in range(3)])
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model",
+    # The others take ten steps in every test run, above.
+    [
+        "nn-2-small",
+        "small-cnn",
+        *(pytest.param(model, marks=pytest.mark.slow) for model in ("lenet-4", "resnet-8-keras")),
+    ],
+)
 def test_fifty_steps_equal_single_runs(tiny, model):
     runs = [run_of("adadecay", lane, model=model, training={"epochs": 11 + lane}) for lane in range(3)]
     check_against_single_runs(tiny, runs, epochs=10, starts=(0, 0, 1))
@@ -177,13 +204,14 @@ def test_strengths_with_schedules_and_other_losses_equal_single_runs(tiny, loss)
     check_against_single_runs(tiny, runs)
 
 
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_evaluation_equals_that_of_single_runs(tiny, part):
+def test_evaluation_equals_that_of_single_runs(tiny):
     """Also where lanes have validation images of their own."""
     runs = [run_of("weight-decay", lane, model="resnet-8-keras", split_seed=lane) for lane in range(2)]
     engine = train(side_by_side(tiny, runs), 1)
-    for scores, run in zip(engine.evaluate(part), runs, strict=True):
-        assert scores == pytest.approx(serial(run, tiny, 1).evaluate(part), rel=1e-9)
+    alone = [serial(run, tiny, 1) for run in runs]
+    for part in ("train", "validation", "test"):
+        for scores, single in zip(engine.evaluate(part), alone, strict=True):
+            assert scores == pytest.approx(single.evaluate(part), rel=1e-9), part
 
 
 def test_protocol_paper_equals_single_runs(tiny):
@@ -194,7 +222,15 @@ def test_protocol_paper_equals_single_runs(tiny):
 # Lanes apart
 
 
-@pytest.mark.parametrize(("name", "model"), [("adadecay", "lenet-4"), ("hsfob", "resnet-8-keras")])
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("adadecay", "lenet-4"),
+        ("hsfob", "nn-2-small"),
+        ("weight-decay", "resnet-8-keras"),
+        pytest.param("hsfob", "resnet-8-keras", marks=pytest.mark.slow),  # the two above, together
+    ],
+)
 def test_neither_neighbours_nor_the_number_of_the_lane_matter(tiny, name, model):
     runs = [run_of(name, lane, model=model) for lane in range(3)]
     ordered, reverse, alone = (train(side_by_side(tiny, order), 2) for order in (runs, runs[::-1], runs[:1]))
@@ -203,9 +239,17 @@ def test_neither_neighbours_nor_the_number_of_the_lane_matter(tiny, name, model)
         assert_nearly_equal(other, expected, weights=1e-12, buffers=1e-12)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
-    ("name", "model"), [("adadecay", "nn-2-small"), ("fob", "resnet-8-keras"), ("l1", "small-cnn")]
+    ("name", "model", "dtype"),
+    [
+        ("adadecay", "nn-2-small", torch.float32),
+        ("adadecay", "nn-2-small", torch.float64),
+        ("fob", "resnet-8-keras", torch.float32),
+        ("l1", "small-cnn", torch.float32),
+        # In float64, as the perceptron above.
+        pytest.param("fob", "resnet-8-keras", torch.float64, marks=pytest.mark.slow),
+        pytest.param("l1", "small-cnn", torch.float64, marks=pytest.mark.slow),
+    ],
 )
 def test_a_diverging_lane_leaves_the_others_untouched(tiny, name, model, dtype):
     runs = [run_of(name, lane, model=model) for lane in range(3)]

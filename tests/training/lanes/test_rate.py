@@ -23,8 +23,19 @@ def test_a_worker_fills_its_share_of_the_device_or_what_others_leave(available, 
     assert filled(10, available, 100, share) == full
 
 
-@pytest.mark.parametrize("keys", [{}, {"protocol": "paper"}, {"fraction": 0.1}, {"images_per_class": 5}])
-@pytest.mark.parametrize("regularizer", ["l1", "hsfob"])
+KEYS = ({"protocol": "paper"}, {"fraction": 0.1}, {"images_per_class": 5})
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "keys"),
+    [
+        ("l1", {}),
+        ("hsfob", {}),
+        *(("l1", keys) for keys in KEYS),
+        # The penalty and the training sets, each by itself above, together.
+        *(pytest.param("hsfob", keys, marks=pytest.mark.slow) for keys in KEYS),
+    ],
+)
 def test_the_rate_of_lanes_is_measured_whatever_the_run(regularizer, keys):
     run = Run("digits", "nn-2-small", regularizer, training=TrainingSettings(epochs=1, batch_size=16), **keys)
     state = torch.random.get_rng_state()
@@ -41,7 +52,7 @@ def test_a_run_that_diverges_at_once_is_measured_like_any_other(lanes):
     training = TrainingSettings(epochs=1, batch_size=16)
     rates = [
         measured(
-            Run("digits", "nn-2", "l1", {"learning_rate": rate}, training),
+            Run("digits", "nn-2-small", "l1", {"learning_rate": rate}, training),
             lanes,
             load("digits"),
             torch.device("cpu"),
@@ -53,6 +64,6 @@ def test_a_run_that_diverges_at_once_is_measured_like_any_other(lanes):
 
 def test_twice_the_lanes_of_a_small_net_have_a_rate_of_the_same_size():
     """A unit mixed up, or lanes not counted, would be off by more."""
-    run = Run("digits", "nn-2", "l1", training=TrainingSettings(epochs=1, batch_size=32))
+    run = Run("digits", "nn-2-small", "l1", training=TrainingSettings(epochs=1, batch_size=32))
     one, four = (measured(run, lanes, load("digits"), torch.device("cpu")).rate for lanes in (1, 4))
     assert 0.15 < four / one < 7
