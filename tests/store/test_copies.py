@@ -145,6 +145,14 @@ def test_a_lost_compacted_file_does_not_let_the_next_one_replace_another(filled,
     assert numbers(filled.directory) == [2, 3]
 
 
+@pytest.mark.parametrize("counts", ['{"adadecay-0": 1}', '{"adadecay-0": "1", "adadecay-1": 1}', "[2]", "{"])
+def test_a_compacted_file_whose_metadata_are_damaged_is_named(filled, folder, counts):
+    path = folder / "compacted-00001.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows.replace_schema_metadata({**rows.schema.metadata, b"tune_reg.parts": counts.encode()}), path)
+    assert str(path) in refusal(filled.directory)
+
+
 def test_no_part_has_a_name_that_readers_hide(store, trial):
     for key in ("_a", ".a", "compacted-00001", "_pack-00001"):
         with pytest.raises(ValueError, match="cannot be named"):

@@ -76,9 +76,9 @@ def may_be_key(table: TableName, name: str, part: pa.Table) -> bool:
     """Whether ``name`` is what release 0.1, whose parts do not carry their key, called a part with these rows."""
     if not _KEY_0_1.fullmatch(name):
         return False
-    if not part.num_rows:
-        return True
-    row = part.slice(0, 1).to_pylist()[0]
+    row = part.slice(0, 1).to_pylist()[0] if part.num_rows else {}
+    if row.get("fraction") is None:
+        return True  # its rows do not tell
     per_class = row.get("images_per_class")
     size = f"{row['fraction']:.12g}" if per_class is None else f"{per_class}-a-class"
     tail = rf"-at-{re.escape(size)}-trial-" + ("\\d{5,}" if row.get("trial") is None else f"{row['trial']:05d}")

@@ -136,6 +136,12 @@ def _parsed(path: StoragePath, content: bytes) -> pa.Table:
     if version != SCHEMA_VERSION:
         rule = f"this tune-reg reads version {SCHEMA_VERSION}: use the release that wrote it"
         raise StoreError(f"{path} has schema version {version}; {rule}")
-    if counts is not None and (not isinstance(counts, dict) or sum(counts.values()) != table.num_rows):
+    if counts is not None and (not isinstance(counts, dict) or not _fits(list(counts.values()), table.num_rows)):
         raise StoreError(f"{path} does not hold the rows that its metadata names; bring it back from a copy")
     return table
+
+
+def _fits(counts: Sequence[object], rows: int) -> bool:
+    """Whether a file with so many rows can hold parts with these numbers of rows, as its metadata say."""
+    numbers = [count for count in counts if isinstance(count, int) and count >= 0]
+    return len(numbers) == len(counts) and sum(numbers) == rows

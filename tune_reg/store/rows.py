@@ -83,6 +83,8 @@ def with_schema(table: TableName, rows: pa.Table, parameters: Mapping[str, Param
     Columns that no release before this one wrote stay, at the end. The metadata of the table is kept.
     """
     schema = table_schema(table, parameters)
+    if rows.schema.equals(schema):
+        return rows
     columns = [
         rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
         for field in schema
