@@ -81,6 +81,13 @@ class Snapshot:
         return _sorted("epochs", lambda: _confirmed(self._results.epochs()))
 
     @cached_property
+    def left_out(self) -> tuple[str, ...]:
+        """One sentence for every file that is not counted, as it is a copy of another one."""
+        for _ in (self.trials, self.confirm_epochs, self.final, self.robustness):
+            pass  # each table is read once
+        return self._results.left_out()
+
+    @cached_property
     def images_per_class(self) -> dict[float, int]:
         """Training images of each class by data fraction, where the study gave those in place of fractions."""
         rows = (row for table in (self.trials, self.final, self.robustness) for row in table)

@@ -1,4 +1,4 @@
-"""What an unfinished study lacks."""
+"""What an unfinished study lacks, and which files of its tables are not counted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analysis.wording import where
 
 
 def missing(source: Source) -> tuple[str, ...]:
-    """One sentence for everything that the study asked for and the store does not hold."""
+    """One sentence for everything that the study asked for and the store does not hold, and for every copy in it."""
     data = snapshot(source)
     names = list(mapping(data.study.get("regularizers")))
     sentences = []
@@ -24,7 +24,7 @@ def missing(source: Source) -> tuple[str, ...]:
         sentences += _confirmed_runs(data, names)
     if data.trials:
         sentences += [sentence for name in names for sentence in _trials(data, name)]
-    return tuple(sentences)
+    return (*sentences, *data.left_out)
 
 
 def _robustness_asked_for(data: Snapshot) -> bool:

@@ -155,8 +155,10 @@ def _store(
         for name in dict.fromkeys([*schema.names, *columns])
     }
     metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": "large"}
-    whole = pa.table(arrays).replace_schema_metadata(metadata)
+    whole = pa.table(arrays)
     each = n // trials
     pieces = [whole] if parts == "few" else [whole.slice(each * trial, each) for trial in range(trials)]
     for number, piece in enumerate(pieces):
-        pq.write_table(piece, directory / "tables" / table / f"{key}-{number}.parquet")
+        part = f"{key}-{number}"
+        keyed = piece.replace_schema_metadata({**metadata, "tune_reg.key": part})
+        pq.write_table(keyed, directory / "tables" / table / f"{part}.parquet")

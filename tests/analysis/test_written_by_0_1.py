@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import analysis
+from tune_reg.store import Results, Store
 
 WRITTEN_BY_0_1 = Path(__file__).parents[1] / "written_by_0_1"
 
@@ -20,9 +21,12 @@ def digests(folder):
     }
 
 
-@pytest.mark.parametrize("name", ["finished", "interrupted"])
-def test_the_report_is_what_0_1_wrote(tmp_path, name, monkeypatch):
-    shutil.copytree(WRITTEN_BY_0_1 / name, tmp_path / name)
+@pytest.mark.parametrize(("name", "opened_to_go_on"), [("finished", False), ("finished", True), ("interrupted", False)])
+def test_the_report_is_what_0_1_wrote(tmp_path, name, opened_to_go_on, monkeypatch):
+    directory = shutil.copytree(WRITTEN_BY_0_1 / name, tmp_path / name)
+    if opened_to_go_on:
+        Store(directory, study_hash=Results(directory).provenance()["study_hash"], parameters={"another": "number"})
+        assert not list(directory.rglob("_*.parquet"))
     monkeypatch.chdir(tmp_path)
     page = analysis.report(name)
     lines = (WRITTEN_BY_0_1 / f"{name}.report.sha256").read_text(encoding="utf-8").splitlines()

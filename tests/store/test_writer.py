@@ -65,8 +65,8 @@ def test_compacted_parts_are_read_as_before(tmp_path):
     store.compact("trials", set())
     assert store.uncompacted_keys("trials") == {"part-2"}
     assert {path.name for path in (tmp_path / "b/tables/trials").iterdir()} == {
-        "_pack-00001.parquet",
-        "_pack-00002.parquet",
+        "compacted-00001.parquet",
+        "compacted-00002.parquet",
         "part-2.parquet",
     }
     for again in (store, Store(tmp_path / "b", study_hash="0" * 16)):

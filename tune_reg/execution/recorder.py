@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tune_reg.execution.messages import Diverged, Failed, Outcome
+from tune_reg.execution.parameter_columns import parameter_columns
 from tune_reg.execution.study_run import StudyRun, trial_key
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
@@ -57,7 +58,7 @@ class Recorder:
 
     def __init__(self, plan: StudyPlan, directory: StoragePath) -> None:
         self._plan = plan
-        self._store = Store(directory, study_hash=plan.study.hash)
+        self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
         self._tests = _digest(plan.study.robustness.model_dump())
 
     # Trials of the search

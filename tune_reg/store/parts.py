@@ -1,13 +1,14 @@
 """The Parquet files of a table: one file a part, or one file that holds many parts.
 
 A part is what one finished run wrote, named by the run's key. Thousands of small files take long to read, so parts
-are put together in compacted files (``_pack-NNNNN.parquet``), whose metadata says which rows are of which part.
+are put together in compacted files (``compacted-NNNNN.parquet``), whose metadata says which rows are of which part.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -17,38 +18,61 @@ from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, read_all
 from tune_reg.store.schema import SCHEMA_VERSION
 
-#: Begins the name of every compacted file; no part has a name that begins so.
-COMPACTED_PREFIX: Final = "_pack-"
-_ROW_COUNTS: Final = "tune_reg.parts"
+#: Names of compacted files. Release 0.1 began them with ``_``, which Arrow, pandas and Spark take for hidden files.
+_COMPACTED: Final = re.compile(r"compacted-(\d{5,})\.parquet")
+_COMPACTED_0_1: Final = re.compile(r"_pack-\d{5,}\.parquet")
+_ROW_COUNTS: Final = b"tune_reg.parts"
 
 
-def is_compacted(path: StoragePath) -> bool:
-    """Whether a Parquet file holds many parts, by its name."""
-    return path.name.startswith(COMPACTED_PREFIX)
+def is_compacted_name(name: str) -> bool:
+    """Whether a file of this name holds many parts.
+
+    >>> is_compacted_name("compacted-00001.parquet"), is_compacted_name("_pack-00001.parquet")
+    (True, True)
+    """
+    return _COMPACTED.fullmatch(name) is not None or is_compacted_name_of_0_1(name)
 
 
-def compacted_files(folder: StoragePath) -> list[StoragePath]:
-    """The compacted files of a table's folder, in the order in which they were written."""
-    return sorted(folder.glob(f"{COMPACTED_PREFIX}*.parquet"))
+def is_compacted_name_of_0_1(name: str) -> bool:
+    """Whether release 0.1 gave this name to a file that holds many parts."""
+    return _COMPACTED_0_1.fullmatch(name) is not None
 
 
-def row_counts_metadata(parts: dict[str, pa.Table]) -> dict[str, bytes]:
+def next_compacted_name(names: Iterable[str]) -> str:
+    """The name of the next compacted file of a folder, after those with ``names``.
+
+    >>> next_compacted_name(["compacted-00002.parquet", "a.parquet"])
+    'compacted-00003.parquet'
+    """
+    numbers = [int(match[1]) for name in names if (match := _COMPACTED.fullmatch(name))]
+    return f"compacted-{max(numbers, default=0) + 1:05d}.parquet"
+
+
+def row_counts_metadata(parts: Mapping[str, pa.Table]) -> dict[str, str]:
     """Schema metadata of a compacted file: how many rows each part has, in the order in which they stand."""
-    return {_ROW_COUNTS: json.dumps({key: part.num_rows for key, part in parts.items()}).encode()}
+    return {_ROW_COUNTS.decode(): json.dumps({key: part.num_rows for key, part in parts.items()})}
 
 
-def row_counts(compacted: pa.Table) -> dict[str, int]:
-    """How many rows each part of a compacted file has, by the part's key, in the order in which they stand."""
-    counts: dict[str, int] = json.loads(compacted.schema.metadata[_ROW_COUNTS.encode()])
+def row_counts(rows: pa.Table) -> dict[str, int] | None:
+    """How many rows each part of a compacted file has, by the part's key, in the order in which they stand.
+
+    None for a file that says nothing of the kind, as it holds one part.
+    """
+    text = (rows.schema.metadata or {}).get(_ROW_COUNTS)
+    if text is None:
+        return None
+    counts: dict[str, int] = json.loads(text)
     return counts
 
 
-def part_of(path: StoragePath, key: str) -> pa.Table:
-    """The rows of the part ``key`` of a compacted file."""
-    rows = read_part(path)
-    counts = row_counts(rows)
-    before = list(counts)[: list(counts).index(key)]
-    return rows.slice(sum(counts[other] for other in before), counts[key])
+def parts_of(compacted: pa.Table) -> dict[str, pa.Table]:
+    """The rows of each part of a compacted file, by the part's key; empty for a file that holds one part."""
+    begin = 0
+    parts = {}
+    for key, count in (row_counts(compacted) or {}).items():
+        parts[key] = compacted.slice(begin, count)
+        begin += count
+    return parts
 
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
@@ -76,8 +100,16 @@ def read_part(path: StoragePath) -> pa.Table:
 def read_parts(paths: Sequence[StoragePath]) -> list[pa.Table]:
     """Many Parquet files of the store at once, as ``read_part`` reads one."""
     try:
+        return read_present_parts(paths)
+    except FileNotFoundError as error:
+        raise _unreadable(error.filename, error) from None
+
+
+def read_present_parts(paths: Sequence[StoragePath]) -> list[pa.Table]:
+    """Many Parquet files of the store at once; ``FileNotFoundError`` where one has gone since it was listed."""
+    try:
         contents = read_all(paths)
-    except UnreachableError:
+    except (UnreachableError, FileNotFoundError):
         raise
     except OSError as error:
         raise _unreadable(error.filename, error) from None
@@ -94,10 +126,22 @@ def _unreadable(path: StoragePath | str, error: Exception) -> StoreError:
 def _parsed(path: StoragePath, content: bytes) -> pa.Table:
     try:
         table = pq.read_table(pa.BufferReader(content))
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
-    version = int((table.schema.metadata or {}).get(b"tune_reg.schema", b"0"))
+    try:
+        version = int((table.schema.metadata or {}).get(b"tune_reg.schema", b"0"))
+        counts = row_counts(table)
+    except ValueError as error:
+        raise _unreadable(path, error) from None
     if version != SCHEMA_VERSION:
         rule = f"this tune-reg reads version {SCHEMA_VERSION}: use the release that wrote it"
         raise StoreError(f"{path} has schema version {version}; {rule}")
+    if counts is not None and (not isinstance(counts, dict) or not _fits(list(counts.values()), table.num_rows)):
+        raise StoreError(f"{path} does not hold the rows that its metadata names; bring it back from a copy")
     return table
+
+
+def _fits(counts: Sequence[object], rows: int) -> bool:
+    """Whether a file with so many rows can hold parts with these numbers of rows, as its metadata say."""
+    numbers = [count for count in counts if isinstance(count, int) and count >= 0]
+    return len(numbers) == len(counts) and sum(numbers) == rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, to_path
-from tune_reg.store.parts import concatenated, is_compacted, read_parts, row_counts
+from tune_reg.store.identity import study_hashes
+from tune_reg.store.parts import concatenated
 from tune_reg.store.rows import from_arrow
-from tune_reg.store.schema import SCHEMAS, TableName, TrialRow
+from tune_reg.store.schema import SCHEMAS, TABLES, TableName, TrialRow
+from tune_reg.store.table_folder import read_table_folder
 from tune_reg.store.winner import winner
 
 
@@ -24,6 +26,8 @@ class Results:
     """The results of one study, read from its directory. Each table is a ``pyarrow.Table``."""
 
     directory: StoragePath
+    #: Of the tables that were read: the sentences of ``left_out``.
+    _left_out: dict[TableName, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def trials(self) -> pa.Table:
         """The table ``trials``: one row for each configuration that was tried."""
@@ -90,16 +94,21 @@ class Results:
         except (OSError, ValueError) as error:
             raise StoreError(f"{path} cannot be read ({one_line(error)}); bring it back from a copy") from None
 
+    def left_out(self) -> tuple[str, ...]:
+        """One sentence for every file of the tables that is not counted, as a copy of another one."""
+        for table in TABLES:
+            if table not in self._left_out:
+                self._read(table)
+        return tuple(sentence for table in TABLES for sentence in self._left_out[table])
+
     def _read(self, table: TableName) -> pa.Table:
-        folder = self.directory / "tables" / table
-        paths: list[StoragePath] = sorted(folder.glob("*.parquet"), key=lambda path: path.name)
-        read = dict(zip(paths, read_parts(paths), strict=True))
-        compacted = {key for path, rows in read.items() if is_compacted(path) for key in row_counts(rows)}
-        # A part that was compacted and whose own file was not yet removed counts once.
-        tables = [rows for path, rows in read.items() if path.stem not in compacted]
-        if not tables:
+        folder = read_table_folder(self.directory / "tables" / table, table, study_hashes(self.provenance()))
+        self._left_out[table] = tuple(
+            f"tables/{table}/{entry.path.name} {entry.reason}, and is not counted." for entry in folder.left_out
+        )
+        if not folder.files:
             return SCHEMAS[table].empty_table()
-        return concatenated(tables).replace_schema_metadata(None)
+        return concatenated([file.rows for file in folder.files]).replace_schema_metadata(None)
 
 
 def load(directory: str | StoragePath) -> Results:

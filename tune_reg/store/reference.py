@@ -21,8 +21,14 @@ A results directory holds four tables, `tables/{{trials,epochs,final,robustness}
 Parquet opens; `tune_reg.load(DIR)` gives each as one `pyarrow.Table`. The schema has version {SCHEMA_VERSION}, which
 stands in the metadata of each file as `tune_reg.schema`. Accuracies are shares in [0, 1], durations are seconds.
 
-In `trials` and `final`, `params` is JSON, and each hyperparameter also has a column `param_<name>`: float64 for
-numbers, string for all else. Columns marked \\* may be missing in results of an earlier release; take them as null.
+A part is what one finished run wrote, in a file named by the run's key; many small ones are put together as
+`compacted-NNNNN.parquet`. All files of a table have the same columns, so that pandas, polars, DuckDB, Spark and
+pyarrow datasets read the folder as it is. The metadata of each file carry the hash of the study (`tune_reg.study`)
+and the key (`tune_reg.key`), or how many rows each part has (`tune_reg.parts`).
+
+In `trials` and `final`, `params` is JSON, and each hyperparameter of any method of the study also has a column
+`param_<name>`, null where a method has none of that name: float64 for numbers, string where one of its values is no
+number. Columns marked \\* may be missing in results of an earlier release; take them as null.
 """
 
 

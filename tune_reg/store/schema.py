@@ -37,6 +37,8 @@ RunState: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
 Stage: TypeAlias = Literal["search", "confirm"]
 #: Hyperparameters by name.
 Params: TypeAlias = Mapping[str, Any]
+#: How a hyperparameter is stored in its column ``param_<name>``: as float64, or as text.
+ParameterKind: TypeAlias = Literal["number", "text"]
 
 
 _Fraction: TypeAlias = Annotated[float, "share of the training images that the run saw, in (0, 1]"]
@@ -215,5 +217,19 @@ def _schema(row: type) -> pa.Schema:
 
 #: The Parquet schema of each table, without the columns ``param_<name>``.
 SCHEMAS: Final[Mapping[TableName, pa.Schema]] = {name: _schema(row) for name, row in ROWS.items()}
+
+
+def table_schema(table: TableName, parameters: Mapping[str, ParameterKind]) -> pa.Schema:
+    """The Parquet schema of a table in a study with these hyperparameters.
+
+    >>> table_schema("trials", {"alpha": "number"}).field("param_alpha").type
+    DataType(double)
+    """
+    schema = SCHEMAS[table]
+    if "params" not in schema.names:
+        return schema
+    types = {"number": pa.float64(), "text": pa.string()}
+    return pa.schema([*schema, *(pa.field(f"param_{name}", types[parameters[name]]) for name in sorted(parameters))])
+
 
 TABLES: Final[tuple[TableName, ...]] = tuple(ROWS)

@@ -9,37 +9,55 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tune_reg.storage.paths import StoragePath, write_whole
+from tune_reg.store.identity import KEY, study_hashes
 from tune_reg.store.parts import (
-    COMPACTED_PREFIX,
-    compacted_files,
     concatenated,
-    is_compacted,
-    part_of,
+    is_compacted_name,
+    is_compacted_name_of_0_1,
+    next_compacted_name,
+    parts_of,
     read_part,
     read_parts,
-    row_counts,
     row_counts_metadata,
 )
-from tune_reg.store.rows import from_arrow, to_arrow
-from tune_reg.store.schema import SCHEMA_VERSION, TABLES, EpochRow, FinalRow, RobustnessRow, TableName, TrialRow
+from tune_reg.store.reader import Results
+from tune_reg.store.rows import from_arrow, joined, parameters_of_table, parameters_of_values, to_arrow, with_schema
+from tune_reg.store.schema import (
+    SCHEMA_VERSION,
+    TABLES,
+    EpochRow,
+    FinalRow,
+    ParameterKind,
+    RobustnessRow,
+    TableName,
+    TrialRow,
+)
+from tune_reg.store.table_folder import TableFolder, read_table_folder
 
 
 class Store:
-    """Writes the tables of one results directory. Only one process writes at a time."""
+    """Writes the tables of one results directory. Only one process writes at a time.
 
-    def __init__(self, directory: StoragePath, *, study_hash: str) -> None:
+    ``parameters``: the hyperparameters of all methods of the study, so that every part of a table has the same
+    columns; parts that were written before the study had them are written anew. ``StoreError``, in one line, names a
+    file in the folder of a table that no run of the study wrote.
+    """
+
+    def __init__(
+        self, directory: StoragePath, *, study_hash: str, parameters: Mapping[str, ParameterKind] | None = None
+    ) -> None:
         self.directory = directory
         self._metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": study_hash}
-        self._compacted: dict[str, dict[str, StoragePath]] = {}
+        earlier = study_hashes(Results(directory).provenance())
+        self._hashes = earlier | {study_hash} if earlier else earlier
+        self._parameters: dict[TableName, dict[str, ParameterKind]] = {}
+        self._own: dict[TableName, set[str]] = {}  # the keys of the parts that have a file of their own
+        self._compacted: dict[TableName, dict[str, StoragePath]] = {}
         for table in TABLES:
             folder = self._folder(table)
             folder.mkdir(parents=True, exist_ok=True)
-            self._compacted[table] = {
-                key: path for path in compacted_files(folder) for key in row_counts(read_part(path))
-            }
-            for key in self.uncompacted_keys(table) & set(self._compacted[table]):
-                # Compacted, but the process was killed before it removed the part's own file.
-                self._path(table, key).unlink(missing_ok=True)
+            self._parameters[table] = dict(parameters or {})
+            self._bring_up_to_date(table)
 
     @overload
     def write(self, table: Literal["trials"], key: str, rows: Sequence[TrialRow], **metadata: str) -> None: ...
@@ -55,37 +73,45 @@ class Store:
         Columns that a row does not give are null; ``KeyError`` for a column that the table lacks. ``metadata`` is
         kept with the part.
         """
+        if key.startswith(("_", ".")) or is_compacted_name(f"{key}.parquet"):
+            raise ValueError(f"a part cannot be named {key!r}: readers of Parquet take it for something else")
+        parameters = joined(self._parameters[table], parameters_of_values(row.get("params") or {} for row in rows))
         kept = {f"tune_reg.{name}": value for name, value in metadata.items()}
-        self._write_file(self._path(table, key), to_arrow(table, rows, {**self._metadata, **kept}))
+        part = to_arrow(table, rows, parameters, {**self._metadata, **kept, KEY.decode(): key})
+        if parameters != self._parameters[table]:
+            # A space that is a function can return a name that it returned in no try.
+            self._parameters[table] = parameters
+            self._bring_up_to_date(table)
+        self._write_file(self._path(table, key), part)
+        self._own[table].add(key)
 
     def compact(self, table: TableName, keys: Collection[str]) -> None:
         """Put the parts ``keys`` of a table together in one file; to read thousands of small files takes long.
 
         A compacted part is read as before, but can neither be written nor dropped any more.
         """
-        own_files = sorted(self.uncompacted_keys(table) & set(keys))
+        own_files = sorted(self._own[table] & set(keys))
         parts = dict(zip(own_files, read_parts([self._path(table, key) for key in own_files]), strict=True))
         if not parts:
             return
-        joined = concatenated(list(parts.values()))
-        folder = self._folder(table)
-        path = folder / f"{COMPACTED_PREFIX}{len(compacted_files(folder)) + 1:05d}.parquet"
-        self._write_file(path, joined.replace_schema_metadata({**self._metadata, **row_counts_metadata(parts)}))
+        metadata = {**self._metadata, **row_counts_metadata(parts)}
+        path = self._write_compacted(table, concatenated(list(parts.values())).replace_schema_metadata(metadata))
         for key in parts:
             self._path(table, key).unlink()
+            self._own[table].remove(key)
             self._compacted[table][key] = path
 
     def has(self, table: TableName, key: str) -> bool:
         """Whether the part ``key`` of ``table`` is stored."""
-        return key in self._compacted[table] or self._path(table, key).exists()
+        return key in self._compacted[table] or key in self._own[table]
 
     def keys(self, table: TableName) -> set[str]:
         """The keys of the parts of ``table``."""
-        return set(self._compacted[table]) | self.uncompacted_keys(table)
+        return set(self._compacted[table]) | self._own[table]
 
     def uncompacted_keys(self, table: TableName) -> set[str]:
         """The keys of the parts of ``table`` that have a file of their own."""
-        return {path.stem for path in self._folder(table).glob("*.parquet") if not is_compacted(path)}
+        return set(self._own[table])
 
     @overload
     def rows(self, table: Literal["trials"], key: str) -> list[TrialRow]: ...
@@ -98,7 +124,9 @@ class Store:
     def rows(self, table: TableName, key: str) -> Any:
         """The rows of the part ``key`` of ``table``, as they were given to ``write``."""
         compacted = self._compacted[table].get(key)
-        return from_arrow(table, read_part(self._path(table, key)) if compacted is None else part_of(compacted, key))
+        return from_arrow(
+            table, read_part(self._path(table, key)) if compacted is None else parts_of(read_part(compacted))[key]
+        )
 
     def metadata(self, table: TableName, key: str, name: str) -> str | None:
         """What ``write`` was given as ``metadata`` under ``name`` for the part ``key``, or None."""
@@ -108,6 +136,49 @@ class Store:
     def drop(self, table: TableName, key: str) -> None:
         """Remove the part ``key`` of ``table``, if it is stored."""
         self._path(table, key).unlink(missing_ok=True)
+        self._own[table].discard(key)
+
+    def _bring_up_to_date(self, table: TableName) -> None:
+        """Give every stored part of ``table`` the columns of the study and the names of this release.
+
+        Each file is whole before and after, so that a process that is killed here loses nothing.
+        """
+        folder = read_table_folder(self._folder(table), table, self._hashes)
+        stored = [parameters_of_table(file.rows) for file in folder.files]
+        parameters = self._parameters[table] = joined(self._parameters[table], *stored)
+        self._own[table] = set()
+        self._compacted[table] = {}
+        for file in folder.files:
+            rows = with_schema(table, file.rows, parameters)
+            path = file.path
+            if is_compacted_name_of_0_1(path.name):
+                path = self._write_compacted(table, rows)
+                file.path.unlink()
+            elif file.compacted:
+                if rows.schema != file.rows.schema:
+                    self._write_file(path, rows)
+            else:
+                (key,) = file.parts
+                rows = rows.replace_schema_metadata({**rows.schema.metadata, KEY: key.encode()})
+                if not rows.schema.equals(file.rows.schema, check_metadata=True):
+                    self._write_file(path, rows)
+                self._own[table].add(key)
+            if file.compacted:
+                self._compacted[table] |= dict.fromkeys(file.parts, path)
+        self._remove_what_a_kill_left(table, folder)
+
+    def _remove_what_a_kill_left(self, table: TableName, folder: TableFolder) -> None:
+        """Remove files whose parts a compacted file holds as well; copies that others made are theirs to remove."""
+        for entry in folder.left_out:
+            compacted = entry.path.stem in self._compacted[table]
+            if compacted or is_compacted_name_of_0_1(entry.path.name):
+                entry.path.unlink(missing_ok=True)
+
+    def _write_compacted(self, table: TableName, rows: pa.Table) -> StoragePath:
+        folder = self._folder(table)
+        path = folder / next_compacted_name(other.name for other in folder.glob("*.parquet"))
+        self._write_file(path, rows)
+        return path
 
     def _folder(self, table: TableName) -> StoragePath:
         return self.directory / "tables" / table

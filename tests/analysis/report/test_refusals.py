@@ -24,6 +24,7 @@ def test_broken_study_and_provenance_are_one_line(tmp_path, lab):
     directory = lab.write_study(tmp_path, lab.parts_of([lab.baseline]))
     (directory / "provenance.json").write_text("{")
     assert "provenance.json cannot be read" in refused(directory)
+    (directory / "provenance.json").unlink()
     (directory / "study.toml").write_text("name = ")
     assert "study.toml cannot be read" in refused(directory)
 

@@ -24,7 +24,7 @@ def write_parts(
     write_atomic(directory / "study.toml", tomli_w.dumps(study).encode())
     if provenance is not None:
         write_atomic(directory / "provenance.json", json.dumps(provenance).encode())
-    store = Store(directory, study_hash="0123abcd")
+    store = Store(directory, study_hash=(provenance or {}).get("study_hash", "0123abcd"))
     for table, key, rows in merged(parts) if merge else parts:
         store.write(table, key, rows)
     return directory
