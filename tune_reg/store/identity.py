@@ -60,7 +60,7 @@ def run_identities(table: TableName, parts: Mapping[str, pa.Table]) -> list[RunI
         if part.num_rows
     ]
     rows = iter(pa.concat_tables(heads, promote_options="default").to_pylist() if heads else [])
-    found: list[RunIdentity | None] = []
+    identities: list[RunIdentity | None] = []
     for key, part in parts.items():
         row = next(rows) if part.num_rows else {}
         identity = tuple(row.get(name) for name in names)
@@ -68,8 +68,8 @@ def run_identities(table: TableName, parts: Mapping[str, pa.Table]) -> list[RunI
             trial = _TRIAL.search(key)
             identity += (trial and trial[1],)
         tells = row.get("regularizer") is not None and (row.get("trial") is not None or table == "robustness")
-        found.append(identity if tells else None)
-    return found
+        identities.append(identity if tells else None)
+    return identities
 
 
 def may_be_key(table: TableName, name: str, part: pa.Table) -> bool:
@@ -86,6 +86,6 @@ def may_be_key(table: TableName, name: str, part: pa.Table) -> bool:
         pattern = tail + (r"(-seed-\d+)?" if table == "epochs" else "")
     else:
         searched = row["search_fraction"]
-        known = per_class is None and searched is not None
-        pattern = f"-from-{re.escape(f'{searched:.12g}') if known else '.+'}{tail}-seed-{row['seed']}"
+        as_fraction = per_class is None and searched is not None
+        pattern = f"-from-{re.escape(f'{searched:.12g}') if as_fraction else '.+'}{tail}-seed-{row['seed']}"
     return re.fullmatch(re.escape(str(row["regularizer"])) + pattern, name) is not None

@@ -130,8 +130,8 @@ def _refuse_strangers(path: StoragePath, table: TableName, rows: pa.Table, hashe
         if index < 0 and field.name in ADDED_LATER:
             continue
         if index < 0 or rows.schema.field(index).type != field.type:
-            found = "missing" if index < 0 else f"{rows.schema.field(index).type} and not {field.type}"
-            raise StoreError(f"{path} does not fit table {table} (its column {field.name} is {found}); move it away")
+            state = "missing" if index < 0 else f"{rows.schema.field(index).type} and not {field.type}"
+            raise StoreError(f"{path} does not fit table {table} (its column {field.name} is {state}); move it away")
     if is_compacted_name(path.name) and row_counts(rows) is None:
         raise StoreError(f"{path} does not say which runs it holds; bring it back from a copy, or move it away")
     if hashes and (study := metadata_text(rows, STUDY)) not in hashes:
@@ -169,8 +169,8 @@ def _reason_to_leave_out(
         parts = {key: file.rows}
     for key, rows in parts.items():
         if key not in stored:
-            known = "" if file.compacted else f" as {key}.parquet"
-            raise StoreError(f"{file.path} holds the run {key}, but not under its name; name it{known} or move it away")
+            proper = "" if file.compacted else f" as {key}.parquet"
+            raise StoreError(f"{file.path} holds the run {key}, but not under its name; name it{proper} or move it away")
         if not _same(table, rows, stored[key].parts[key]):
             raise _conflict(file.path, key, stored[key].path)
     return f"is a copy of {stored[next(iter(parts))].path.name}" if parts else "holds no runs"
@@ -180,16 +180,16 @@ def _refuse_same_runs(table: TableName, files: list[PartFile]) -> dict[RunIdenti
     """The key of every run that is stored; ``StoreError`` where two parts hold the same run."""
     file_of = {key: file for file in files for key in file.parts}
     identities = run_identities(table, {key: file.parts[key] for key, file in file_of.items()})
-    found: dict[RunIdentity, tuple[str, PartFile]] = {}
+    holders: dict[RunIdentity, tuple[str, PartFile]] = {}
     for (key, file), run in zip(file_of.items(), identities, strict=True):
         if run is None:
             continue
-        if run in found:
-            other_key, other = found[run]
+        if run in holders:
+            other_key, other = holders[run]
             where = f"{other.path.name}, as {other_key}" if other.compacted else other.path.name
             raise StoreError(f"{file.path} holds as {key} the run that is in {where}; move one of them away")
-        found[run] = (key, file)
-    return {run: key for run, (key, _) in found.items()}
+        holders[run] = (key, file)
+    return {run: key for run, (key, _) in holders.items()}
 
 
 def _same(table: TableName, rows: pa.Table, others: pa.Table) -> bool:

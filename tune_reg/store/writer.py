@@ -51,7 +51,7 @@ class Store:
         earlier = study_hashes(Results(directory).provenance())
         self._hashes = earlier | {study_hash} if earlier else earlier
         self._parameters: dict[TableName, dict[str, ParameterKind]] = {}
-        self._own: dict[TableName, set[str]] = {}  # the keys of the parts that have a file of their own
+        self._separate: dict[TableName, set[str]] = {}  # the keys of the parts that have a file of their own
         self._compacted: dict[TableName, dict[str, StoragePath]] = {}
         for table in TABLES:
             folder = self._folder(table)
@@ -83,35 +83,35 @@ class Store:
             self._parameters[table] = parameters
             self._bring_up_to_date(table)
         self._write_file(self._path(table, key), part)
-        self._own[table].add(key)
+        self._separate[table].add(key)
 
     def compact(self, table: TableName, keys: Collection[str]) -> None:
         """Put the parts ``keys`` of a table together in one file; to read thousands of small files takes long.
 
         A compacted part is read as before, but can neither be written nor dropped any more.
         """
-        own_files = sorted(self._own[table] & set(keys))
-        parts = dict(zip(own_files, read_parts([self._path(table, key) for key in own_files]), strict=True))
+        separate = sorted(self._separate[table] & set(keys))
+        parts = dict(zip(separate, read_parts([self._path(table, key) for key in separate]), strict=True))
         if not parts:
             return
         metadata = {**self._metadata, **row_counts_metadata(parts)}
         path = self._write_compacted(table, concatenated(list(parts.values())).replace_schema_metadata(metadata))
         for key in parts:
             self._path(table, key).unlink()
-            self._own[table].remove(key)
+            self._separate[table].remove(key)
             self._compacted[table][key] = path
 
     def has(self, table: TableName, key: str) -> bool:
         """Whether the part ``key`` of ``table`` is stored."""
-        return key in self._compacted[table] or key in self._own[table]
+        return key in self._compacted[table] or key in self._separate[table]
 
     def keys(self, table: TableName) -> set[str]:
         """The keys of the parts of ``table``."""
-        return set(self._compacted[table]) | self._own[table]
+        return set(self._compacted[table]) | self._separate[table]
 
     def uncompacted_keys(self, table: TableName) -> set[str]:
         """The keys of the parts of ``table`` that have a file of their own."""
-        return set(self._own[table])
+        return set(self._separate[table])
 
     @overload
     def rows(self, table: Literal["trials"], key: str) -> list[TrialRow]: ...
@@ -136,7 +136,7 @@ class Store:
     def drop(self, table: TableName, key: str) -> None:
         """Remove the part ``key`` of ``table``, if it is stored."""
         self._path(table, key).unlink(missing_ok=True)
-        self._own[table].discard(key)
+        self._separate[table].discard(key)
 
     def _bring_up_to_date(self, table: TableName) -> None:
         """Give every stored part of ``table`` the columns of the study and the names of this release.
@@ -146,7 +146,7 @@ class Store:
         folder = read_table_folder(self._folder(table), table, self._hashes)
         stored = [parameters_of_table(file.rows) for file in folder.files]
         parameters = self._parameters[table] = joined(self._parameters[table], *stored)
-        self._own[table] = set()
+        self._separate[table] = set()
         self._compacted[table] = {}
         for file in folder.files:
             rows = with_schema(table, file.rows, parameters)
@@ -162,7 +162,7 @@ class Store:
                 rows = rows.replace_schema_metadata({**rows.schema.metadata, KEY: key.encode()})
                 if not rows.schema.equals(file.rows.schema, check_metadata=True):
                     self._write_file(path, rows)
-                self._own[table].add(key)
+                self._separate[table].add(key)
             if file.compacted:
                 self._compacted[table] |= dict.fromkeys(file.parts, path)
         self._remove_what_a_kill_left(table, folder)
