@@ -169,8 +169,8 @@ def _reason_to_leave_out(
         parts = {key: file.rows}
     for key, rows in parts.items():
         if key not in stored:
-            proper = "" if file.compacted else f" as {key}.parquet"
-            raise StoreError(f"{file.path} holds the run {key}, but not under its name; name it{proper} or move it away")
+            name = "name it" if file.compacted else f"name it as {key}.parquet"
+            raise StoreError(f"{file.path} holds the run {key}, but not under its name; {name} or move it away")
         if not _same(table, rows, stored[key].parts[key]):
             raise _conflict(file.path, key, stored[key].path)
     return f"is a copy of {stored[next(iter(parts))].path.name}" if parts else "holds no runs"
