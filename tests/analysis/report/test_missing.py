@@ -50,3 +50,14 @@ def test_the_whole_set_is_not_missed_where_images_of_each_class_were_asked_for(t
     assert not any(
         "on 100 %" in line for line in lacking(tmp_path, lab, study={"images_per_class": [50], "fractions": [1.0]})
     )
+
+
+def test_a_copy_that_is_left_out_is_named_and_changes_no_number(tmp_path, lab):
+    directory = lab.write_study(tmp_path / "DIR", lab.parts_of())
+    before = analysis.result_rows(load(directory)), analysis.missing(load(directory))
+    part = min((directory / "tables" / "final").glob("*.parquet"))
+    (directory / "tables" / "final" / f"{part.stem} (1).parquet").write_bytes(part.read_bytes())
+    assert analysis.result_rows(load(directory)) == before[0]
+    sentence = f"tables/final/{part.stem} (1).parquet is a copy of {part.name}, and is not counted."
+    assert analysis.missing(load(directory)) == (*before[1], sentence)
+    assert sentence in analysis.report(directory).with_name("report.md").read_text(encoding="utf-8")
