@@ -41,7 +41,7 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     if version:
-        console.print(__version__, highlight=False)
+        console.print(__version__)
         raise typer.Exit
 
 

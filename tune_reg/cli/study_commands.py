@@ -79,7 +79,7 @@ def report(
     results = load(directory)
     print_results(analysis.result_rows(results))
     page = analysis.report(directory)
-    console.print(f"report: {page}", soft_wrap=True, highlight=False)
+    console.print(f"report: {page}", soft_wrap=True)
 
 
 def compare(
@@ -90,7 +90,7 @@ def compare(
     import analysis
 
     page = analysis.compare(directories, out)
-    console.print(f"comparison: {page}", soft_wrap=True, highlight=False)
+    console.print(f"comparison: {page}", soft_wrap=True)
 
 
 def check(
@@ -103,18 +103,18 @@ def check(
     load_plugins(plugin)
     declared = Study.from_toml(study)
     _print_plan(make_plan(declared))
-    console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True, highlight=False)
+    console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True)
 
 
 def _print_plan(plan: StudyPlan) -> None:
     """Print what the study will cost, and say so where lanes are asked for and nothing can be one."""
-    from tune_reg.cli.tables import plan_table
+    from tune_reg.cli.tables import print_plan
 
-    console.print(plan_table(plan))
+    print_plan(plan)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes
     from tune_reg.execution.lane_keys import lanes_note
 
     note = lanes_note(plan)
     if note is not None:
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
+        console.print(note, soft_wrap=True)

@@ -22,6 +22,7 @@ from tune_reg.errors import StudyError, TuneRegError
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
+from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
 from tune_reg.study.error_lines import error_lines
 from tune_reg.study.method import Method, method
@@ -185,9 +186,9 @@ class Study(Table):
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
         """Read a study file. ``StudyError`` names the file, the key or line, the rule and the value."""
-        path = Path(path)
+        path = expanded(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a byte order mark
         except (OSError, UnicodeDecodeError) as error:
             raise StudyError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
         try:
