@@ -73,7 +73,8 @@ def serve() -> None:
 
 
 def _process() -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # A notebook names a backend of its own.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "agg"}
     # -P: no working folder in front, where a user's analysis.py or queue.py may lie.
     command = [sys.executable, "-P", "-c", _SERVE]
     # In a session of its own Ctrl-C does not reach it, not even while it starts; the caller then closes the pipe.

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune_reg.cli.options import DataRoot, Plugins, console, load_plugins
+from tune_reg.errors import TuneRegError
 
 
 def list_(
@@ -24,6 +25,8 @@ def list_(
     from tune_reg.models import MODELS
     from tune_reg.regularizers import regularizers
 
+    if cite and what != "regularizers":
+        raise TuneRegError(f"--cite: means nothing with {what}; drop it")
     load_plugins(plugin)
     if what == "models":
         print_pairs(MODELS)

@@ -41,9 +41,12 @@ def run(
     """
     from tune_reg.backends.ray.launch import run_study
     from tune_reg.cli.progress_display import live_progress
+    from tune_reg.errors import StudyError
     from tune_reg.store import load
     from tune_reg.study import Study, make_plan
 
+    if prior is not None and only is not None:
+        raise StudyError("--prior: means nothing with --only robustness, which searches nothing; drop it")
     load_plugins(plugin)
     declared = Study.from_toml(study)
     if prior is not None:
