@@ -1,6 +1,7 @@
 """The command on a machine as it is: closed or full streams, encodings without letters, odd settings."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,21 @@ def test_whatever_a_start_of_ray_raises_is_one_line(monkeypatch, error):
     assert "http_proxy" in text
     assert "secret" not in text
     assert "\n" not in text
+
+
+def test_ctrl_c_while_ray_stops_is_ignored(monkeypatch):
+    import ray
+
+    def shutdown() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        stopped.append(True)
+
+    stopped: list[bool] = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    monkeypatch.setattr(ray, "shutdown", shutdown)
+    before = signal.getsignal(signal.SIGINT)
+    with connection.ray_running(None):
+        pass
+    assert stopped == [True]
+    assert signal.getsignal(signal.SIGINT) == before

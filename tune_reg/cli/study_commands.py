@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shlex
 import signal
 import sys
@@ -63,6 +64,8 @@ def run(
             watch=lambda controller: live_progress(controller.progress, console),
         )
     except KeyboardInterrupt as interrupt:
+        # Pressed once more while Python ends, it would print a trace.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
         # As a shell has it: 130 after Ctrl-C, 143 after SIGTERM.
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None

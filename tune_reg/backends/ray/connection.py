@@ -61,7 +61,8 @@ def ray_running(address: str | None) -> Iterator[None]:
         try:
             yield
         finally:
-            ray.shutdown()
+            with _ctrl_c_ignored():  # by someone who pressed it twice: Ray's processes would stay
+                ray.shutdown()
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
 
@@ -92,6 +93,18 @@ def _why_not(address: str | None, error: Exception, given: Sequence[str]) -> str
         return f"--address {address}: cannot be used ({reason})"
     settings = f"; look at {', '.join(given)} in the environment" if given else ""
     return f"Ray cannot be started on this machine ({reason}){settings}; `tune-reg doctor` tries it alone"
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
