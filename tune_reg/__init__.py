@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final
 
+from tune_reg import own_packages
 from tune_reg.version import __version__
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ _MODULES: Final = {
     "schedules": "tune_reg.schedules",
     "trainable_for": "tune_reg.backends.ray.trainables",
 }
+
+# Every part of this package imports search_spaces, and a user's file may have that name.
+own_packages.claim("search_spaces")
 
 if not TYPE_CHECKING:
 

@@ -19,7 +19,11 @@ from typing import Any, Final, TypeVar
 T = TypeVar("T")
 
 _MOST: Final = 4  # each holds a matplotlib of its own
-_SERVE: Final = "from analysis.exports.processes import serve; serve()"
+#: ``tune_reg`` finds ``analysis`` beside itself, whatever else on the path is called so.
+_SERVE: Final = (
+    "from tune_reg import own_packages; own_packages.claim('analysis'); "
+    "from analysis.exports.processes import serve; serve()"
+)
 
 
 def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], processes: int | None = None) -> list[T]:
@@ -69,8 +73,10 @@ def serve() -> None:
 
 
 def _process() -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-c", _SERVE]
+    # A notebook names a backend of its own.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "agg"}
+    # -P: no working folder in front, where a user's analysis.py or queue.py may lie.
+    command = [sys.executable, "-P", "-c", _SERVE]
     # In a session of its own Ctrl-C does not reach it, not even while it starts; the caller then closes the pipe.
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True

@@ -134,5 +134,18 @@ def test_list_cites(tune_reg):
     assert "Adaptive Weight Decay for Deep Neural Networks" in out
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["list", "models", "--cite"], "--cite"),
+        (["run", "STUDY", "--out", "out", "--only", "robustness", "--prior", "out"], "--prior"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(tune_reg, study, words, option):
+    code, _, err = tune_reg(*(study if word == "STUDY" else word for word in words))
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{option}: means nothing with" in err
+
+
 def test_version(tune_reg):
     assert tune_reg("--version")[1] == "0.1.0\n"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from tune_reg.cli.catalog_commands import data_fetch, doctor, list_
 from tune_reg.cli.cluster_commands import fetch, submit
+from tune_reg.cli.environment import take_the_machine_as_it_is
 from tune_reg.cli.options import console
 from tune_reg.cli.study_commands import check, compare, report, run
 from tune_reg.errors import LostClusterError, TuneRegError, UnreachableError
 from tune_reg.version import __version__
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="tune-reg",
@@ -41,15 +46,24 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     if version:
-        console.print(__version__, highlight=False)
+        console.print(__version__)
         raise typer.Exit
 
 
 def main() -> None:
     """Run the command; a user's mistake is one line on standard error and exit code 2, a lost store or cluster 1."""
+    take_the_machine_as_it_is()
     try:
         app()
     except TuneRegError as error:
         for line in str(error).splitlines():
             print(f"tune-reg: {line}", file=sys.stderr)  # noqa: T201 - rich would wrap the line
         sys.exit(1 if isinstance(error, UnreachableError | LostClusterError) else 2)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        where = f"{error.filename}: " if error.filename else "standard output, the results or the temporary folder: "
+        print(f"tune-reg: {where}{error.strerror}; make room and give the command again", file=sys.stderr)  # noqa: T201
+        # What standard output still holds could not be written at the end, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)

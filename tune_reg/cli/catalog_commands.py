@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from tune_reg.cli.options import DataRoot, Plugins, console, load_plugins
+from tune_reg.errors import TuneRegError
 
 
 def list_(
@@ -23,6 +25,8 @@ def list_(
     from tune_reg.models import MODELS
     from tune_reg.regularizers import regularizers
 
+    if cite and what != "regularizers":
+        raise TuneRegError(f"--cite: means nothing with {what}; drop it")
     load_plugins(plugin)
     if what == "models":
         print_pairs(MODELS)
@@ -32,7 +36,7 @@ def list_(
         spaces = {name: kind.space for name, kind in regularizers().items()}
         print_pairs({f"{name}.{key}": str(space[key]) for name, space in spaces.items() for key in space})
     elif cite:
-        console.print("\n\n".join(kind.reference for kind in regularizers().values()), highlight=False, markup=False)
+        console.print("\n\n".join(kind.reference for kind in regularizers().values()))
     else:
         print_pairs({name: kind.formula for name, kind in regularizers().items()})
 
@@ -44,7 +48,7 @@ def doctor() -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     findings = examine()
     for finding in findings:
-        mark = {True: "[green]ok[/]", False: "[red]fails[/]", None: ""}[finding.ok]
+        mark = {True: Text("ok", style="green"), False: Text("fails", style="red"), None: Text()}[finding.ok]
         table.add_row(finding.what, mark, finding.detail)
     console.print(table)
     if any(finding.ok is False for finding in findings):
@@ -61,4 +65,4 @@ def data_fetch(
     loaded = load(name, data)
     origin = "your own" if ":" in name else at_hand(name, data)
     counts = f"{len(loaded.train_labels):,} + {len(loaded.test_labels):,} images"
-    console.print(f"{name}: {counts}, whole; {origin}; md5 {loaded.md5}", soft_wrap=True, highlight=False)
+    console.print(f"{name}: {counts}, whole; {origin}; md5 {loaded.md5}", soft_wrap=True)

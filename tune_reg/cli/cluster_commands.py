@@ -116,10 +116,10 @@ def fetch(
     from tune_reg.cluster.folders import ObjectStoreFolder
     from tune_reg.cluster.ray_folder import folder_on
     from tune_reg.errors import ClusterError
-    from tune_reg.storage.paths import to_path
+    from tune_reg.storage.paths import expanded, to_path
     from tune_reg.storage.remote_path import RemotePath
 
-    path = to_path(directory)
+    path, out = to_path(directory), expanded(out)
     if isinstance(path, RemotePath):
         if address is not None:
             raise ClusterError(f"--address: means nothing with {path}, which is read from here; drop it")
@@ -130,7 +130,7 @@ def fetch(
         with folder_on(address, directory) as folder:
             entries = copy(folder, out)
     size = sum(entry.size for entry in entries) / 1e6
-    console.print(f"{out}: {len(entries)} files, {size:.1f} MB, as they are there", soft_wrap=True, highlight=False)
+    console.print(f"{out}: {len(entries)} files, {size:.1f} MB, as they are there", soft_wrap=True)
 
 
 #: Where a keyword is not its option.
@@ -152,17 +152,17 @@ def _send(submission: Submission, address: str, *, wait: bool, follow: bool) -> 
     client = jobs.connect(address)
     job = jobs.submit(client, submission)
     what = "sent" if job.new else f"was sent before, {job.status.lower()}"
-    console.print(f"{job.name}: {what}; results in {submission.out} there", soft_wrap=True, highlight=False)
+    console.print(f"{job.name}: {what}; results in {submission.out} there", soft_wrap=True)
     if not (wait or follow):
         return
     try:
         status = _followed(client, job.name, submission) if follow else jobs.wait(client, job.name)
     except KeyboardInterrupt:
         command = shlex.join(["tune-reg", *sys.argv[1:]])
-        console.print(f"{job.name} goes on by itself; `{command}` finds it", soft_wrap=True, highlight=False)
+        console.print(f"{job.name} goes on by itself; `{command}` finds it", soft_wrap=True)
         raise typer.Exit(128 + signal.SIGINT) from None
     reason = "" if status == "SUCCEEDED" else f"; {jobs.end_message(client, job.name)}"
-    console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{job.name}: {status.lower()}{reason}", soft_wrap=True)
     if status != "SUCCEEDED":
         raise typer.Exit(1)
 
@@ -190,6 +190,6 @@ def _followed(client: Any, name: str, submission: Submission) -> str:
             if progress is not None:
                 show(progress)
             elif text := log.new():
-                console.print(text, end="", soft_wrap=True, highlight=False, markup=False)
+                console.print(text, end="", soft_wrap=True)
 
         return jobs.wait(client, name, on_poll=look)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shlex
 import signal
 import sys
@@ -41,9 +42,12 @@ def run(
     """
     from tune_reg.backends.ray.launch import run_study
     from tune_reg.cli.progress_display import live_progress
+    from tune_reg.errors import StudyError
     from tune_reg.store import load
     from tune_reg.study import Study, make_plan
 
+    if prior is not None and only is not None:
+        raise StudyError("--prior: means nothing with --only robustness, which searches nothing; drop it")
     load_plugins(plugin)
     declared = Study.from_toml(study)
     if prior is not None:
@@ -60,6 +64,8 @@ def run(
             watch=lambda controller: live_progress(controller.progress, console),
         )
     except KeyboardInterrupt as interrupt:
+        # Pressed once more while Python ends, it would print a trace.
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
         # As a shell has it: 130 after Ctrl-C, 143 after SIGTERM.
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
@@ -79,7 +85,7 @@ def report(
     results = load(directory)
     print_results(analysis.result_rows(results))
     page = analysis.report(directory)
-    console.print(f"report: {page}", soft_wrap=True, highlight=False)
+    console.print(f"report: {page}", soft_wrap=True)
 
 
 def compare(
@@ -90,7 +96,7 @@ def compare(
     import analysis
 
     page = analysis.compare(directories, out)
-    console.print(f"comparison: {page}", soft_wrap=True, highlight=False)
+    console.print(f"comparison: {page}", soft_wrap=True)
 
 
 def check(
@@ -103,18 +109,18 @@ def check(
     load_plugins(plugin)
     declared = Study.from_toml(study)
     _print_plan(make_plan(declared))
-    console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True, highlight=False)
+    console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True)
 
 
 def _print_plan(plan: StudyPlan) -> None:
     """Print what the study will cost, and say so where lanes are asked for and nothing can be one."""
-    from tune_reg.cli.tables import plan_table
+    from tune_reg.cli.tables import print_plan
 
-    console.print(plan_table(plan))
+    print_plan(plan)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes
     from tune_reg.execution.lane_keys import lanes_note
 
     note = lanes_note(plan)
     if note is not None:
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
+        console.print(note, soft_wrap=True)

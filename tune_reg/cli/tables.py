@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from analysis import TextRow
     from tune_reg.study import StudyPlan
 
+_WIDEST: Final = 10_000
 
-def plan_table(plan: StudyPlan) -> Table:
-    """What a study will cost: a row for each method, and the total."""
+
+def print_plan(plan: StudyPlan) -> None:
+    """Print what a study will cost: a row for each method, and the total."""
     study = plan.study
     title = f"{study.name}: {study.model} on {study.dataset}; epochs a run: {study.training.epochs}"
     if study.protocol == "paper":
         title += '; protocol "paper": strengths are picked on the TEST set'
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("regularizer", no_wrap=True)
+    console.print(title, style="italic", soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("regularizer", overflow="fold")
     for column in ("trials", "epochs at most", "confirmed runs", "epochs", "images at most"):
         table.add_column(column, justify="right")
     numbers = [
@@ -30,7 +33,7 @@ def plan_table(plan: StudyPlan) -> Table:
     for row, cells in zip(plan.costs, numbers, strict=True):
         table.add_row(row.regularizer, *(f"{cell:,}" for cell in cells))
     table.add_row("total", *(f"{sum(column):,}" for column in zip(*numbers, strict=True)), style="bold")
-    return table
+    _print(table)
 
 
 def print_results(rows: Sequence[TextRow]) -> None:
@@ -42,13 +45,13 @@ def print_results(rows: Sequence[TextRow]) -> None:
         block = [row for row in rows if row.data == data]
         table = Table(title=data, title_justify="left", box=None, pad_edge=False)
         for column in columns:
-            table.add_column(HEADINGS[column], no_wrap=column == "regularizer")
+            table.add_column(HEADINGS[column], overflow="fold")
         for row in block:
             table.add_row(*(getattr(row, column) for column in columns))
-        console.print(table, markup=False)
+        _print(table)
         for row in block:
             notes = f" ({row.notes})" if row.notes else ""
-            console.print(f"  {row.regularizer}: {row.params}{notes}", style="dim", markup=False, highlight=False)
+            console.print(f"  {row.regularizer}: {row.params}{notes}", style="dim", soft_wrap=True)
         console.print()
 
 
@@ -57,4 +60,15 @@ def print_pairs(pairs: Mapping[str, str]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, text in pairs.items():
         table.add_row(name, text)
-    console.print(table, markup=False)
+    console.print(table)
+
+
+def _print(table: Table) -> None:
+    """Print a table: on lines as long as it needs in a file or a pipe, which have no width; folded in a terminal."""
+    width = console.width
+    if not console.is_terminal:
+        console.width = max(width, console.measure(table, options=console.options.update(width=_WIDEST)).maximum)
+    try:
+        console.print(table)
+    finally:
+        console.width = width

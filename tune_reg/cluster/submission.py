@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from tune_reg.errors import ClusterError, StoreError, StudyError
-from tune_reg.storage.paths import as_folder
+from tune_reg.storage.paths import as_folder, expanded
 from tune_reg.study import Study
 
 STUDY_FILE: Final = "study.toml"
@@ -57,7 +57,7 @@ class Submission:
         ``ClusterError`` where two files have one name, or a file cannot be read.
         """
         contents: dict[str, bytes] = {}
-        for path in plugins:
+        for path in map(expanded, plugins):
             if path.name in contents:
                 raise ClusterError(f"--plugin {path}: another plugin is called {path.name}, too; rename one")
             try:

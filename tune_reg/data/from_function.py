@@ -18,7 +18,7 @@ def load_from_function(name: str) -> Dataset:
         made = function()
     except (DataError, StudyError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"{name}: the function raised {type(error).__name__}: {one_line(error)}") from error
     if isinstance(made, Dataset):
         return made

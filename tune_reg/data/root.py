@@ -8,6 +8,8 @@ from typing import Final
 
 import platformdirs
 
+from tune_reg.storage.paths import expanded
+
 VARIABLE: Final = "TUNE_REG_DATA"
 
 
@@ -20,7 +22,7 @@ def given_root(root: Path | str | None) -> Path | None:
     """The folder that the user names: the argument, else the environment's TUNE_REG_DATA, else None."""
     if root is None:
         root = os.environ.get(VARIABLE) or None
-    return None if root is None else Path(root).expanduser().absolute()
+    return None if root is None else expanded(root).absolute()
 
 
 def search_folders(root: Path | None) -> list[Path]:

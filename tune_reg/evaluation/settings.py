@@ -26,6 +26,13 @@ L2 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Strength = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
+#: As many radii or strengths as a figure can show; each costs its share of the test.
+_MOST: Final = 100
+Linfs = Annotated[list[Linf], Field(max_length=_MOST)]
+L2s = Annotated[list[L2], Field(max_length=_MOST)]
+Strengths = Annotated[list[Strength], Field(max_length=_MOST)]
+Shares = Annotated[list[Share], Field(max_length=_MOST)]
+
 #: The keys that hold lists of radii or strengths.
 _STRENGTHS: Final = tuple(test.key for test in (*ATTACKS, *NOISES))
 
@@ -43,26 +50,26 @@ class RobustnessSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     #: Linf radii of the fast gradient sign method.
-    fgsm: list[Linf] = []
+    fgsm: Linfs = []
     #: Linf radii of projected gradient descent.
-    pgd_linf: list[Linf] = []
+    pgd_linf: Linfs = []
     #: L2 radii of projected gradient descent.
-    pgd_l2: list[L2] = []
+    pgd_l2: L2s = []
     #: L2 radii at which the distances found by Carlini and Wagner's attack are read: 1,000 gradient steps an image,
     #: however many radii; PGD takes 40 for each.
-    cw_l2: list[L2] = []
+    cw_l2: L2s = []
     #: L2 radii at which the distances found by DeepFool are read.
-    deepfool_l2: list[L2] = []
+    deepfool_l2: L2s = []
     #: Standard deviations of Gaussian noise.
-    gaussian_noise: list[Strength] = []
+    gaussian_noise: Strengths = []
     #: Half widths of uniform noise.
-    uniform_noise: list[Share] = []
+    uniform_noise: Shares = []
     #: Shares of the values set to 0 or 1.
-    salt_noise: list[Share] = []
+    salt_noise: Shares = []
     #: Names of corruptions, each at severities 1 to 5; ``["all"]`` for all of them.
-    corruptions: list[str] = []
+    corruptions: Annotated[list[str], Field(max_length=_MOST)] = []
     #: Test images; all where there are fewer.
-    images: Annotated[int, Field(ge=1)] = 1000
+    images: Annotated[int, Field(ge=1, le=10**9)] = 1000
 
     @field_validator(*_STRENGTHS)
     @classmethod

@@ -17,7 +17,7 @@ def build_from_function(name: str, channels: int, image_size: tuple[int, int], c
     function = import_function(name, "model")
     try:
         net = function(channels, image_size, classes)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StudyError(f"model {name!r}: the function raised {type(error).__name__}: {one_line(error)}") from error
     if not isinstance(net, nn.Module):
         raise StudyError(f"model {name!r}: the function must return a torch.nn.Module, got a {type(net).__name__}")
@@ -25,7 +25,7 @@ def build_from_function(name: str, channels: int, image_size: tuple[int, int], c
     try:
         with torch.no_grad():
             logits = net(torch.zeros(2, channels, *image_size))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise StudyError(
             f"model {name!r}: the net failed on images [2, {channels}, {image_size[0]}, {image_size[1]}] "
             f"({type(error).__name__}: {one_line(error)})"

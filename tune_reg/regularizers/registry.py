@@ -15,6 +15,8 @@ from typing import Final, TypeVar
 from tune_reg.errors import TuneRegError, did_you_mean, one_line
 from tune_reg.regularizers.base import Regularizer, incomplete
 from tune_reg.regularizers.combination import combine
+from tune_reg.storage.paths import expanded
+from tune_reg.user_function import EndsProgramError, running_users_file
 
 _Class = TypeVar("_Class", bound=type[Regularizer])
 _REGISTERED: Final[dict[str, type[Regularizer]]] = {}
@@ -42,7 +44,7 @@ def register(regularizer: _Class) -> _Class:
 
 def load_plugin(path: Path) -> None:
     """Run a user's Python file, which registers regularizers, once in a process; ``TuneRegError`` where it fails."""
-    path = path.absolute()
+    path = expanded(path).absolute()
     name = f"tune_reg_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return
@@ -52,9 +54,14 @@ def load_plugin(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
+        with running_users_file():
+            spec.loader.exec_module(module)
+    except BaseException as error:
         del sys.modules[name]
+        if isinstance(error, EndsProgramError):
+            raise TuneRegError(f"--plugin {path}: {error}") from None
+        if not isinstance(error, Exception):
+            raise  # Ctrl-C
         raise TuneRegError(f"--plugin {path}: fails when run ({type(error).__name__}: {one_line(error)})") from error
 
 

@@ -38,14 +38,28 @@ def to_path(text: str | StoragePath, *, has_answered: bool = False) -> StoragePa
     if isinstance(text, Path):
         if (match := _SCHEME.match(given)) and match[2]:
             raise StoreError(f"{given}: a URL must be given as text, as a Path loses one of its slashes")
-        return text
+        return expanded(text)
     folder = as_folder(given)
     if folder is not None:
-        return Path(folder)
+        return expanded(folder)
     path = _remote(given, given.partition("://")[0])
     if has_answered:
         path.has_answered()
     return path
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with a leading ``~`` or ``~user`` replaced by the home folder, which a shell leaves as in ``--out=~/x``.
+
+    ``StoreError`` where there is no such home.
+
+    >>> expanded("out/~")
+    PosixPath('out/~')
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise StoreError(f"{path}: this home folder is not known; set HOME, or write the path out") from None
 
 
 def as_folder(text: str) -> str | None:

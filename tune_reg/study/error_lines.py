@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
 from tune_reg.errors import StudyError, did_you_mean
+
+_LONGEST: Final = 80
 
 
 def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -21,12 +23,25 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
             lines.append(f"{key}: unknown key{did_you_mean(str(detail['loc'][-1]), _keys(model, detail['loc'][:-1]))}")
         elif detail["type"] == "missing":
             lines.append(f"{key}: is required")
+        elif detail["type"] == "too_long":
+            most = detail["ctx"]["max_length"]
+            lines.append(f"{key}: must have at most {most} entries, but has {len(detail['input']):,}")
         elif isinstance(cause, ValueError):
             lines.append(f"{key}: {cause}")
         else:
             rule = detail["msg"].removeprefix("Input ").replace("should be", "must be").replace("should", "must")
-            lines.append(f"{key}: {rule[0].lower()}{rule[1:]}, but got {detail['input']!r}")
+            lines.append(f"{key}: {rule[0].lower()}{rule[1:]}, but got {_short(detail['input'])}")
     return lines
+
+
+def _short(value: Any) -> str:
+    """A value as a message shows it: a long one by its beginning.
+
+    >>> _short("digits"), len(_short(list(range(1000))))
+    ("'digits'", 83)
+    """
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _keys(model: Any, table: tuple[int | str, ...]) -> list[str]:

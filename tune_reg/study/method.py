@@ -22,6 +22,8 @@ _REGULARIZER: Final = "regularizer"
 _START: Final = "start"
 #: Names of methods become names of files.
 _NAME: Final = re.compile(r"[^\W_][\w.+ -]{0,79}")
+#: With what is put to it, a file name stays below the 255 bytes that most systems have room for.
+_NAME_BYTES: Final = 160
 _SPACE: Final = "space"
 _PAPER: Final = "paper"
 
@@ -62,8 +64,7 @@ def method(name: str, table: Any) -> Method:
     ``StudyError`` with the key, the rule and the value.
     """
     key = f"regularizers.{name}"
-    if not _NAME.fullmatch(name):
-        raise StudyError(f"{key}: a name has letters, digits, spaces and . + - _ and begins with a letter or digit")
+    _check_name(key, name)
     entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
     if entries is None:
         raise StudyError(f"{key}: a SearchSpace, a table of hyperparameters or a function is wanted, got {table!r}")
@@ -100,6 +101,13 @@ def method(name: str, table: Any) -> Method:
     except SpaceError as error:
         raise StudyError(f"{key}.start: {error}") from None
     return Method(names, space)
+
+
+def _check_name(key: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise StudyError(f"{key}: a name has letters, digits, spaces and . + - _ and begins with a letter or digit")
+    if len(name.encode()) > _NAME_BYTES:
+        raise StudyError(f"{key}: a name has at most {_NAME_BYTES} bytes in UTF-8, but this has {len(name.encode())}")
 
 
 def _of_function(key: str, names: str, kind: type[Regularizer], entries: Any, start: Any) -> SearchSpace:

@@ -10,11 +10,21 @@ from search_spaces import Choice, Domain, Float, SpaceError, entry_from_plain
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import Hyperparameter
 from tune_reg.study.method import check_bounds
+from tune_reg.training.settings import MOST_EPOCHS
 
-PositiveInt = Annotated[int, Field(ge=1)]
+#: Larger numbers are slips of the hand, at which a study would plan for hours or never end.
+MOST_TRIALS: Final = 100_000
+MOST_SIZES: Final = 100
+MOST_SEEDS: Final = 10_000
+MOST_IMAGES: Final = 10**9
+
+PositiveInt = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 SamplerName = Literal["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
 PrunerName = Literal["predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+
+_MOST_LANES: Final = 10_000
+_SMALLEST_SHARE: Final = 0.01
 
 #: The signed-rank test cannot reach p < WILCOXON_P over fewer seeds than WILCOXON_SEEDS, whatever the values.
 WILCOXON_SEEDS: Final = 4
@@ -61,7 +71,7 @@ class SearchSettings(Table):
     """The ``[search]`` table: the budget of each regularizer and how it is spent."""
 
     #: Configurations tried for each regularizer at each searched fraction.
-    trials: Annotated[int, Field(ge=1)] = 16
+    trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 16
     #: Seeds that a configuration is scored on, one after the other, the same for all; the value is the mean. The
     #: pruner stops a configuration after any of them, as it does after an epoch.
     seeds: Annotated[int, Field(ge=1, le=64)] = 1
@@ -74,21 +84,21 @@ class SearchSettings(Table):
     #: the best; "none" trains every trial to the end.
     pruner: PrunerName = "predicted"
     #: At each rung one trial in so many goes on.
-    reduction_factor: Annotated[int, Field(ge=2)] = 3
+    reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
     #: The first rung.
-    min_epochs: Annotated[int, Field(ge=1)] = 1
+    min_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 1
     #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
     #: one; 0 is never.
-    patience: Annotated[int, Field(ge=0)] = 0
+    patience: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 0
     #: Looked for beside validation accuracy. The winner is then the best in it among the trials within one standard
     #: error of the highest accuracy.
     second_objective: SecondObjective | None = None
     #: A range that is searched beside every strength; without it ``training.learning_rate`` holds.
     learning_rate: Any = None
     #: Fractions at which strengths are searched; the largest of the study's alone where not given.
-    fractions: list[Fraction] = []
+    fractions: Annotated[list[Fraction], Field(max_length=MOST_SIZES)] = []
     #: Images of each class at which strengths are searched, where the study gives ``images_per_class``.
-    images_per_class: list[PositiveInt] = []
+    images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []
 
     @field_validator("fractions", "images_per_class")
     @classmethod
@@ -137,39 +147,46 @@ class ConfirmSettings(Table):
     """The ``[confirm]`` table: how the winners are trained anew."""
 
     #: Fresh seeds for each winner, the same for all regularizers.
-    seeds: Annotated[int, Field(ge=1)] = 5
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 5
 
 
 class ResourceSettings(Table):
     """The ``[resources]`` table: what one trial gets. It does not change results and is not hashed."""
 
-    cpus: Annotated[int, Field(ge=1)] = 1
+    cpus: Annotated[int, Field(ge=1, le=10_000)] = 1
     #: A share of one GPU, or whole ones.
-    gpus: Annotated[float, Field(ge=0)] = 0.0
+    gpus: Annotated[float, Field(ge=0, le=1000)] = 0.0
     #: The kind of GPU, as Ray names it: "A100", "H100", "T4"; any where empty.
     accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
-    memory_gb: Annotated[float, Field(ge=0)] = 0.0
+    memory_gb: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
     #: is 1 on a CPU and what pays on a GPU.
     lanes: int | Literal["auto"] = 1
     #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed. Where several train
     #: side by side, they have so many times as long.
-    epoch_timeout_s: Annotated[float, Field(gt=0)] = 3600.0
+    epoch_timeout_s: Annotated[float, Field(gt=0, le=1e8)] = 3600.0
     #: A run that failed goes on from its newest checkpoint, so many times.
-    max_failures: Annotated[int, Field(ge=0)] = 3
+    max_failures: Annotated[int, Field(ge=0, le=1000)] = 3
 
     @field_validator("lanes", mode="before")
     @classmethod
     def _a_number_of_lanes(cls, value: Any) -> Any:
         if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise ValueError(f'must be a whole number of at least 1, or "auto", but got {value!r}')
+        if value != "auto" and value > _MOST_LANES:
+            raise ValueError(f'must be <= {_MOST_LANES}, or "auto", but got {value!r}')
         return value
 
     @model_validator(mode="after")
     def _can_be_had(self) -> Self:
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise StudyError(f"resources.gpus: must be a share below 1 or a whole number, but got {self.gpus:g}")
+        if 0 < self.gpus < _SMALLEST_SHARE:
+            raise StudyError(
+                f"resources.gpus: must be 0 or at least {_SMALLEST_SHARE}, so many trials share one GPU, "
+                f"but got {self.gpus:g}"
+            )
         if self.accelerator_type and not self.gpus:
             raise StudyError(
                 f"resources.accelerator_type: {self.accelerator_type!r} is a kind of GPU, but resources.gpus is 0; "

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -22,10 +23,12 @@ from tune_reg.errors import StudyError, TuneRegError
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
+from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
 from tune_reg.study.error_lines import error_lines
 from tune_reg.study.method import Method, method
 from tune_reg.study.settings import (
+    MOST_SIZES,
     ConfirmSettings,
     Fraction,
     PositiveInt,
@@ -37,6 +40,38 @@ from tune_reg.study.settings import (
 from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 
+_MOST_CONFIRMED: Final = 200_000
+#: Of any list, and of any number: beyond them a study would be read for minutes, or arithmetic fails.
+_LONGEST: Final = 1000
+_LARGEST: Final = 2**63
+
+
+def _refuse_beyond_reason(key: str, value: Any) -> None:
+    """``StudyError`` with the key of a list or a number that no study can mean."""
+    if isinstance(value, Mapping):
+        for name, entry in value.items():
+            _refuse_beyond_reason(f"{key}.{name}" if key else str(name), entry)
+    elif isinstance(value, list | tuple | Choice):
+        entries = value.values if isinstance(value, Choice) else value
+        if len(entries) > _LONGEST:
+            raise StudyError(f"{key}: must have at most {_LONGEST} entries, but has {len(entries):,}")
+        for entry in entries:
+            _refuse_beyond_reason(key, entry)
+    elif isinstance(value, int) and abs(value) >= _LARGEST:
+        raise StudyError(f"{key}: must be a number below 2^63, but is about 2^{value.bit_length()}")
+
+
+def _refuse_names_of_one_file(names: Iterable[Any]) -> None:
+    """``ValueError`` where two names would be one file on systems that do not tell capitals or accents."""
+    seen: dict[str, str] = {}
+    for name in map(str, names):
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise ValueError(
+                f"{other!r} and {name!r} differ in capitals or accents alone, and some systems write both into "
+                "the same files; rename one"
+            )
+
 
 class Study(Table):
     """The declared study, without the means to run it: ``tune_reg.Study`` adds these, and describes every key."""
@@ -47,9 +82,9 @@ class Study(Table):
     regularizers: dict[str, Method]
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
-    fractions: Annotated[list[Fraction], Field(min_length=1)] = [1.0]  # noqa: RUF012 - pydantic copies defaults
+    fractions: Annotated[list[Fraction], Field(min_length=1, max_length=MOST_SIZES)] = [1.0]  # noqa: RUF012 - pydantic copies defaults
     #: In place of fractions: so many training images of each class.
-    images_per_class: list[PositiveInt] = []  # noqa: RUF012
+    images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     protocol: Protocol = "validation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     training: TrainingSettings = TrainingSettings()
@@ -59,6 +94,7 @@ class Study(Table):
     resources: ResourceSettings = ResourceSettings()
 
     def __init__(self, **keys: Any) -> None:
+        _refuse_beyond_reason("", keys)
         try:
             super().__init__(**keys)
         except ValidationError as error:
@@ -75,6 +111,9 @@ class Study(Table):
         if not isinstance(value, Mapping) or not value:
             rule = "a list of names or a table of spaces is wanted, with at least one regularizer"
             raise ValueError(f"{rule}, but got {value!r}")
+        if len(value) > _LONGEST:
+            raise ValueError(f"at most {_LONGEST} can be compared in one study, but got {len(value):,}")
+        _refuse_names_of_one_file(value)
         return {
             str(name): table if isinstance(table, Method) else method(str(name), table) for name, table in value.items()
         }
@@ -111,6 +150,7 @@ class Study(Table):
             )
         object.__setattr__(self, "baseline", baseline)
         self._check_sizes()
+        self._check_cost()
         if self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
@@ -157,6 +197,16 @@ class Study(Table):
             raise StudyError(f"search.{key}: each must be one of {key} {all_sizes}, but got {outside}")
         object.__setattr__(self, "search", self.search.model_copy(update={key: searched}))
 
+    def _check_cost(self) -> None:
+        """Refuse more runs than a plan can list."""
+        sizes = len(self.images_per_class or self.fractions)
+        confirmed = self.confirm.seeds * sizes * len(self.regularizers)
+        if confirmed > _MOST_CONFIRMED:
+            raise StudyError(
+                f"confirm.seeds: {self.confirm.seeds:,} seeds on {sizes} training sets of {len(self.regularizers)} "
+                f"regularizers are {confirmed:,} confirmed runs; at most {_MOST_CONFIRMED:,} are possible: take fewer"
+            )
+
     def _check_grid(self) -> None:
         """Refuse a grid over ranges."""
         for regularizer in self.regularizers:
@@ -185,9 +235,9 @@ class Study(Table):
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
         """Read a study file. ``StudyError`` names the file, the key or line, the rule and the value."""
-        path = Path(path)
+        path = expanded(path)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")  # editors of Windows begin a file with a byte order mark
         except (OSError, UnicodeDecodeError) as error:
             raise StudyError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
         try:
@@ -208,6 +258,11 @@ class Study(Table):
         another data set, model or training set is no hindrance. These starting points come after those that the study
         gives, and count as trials.
         """
+        if self.search.sampler == "grid":
+            raise StudyError(
+                '--prior: with search.sampler "grid", which tries every combination in an order of its own, it '
+                "would mean nothing; drop it, or take another sampler"
+            )
         methods = {}
         for name, declared in self.regularizers.items():
             domains = declared.space.domains

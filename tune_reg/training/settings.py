@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from tune_reg.errors import did_you_mean
 from tune_reg.optimizers import OPTIMIZERS
 from tune_reg.schedules import Schedule, schedule_from_plain, schedule_from_text
+
+#: A schedule is looked at in every epoch before a study starts.
+MOST_EPOCHS: Final = 100_000
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -35,8 +38,8 @@ class TrainingSettings(BaseModel):
     #: The settings of ``OWN`` that may have a schedule, as a factor.
     SCHEDULED: ClassVar = ("batch_size", "learning_rate")
 
-    epochs: Annotated[int, Field(ge=1)] = 10
-    batch_size: Annotated[int, Field(ge=1)] = 128
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 10
+    batch_size: Annotated[int, Field(ge=1, le=10**9)] = 128
     #: A schedule or its name: a factor on the batch size over the epochs; the product is rounded, and at least 1.
     batch_size_schedule: Any = "constant"
     learning_rate: Positive = 0.1

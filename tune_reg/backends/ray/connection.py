@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Final
 
 from tune_reg.errors import ClusterError, one_line
@@ -28,10 +30,18 @@ _ENVIRONMENT: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
 
+#: Where Ray puts its files and sockets, the first that is set.
+_TEMPORARY: Final = ("RAY_TMPDIR", "TMPDIR") if sys.platform == "linux" else ("RAY_TMPDIR",)
+#: A socket's path has 107 bytes, of which Ray takes these for itself.
+_LONGEST_FOLDER: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store")
+#: Settings of the system that a start of Ray can fail by.
+_SUSPECTS: Final = (*_TEMPORARY, "HOME", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+
 
 @contextmanager
 def ray_running(address: str | None) -> Iterator[None]:
     """Ray, started on this machine if it is not running; what was started here is stopped again."""
+    given = sorted(name for name in os.environ if name in _SUSPECTS or name.startswith("RAY_"))
     with ray_settings():
         import ray
 
@@ -40,17 +50,61 @@ def ray_running(address: str | None) -> Iterator[None]:
             return
         local_settings: dict[str, Any] = {} if address else {"include_dashboard": False}
         on_sigterm = signal.getsignal(signal.SIGTERM)
+        if not address:
+            refuse_temporary_folder()
         try:
             with nullcontext() if address else _on_loopback():
                 ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local_settings)
-        except (ConnectionError, ValueError) as error:
-            raise ClusterError(f"--address {address}: cannot be used ({one_line(error)})") from None
+        except Exception as error:  # Ray has many, of the system, of its own and of other packages
+            ray.shutdown()
+            raise ClusterError(_why_not(address, error, given)) from None
         try:
             yield
         finally:
-            ray.shutdown()
+            with _ctrl_c_ignored():  # by someone who pressed it twice: Ray's processes would stay
+                ray.shutdown()
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+
+
+def refuse_temporary_folder() -> None:
+    """``ClusterError`` with the setting where Ray, started here, could not put its files and sockets."""
+    name = next((name for name in _TEMPORARY if os.environ.get(name)), None)
+    if name is None:
+        return
+    folder = os.environ[name]
+    for rule, is_held in (
+        ("must be an absolute path", Path(folder).is_absolute()),
+        ("must have ASCII letters only, as Ray names its files by it", folder.isascii()),
+        (f"must have at most {_LONGEST_FOLDER} letters, as sockets have short names", len(folder) <= _LONGEST_FOLDER),
+        ("must be a folder that can be written", os.access(folder, os.W_OK | os.X_OK) and Path(folder).is_dir()),
+    ):
+        if not is_held:
+            raise ClusterError(f"{name}: {rule}, but is {folder!r}; set it to another folder, as {name}=/tmp")
+
+
+def _why_not(address: str | None, error: Exception, given: Sequence[str]) -> str:
+    """One line about a Ray that cannot be reached or started, with the settings that are likely the reason.
+
+    ``given``: their names alone, as the address of a proxy may hold a password.
+    """
+    reason = f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
+    if address:
+        return f"--address {address}: cannot be used ({reason})"
+    settings = f"; look at {', '.join(given)} in the environment" if given else ""
+    return f"Ray cannot be started on this machine ({reason}){settings}; `tune-reg doctor` tries it alone"
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

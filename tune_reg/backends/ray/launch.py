@@ -27,7 +27,7 @@ from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
 from tune_reg.search.citations import citations as of_search
 from tune_reg.storage.exclusive import exclusive
-from tune_reg.storage.paths import StoragePath, to_path
+from tune_reg.storage.paths import StoragePath, expanded, to_path
 from tune_reg.store import Results
 from tune_reg.study import Study, StudyPlan, make_plan
 
@@ -60,6 +60,7 @@ def run_study(
     directory = to_path(directory)
     if address is not None:
         refuse_unreachable(address)
+    plugins = [expanded(plugin) for plugin in plugins]
     for plugin in plugins:
         load_plugin(plugin)
     plan = make_plan(study)
