@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_reg.errors import StudyError, one_line
+from tune_reg.user_code import raised_at
 
 
 def import_function(name: str, what: str) -> Callable[..., Any]:
@@ -30,7 +31,7 @@ def import_function(name: str, what: str) -> Callable[..., Any]:
             function = getattr(function, part)
     except Exception as error:
         raise StudyError(
-            f"{what} {name!r} cannot be imported ({type(error).__name__}: {one_line(error)}); "
+            f"{what} {name!r} cannot be imported ({type(error).__name__}: {one_line(error)}{raised_at(error)}); "
             "it must be package.module:function, found from this folder or PYTHONPATH"
         ) from error
     if not callable(function):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plugins
+from tune_reg.errors import NothingSucceededError
 
 if TYPE_CHECKING:
     from tune_reg.study import StudyPlan
@@ -59,6 +60,9 @@ def run(
             robustness_only=only is not None,
             watch=lambda controller: live_progress(controller.progress, console),
         )
+    except NothingSucceededError:
+        report(out)
+        raise
     except KeyboardInterrupt as interrupt:
         console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
         # As a shell has it: 130 after Ctrl-C, 143 after SIGTERM.

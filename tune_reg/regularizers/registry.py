@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from tune_reg.errors import TuneRegError, did_you_mean, one_line
 from tune_reg.regularizers.base import Regularizer, incomplete
 from tune_reg.regularizers.combination import combine
+from tune_reg.user_code import raised_at
 
 _Class = TypeVar("_Class", bound=type[Regularizer])
 _REGISTERED: Final[dict[str, type[Regularizer]]] = {}
@@ -55,7 +56,9 @@ def load_plugin(path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise TuneRegError(f"--plugin {path}: fails when run ({type(error).__name__}: {one_line(error)})") from error
+        raise TuneRegError(
+            f"--plugin {path}: fails when run ({type(error).__name__}: {one_line(error)}{raised_at(error)})"
+        ) from error
 
 
 @functools.cache

@@ -20,6 +20,7 @@ from tune_reg.evaluation import citations as of_tests
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys, lanes_of
+from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.provenance import write_provenance
 from tune_reg.execution.results_directory import claim, refuse_another_study
 from tune_reg.optimizers import citations as of_optimizers
@@ -55,7 +56,8 @@ def run_study(
     ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
     ``data_root``: where the data sets lie. ``plugins``: files that register regularizers of one's own, which every
     process that trains must run, too. ``watch``: given the controller of the study, a context that shows its progress.
-    Raises ``TuneRegError`` before any work starts where something is wrong.
+    Raises ``TuneRegError`` before any work starts where something is wrong, and ``NothingSucceededError`` at the end of
+    a study in which no run came to a result.
     """
     directory = to_path(directory)
     if address is not None:
@@ -77,7 +79,10 @@ def run_study(
             lease.call_on_loss(controller.stop)
         if not controller.finished:
             _carry_out(controller, address, watch)
-    return Results(directory)
+    results = Results(directory)
+    if not robustness_only:
+        raise_if_nothing_succeeded(plan, results)
+    return results
 
 
 def _carry_out(controller: StudyController, address: str | None, watch: Watch | None) -> None:
