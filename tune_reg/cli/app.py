@@ -50,7 +50,7 @@ def _version(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line and exit code 2, a lost store or cluster or a study without result 1."""
+    """Run the command; a user's mistake is one line and exit code 2; a lost store or cluster, or no result, 1."""
     try:
         app()
     except TuneRegError as error:
