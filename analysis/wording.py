@@ -38,6 +38,8 @@ def notes(row: ResultRow) -> list[str]:
         remarks.append(f"{count(row.failed, 'run')} failed")
     if not row.runs:
         remarks.append("no confirmed run ended" if row.diverged or row.failed else "no confirmed run")
+        if row.lost:
+            remarks.append(row.lost)
     if row.runs == 1:
         remarks.append("one run, no interval")
     if row.difference is not None and row.difference.n < row.runs:

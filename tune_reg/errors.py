@@ -55,6 +55,13 @@ class LostClusterError(ClusterError):
     """
 
 
+class NothingSucceededError(TuneRegError):
+    """A study ran to its end, and no run of it came to a result.
+
+    The command line exits with code 1, after the report is written.
+    """
+
+
 class UnreachableError(StoreError, OSError):
     """An object store does not answer, or not as it should: nothing may be wrong with the command.
 

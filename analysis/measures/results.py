@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.measures.accuracy import Setting, setting_of
 from analysis.measures.comparisons import ACCURACY, compared
+from analysis.measures.lost import is_of_0_1, lost
 from analysis.measures.outcomes import state_counts
 from analysis.measures.search.spaces import edges
 from analysis.snapshot import Snapshot, finite, once
@@ -37,6 +38,7 @@ class ResultRow:
     mean_last_10pct: Estimate | None  # the papers' measure; of validation accuracy
     params: tuple[dict[str, Any], ...]  # winning hyperparameters; more than one only where the store disagrees
     edges: dict[str, str]  # hyperparameters on an edge of their space: {name: "low" or "high"}
+    lost: str | None  # why there is no confirmed run that ended, where none did because runs or trials were lost
 
 
 @once
@@ -98,6 +100,7 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         mean_last_10pct=share_interval(finite(row["mean_last_10pct"] for row in complete)),
         params=tuple(params[text] for text in sorted(params)),
         edges=on_edge,
+        lost=None if is_of_0_1(data) else lost(data, name, *setting),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable, rendered
+from analysis.measures.lost import lost_sentence
 from analysis.measures.results import result_table
 from analysis.report import study_facts
 from analysis.report.citations import Citation, bibtex_file, citations
@@ -17,7 +18,7 @@ from analysis.snapshot import Snapshot
 from analysis.tables.catalogue import TABLES
 from analysis.tables.results import results_caption, results_table
 from analysis.tables.search.budgets import BUDGET_TABLE
-from analysis.tables.spec import TableSpec
+from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
 
 STATISTICS: Final = (
@@ -68,7 +69,12 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
         claims=claims(data),
         results=_results(data),
         figures=tuple(figures),
-        tables=tuple(rendered(spec, table) for spec in TABLES for table in [spec.compute(data)] if table.rows),
+        tables=tuple(
+            rendered(_with_lost(data, spec, table), table)
+            for spec in TABLES
+            for table in [spec.compute(data)]
+            if table.rows
+        ),
         question=study_facts.question(data),
         budget=rendered(BUDGET_TABLE, BUDGET_TABLE.compute(data)),
         methods=study_facts.methods(data),
@@ -83,6 +89,12 @@ def all_tables(content: Content) -> list[RenderedTable]:
     """Every table of a report that has rows, in its order: results, the catalogue, the budget."""
     tables = [content.results, *content.tables, content.budget]
     return [table for table in tables if table is not None and table.rows]
+
+
+def _with_lost(data: Snapshot, spec: TableSpec, table: Table) -> TableSpec:
+    """The table with a caption that names the methods that failed and have no row in it."""
+    shown = {cell for row in table.rows for cell in row}
+    return spec._replace(caption=spec.caption + lost_sentence(data, shown))
 
 
 def _results(data: Snapshot) -> RenderedTable | None:

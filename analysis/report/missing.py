@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analysis.formatting import count
+from analysis.measures.lost import is_of_0_1, lost, lost_methods
 from analysis.measures.outcomes import state_counts
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
 from analysis.wording import where
@@ -22,6 +23,8 @@ def missing(source: Source) -> tuple[str, ...]:
             sentences.append(f"The table {table} has no rows.")
     if data.final:
         sentences += _confirmed_runs(data, names)
+    elif not is_of_0_1(data):
+        sentences += [f"{name}: {why}." for name, why in lost_methods(data).items()]
     if data.trials:
         sentences += [sentence for name in names for sentence in _trials(data, name)]
     return (*sentences, *data.left_out)
@@ -77,8 +80,5 @@ def _confirmed_runs(data: Snapshot, names: list[str]) -> list[str]:
 
 
 def _why(data: Snapshot, name: str, fraction: float) -> str:
-    states = state_counts(row for row in data.trials_of(name) if row["fraction"] == fraction)
-    if states and not states["complete"]:
-        endings = ", ".join(f"{states[state]} {state}" for state in sorted(states))
-        return f", because no trial of its search ended with a value ({endings})"
-    return ""
+    why = lost(data, name, fraction)
+    return "" if why is None else f", because {why}"

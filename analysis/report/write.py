@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.exports import folder
 from analysis.exports.rendered_figure import render_all
 from analysis.figures.catalogue import FIGURES
+from analysis.measures.lost import lost_sentence
 from analysis.report import documents
 from analysis.report.content import all_tables, content_of
 from analysis.snapshot import Snapshot
@@ -35,7 +36,11 @@ def report(directory: str | StoragePath) -> StoragePath:
 def render(data: Snapshot) -> dict[str, bytes]:
     """Every file of the report, by its path in ``report/``; the page comes last."""
     computed = ((spec, spec.compute(data)) for spec in FIGURES)
-    figures, files = render_all((spec, numbers) for spec, numbers in computed if numbers.panels)
+    figures, files = render_all(
+        (spec._replace(caption=spec.caption + lost_sentence(data)), numbers)
+        for spec, numbers in computed
+        if numbers.panels
+    )
     content = content_of(data, figures)
     files |= folder.table_files(all_tables(content))
     files["references.bib"] = content.bibtex.encode()

@@ -1,8 +1,10 @@
 """Every figure and table of a study that is unfinished, poor or oddly named."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import pyarrow.parquet as pq
+import pytest
 
 import analysis
 from analysis.figures import svg
@@ -148,3 +150,62 @@ def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
     sentences = " ".join(claim.sentence for claim in analysis.claims(data))
     assert "On 50 images a class, strength from 500 a class the highest" in sentences
     assert "% of the data" not in sentences
+
+
+def lost_study(tmp_path, lab, names, state="failed"):
+    """The rich study as it is where every trial of some methods failed before its first epoch."""
+
+    def lose(row):
+        if row["regularizer"] not in names:
+            return row
+        changes = {"state": state, "value": None, "epochs_trained": 0, "reason": "ValueError: no (nets.py:7)"}
+        return {**row, **changes, "wall_s": 0.0}
+
+    parts = lab.changed(lab.rich_parts(), "trials", lose)
+    parts = [part for part in parts if part[0] == "trials" or part[2][0]["regularizer"] not in names]
+    return lab.write_rich(tmp_path, parts, provenance={**lab.provenance, "citations": []})
+
+
+@pytest.mark.parametrize("state", ["failed", "diverged"])
+def test_a_method_that_failed_costs_no_other_and_is_told_everywhere(tmp_path, lab, state):
+    directory = lost_study(tmp_path, lab, {"adadecay"}, state)
+    everything(directory)
+    page = analysis.report(directory)
+    text = (page.parent / "report.md").read_text(encoding="utf-8")
+    why = f"no trial of its search ended with a value (40 {state}: ValueError: no (nets.py:7))"
+    data = analysis.Snapshot(load(directory))
+    rows = [row for row in analysis.result_rows(data) if row.regularizer == "adadecay"]
+    assert rows
+    assert all(why in row.notes for row in rows)
+    assert any(f"because {why}" in line for line in analysis.missing(data))
+    points = analysis.equal_budgets(data)[1.0]
+    assert [(p.epochs, p.best) for p in points if p.regularizer == "adadecay"] == [(0, None)]
+    assert max(p.epochs for p in points if p.regularizer == "weight-decay") > 0
+    # Each figure and table of the report names it, in a row or beside it.
+    titles = {spec.title for spec in (*FIGURES, *TABLES)}
+    sections = [section.partition("\n") for section in re.split(r"\n#+ ", text)]
+    told = {title: "adadecay" in section for title, _, section in sections if title in titles}
+    assert len(told) > 10
+    assert [title for title, named in told.items() if not named] == []
+
+
+def test_a_study_in_which_everything_failed_is_reported_with_the_reasons(tmp_path, lab):
+    directory = lost_study(tmp_path, lab, set(lab.rich_methods))
+    everything(directory)
+    assert "ValueError: no (nets.py:7)" in analysis.report(directory).read_text(encoding="utf-8")
+    lines = analysis.missing(load(directory))
+    assert all(any(line.startswith(f"{name}: no trial of its search") for line in lines) for name in lab.rich_methods)
+
+
+def test_a_method_whose_confirmed_runs_all_failed_says_why(tmp_path, lab):
+    def fail(row):
+        if row["regularizer"] != "adadecay":
+            return row
+        return {**row, "state": "failed", "reason": "OSError: gone", "test_accuracy": None}
+
+    parts = lab.changed(lab.rich_parts(), "final", fail)
+    parts = [part for part in parts if part[0] != "robustness" or part[2][0]["regularizer"] != "adadecay"]
+    directory = lab.write_rich(tmp_path, parts, provenance={**lab.provenance, "citations": []})
+    analysis.report(directory)
+    notes = [row.notes for row in analysis.result_rows(load(directory)) if row.regularizer == "adadecay"]
+    assert all("none of its confirmed runs ended (8 failed: OSError: gone)" in note for note in notes)

@@ -143,7 +143,7 @@ def test_rates_out_of_range(rate):
 def test_a_model_without_layers():
     model = made("small-cnn")
     set_dropout(model, 0.0, None)
-    with pytest.raises(StudyError, match=r"dropout at rate 0.25 needs a model with tune_reg.models.Dropout layers"):
+    with pytest.raises(StudyError, match=r"dropout at rate 0.25 needs a model with layers of tune_reg.models.Dropout"):
         set_dropout(model, 0.25, generator())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from tune_reg.backends.run_worker import completed, load_plugins
+from tune_reg.backends.run_worker import completed, prepare
 from tune_reg.data import load
 from tune_reg.execution.messages import Completed, Diverged, LaneGroupReport, RunOrder, RunReport, StorageFault
 from tune_reg.storage.paths import StoragePath, to_path
@@ -43,7 +43,7 @@ class LaneWorker:
     """
 
     def __init__(self, orders: Sequence[RunOrder], device: torch.device) -> None:
-        load_plugins(orders[0])
+        prepare(orders[0])
         self.device = device
         self._members: dict[int, _Member] = {}  # by lane
         self._build([(_Member(order), None) for order in orders])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import torch
 
 from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
 from tune_reg.execution.messages import Completed, Diverged, RunOrder, RunReport, StorageFault
+from tune_reg.global_generators import seeded
 from tune_reg.regularizers import load_plugin
 from tune_reg.storage.paths import to_path
 from tune_reg.training import Interrupted, SerialEngine
 from tune_reg.training import checkpoint as checkpoints
+from tune_reg.training.seeding import derive
 
 
 class RunWorker:
@@ -23,7 +27,7 @@ class RunWorker:
     """
 
     def __init__(self, order: RunOrder, device: torch.device) -> None:
-        load_plugins(order)
+        prepare(order)
         self.order = order
         data_root = Path(order.data_root) if order.data_root else None
         self.engine = SerialEngine(order.run, data_root=data_root, device=device)
@@ -61,6 +65,11 @@ class RunWorker:
 
 def completed(engine: SerialEngine, order: RunOrder) -> Completed:
     """The outcome of a trained run: its tests on validation images in the search, on the test set afterwards."""
+    with seeded(derive(order.run.seed, "global", "tests"), engine.device):
+        return _tested(engine, order)
+
+
+def _tested(engine: SerialEngine, order: RunOrder) -> Completed:
     if order.stage == "search":
         attack = order.validation_attack
         if attack is None:
@@ -73,7 +82,13 @@ def completed(engine: SerialEngine, order: RunOrder) -> Completed:
     return Completed(final=final, robustness=robustness)
 
 
-def load_plugins(order: RunOrder) -> None:
-    """Run the plugins of an order, each once a process."""
+def prepare(order: RunOrder) -> None:
+    """Let this process find the user's files as the driver does, and run the plugins of an order, each once.
+
+    On a machine that lacks the driver's folder, the worker stays where it is.
+    """
+    if order.working_folder is not None and Path(order.working_folder).is_dir():
+        os.chdir(order.working_folder)  # Tune gives each run a folder of its own
+    sys.path.extend(path for path in order.import_path if path not in sys.path)
     for plugin in order.plugins:
         load_plugin(Path(plugin))

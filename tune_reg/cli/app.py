@@ -14,7 +14,7 @@ from tune_reg.cli.cluster_commands import fetch, submit
 from tune_reg.cli.environment import take_the_machine_as_it_is
 from tune_reg.cli.options import console
 from tune_reg.cli.study_commands import check, compare, report, run
-from tune_reg.errors import LostClusterError, TuneRegError, UnreachableError
+from tune_reg.errors import LostClusterError, NothingSucceededError, TuneRegError, UnreachableError
 from tune_reg.version import __version__
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,6 +41,10 @@ data_app.command("fetch")(data_fetch)
 app.add_typer(data_app, name="data")
 
 
+#: Errors for which nothing need be wrong with the command.
+_NOT_OF_THE_COMMAND: Final = (UnreachableError, LostClusterError, NothingSucceededError)
+
+
 @app.callback(invoke_without_command=True)
 def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
@@ -51,14 +55,14 @@ def _version(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line on standard error and exit code 2, a lost store or cluster 1."""
+    """Run the command; a user's mistake is one line and exit code 2; a lost store or cluster, or no result, 1."""
     take_the_machine_as_it_is()
     try:
         app()
     except TuneRegError as error:
         for line in str(error).splitlines():
             print(f"tune-reg: {line}", file=sys.stderr)  # noqa: T201 - rich would wrap the line
-        sys.exit(1 if isinstance(error, UnreachableError | LostClusterError) else 2)
+        sys.exit(1 if isinstance(error, _NOT_OF_THE_COMMAND) else 2)
     except OSError as error:
         if error.errno not in _NO_ROOM:
             raise

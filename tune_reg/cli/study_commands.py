@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plugins
+from tune_reg.errors import NothingSucceededError
 
 if TYPE_CHECKING:
     from tune_reg.study import StudyPlan
+
+
+SkipPreflight = Annotated[
+    bool, typer.Option("--skip-preflight", help="Do not try the parts of the study before it starts.")
+]
 
 
 def run(
@@ -34,6 +40,7 @@ def run(
         Literal["robustness"] | None,
         typer.Option(metavar="robustness", help="Only the study's robustness tests, on the runs that are confirmed."),
     ] = None,
+    skip_preflight: SkipPreflight = False,
 ) -> None:
     """Search, confirm on fresh seeds, test once, attack, report. Stopped and started again, it goes on.
 
@@ -61,8 +68,12 @@ def run(
             data_root=data,
             plugins=plugin,
             robustness_only=only is not None,
+            skip_preflight=skip_preflight,
             watch=lambda controller: live_progress(controller.progress, console),
         )
+    except NothingSucceededError:
+        report(out)
+        raise
     except KeyboardInterrupt as interrupt:
         # Pressed once more while Python ends, it would print a trace.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
@@ -101,14 +112,22 @@ def compare(
 
 def check(
     study: StudyFile,
+    data: DataRoot = None,
     plugin: Plugins = [],  # noqa: B006
+    skip_preflight: SkipPreflight = False,
 ) -> None:
-    """Validate a study and print what it will cost, in epochs."""
+    """Validate a study, try its parts once, and print what it will cost, in epochs."""
     from tune_reg.study import Study, make_plan
 
     load_plugins(plugin)
     declared = Study.from_toml(study)
-    _print_plan(make_plan(declared))
+    plan = make_plan(declared)
+    _print_plan(plan)
+    if not skip_preflight:
+        from tune_reg.execution.preflight import preflight
+
+        for note in preflight(plan, data):
+            console.print(note, soft_wrap=True)
     console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ process killed between the two loses nothing and repeats nothing.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ class StudyController:
             plugins=self._plugins,
             robustness=study.robustness,
             validation_attack=study.search.validation_attack,
+            working_folder=str(Path.cwd()),
+            import_path=tuple(path for path in sys.path if path),
         )
 
     @property

@@ -42,6 +42,9 @@ class RunOrder:
     plugins: tuple[str, ...] = ()
     #: The attack on validation images that a trial of the search undergoes at its end.
     validation_attack: SecondObjective | None = None
+    #: The driver's working folder and import path: the user's code finds its files as it does there.
+    working_folder: str | None = None
+    import_path: tuple[str, ...] = ()
 
     @property
     def is_tested(self) -> bool:

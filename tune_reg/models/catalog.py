@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.errors import StudyError, did_you_mean
+from tune_reg.global_generators import seeded
 from tune_reg.models.classifier import Classifier, border
 from tune_reg.models.densenet import DENSENET_BC_100_12
 from tune_reg.models.from_function import build_from_function
@@ -45,8 +46,8 @@ def build(name: str, *, image: tuple[int, int, int], classes: int, mean: Tensor,
 
     name: one of MODELS, or a user's function ``package.module:function(channels, (height, width), classes) ->
     nn.Module``. image: (C, H, W). mean, std: [C] of the training images in [0, 1]; the normalisation lies inside the
-    model, for a user's net too. The first weights depend on the seed alone, and torch's own random state is left as
-    it was. Raises StudyError.
+    model, for a user's net too. The first weights depend on the seed alone, and the global generators of
+    torch, numpy and ``random`` are left as they were. Raises StudyError.
 
     >>> model = build("nn-2", image=(1, 8, 8), classes=10, mean=torch.zeros(1), std=torch.ones(1), seed=0)
     >>> model(torch.rand(5, 1, 8, 8)).shape
@@ -61,9 +62,7 @@ def build(name: str, *, image: tuple[int, int, int], classes: int, mean: Tensor,
     for argument, value in (("mean", mean), ("std", std)):
         if value.shape != (channels,):
             raise StudyError(f"{argument} must have the shape [{channels}], one a channel, got {list(value.shape)}")
-    # devices=[]: only the CPU's generator is used, so only the state of that one has to be restored.
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        torch.default_generator.manual_seed(seed)
+    with seeded(seed), torch.device("cpu"):
         if name in _CATALOG:
             entry = _CATALOG[name]
             widths = border(height, width, entry.smallest)
@@ -91,7 +90,7 @@ def supports_dropout(name: str) -> bool:
     """Whether the model called ``name`` can have dropout, without building the model.
 
     True for a user's model, whose layers are only known once it is built: ``set_dropout`` then refuses a net without
-    ``tune_reg.models.Dropout`` layers. Raises StudyError for an unknown name.
+    dropout layers. Raises StudyError for an unknown name.
 
     >>> supports_dropout("nn-2"), supports_dropout("resnet-20")
     (True, False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from tune_reg.errors import StudyError
 
@@ -61,24 +62,28 @@ def relu_dropout() -> nn.Sequential:
 def has_dropout(model: nn.Module) -> bool:
     """Whether ``set_dropout`` can act on the model.
 
-    >>> has_dropout(relu_dropout()), has_dropout(nn.Dropout())
-    (True, False)
+    >>> has_dropout(relu_dropout()), has_dropout(nn.Dropout()), has_dropout(nn.ReLU())
+    (True, True, False)
     """
-    return any(isinstance(layer, Dropout) for layer in model.modules())
+    return any(isinstance(layer, Dropout | _DropoutNd) for layer in model.modules())
 
 
 def set_dropout(model: nn.Module, rate: float, generator: torch.Generator | None) -> None:
     """Set the rate, in [0, 1), and the generator of the masks of all dropout layers of a model.
 
-    The layers draw one after another from the one generator. Raises StudyError for a rate out of range, and
-    for a rate above 0 where no layer could drop anything.
+    The layers draw one after another from the one generator. Torch's own layers (``nn.Dropout`` and its family), which
+    a user's net may have, get the rate, and draw from torch's global generator. Raises StudyError for a rate out
+    of range, and for a rate above 0 where no layer could drop anything.
     """
     if not 0 <= rate < 1:
         raise StudyError(f"the dropout rate must be in [0, 1), got {rate!r}")
     if rate and not has_dropout(model):
         raise StudyError(
-            f"dropout at rate {rate:g} needs a model with tune_reg.models.Dropout layers, and this one has none"
+            f"dropout at rate {rate:g} needs a model with layers of tune_reg.models.Dropout or torch.nn.Dropout, "
+            "and this one has none"
         )
     for layer in model.modules():
         if isinstance(layer, Dropout):
             layer.rate, layer.generator = rate, generator
+        elif isinstance(layer, _DropoutNd):
+            layer.p = rate

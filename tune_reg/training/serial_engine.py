@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.data import Dataset, crop_flip, gather, load, to_unit
+from tune_reg.global_generators import current, seeded
 from tune_reg.models import is_convolutional, set_dropout
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.optimizers import evaluations_per_step
@@ -20,6 +21,7 @@ from tune_reg.store.schema import EpochValues
 from tune_reg.training.epoch_row import epoch_row, has_diverged
 from tune_reg.training.precision import forward_pass
 from tune_reg.training.run import Run
+from tune_reg.training.seeding import derive
 from tune_reg.training.step import data_loss, draw_noise, regularized
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
@@ -36,7 +38,8 @@ class SerialEngine:
 
     ``dtype``: of parameters and arithmetic; float32 in use, float64 in tests. ``dataset``: used instead of loading
     ``run.dataset``. The state after each epoch is a function of the run alone: the same run gives the same
-    weights on the same machine, and a run resumed from ``state()`` ends as the uninterrupted one.
+    weights on the same machine, and a run resumed from ``state()`` ends as the uninterrupted one. So does a network
+    that draws from the global generators of torch, numpy or ``random``: each epoch seeds them, and gives them back.
 
     >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
     >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
@@ -115,7 +118,9 @@ class SerialEngine:
         settings = self.plan.epoch_settings(self.epoch)
         self._begin_epoch(settings)
         try:
-            train_loss = self._train(leave)
+            seed, states = derive(self.run.seed, "global", self.epoch), self._interrupted.get("global")
+            with seeded(seed, self.device, states):
+                train_loss = self._train(leave)
         except Interrupted:
             self._interrupted["seconds"] = time.perf_counter() - begin
             raise
@@ -130,6 +135,10 @@ class SerialEngine:
         """Mean cross-entropy and accuracy on "train", "validation" or "test", in evaluation mode."""
         images, labels, index = self._part(part)
         self.model.eval()
+        with seeded(derive(self.run.seed, "global", self.epoch, part), self.device):
+            return self._evaluate_all(images, labels, index)
+
+    def _evaluate_all(self, images: Tensor, labels: Tensor, index: Tensor) -> tuple[float, float]:
         loss, correct = torch.zeros(2, dtype=torch.float64, device=self.device).unbind()
         with torch.no_grad():
             for chunk in torch.split(index, _EVALUATION_BATCH):
@@ -235,7 +244,12 @@ class SerialEngine:
     def _keep_position(self, step: int) -> None:
         """Keep where the epoch is interrupted, for ``state`` and the next call of ``train_epoch``."""
         streams = {purpose: stream.get_state() for purpose, stream in self._streams.items()}
-        self._interrupted = {"step": step, "total": float(self._total_loss), "streams": streams}
+        self._interrupted = {
+            "step": step,
+            "total": float(self._total_loss),
+            "streams": streams,
+            "global": current(self.device),
+        }
 
     def _step_with_closure(self, chunks: Sequence[Tensor], begin: int, count: int) -> None:
         """One step of an optimizer that evaluates ``count`` batches, so that an epoch stays one pass over the images.

@@ -72,10 +72,14 @@ def tuning_points(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
 
 @once
 def equal_budgets(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
-    """All searches of a fraction at a quarter, a half and the whole of the budget that each of them spent."""
+    """All searches of a fraction at a quarter, a half and the whole of the budget that each of them spent.
+
+    A search whose trials all failed before their first epoch spent nothing, and sets no budget for the others.
+    """
 
     def budgets(totals: list[float]) -> Array:
-        shared = np.unique(np.floor(min(totals) * np.array([0.25, 0.5, 1.0])))
+        least = min((total for total in totals if total > 0), default=0.0)
+        shared = np.unique(np.floor(least * np.array([0.25, 0.5, 1.0])))
         return shared[shared > 0]
 
     return _at_shared_budgets(data, budgets)
@@ -84,6 +88,8 @@ def equal_budgets(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
 def at_budgets(search: Search, budgets: Array) -> list[TuningPoint]:
     """The points of one search at ``budgets``, ascending, and where it ended, if that lies before the last one."""
     total = float(search.costs.sum())
+    if not len(budgets):  # no search of this fraction trained an epoch
+        budgets = np.zeros(1)
     reached = np.append(budgets[budgets < total], total) if total < budgets[-1] else budgets
     trials, best = best_so_far(search.costs, search.values, reached)
     middle, low, high = resampled_best(search.costs, search.values, reached)

@@ -20,6 +20,8 @@ from tune_reg.evaluation import citations as of_tests
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys, lanes_of
+from tune_reg.execution.outcome import raise_if_nothing_succeeded
+from tune_reg.execution.preflight import preflight
 from tune_reg.execution.provenance import write_provenance
 from tune_reg.execution.results_directory import claim, refuse_another_study
 from tune_reg.optimizers import citations as of_optimizers
@@ -46,6 +48,7 @@ def run_study(
     plugins: Sequence[Path] = (),
     robustness_only: bool = False,
     watch: Watch | None = None,
+    skip_preflight: bool = False,
 ) -> Results:
     """Search, confirm, test and attack; what is done already in ``directory`` is not done again.
 
@@ -53,9 +56,11 @@ def run_study(
     robustness tests), and for nothing else, goes on from it. ``robustness_only``: confirmed runs get the robustness
     tests that they lack, and nothing else is done.
     ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
+    ``skip_preflight``: the parts of the study are not tried before the start.
     ``data_root``: where the data sets lie. ``plugins``: files that register regularizers of one's own, which every
     process that trains must run, too. ``watch``: given the controller of the study, a context that shows its progress.
-    Raises ``TuneRegError`` before any work starts where something is wrong.
+    Raises ``TuneRegError`` before any work starts where something is wrong, and ``NothingSucceededError`` at the end of
+    a study in which no run came to a result.
     """
     directory = to_path(directory)
     if address is not None:
@@ -69,6 +74,8 @@ def run_study(
         if robustness_only and not (directory / "study.toml").exists():
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
         dataset = load(study.dataset, data_root)
+        if not (skip_preflight or robustness_only):
+            preflight(plan, data_root)
         claim(directory, study)
         write_provenance(directory, plan, dataset, plugins, citations=_citations(plan))
         controller = StudyController(
@@ -78,7 +85,10 @@ def run_study(
             lease.call_on_loss(controller.stop)
         if not controller.finished:
             _carry_out(controller, address, watch)
-    return Results(directory)
+    results = Results(directory)
+    if not robustness_only:
+        raise_if_nothing_succeeded(plan, results)
+    return results
 
 
 def _carry_out(controller: StudyController, address: str | None, watch: Watch | None) -> None:

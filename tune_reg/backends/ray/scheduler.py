@@ -16,6 +16,7 @@ from tune_reg.errors import LostClusterError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.messages import Decision, LaneChange, LanesMeasured, RunReport, StorageFault
+from tune_reg.user_code import raised_at_in
 
 
 class StudyScheduler(NotPickled, FIFOScheduler):
@@ -141,7 +142,7 @@ def is_driver_node_lost(trial: TuneTrial) -> bool:
 
 
 def failure_reason(trial: TuneTrial) -> str:
-    """The last line of the error with which the trial's process failed."""
+    """The last line of the error with which the trial's process failed, and where in the user's code it arose."""
     error = trial.get_error()  # None where the process died before it could say anything
     lines = [line.strip() for line in str(error or "").splitlines() if line.strip()]
-    return lines[-1] if lines else "its process ended without a word"
+    return f"{lines[-1]}{raised_at_in(str(error))}" if lines else "its process ended without a word"

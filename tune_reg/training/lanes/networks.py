@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from tune_reg.errors import StudyError, one_line
+from tune_reg.global_generators import current, same
 from tune_reg.models import Dropout
 
 
@@ -172,6 +173,7 @@ class LaneNetworks:
         """Raise StudyError where the architecture ``name`` cannot run in lanes."""
         pieces = [piece.detach().clone().requires_grad_() for piece in self.split(self.stack.weights[:1])]
         buffers = {key: value[:1].clone() for key, value in self.stack.buffers.items()}
+        before = current()
         try:
             outputs = self.outputs(pieces, buffers, pieces[0].new_zeros(1, 2, *self._image), train=True)
         except Exception as error:
@@ -179,6 +181,11 @@ class LaneNetworks:
                 f"lanes: model {name!r} must run under torch.func.vmap, but fails ({one_line(error)}); "
                 "train its runs one by one"
             ) from error
+        if not same(before, current()):  # torch's generators raise under vmap, those of numpy and random do not
+            raise StudyError(
+                f"lanes: model {name!r} must not draw random numbers from numpy or random, which all lanes would "
+                "share; train its runs one by one"
+            )
         gradients = torch.autograd.grad(outputs.sum(), pieces, allow_unused=True)
         for key, gradient in zip(self._names, gradients, strict=True):
             if gradient is None:

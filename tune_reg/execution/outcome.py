@@ -1,0 +1,37 @@
+"""Whether a study that ran to its end came to any result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tune_reg.errors import NothingSucceededError
+from tune_reg.store import Results
+from tune_reg.study import StudyPlan
+
+
+def raise_if_nothing_succeeded(plan: StudyPlan, results: Results) -> None:
+    """``NothingSucceededError``, with the reason of most runs, where a study has not one run that ended well.
+
+    With confirmed runs to be made, one of these must have ended; else a trial.
+    """
+    trials = results.trials().select(["state", "reason"]).to_pylist()
+    final = results.final().select(["state", "reason"]).to_pylist()
+    wanted = final if plan.confirmations and final else trials
+    if not wanted or any(row["state"] == "complete" for row in wanted):
+        return
+    what = "confirmed runs" if wanted is final else "trials"
+    raise NothingSucceededError(
+        f"{results.directory}: no run succeeded: {_endings(wanted)} of {len(wanted)} {what}{_reason(wanted)}; "
+        "mend the cause and run the study into another directory"
+    )
+
+
+def _endings(rows: list[dict[str, Any]]) -> str:
+    states = Counter(str(row["state"]) for row in rows)
+    return " and ".join(f"{states[state]} {state}" for state in sorted(states))
+
+
+def _reason(rows: list[dict[str, Any]]) -> str:
+    reasons = Counter(row["reason"] for row in rows if row["reason"])
+    return f", mostly because of this: {reasons.most_common(1)[0][0]}" if reasons else ""
