@@ -55,7 +55,7 @@ def test_the_folder_comes_last_so_that_it_hides_nothing(here):
         ("users_own_parts:number", "model 'users_own_parts:number' must be a function, got a int"),
         (
             "users_broken_parts:f",
-            "model 'users_broken_parts:f' cannot be imported (RuntimeError: first line second line)",
+            "model 'users_broken_parts:f' cannot be imported (RuntimeError: first line second line (",
         ),
     ],
 )

@@ -20,6 +20,9 @@ def dropping(channels, image_size, classes):
 def net(channels, image_size, classes):
     return nn.Sequential(nn.BatchNorm2d(channels), nn.Flatten(), nn.LazyLinear(classes), nn.Dropout(0.5))
 
+def plain(channels, image_size, classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
+
 def too_many(channels, image_size, classes):
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes + 1))
 
@@ -68,10 +71,13 @@ def test_ones_own_net():
 def test_dropout_is_only_known_once_built():
     assert supports_dropout("own_nets:net")
     assert supports_dropout("own_nets:dropping")
-    without, having = made("own_nets:net"), made("own_nets:dropping")
-    assert not has_dropout(without), "torch's own layer takes no rate"
+    without, having, torchs = made("own_nets:plain"), made("own_nets:dropping"), made("own_nets:net")
+    assert not has_dropout(without)
     assert has_dropout(having)
-    with pytest.raises(StudyError, match=r"needs a model with tune_reg.models.Dropout layers"):
+    assert has_dropout(torchs)
+    set_dropout(torchs, 0.25, None)
+    assert torchs.net[3].p == 0.25
+    with pytest.raises(StudyError, match=r"needs a model with layers of tune_reg.models.Dropout or torch.nn.Dropout"):
         set_dropout(without, 0.5, None)
     set_dropout(without, 0.0, None)
     set_dropout(having, 0.9, torch.Generator().manual_seed(0))

@@ -26,5 +26,5 @@ def write_parts(
         write_atomic(directory / "provenance.json", json.dumps(provenance).encode())
     store = Store(directory, study_hash=(provenance or {}).get("study_hash", "0123abcd"))
     for table, key, rows in merged(parts) if merge else parts:
-        store.write(table, key, rows)
+        store.write(table, key.lstrip("_"), rows)
     return directory
