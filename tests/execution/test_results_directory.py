@@ -1,8 +1,12 @@
+import json
+from contextlib import nullcontext
+
 import pytest
 
 from tune_reg import Study
+from tune_reg.data import load as load_data
 from tune_reg.errors import StoreError
-from tune_reg.execution.results_directory import claim, refuse_another_study
+from tune_reg.execution.results_directory import claim, refuse_another_study, refuse_other_data
 
 
 def study(**keys):
@@ -65,3 +69,12 @@ def test_another_study_is_refused_with_what_differs(case, tmp_path):
         refuse_another_study(tmp_path, study(**changes))
     assert difference in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_data_that_changed_are_refused_by_name(tmp_path):
+    dataset = load_data("digits")
+    refuse_other_data(tmp_path, dataset)
+    for md5, refused in ((dataset.md5, False), ("0" * 32, True)):
+        (tmp_path / "provenance.json").write_text(json.dumps({"data": {"md5": md5}}))
+        with pytest.raises(StoreError, match="data of digits have changed") if refused else nullcontext():
+            refuse_other_data(tmp_path, dataset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tune_reg.data import Dataset
 from tune_reg.errors import StoreError, UnreachableError
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.storage.remote_path import RemotePath
@@ -24,6 +25,16 @@ def refuse_another_study(directory: StoragePath, study: Study) -> None:
     lines = differences(Results(directory).study(), study.to_plain())
     if lines:
         raise StoreError(f"--out {directory}: belongs to another study ({'; '.join(lines)}); choose another")
+
+
+def refuse_other_data(directory: StoragePath, dataset: Dataset) -> None:
+    """``StoreError`` where the runs in the directory were trained on other data of the same name."""
+    before = Results(directory).provenance().get("data", {}).get("md5")
+    if before is not None and before != dataset.md5:
+        raise StoreError(
+            f"--out {directory}: the data of {dataset.name} have changed since it was begun (md5 {before}, now "
+            f"{dataset.md5}); bring the data back, or choose another directory"
+        )
 
 
 def claim(directory: StoragePath, study: Study) -> None:

@@ -23,7 +23,7 @@ from tune_reg.execution.lane_keys import LaneKeys, lanes_of
 from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
 from tune_reg.execution.provenance import write_provenance
-from tune_reg.execution.results_directory import claim, refuse_another_study
+from tune_reg.execution.results_directory import claim, refuse_another_study, refuse_other_data
 from tune_reg.optimizers import citations as of_optimizers
 from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
@@ -74,6 +74,7 @@ def run_study(
         if robustness_only and not (directory / "study.toml").exists():
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
         dataset = load(study.dataset, data_root)
+        refuse_other_data(directory, dataset)
         if not (skip_preflight or robustness_only):
             preflight(plan, data_root)
         claim(directory, study)
