@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
-from tune_reg.execution.messages import Completed, Decision, Outcome
+from tune_reg.execution.messages import Completed, Outcome
 from tune_reg.execution.recorder import Recorder, reason_of
 from tune_reg.execution.stage import Stage, Wanted
 from tune_reg.execution.study_run import StudyRun, confirm_run
@@ -29,11 +29,6 @@ class ConfirmStage(Stage):
                 self._under_way.add(run.key)
                 return run
         return None
-
-    def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
-        """Confirmed runs are never stopped."""
-        del run, row
-        return Decision.CONTINUE
 
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:
         """Write a confirmed run down, with its tests."""

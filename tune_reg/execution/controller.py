@@ -211,14 +211,15 @@ class StudyController:
 
     def _snapshot(self) -> StudyProgress:
         tasks = tuple(self._task_progress())
+        confirmed = self._confirmed.count()
         return StudyProgress(
             tasks=tasks,
-            confirmed=self._confirmed.count(),
+            confirmed=confirmed,
             confirming=sum(live.run.stage != "search" for live in self._live.values()),
             confirmations=len(self.plan.confirmations),
             epochs=self._epochs,
             elapsed_s=time.monotonic() - self._begin,
-            left_s=self._seconds_left(tasks),
+            left_s=self._seconds_left(tasks, confirmed),
         )
 
     def _task_progress(self) -> Iterator[TaskProgress]:
@@ -230,7 +231,7 @@ class StudyController:
             running += self._search.waiting_seeds(task.name)
             yield TaskProgress(task, running, counts.complete, counts.pruned, counts.failed, counts.best)
 
-    def _seconds_left(self, tasks: Sequence[TaskProgress]) -> float | None:
+    def _seconds_left(self, tasks: Sequence[TaskProgress], confirmed: int) -> float | None:
         """Epochs left times the time that an epoch has taken so far."""
         if self._first_epoch is None:
             return None
@@ -238,7 +239,7 @@ class StudyController:
             tasks,
             epochs=self.plan.study.training.epochs,
             trained=self._epochs,
-            confirmed=self._confirmed.count(),
+            confirmed=confirmed,
             confirmations=len(self.plan.confirmations) - self._confirmed.without_winner(),
         )
         return left * (time.monotonic() - self._first_epoch) / self._epochs

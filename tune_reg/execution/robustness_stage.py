@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
-from tune_reg.execution.messages import Completed, Decision, Outcome
+from tune_reg.execution.messages import Completed, Outcome
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.stage import Stage, Wanted
 from tune_reg.execution.study_run import StudyRun, robustness_run
@@ -30,11 +30,6 @@ class RobustnessStage(Stage):
         if run is not None:
             self._under_way.add(run.key)
         return run
-
-    def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
-        """Epochs were written when the run was confirmed."""
-        del run, row
-        return Decision.CONTINUE
 
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:
         """Write the tests down. Where they could not be made, the run stays as it is, without them."""

@@ -26,9 +26,10 @@ class Stage(ABC):
         ``wanted``: only runs that train, and of which it is true; None: any run.
         """
 
-    @abstractmethod
     def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
-        """Take a new epoch of a run of this stage, and decide whether the run goes on."""
+        """Take a new epoch of a run of this stage, and decide whether the run goes on; most stages stop no run."""
+        del run, row
+        return Decision.CONTINUE
 
     @abstractmethod
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:
