@@ -8,6 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Final
 
+from tune_reg.errors import one_line
+
 _FRAME: Final = re.compile(r'^\s*File "([^"]+)", line (\d+)', re.MULTILINE)
 _PACKAGE: Final = Path(__file__).resolve().parent
 #: Folders of installed code and of this project's packages.
@@ -15,6 +17,15 @@ _NOT_THE_USERS: Final = (
     *{Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")},
     *(_PACKAGE.parent / name for name in (_PACKAGE.name, "analysis", "search_spaces")),
 )
+
+
+def error_text(error: BaseException) -> str:
+    """An exception of the user's code in one line: its type, its message, and where it was raised.
+
+    >>> error_text(ValueError("never raised"))
+    'ValueError: never raised'
+    """
+    return f"{type(error).__name__}: {one_line(error)}{raised_at(error)}"
 
 
 def raised_at(error: BaseException) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from tune_reg.errors import StudyError, one_line
-from tune_reg.user_code import raised_at
+from tune_reg.errors import StudyError
+from tune_reg.user_code import error_text
 
 
 def import_function(name: str, what: str) -> Callable[..., Any]:
@@ -35,7 +35,7 @@ def import_function(name: str, what: str) -> Callable[..., Any]:
         raise StudyError(f"{what} {name!r} cannot be imported: {error}") from None
     except Exception as error:
         raise StudyError(
-            f"{what} {name!r} cannot be imported ({type(error).__name__}: {one_line(error)}{raised_at(error)}); "
+            f"{what} {name!r} cannot be imported ({error_text(error)}); "
             "it must be package.module:function, found from this folder or PYTHONPATH"
         ) from error
     if not callable(function):

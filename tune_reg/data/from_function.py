@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tune_reg.data.dataset import Dataset, from_arrays
-from tune_reg.errors import DataError, StudyError, one_line
-from tune_reg.user_code import raised_at
+from tune_reg.errors import DataError, StudyError
+from tune_reg.user_code import error_text
 from tune_reg.user_function import import_function
 
 
@@ -20,9 +20,7 @@ def load_from_function(name: str) -> Dataset:
     except (DataError, StudyError):
         raise
     except (Exception, SystemExit) as error:
-        raise DataError(
-            f"{name}: the function raised {type(error).__name__}: {one_line(error)}{raised_at(error)}"
-        ) from error
+        raise DataError(f"{name}: the function raised {error_text(error)}") from error
     if isinstance(made, Dataset):
         return made
     if isinstance(made, (tuple, list)) and len(made) == 4:

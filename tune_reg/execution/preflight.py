@@ -18,12 +18,12 @@ import torch
 from search_spaces import Choice, DefinedByRun, Value
 from tune_reg.data import Dataset, at_hand, describe, load, subset_per_class, train_validation
 from tune_reg.data.from_function import load_from_function
-from tune_reg.errors import DataError, StudyError, TuneRegError, one_line
+from tune_reg.errors import DataError, StudyError, TuneRegError
 from tune_reg.regularizers import regularizer
 from tune_reg.study import Study, StudyPlan, Task
 from tune_reg.training import Run, SerialEngine
 from tune_reg.training.seeding import derive
-from tune_reg.user_code import raised_at
+from tune_reg.user_code import error_text
 
 #: Images of the batch that is tried, at most.
 _MOST_IMAGES: Final = 4
@@ -101,7 +101,7 @@ def _model_faults(plan: StudyPlan, dataset: Dataset) -> Iterator[str]:
         yield str(error)
         return
     except Exception as error:
-        yield f"{where}: cannot be trained ({_said(error)})"
+        yield f"{where}: cannot be trained ({error_text(error)})"
         return
     images, _ = engine.batch("train", torch.arange(engine.size("train")))
     if not any(parameter.requires_grad for parameter in engine.model.parameters()):
@@ -117,7 +117,7 @@ def _model_faults(plan: StudyPlan, dataset: Dataset) -> Iterator[str]:
             if len(images) == 1
             else "mend the model"
         )
-        yield f"{where}: fails in training on {list(images.shape)} ({_said(error)}); {hint}"
+        yield f"{where}: fails in training on {list(images.shape)} ({error_text(error)}); {hint}"
         return
     wanted = [len(images), dataset.classes]
     if not isinstance(outputs, torch.Tensor):
@@ -144,7 +144,8 @@ def _method(task: Task, plan: StudyPlan, dataset: Dataset) -> Iterator[str]:
     except TuneRegError as error:
         yield f"{where}: {error}"
     except Exception as error:
-        yield f"{where}: fails in its first training step on {count} images ({_said(error)}); mend it, or leave it out"
+        fault = f"fails in its first training step on {count} images ({error_text(error)})"
+        yield f"{where}: {fault}; mend it, or leave it out"
 
 
 def _is_the_users(study: Study, parts: str) -> bool:
@@ -206,7 +207,3 @@ def _grey(name: str) -> Dataset:
     images = shades.to(torch.uint8).view(_MOST_IMAGES, height, width, channels)
     labels = torch.arange(_MOST_IMAGES) % info.classes
     return Dataset(name, images, labels, images, labels, classes=info.classes)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}{raised_at(error)}"

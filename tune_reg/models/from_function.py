@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tune_reg.errors import StudyError, one_line
-from tune_reg.user_code import raised_at
+from tune_reg.errors import StudyError
+from tune_reg.user_code import error_text
 from tune_reg.user_function import import_function
 
 
@@ -19,9 +19,7 @@ def build_from_function(name: str, channels: int, image_size: tuple[int, int], c
     try:
         net = function(channels, image_size, classes)
     except (Exception, SystemExit) as error:
-        raise StudyError(
-            f"model {name!r}: the function raised {type(error).__name__}: {one_line(error)}{raised_at(error)}"
-        ) from error
+        raise StudyError(f"model {name!r}: the function raised {error_text(error)}") from error
     if not isinstance(net, nn.Module):
         raise StudyError(f"model {name!r}: the function must return a torch.nn.Module, got a {type(net).__name__}")
     net.eval()  # batch normalisation must not learn from the black images
@@ -31,7 +29,7 @@ def build_from_function(name: str, channels: int, image_size: tuple[int, int], c
     except (Exception, SystemExit) as error:
         raise StudyError(
             f"model {name!r}: the net failed on images [2, {channels}, {image_size[0]}, {image_size[1]}] "
-            f"({type(error).__name__}: {one_line(error)}{raised_at(error)})"
+            f"({error_text(error)})"
         ) from error
     net.train()
     shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__

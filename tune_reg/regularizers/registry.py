@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Final, TypeVar
 
-from tune_reg.errors import TuneRegError, did_you_mean, one_line
+from tune_reg.errors import TuneRegError, did_you_mean
 from tune_reg.regularizers.base import Regularizer, incomplete
 from tune_reg.regularizers.combination import combine
 from tune_reg.storage.paths import expanded
-from tune_reg.user_code import raised_at
+from tune_reg.user_code import error_text
 from tune_reg.user_function import EndsProgramError, running_users_file
 
 _Class = TypeVar("_Class", bound=type[Regularizer])
@@ -63,9 +63,7 @@ def load_plugin(path: Path) -> None:
             raise TuneRegError(f"--plugin {path}: {error}") from None
         if not isinstance(error, Exception):
             raise  # Ctrl-C
-        raise TuneRegError(
-            f"--plugin {path}: fails when run ({type(error).__name__}: {one_line(error)}{raised_at(error)})"
-        ) from error
+        raise TuneRegError(f"--plugin {path}: fails when run ({error_text(error)})") from error
 
 
 @functools.cache
