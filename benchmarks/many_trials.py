@@ -23,7 +23,8 @@ from _shared.command_line import CommandLine, write_json
 
 from tune_reg import Study
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Completed, Decision, RunReport
+from tune_reg.execution.messages import Completed, RunReport
+from tune_reg.search.decision import Decision
 from tune_reg.store import EpochValues
 from tune_reg.study import SearchSettings, make_plan
 

@@ -19,6 +19,7 @@ from search_spaces.domains import (
     uniform,
 )
 from search_spaces.plain import entry_from_plain, entry_to_plain
+from search_spaces.priors import Prior
 from search_spaces.scheduled import ScheduleSpace, schedule
 from search_spaces.space import SearchSpace
 
@@ -29,6 +30,7 @@ __all__ = [
     "Domain",
     "Float",
     "Integer",
+    "Prior",
     "ScheduleSpace",
     "SearchSpace",
     "SpaceError",

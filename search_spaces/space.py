@@ -9,6 +9,7 @@ from search_spaces.conditional import Condition, Conditional, holds, ordered
 from search_spaces.domains import Choice, Domain, Float, Integer, SpaceError, Value
 from search_spaces.given_values import GivenValues
 from search_spaces.plain import entry_with_condition
+from search_spaces.priors import Prior
 from search_spaces.scheduled import ScheduleSpace
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ class SearchSpace(Mapping[str, Domain | Value]):
     """A search space: maps a hyperparameter's name to its domain, or to the value it is fixed at.
 
     ``start``: configurations to try first (a paper's published values, say); each gives some or all of the
-    searched names. A search space is immutable and compares by value.
+    searched names. ``priors``: the usual value and the spread of names that are searched. A search space is immutable
+    and compares by value.
 
     >>> from search_spaces import SearchSpace, loguniform
     >>> space = SearchSpace({"weight_decay": loguniform(1e-6, 1e-2)}, start=[{"weight_decay": 5e-4}])
@@ -32,6 +34,7 @@ class SearchSpace(Mapping[str, Domain | Value]):
         entries: Mapping[str, Any] | None = None,
         *,
         start: Sequence[Mapping[str, Value]] = (),
+        priors: Mapping[str, Prior] | None = None,
     ) -> None:
         self._entries: dict[str, Domain | Value] = {}
         #: The conditions of the names that are searched only where other names have certain values.
@@ -44,6 +47,10 @@ class SearchSpace(Mapping[str, Domain | Value]):
                     part = part.domain  # noqa: PLW2901 - the entry without its condition
                 self._entries[key] = part
         self._check_conditions()
+        #: What is known beforehand of names that are searched over a range. A name without a range keeps none.
+        self.priors: dict[str, Prior] = {
+            name: prior for name, prior in (priors or {}).items() if _fits(name, self._entries.get(name), prior)
+        }
         self.start: tuple[dict[str, Value], ...] = tuple(dict(values) for values in start)
         for values in self.start:
             for name, value in values.items():
@@ -63,10 +70,15 @@ class SearchSpace(Mapping[str, Domain | Value]):
         return len(self._entries)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SearchSpace) and (self._entries, self.conditions, self.start) == (
-            other._entries,
-            other.conditions,
-            other.start,
+        return (
+            isinstance(other, SearchSpace)
+            and (self._entries, self.conditions, self.start)
+            == (
+                other._entries,
+                other.conditions,
+                other.start,
+            )
+            and self.priors == other.priors
         )
 
     def __hash__(self) -> int:
@@ -113,7 +125,8 @@ class SearchSpace(Mapping[str, Domain | Value]):
             }
             if kept and kept not in start:
                 start.append(kept)
-        made = SearchSpace({name: merged[name] for name in kept_names}, start=start)
+        priors = {**self.priors, **replacing.priors}
+        made = SearchSpace({name: merged[name] for name in kept_names}, start=start, priors=priors)
         return made.conditioned({name: _undecided(conditions.get(name, {}), made) for name in made})
 
     def without(self, names: Collection[str]) -> SearchSpace:
@@ -124,11 +137,12 @@ class SearchSpace(Mapping[str, Domain | Value]):
             name: {other: wanted for other, wanted in of.items() if other not in names}
             for name, of in self.conditions.items()
         }
-        return SearchSpace(kept).conditioned(conditions).starting([values for values in start if values])
+        made = SearchSpace(kept, priors=self.priors).conditioned(conditions)
+        return made.starting([values for values in start if values])
 
     def conditioned(self, conditions: Mapping[str, Condition]) -> SearchSpace:
         """This space with more conditions; empty ones, and those of names that are not searched, are ignored."""
-        made = SearchSpace(self._entries, start=self.start)
+        made = SearchSpace(self._entries, start=self.start, priors=self.priors)
         for name in self._entries:
             of = {**self.conditions.get(name, {}), **conditions.get(name, {})}
             if of and isinstance(self._entries[name], Domain):
@@ -138,11 +152,16 @@ class SearchSpace(Mapping[str, Domain | Value]):
 
     def starting(self, start: Sequence[Mapping[str, Value]]) -> SearchSpace:
         """This space with other starting points."""
-        return SearchSpace(self._entries, start=start).conditioned(self.conditions)
+        return SearchSpace(self._entries, start=start, priors=self.priors).conditioned(self.conditions)
+
+    def expecting(self, priors: Mapping[str, Prior]) -> SearchSpace:
+        """This space with more priors, or others in their place."""
+        made = SearchSpace(self._entries, start=self.start, priors={**self.priors, **priors})
+        return made.conditioned(self.conditions)
 
     def extended(self, name: str, domain: Domain, *, start: Mapping[str, Value]) -> SearchSpace:
         """This space with ``name`` searched as well; ``start`` is added to each starting point."""
-        wider = SearchSpace({**self._entries, name: domain}).conditioned(self.conditions)
+        wider = SearchSpace({**self._entries, name: domain}, priors=self.priors).conditioned(self.conditions)
         return wider.starting([{**values, **start} for values in self.start])
 
     def active(self, name: str, values: Mapping[str, Value]) -> bool:
@@ -222,6 +241,17 @@ class SearchSpace(Mapping[str, Domain | Value]):
         return {
             name: tune_domain(entry) if isinstance(entry, Domain) else entry for name, entry in self._entries.items()
         }
+
+
+def _fits(name: str, entry: Domain | Value | None, prior: Prior) -> bool:
+    """Whether an entry has a range, so that its prior means something; ``SpaceError`` where the two contradict."""
+    if not isinstance(entry, Float | Integer):
+        return False
+    if entry.log and prior.usual <= 0:
+        raise SpaceError(f"{name}: its prior must have usual > 0, as it is searched in its logarithm, got {prior}")
+    if entry.log and prior.spread <= 1:
+        raise SpaceError(f"{name}: the spread of its prior is a factor, and must be > 1, but got {prior.spread:g}")
+    return True
 
 
 def _undecided(condition: Condition, entries: Mapping[str, Domain | Value]) -> Condition:

@@ -1,6 +1,11 @@
 """Confidence penalty: beta."""
 
 from search_spaces.domains import loguniform
+from search_spaces.priors import Prior
 from search_spaces.space import SearchSpace
 
-DEFAULT = SearchSpace({"strength": loguniform(1e-3, 10.0)}, start=[{"strength": 0.1}])
+DEFAULT = SearchSpace(
+    {"strength": loguniform(1e-3, 10.0)},
+    start=[{"strength": 0.1}],
+    priors={"strength": Prior(0.1, 5, "Pereyra et al. 2017")},
+)

@@ -1,6 +1,7 @@
 """Residual smoothing: the annealing's width b, the slope alpha and the weight decay beside it."""
 
 from search_spaces.domains import choice, loguniform, uniform
+from search_spaces.priors import Prior
 from search_spaces.space import SearchSpace
 
 DEFAULT = SearchSpace(
@@ -11,6 +12,11 @@ DEFAULT = SearchSpace(
         "weight_decay": loguniform(1e-6, 1e-1),
     },
     start=[{"annealing": "laplace", "b": 0.5, "alpha": 1.0, "weight_decay": 1e-3}],
+    priors={
+        "b": Prior(0.5, 0.35, "Cho, Kwon and Hong 2019, table 1"),
+        "alpha": Prior(1.0, 1.0, "Cho, Kwon and Hong 2019, table 1"),
+        "weight_decay": Prior(1e-3, 10, "Cho, Kwon and Hong 2019, section 4"),
+    },
 )
 
 #: Cho, Kwon and Hong (2019), table 1, global and local.

@@ -1,6 +1,7 @@
 """Weight decay that rises as the learning rate falls: where it starts, how steeply and how far it rises."""
 
 from search_spaces.domains import choice, loguniform, uniform
+from search_spaces.priors import Prior
 from search_spaces.space import SearchSpace
 
 DEFAULT = SearchSpace(
@@ -12,6 +13,7 @@ DEFAULT = SearchSpace(
         "taper": "free",
     },
     start=[{"weight_decay": 1e-4, "onset": 0.1, "power": 1.0, "ceiling": 16.0}],
+    priors={"weight_decay": Prior(1e-4, 10, "table 1 of the paper")},
 )
 
 #: Table 1 of the paper: schemes 01 and 02.

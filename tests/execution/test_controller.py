@@ -7,8 +7,9 @@ from tables import sorted_rows
 
 from tune_reg.errors import StoreError, TuneRegError
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Completed, Decision, StorageFault
+from tune_reg.execution.messages import Completed, StorageFault
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.store import Results
 from tune_reg.study import make_plan
 

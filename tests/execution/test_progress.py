@@ -10,8 +10,9 @@ from made_up import FINAL, epochs
 
 from tune_reg.execution import progress
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Completed, Decision, RunReport
+from tune_reg.execution.messages import Completed, RunReport
 from tune_reg.execution.progress import DirectoryProgress, stored_progress
+from tune_reg.search.decision import Decision
 from tune_reg.study import make_plan
 from tune_reg.training import checkpoint
 

@@ -7,7 +7,8 @@ from digits import digits_study
 from made_up import epochs, finish_all
 
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Completed, Decision
+from tune_reg.execution.messages import Completed
+from tune_reg.search.decision import Decision
 from tune_reg.store import Results
 from tune_reg.study import make_plan
 

@@ -7,9 +7,10 @@ from digits import digits_study
 from made_up import epoch_row, epochs, finish, finish_all
 
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Completed, Decision, Diverged, RunReport
+from tune_reg.execution.messages import Completed, Diverged, RunReport
 from tune_reg.execution.recorder import Recorder
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.store import Results
 from tune_reg.study import make_plan
 

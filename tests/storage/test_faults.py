@@ -13,7 +13,8 @@ from tune_reg.backends.ray.scheduler import StudyScheduler, StudyStopper
 from tune_reg.backends.ray.searcher import StudySearcher
 from tune_reg.errors import TuneRegError, UnreachableError
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Completed, Decision, StorageFault
+from tune_reg.execution.messages import Completed, StorageFault
+from tune_reg.search.decision import Decision
 from tune_reg.storage.remote_path import RemotePath
 from tune_reg.store import Results
 from tune_reg.study import make_plan

@@ -9,10 +9,11 @@ from tune_reg.backends.run_worker import RunWorker
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys
-from tune_reg.execution.messages import Decision, LaneGroupReport, StorageFault
+from tune_reg.execution.messages import LaneGroupReport, StorageFault
 from tune_reg.execution.provenance import write_provenance
 from tune_reg.execution.results_directory import claim, refuse_another_study
 from tune_reg.execution.study_run import StudyRun
+from tune_reg.search.decision import Decision
 from tune_reg.store import Results
 from tune_reg.study import Study, make_plan
 

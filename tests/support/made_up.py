@@ -2,7 +2,8 @@
 
 import math
 
-from tune_reg.execution.messages import Completed, Decision, RunReport
+from tune_reg.execution.messages import Completed, RunReport
+from tune_reg.search.decision import Decision
 
 #: The look at the test set of a confirmed run.
 FINAL = {"n_train": 1, "n_test": 1, "val_accuracy": 0.5, "test_accuracy": 0.5}

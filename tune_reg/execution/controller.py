@@ -16,7 +16,7 @@ from pathlib import Path
 from tune_reg.errors import TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
-from tune_reg.execution.messages import Decision, Failed, Outcome, Pruned, RunOrder, RunReport, RunStage, StorageFault
+from tune_reg.execution.messages import Failed, Outcome, Pruned, RunOrder, RunReport, RunStage, StorageFault
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.results_directory import cannot_be_written
@@ -25,6 +25,7 @@ from tune_reg.execution.search_stage import SearchStage
 from tune_reg.execution.stage import Stage, Wanted
 from tune_reg.execution.study_run import StudyRun, checkpoint_directory
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import EpochValues
 from tune_reg.study import StudyPlan
@@ -34,6 +35,10 @@ from tune_reg.study import StudyPlan
 class _LiveRun:
     run: StudyRun
     rows: dict[int, EpochValues] = field(default_factory=dict)  # by epoch
+
+    @property
+    def in_order(self) -> list[EpochValues]:
+        return [self.rows[epoch] for epoch in sorted(self.rows)]
 
 
 class StudyController:
@@ -91,7 +96,7 @@ class StudyController:
             for stage in self._stages if self._stopped_by is None else ():
                 run = stage.next_run(wanted)
                 if run is not None:
-                    self._live[run.key] = _LiveRun(run)
+                    self._live[run.key] = _LiveRun(run, {row["epoch"]: row for row in stage.rows_so_far(run)})
                     self._progress = self._snapshot()
                     return run
         return None
@@ -124,7 +129,7 @@ class StudyController:
     # What becomes of them
 
     def take(self, key: str, report: RunReport) -> Decision:
-        """Take what a worker reports of a run; ``Decision.STOP`` where the run is over.
+        """Take what a worker reports of a run; ``Decision.CONTINUE`` where the worker is to go on with it.
 
         Epochs that were reported before change nothing. Here alone is decided how a run ends.
         """
@@ -134,9 +139,13 @@ class StudyController:
         with self._stopping_on_write_errors():
             if self._stopped_by is not None:
                 return Decision.CONTINUE  # the study ends as a whole, and goes on from its checkpoints
-            if self._take_epochs(live, report.rows) is Decision.STOP:
+            decision = self._take_epochs(live, report.rows)
+            if decision is Decision.PAUSE:
+                self._pause(live)
+                return decision
+            if decision is Decision.STOP:
                 self._end(live, Pruned())
-                return Decision.STOP
+                return decision
             if report.outcome is not None:
                 self._end(live, report.outcome)
                 return Decision.STOP
@@ -152,8 +161,8 @@ class StudyController:
     def _take_epochs(self, live: _LiveRun, rows: Sequence[EpochValues]) -> Decision:
         decision = Decision.CONTINUE
         for row in rows:
-            if decision is Decision.STOP:
-                break  # an epoch that was trained although the decision to stop had been made, and was lost
+            if decision is not Decision.CONTINUE:
+                break  # an epoch that was trained although the decision had been made, and was lost
             if row["epoch"] in live.rows:
                 continue
             live.rows[row["epoch"]] = row
@@ -164,10 +173,14 @@ class StudyController:
         at_end = max(live.rows, default=0) >= self.plan.study.training.epochs
         return Decision.CONTINUE if at_end else decision
 
+    def _pause(self, live: _LiveRun) -> None:
+        del self._live[live.run.key]
+        self._stage_of[live.run.stage].pause(live.run, live.in_order)
+        self._progress = self._snapshot()
+
     def _end(self, live: _LiveRun, outcome: Outcome) -> None:
         del self._live[live.run.key]
-        rows = [live.rows[epoch] for epoch in sorted(live.rows)]
-        self._stage_of[live.run.stage].end(live.run, rows, outcome)
+        self._stage_of[live.run.stage].end(live.run, live.in_order, outcome)
         self._progress = self._snapshot()
 
     # Whether the study can go on

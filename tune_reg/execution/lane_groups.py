@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Decision, LaneChange, LaneGroupOrder, RunOrder, RunReport
+from tune_reg.execution.messages import LaneChange, LaneGroupOrder, RunOrder, RunReport
 from tune_reg.execution.study_run import StudyRun
+from tune_reg.search.decision import Decision
 from tune_reg.study import Task
 from tune_reg.training import LaneKey, TrainingSet
 
@@ -83,7 +84,7 @@ class LaneGroups:
         ended = []
         for key, report in reports.items():
             group.trained = group.trained or bool(report.rows)
-            if key in group.runs and self._controller.take(key, report) is Decision.STOP:
+            if key in group.runs and self._controller.take(key, report) is not Decision.CONTINUE:
                 del group.runs[key]
                 ended.append(key)
         started = self._fill(group)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:  # a process that only passes messages on need not load torch
@@ -67,13 +66,6 @@ class LaneChange:
 
     ended: tuple[str, ...] = ()
     started: tuple[RunOrder, ...] = ()
-
-
-class Decision(Enum):
-    """What becomes of a run after an epoch."""
-
-    CONTINUE = "continue"
-    STOP = "stop"
 
 
 # How a run ends

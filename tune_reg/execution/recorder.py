@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
-from tune_reg.execution.study_run import StudyRun, trial_key
-from tune_reg.search.trial import Trial
+from tune_reg.execution.study_run import StudyRun, search_seed, trial_key
+from tune_reg.search.trial import ExpectedValue, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
     EpochRow,
     EpochValues,
+    ExpectedRow,
     FinalRow,
     FinalValues,
     RobustnessRow,
@@ -25,7 +26,7 @@ from tune_reg.store import (
     TrialRow,
 )
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import StudyPlan
+from tune_reg.study import StudyPlan, Task
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
@@ -77,7 +78,7 @@ class Recorder:
             "fraction": run.run.fraction,
             "trial": run.trial.number,
             "params": run.trial.params,
-            "seed": self._plan.study.seed,
+            "seed": search_seed(self._plan, run.trial, 0),
             "seeds": max(1, score.seeds),
             "state": outcome.state,
             "reason": reason,
@@ -112,6 +113,22 @@ class Recorder:
         epochs = {key for key in self._store.uncompacted_keys("epochs") if _SEED.sub("", key) in ended}
         self._store.compact("epochs", epochs)
         self._store.compact("trials", ended)
+
+    def write_expected(self, task: Task, expected: Sequence[ExpectedValue]) -> None:
+        """Write what is expected of the trials of a search that is over; nothing where that is stored."""
+        key = task.name.replace(" ", "-")
+        rows: list[ExpectedRow] = [
+            {
+                **self._task_columns(task),
+                "fraction": task.fraction,
+                "trial": number,
+                "expected_value": mean,
+                "expected_deviation": deviation,
+            }
+            for number, mean, deviation in expected
+        ]
+        if rows and not (self._store.has("expected", key) and self._store.rows("expected", key) == rows):
+            self._store.write("expected", key, rows)
 
     # Confirmed runs
 
@@ -186,14 +203,17 @@ class Recorder:
         ]
 
     def _run_columns(self, run: StudyRun) -> RunColumns:
+        return {**self._task_columns(run.trial.task), "images_per_class": run.run.images_per_class}
+
+    def _task_columns(self, task: Task) -> RunColumns:
         study = self._plan.study
         return {
             "study": study.name,
             "dataset": study.dataset,
             "model": study.model,
             "protocol": study.protocol,
-            "regularizer": run.trial.task.regularizer,
-            "images_per_class": run.run.images_per_class,
+            "regularizer": task.regularizer,
+            "images_per_class": task.images_per_class,
         }
 
 

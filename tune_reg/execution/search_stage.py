@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tune_reg.execution.messages import Completed, Decision, Outcome, Pruned
+from tune_reg.execution.messages import Completed, Outcome, Pruned
 from tune_reg.execution.recorder import Recorder, TrialScore, reason_of
 from tune_reg.execution.stage import Stage, Wanted
-from tune_reg.execution.study_run import StudyRun, checkpoint_directory, search_run, seed_key, trial_key
+from tune_reg.execution.study_run import StudyRun, checkpoint_directory, search_run, training_key, trial_key
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import EpochValues, TrialRow, second_value
-from tune_reg.study import StudyPlan
+from tune_reg.study import StudyPlan, Task
 from tune_reg.training import checkpoint as checkpoints
 
 #: The files of this many trials, and of each search that is over, are joined in one.
@@ -25,17 +26,17 @@ _COMPACT_AFTER: Final = 500
 
 @dataclass
 class _SeedScores:
-    """What the finished seeds of a trial came to."""
+    """What the finished trainings of a trial came to."""
 
     values: list[float] = field(default_factory=list)
     robust: list[float] = field(default_factory=list)
     epochs: int = 0
     wall_s: float = 0.0
-    #: Of the first seed.
+    #: Of the first training.
     shortest_epoch_s: float | None = None
 
     def add(self, rows: Sequence[EpochValues], *, with_value: bool) -> None:
-        """Count the epochs of one more seed and, ``with_value``, its last validation accuracy."""
+        """Count the epochs of one more training and, ``with_value``, its last validation accuracy."""
         if self.epochs == 0:
             self.shortest_epoch_s = _shortest_epoch_s(rows)
         self.epochs += len(rows)
@@ -64,30 +65,48 @@ class SearchStage(Stage):
         self._recorder = recorder
         self._directory = directory
         self._scores: dict[str, _SeedScores] = {}  # by the key of the trial
-        self._next_seeds: list[StudyRun] = []  # of trials that go on with another seed
+        self._next_trainings: list[StudyRun] = []  # of trials that go on with another seed
         self._ended = 0
+        # What a killed process left to do.
+        self._end_those_over()
+        for task in plan.tasks:
+            self._write_expected_if_finished(task)
 
     def next_run(self, wanted: Wanted | None) -> StudyRun | None:
-        """The next seed of a trial that goes on, else a new trial."""
+        """The next seed of a trial that goes on, else what the search asks for."""
         fits = wanted or (lambda *_: True)
-        for i, run in enumerate(self._next_seeds):
+        for i, run in enumerate(self._next_trainings):
             if fits(run.trial.task, run.trial.task.training_set):
-                return self._next_seeds.pop(i)
+                return self._next_trainings.pop(i)
         while True:
             trial = self._search.ask(lambda task: fits(task, task.training_set))
             if trial is None:
                 return None
             row = self._recorder.trial_row(trial)
-            if row is None:
+            if row is not None:
+                self._tell_stored(trial, row)
+            elif self._search.pauses(trial.task):
+                self._scores.setdefault(trial_key(trial), self._stored_scores(trial))
+                return search_run(self._plan, trial, trial.training)
+            else:
                 return search_run(self._plan, trial, self._seeds_done(trial))
-            self._tell_stored(trial, row)
+
+    def rows_so_far(self, run: StudyRun) -> Sequence[EpochValues]:
+        """The epochs of a run that was paused."""
+        rows = self._recorder.epoch_rows(run.key) or []
+        return [{name: row[name] for name in EpochValues.__annotations__} for row in rows]  # type: ignore[literal-required, misc]
 
     def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
-        """Report an epoch of a trial's first seed; later seeds are compared when they end."""
-        if run.seed_index > 0 or not math.isfinite(row["val_accuracy"]):
+        """Report an epoch. Where trials are not paused, trainings after the first are compared when they end."""
+        pauses = self._search.pauses(run.trial.task)
+        if not math.isfinite(row["val_accuracy"]) or (run.training > 0 and not pauses):
             return Decision.CONTINUE
-        stop = self._search.report(run.trial, row["epoch"], row["val_accuracy"])
-        return Decision.STOP if stop else Decision.CONTINUE
+        return self._search.report(run.trial, self._step(run, row["epoch"]), row["val_accuracy"])
+
+    def pause(self, run: StudyRun, rows: Sequence[EpochValues]) -> None:
+        """A run waits at a rung with its checkpoint; its epochs are stored, so that none is trained or told again."""
+        self._recorder.write_search_epochs(run, rows)
+        self._end_those_over()
 
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:
         """A trial is over, or has ended on one of its seeds and may go on with the next."""
@@ -100,40 +119,85 @@ class SearchStage(Stage):
             scores.robust.append(robust)
         seeds, epochs = self._plan.study.search.seeds, self._plan.study.training.epochs
         if outcome.state == "complete" and seeds > 1:
-            worse = self._search.report(trial, (run.seed_index + 1) * epochs, scores.mean_value)
-            if run.seed_index + 1 < seeds:
-                if not worse:
-                    self._next_seeds.append(search_run(self._plan, trial, run.seed_index + 1))
-                    self._remove_checkpoints(run.key)
-                    return
+            value = rows[-1]["val_accuracy"] if self._search.pauses(trial.task) else scores.mean_value
+            decision = self._search.report(trial, self._step(run, epochs), value)
+            if run.training + 1 < seeds and decision is not Decision.STOP:
+                if decision is Decision.CONTINUE:
+                    self._next_trainings.append(search_run(self._plan, trial, run.training + 1))
+                self._remove_checkpoints(run.key)
+                self._end_those_over()
+                return
+            if decision is Decision.STOP:
                 outcome = Pruned()
-        row = self._recorder.write_trial(run, outcome, reason_of(outcome, rows), scores.score())
-        self._tell(trial, row, scores.shortest_epoch_s)
-        del self._scores[trial_key(trial)]
-        self._remove_checkpoints(run.key)
-        self._ended += 1
-        if self._ended % _COMPACT_AFTER == 0 or self._search.finished(trial.task):
-            self._recorder.compact_trials()
+        self._end_trial(run, outcome, reason_of(outcome, rows))
+        self._end_those_over()
 
     def startable(self) -> int:
         """How many runs could be started now."""
-        return len(self._next_seeds) + self._search.left()
+        return len(self._next_trainings) + self._search.left()
 
     def waiting_seeds(self, task_name: str) -> int:
         """How many trials of a task wait for their next seed."""
-        return sum(run.trial.task.name == task_name for run in self._next_seeds)
+        return sum(run.trial.task.name == task_name for run in self._next_trainings)
 
     @property
     def finished(self) -> bool:
         """Whether every trial of every task has ended."""
-        return not self._next_seeds and all(self._search.finished(task) for task in self._plan.tasks)
+        return not self._next_trainings and all(self._search.finished(task) for task in self._plan.tasks)
+
+    def _step(self, run: StudyRun, epoch: int) -> int:
+        """An epoch of one training as a step of the trial."""
+        return run.training * self._plan.study.training.epochs + epoch
+
+    def _end_trial(self, run: StudyRun, outcome: Outcome, reason: str | None) -> None:
+        """Write the row of a trial that is over, and then tell the search."""
+        trial = run.trial
+        scores = self._scores.pop(trial_key(trial))
+        row = self._recorder.write_trial(run, outcome, reason, scores.score())
+        self._tell(trial, row, scores.shortest_epoch_s)
+        for training in range(run.training + 1):
+            self._remove_checkpoints(training_key(trial, training))
+        self._ended += 1
+        if self._ended % _COMPACT_AFTER == 0 or self._search.finished(trial.task):
+            self._recorder.compact_trials()
+        self._write_expected_if_finished(trial.task)
+
+    def _end_those_over(self) -> None:
+        """End paused trials that never go on, with what they have come to."""
+        for trial in self._search.over():
+            row = self._recorder.trial_row(trial)
+            if row is not None:
+                self._tell_stored(trial, row)
+                continue
+            scores = self._scores[trial_key(trial)] = self._stored_scores(trial)
+            whole = bool(scores.values)
+            paused = self._recorder.epoch_rows(training_key(trial, trial.training)) or []
+            if len(paused) < self._plan.study.training.epochs:
+                scores.add(paused, with_value=bool(paused) and not whole)
+            run = search_run(self._plan, trial, trial.training)
+            self._end_trial(run, Completed() if whole else Pruned(), None)
+
+    def _stored_scores(self, trial: Trial) -> _SeedScores:
+        """What the whole trainings of a paused trial came to, from the store."""
+        scores = _SeedScores()
+        for training in range(len(trial.seeds)):
+            rows = self._recorder.epoch_rows(training_key(trial, training))
+            if rows is None or len(rows) < self._plan.study.training.epochs:
+                break
+            scores.add(rows, with_value=True)
+        return scores
+
+    def _write_expected_if_finished(self, task: Task) -> None:
+        """Write down what the model expects of every trial of a search that is over."""
+        if self._search.finished(task) and self._search.pauses(task):
+            self._recorder.write_expected(task, self._search.expected(task))
 
     def _seeds_done(self, trial: Trial) -> int:
         """How many seeds of an interrupted trial are stored; their scores are taken from the store."""
         scores = _SeedScores()
         epochs = self._plan.study.training.epochs
-        for seed_index in range(self._plan.study.search.seeds - 1):
-            key = seed_key(trial, seed_index)
+        for training in range(self._plan.study.search.seeds - 1):
+            key = training_key(trial, training)
             rows = self._recorder.epoch_rows(key)
             if rows is None or len(rows) < epochs or not math.isfinite(rows[-1]["val_loss"]):
                 break
@@ -141,7 +205,7 @@ class SearchStage(Stage):
             scores.add(rows, with_value=True)
             robust = self._recorder.robust_accuracy(key)
             scores.robust += [] if robust is None else [robust]
-            if self._search.report(trial, (seed_index + 1) * epochs, scores.mean_value):
+            if self._search.report(trial, (training + 1) * epochs, scores.mean_value) is Decision.STOP:
                 # The trial was being stopped here: this seed is taken from its checkpoint, or trained again, so that
                 # the trial ends with it.
                 scores = before
@@ -151,13 +215,19 @@ class SearchStage(Stage):
 
     def _tell_stored(self, trial: Trial, row: TrialRow) -> None:
         """A trial is stored, but the process was killed before it told the search."""
-        epochs = self._recorder.epoch_rows(trial_key(trial)) or []
-        for epoch in epochs:
-            if math.isfinite(epoch["val_accuracy"]):
-                self._search.report(trial, epoch["epoch"], epoch["val_accuracy"])
+        trainings = range(len(trial.seeds)) if self._search.pauses(trial.task) else range(1)
+        epochs: list[EpochValues] = []
+        for training in trainings:
+            stored = self._recorder.epoch_rows(training_key(trial, training)) or []
+            for epoch in stored:
+                if math.isfinite(epoch["val_accuracy"]):
+                    step = training * self._plan.study.training.epochs + epoch["epoch"]
+                    self._search.report(trial, step, epoch["val_accuracy"])
+            epochs += stored if training == 0 else []
         self._tell(trial, row, _shortest_epoch_s(epochs))
-        for seed_index in range(self._plan.study.search.seeds):
-            self._remove_checkpoints(seed_key(trial, seed_index))
+        for training in range(self._plan.study.search.seeds):
+            self._remove_checkpoints(training_key(trial, training))
+        self._write_expected_if_finished(trial.task)
 
     def _tell(self, trial: Trial, row: TrialRow, epoch_s: float | None) -> None:
         """Tell the search what became of a trial, from its stored row."""

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-from tune_reg.execution.messages import Decision, Outcome
+from tune_reg.execution.messages import Outcome
 from tune_reg.execution.study_run import StudyRun
+from tune_reg.search.decision import Decision
 from tune_reg.store import EpochValues
 from tune_reg.study import Task
 from tune_reg.training import TrainingSet
@@ -30,6 +31,15 @@ class Stage(ABC):
         """Take a new epoch of a run of this stage, and decide whether the run goes on; most stages stop no run."""
         del run, row
         return Decision.CONTINUE
+
+    def rows_so_far(self, run: StudyRun) -> Sequence[EpochValues]:
+        """The epochs of a run that is to go on, as far as they are stored; most stages pause no run."""
+        del run
+        return ()
+
+    def pause(self, run: StudyRun, rows: Sequence[EpochValues]) -> None:
+        """Write down a run of this stage that ``take_epoch`` pauses. ``rows``: all its epochs, in their order."""
+        raise NotImplementedError(f"{type(self).__name__} pauses no run, but {run.key} was paused after {len(rows)}")
 
     @abstractmethod
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:

@@ -26,8 +26,8 @@ class StudyRun:
     stage: RunStage
     trial: Trial
     run: Run
-    #: Which of the search's seeds the run is trained on, from 0.
-    seed_index: int = 0
+    #: Which of the trainings of its trial this is, from 0; each has a seed of its own.
+    training: int = 0
 
     @property
     def training_set(self) -> TrainingSet:
@@ -40,11 +40,15 @@ class StudyRun:
         return self.key.removesuffix(_LATER_TESTS)
 
 
-def search_run(plan: StudyPlan, trial: Trial, seed_index: int) -> StudyRun:
-    """The run of ``trial`` on one of the search's seeds."""
-    seed = plan.study.seed + seed_index * _SEED_STEP
-    run = _run(plan, trial, trial.task.training_set, seed)
-    return StudyRun(seed_key(trial, seed_index), "search", trial, run, seed_index)
+def search_run(plan: StudyPlan, trial: Trial, training: int) -> StudyRun:
+    """One of the trainings of ``trial``."""
+    run = _run(plan, trial, trial.task.training_set, search_seed(plan, trial, training))
+    return StudyRun(training_key(trial, training), "search", trial, run, training)
+
+
+def search_seed(plan: StudyPlan, trial: Trial, training: int) -> int:
+    """The seed of one of the trainings of ``trial``."""
+    return plan.study.seed + trial.seeds[training] * _SEED_STEP
 
 
 def confirm_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, seed: int) -> StudyRun:
@@ -60,13 +64,13 @@ def robustness_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, se
 
 
 def trial_key(trial: Trial) -> str:
-    """The key of a trial, which is that of its run on the first seed."""
+    """The key of a trial, which is that of its first training."""
     return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
 
 
-def seed_key(trial: Trial, seed_index: int) -> str:
-    """The key of a trial's run on one of the search's seeds."""
-    return trial_key(trial) + (f"-seed-{seed_index + 1}" if seed_index else "")
+def training_key(trial: Trial, training: int) -> str:
+    """The key of one of the trainings of a trial."""
+    return trial_key(trial) + (f"-seed-{training + 1}" if training else "")
 
 
 def confirm_key(winner: Trial, training_set: TrainingSet, seed: int) -> str:

@@ -2,51 +2,41 @@
 
 Each task (a regularizer at a fraction) is one Optuna study in the journal, so that tasks have samplers, rungs and
 budgets of their own. A trial in the journal is what really happened to it: COMPLETE with its final value, PRUNED
-or FAIL with its intermediate values. What the sampler sees of it stands in ``imputed_study``. Only one process writes
-the journal at a time.
+or FAIL with its intermediate values, RUNNING while it trains or is paused. Only one process writes the journal at a
+time. How a task is searched is decided in ``PausingSearch``, the default, or ``StoppingSearch``.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
 
-from tune_reg.search import final_values, pruners, samplers
-from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
-from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
+from search_spaces import DefinedByRun
+from tune_reg.search import final_values
+from tune_reg.search.decision import Decision
 from tune_reg.search.journal import open_journal
-from tune_reg.search.trial import Trial, TrialCounts
-from tune_reg.search.trial_statistics import TrialStatistics
+from tune_reg.search.pausing_search import PausingSearch
+from tune_reg.search.stopping_search import StoppingSearch
+from tune_reg.search.task_search import TaskSearch
+from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
 
-_STATES: Final[dict[RunState, TrialState]] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "diverged": TrialState.FAIL,
-    "failed": TrialState.FAIL,
-}
-#: Finished trials that are looked at where a sampler sees a limited number: an ask must not slow down with the search.
-_READ: Final = 500
-_REASON: Final = "reason"
-
 
 class AskTell:
-    """Asks, prunes and remembers: ``ask() / report(trial, epoch, value) -> stop / tell(trial, state, value)``.
+    """Asks, pauses, prunes and remembers: ``ask() / report(trial, step, value) -> Decision / tell(trial, state)``.
 
     Values are validation accuracies, to be maximized. A search made anew on the journal of an earlier one goes on where
     the earlier one stopped: trials that were running are asked again first, with their configurations.
 
-    ``journal``: the file, or an Optuna storage. ``epochs``: of a trial that is not stopped. ``predict``: predicts the
-    final values with which the sampler sees stopped trials; None: it sees them as stopped, with their values so far.
-    ``images``: validation images, which say how far apart two accuracies must be where there is a second objective.
+    ``journal``: the file, or an Optuna storage. ``epochs``: of all trainings of a trial that is not stopped.
+    ``predict``: predicts the final values with which a sampler of Optuna's sees stopped trials; None: it sees them as
+    stopped, with their values so far. ``images``: validation images, which say how far apart two accuracies must be
+    where there is a second objective.
     """
 
     def __init__(
@@ -63,64 +53,55 @@ class AskTell:
         # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, for example.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.tasks = list(tasks)
-        self._settings = settings
-        self._seed = seed
         second = settings.second_objective
-        fewer = second is not None and second.kind == "epoch_time"
-        self._directions = [StudyDirection.MAXIMIZE]
+        directions = [StudyDirection.MAXIMIZE]
         if second is not None:
-            self._directions.append(StudyDirection.MINIMIZE if fewer else StudyDirection.MAXIMIZE)
-        self._predict = predict
-        self._pruner = pruners.build(settings, epochs=epochs)
+            directions.append(StudyDirection.MINIMIZE if second.kind == "epoch_time" else StudyDirection.MAXIMIZE)
         storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
-        self._studies = {task.name: self._open(storage, task) for task in tasks}
-        self._storage = storage
-        self._running: dict[str, dict[int, FrozenTrial]] = {}  # by number, as they were asked
-        self._waiting: dict[str, set[int]] = {}  # numbers of trials that are to be asked first
-        self._interrupted: list[tuple[Task, FrozenTrial]] = []
-        self._statistics: dict[str, TrialStatistics] = {}
-        self._finished: dict[str, FinishedTrials] = {}
-        self._winners: dict[str, Trial] = {}
+        self._searches: dict[str, TaskSearch] = {}
         for task in tasks:
-            trials = self._studies[task.name].get_trials(deepcopy=False)
-            self._statistics[task.name] = TrialStatistics.of(trials, images=images, sign=-1 if fewer else 1)
-            self._finished[task.name] = FinishedTrials(trials)
-            self._running[task.name] = {t.number: t for t in trials if t.state == TrialState.RUNNING}
-            self._waiting[task.name] = {t.number for t in trials if t.state == TrialState.WAITING}
-            self._interrupted += [(task, t) for t in self._running[task.name].values()]
+            study = optuna.create_study(
+                storage=storage,
+                study_name=task.name,
+                directions=directions,
+                # Never asked: each trial is sampled by a sampler built for it.
+                sampler=optuna.samplers.RandomSampler(seed=0),
+                load_if_exists=True,
+            )
+            if is_paused(settings, task):
+                self._searches[task.name] = PausingSearch(
+                    storage, study, task, settings, epochs=epochs // settings.seeds, seed=seed
+                )
+            else:
+                self._searches[task.name] = StoppingSearch(
+                    storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images
+                )
 
     def ask(self, wanted: Callable[[Task], bool] = lambda _: True) -> Trial | None:
-        """The next configuration of a ``wanted`` task, or None where every such task has used its budget."""
-        for i, (task, begun) in enumerate(self._interrupted):
-            if wanted(task):
-                del self._interrupted[i]
-                return self._sample(task, begun)
-        open_tasks = [t for t in self.tasks if wanted(t) and self._statistics[t.name].asked < self._budget(t)]
-        if not open_tasks:
-            return None
-        task = min(open_tasks, key=lambda task: self._statistics[task.name].asked)
-        trial = self._sample(task)
-        self._statistics[task.name].begin()
-        return trial
+        """The next trial of a ``wanted`` task to train, new or going on; None where there is none now."""
+        tasks = [task for task in self.tasks if wanted(task)]
+        for task in tasks:
+            if self._searches[task.name].has_interrupted():
+                return self._searches[task.name].ask()
+        # Every task has had its share before another one goes ahead; an ask may show that a task has nothing to do.
+        for task in sorted(tasks, key=lambda task: self._searches[task.name].begun):
+            trial = self._searches[task.name].ask()
+            if trial is not None:
+                return trial
+        return None
 
     def left(self) -> int:
         """How many more trials can be asked for, as far as can be said now."""
-        unasked = sum(max(0, self._budget(task) - self._statistics[task.name].asked) for task in self.tasks)
-        return len(self._interrupted) + unasked
+        return sum(search.left() for search in self._searches.values())
 
-    def report(self, trial: Trial, epoch: int, value: float) -> bool:
-        """Take the validation accuracy after ``epoch`` (from 1); whether the trial should stop at this epoch.
+    def report(self, trial: Trial, step: int, value: float) -> Decision:
+        """Take the validation accuracy after ``step``, and decide whether the trial goes on.
 
-        Reported again, an epoch changes nothing, and the answer is that of the first time, as far as other trials have
-        not reported meanwhile.
+        Steps count the epochs of all trainings of the trial, from 1. Where the trial is paused, ``ask`` may give it
+        again. Reported again, a step changes nothing, and the answer is that of the first time, as far as other trials
+        have not reported meanwhile.
         """
-        frozen = self._frozen(trial)
-        if epoch not in frozen.intermediate_values:
-            self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
-            frozen = self._frozen(trial)
-        until_epoch = copy.copy(frozen)
-        until_epoch.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= epoch}
-        return self._pruner.prune(self._studies[trial.task.name], until_epoch)
+        return self._searches[trial.task.name].report(trial, step, value)
 
     def tell(
         self,
@@ -134,90 +115,44 @@ class AskTell:
     ) -> None:
         """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone.
 
-        ``second``: of its second objective, where there is one. ``epoch_s``: the seconds that its shortest epoch
-        took, which decide whether a slow sampler is asked.
+        ``second``: of its second objective, where there is one. ``epoch_s``: the seconds that its shortest epoch took.
         """
-        frozen = self._frozen(trial)
-        del self._running[trial.task.name][trial.number]
-        # The trial may have been told before the process that told it was killed.
-        if frozen.state.is_finished():
-            return
-        if reason is not None:
-            self._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
-        if epoch_s is not None:
-            self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
-        if state == "diverged":
-            self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
         finals = [v for v in (value, second) if v is not None] if state == "complete" else []
-        self._studies[trial.task.name].tell(trial.number, finals or None, _STATES[state])
-        self._statistics[trial.task.name].end(trial.number, _STATES[state], *(finals or (None,)))
-        self._finished[trial.task.name].add(self._storage.get_trial(frozen._trial_id))
+        self._searches[trial.task.name].tell(trial, state, finals, reason, epoch_s)
+
+    def over(self) -> list[Trial]:
+        """Paused trials that never go on: they are to be told, as complete or pruned."""
+        return [trial for search in self._searches.values() for trial in search.over()]
+
+    def pauses(self, task: Task) -> bool:
+        """Whether trials of the task are paused; else a stopping rule ends them."""
+        return isinstance(self._searches[task.name], PausingSearch)
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
-        statistics = self._statistics[task.name]
-        return statistics.running == 0 and statistics.asked >= self._budget(task)
-
-    def _budget(self, task: Task) -> int:
-        """The trials of the task: those of the study, or those asked for when the search had stagnated."""
-        patience, statistics = self._settings.patience, self._statistics[task.name]
-        stagnated = patience and statistics.longest_wait >= patience
-        return min(task.trials, statistics.asked) if stagnated else task.trials
+        return self._searches[task.name].finished
 
     def winner(self, task: Task) -> Trial | None:
-        """The complete trial that ``pick`` picks, or None where there is none."""
-        number = self._statistics[task.name].winner
-        if number is None:
-            return None
-        winner = self._winners.get(task.name)
-        if winner is None or winner.number != number:
-            frozen = self._studies[task.name].get_trials(deepcopy=False)[number]
-            winner = Trial(task, number, task.space.suggest(optuna.trial.FixedTrial(frozen.params)))
-            self._winners[task.name] = winner
-        return winner
+        """The trial that is picked: of the highest expected value, or that which ``store.pick`` picks."""
+        return self._searches[task.name].winner()
+
+    def expected(self, task: Task) -> list[ExpectedValue]:
+        """What the model of final values expects of the task's trials; empty where there is none."""
+        return self._searches[task.name].expected()
 
     def counts(self, task: Task) -> TrialCounts:
         """How many trials of the task are in which state."""
-        return self._statistics[task.name].counts()
+        return self._searches[task.name].counts()
 
-    def _open(self, storage: BaseStorage, task: Task) -> optuna.Study:
-        study = optuna.create_study(
-            storage=storage,
-            study_name=task.name,
-            directions=self._directions,
-            # Never asked: each trial is sampled by a sampler built for it, see ``_sample``.
-            sampler=optuna.samplers.RandomSampler(seed=0),
-            pruner=self._pruner,
-            load_if_exists=True,
-        )
-        if self._settings.sampler != "grid":
-            for values in task.space.start[: task.trials]:
-                study.enqueue_trial(values, skip_if_exists=True)
-        return study
 
-    def _sample(self, task: Task, begun: FrozenTrial | None = None) -> Trial:
-        """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
-        study, running = self._studies[task.name], self._running[task.name]
-        number = self._statistics[task.name].asked if begun is None else begun.number
-        name = samplers.turn(self._settings, task, number, self._finished[task.name].epoch_s)
-        sampler = samplers.build(name, task, seed=self._seed, number=number)
-        limit = samplers.SAMPLERS[name].limit
-        finished = self._finished[task.name].most_informative(None if limit is None else _READ)
-        # A trial that is asked once more would be taken for another one that runs.
-        others = [t for t in running.values() if t is not begun]
-        seen = ImputedStudy(
-            study,
-            sampler,
-            sorted([*finished, *others], key=lambda t: t.number),
-            self._predict,
-            limit=limit,
-            waiting=bool(self._waiting[task.name]),
-        )
-        live = seen.ask() if begun is None else optuna.Trial(seen, begun._trial_id)
-        trial = Trial(task, live.number, task.space.suggest(live))
-        self._waiting[task.name].discard(live.number)
-        running[live.number] = self._storage.get_trial(live._trial_id)
-        return trial
+def is_paused(settings: SearchSettings, task: Task) -> bool:
+    """Whether a task is searched by ``PausingSearch``; else by a sampler and a stopping rule.
 
-    def _frozen(self, trial: Trial) -> FrozenTrial:
-        return self._storage.get_trial(self._running[trial.task.name][trial.number]._trial_id)
+    A space that a function defines has no fixed hyperparameters, which the model of final values needs.
+    """
+    return (
+        settings.sampler == "knowledge-gradient"
+        and settings.second_objective is None
+        and bool(task.space.domains)
+        and not isinstance(task.space, DefinedByRun)
+    )

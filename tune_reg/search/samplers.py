@@ -86,6 +86,13 @@ SAMPLERS: Final[dict[SamplerName, Sampler]] = {
     sampler.name: sampler
     for sampler in (
         Sampler(
+            "knowledge-gradient",
+            "Whatever raises the best expected value most an epoch, by a Gaussian process of final values. Where a "
+            "function defines the space, or there is a second objective: TPE.",
+            (("The knowledge gradient (the sampler)", "frazier2009knowledge"),),
+            _tpe,
+        ),
+        Sampler(
             "tpe-gp",
             "TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. A Gaussian "
             "process is far ahead where the response is smooth, and lost where it is not; a density estimate takes "
@@ -130,7 +137,7 @@ def turn(settings: SearchSettings, task: Task, number: int, epoch_s: float | Non
     ['tpe', 'gp', 'tpe']
     """
     if settings.sampler != "tpe-gp":
-        return settings.sampler
+        return "tpe" if settings.sampler == "knowledge-gradient" else settings.sampler
     able = _flat(task) and settings.second_objective is None and epoch_s is not None and epoch_s >= _GP_EPOCH_S
     return "gp" if able and number % 2 else "tpe"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from search_spaces import Value
 from tune_reg.study import Task
@@ -15,6 +16,15 @@ class Trial:
     task: Task
     number: int
     params: dict[str, Value]
+    #: For each training of the configuration, one after the other: which of the search's seeds it is made with.
+    seeds: tuple[int, ...] = (0,)
+    #: The training that is to begin or to go on, from 0.
+    training: int = 0
+
+    @property
+    def seed_index(self) -> int:
+        """Which of the search's seeds the training is made with."""
+        return self.seeds[self.training]
 
 
 @dataclass(frozen=True)
@@ -26,3 +36,13 @@ class TrialCounts:
     pruned: int
     failed: int
     best: float | None
+    #: Trials that wait, with a checkpoint, and may go on.
+    paused: int = 0
+
+
+class ExpectedValue(NamedTuple):
+    """What the search's model expects of a trial: mean and standard deviation of its final validation accuracy."""
+
+    number: int
+    mean: float
+    deviation: float

@@ -13,6 +13,7 @@ from tune_reg.store.schema import (
     ADDED_LATER,
     SCHEMAS,
     EpochRow,
+    ExpectedRow,
     FinalRow,
     ParameterKind,
     RobustnessRow,
@@ -96,6 +97,8 @@ def with_schema(table: TableName, rows: pa.Table, parameters: Mapping[str, Param
 
 @overload
 def from_arrow(table: Literal["trials"], rows: pa.Table) -> list[TrialRow]: ...
+@overload
+def from_arrow(table: Literal["expected"], rows: pa.Table) -> list[ExpectedRow]: ...
 @overload
 def from_arrow(table: Literal["epochs"], rows: pa.Table) -> list[EpochRow]: ...
 @overload

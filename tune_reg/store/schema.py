@@ -30,7 +30,7 @@ import pyarrow as pa
 SCHEMA_VERSION: Final = 1
 
 #: The names of the tables.
-TableName: TypeAlias = Literal["trials", "epochs", "final", "robustness"]
+TableName: TypeAlias = Literal["trials", "expected", "epochs", "final", "robustness"]
 #: How a run came to its end.
 RunState: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
 #: Which part of a study trained an epoch.
@@ -77,6 +77,17 @@ class TrialRow(RunColumns):
     n_val: Annotated[int | None, "number of validation images behind `value`"]
     epochs_trained: Annotated[int, "number of epochs trained, over all seeds of the trial"]
     wall_s: Annotated[float, "seconds of training, over all seeds of the trial"]
+
+
+class ExpectedRow(RunColumns):
+    """One row of the table ``expected``: what the model of a search that is over expects of one of its trials."""
+
+    fraction: _Fraction
+    trial: Annotated[int, "number of the trial, as in `trials`"]
+    expected_value: Annotated[
+        float, "expected validation accuracy at the end of a training, over seeds; a share in [0, 1]"
+    ]
+    expected_deviation: Annotated[float, "standard deviation of what `expected_value` estimates"]
 
 
 class EpochValues(TypedDict):
@@ -167,6 +178,7 @@ class RobustnessRow(_RobustnessRun, RobustnessValues):
 #: The typed row of each table.
 ROWS: Final[Mapping[TableName, type]] = {
     "trials": TrialRow,
+    "expected": ExpectedRow,
     "epochs": EpochRow,
     "final": FinalRow,
     "robustness": RobustnessRow,

@@ -26,6 +26,7 @@ from tune_reg.store.schema import (
     SCHEMA_VERSION,
     TABLES,
     EpochRow,
+    ExpectedRow,
     FinalRow,
     ParameterKind,
     RobustnessRow,
@@ -61,6 +62,8 @@ class Store:
 
     @overload
     def write(self, table: Literal["trials"], key: str, rows: Sequence[TrialRow], **metadata: str) -> None: ...
+    @overload
+    def write(self, table: Literal["expected"], key: str, rows: Sequence[ExpectedRow], **metadata: str) -> None: ...
     @overload
     def write(self, table: Literal["epochs"], key: str, rows: Sequence[EpochRow], **metadata: str) -> None: ...
     @overload
@@ -115,6 +118,8 @@ class Store:
 
     @overload
     def rows(self, table: Literal["trials"], key: str) -> list[TrialRow]: ...
+    @overload
+    def rows(self, table: Literal["expected"], key: str) -> list[ExpectedRow]: ...
     @overload
     def rows(self, table: Literal["epochs"], key: str) -> list[EpochRow]: ...
     @overload

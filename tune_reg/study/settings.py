@@ -19,8 +19,8 @@ MOST_SEEDS: Final = 10_000
 MOST_IMAGES: Final = 10**9
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
-SamplerName = Literal["tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
-PrunerName = Literal["predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
+SamplerName = Literal["knowledge-gradient", "tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
+PrunerName = Literal["pause", "predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
 _MOST_LANES: Final = 10_000
@@ -72,21 +72,27 @@ class SearchSettings(Table):
 
     #: Configurations tried for each regularizer at each searched fraction.
     trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 16
-    #: Seeds that a configuration is scored on, one after the other, the same for all; the value is the mean. The
-    #: pruner stops a configuration after any of them, as it does after an epoch.
+    #: Trainings of a configuration, each on a seed of its own; its value is their mean. With the pruner "pause" at most
+    #: so many, where the search finds them worth it; else the pruner stops a configuration after any of them.
     seeds: Annotated[int, Field(ge=1, le=64)] = 1
-    #: "tpe-gp": TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. "grid"
+    #: "knowledge-gradient" does what is expected to raise the best expected value most, by a model of final values;
+    #: "tpe-gp" is TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. "grid"
     #: tries every combination of spaces that are choices only, and no more trials than there are.
-    sampler: SamplerName = "tpe-gp"
-    #: "predicted" is asynchronous successive halving by predicted final values, doubtful ones in the trial's favour;
+    sampler: SamplerName = "knowledge-gradient"
+    #: "pause" pauses a trial at a rung where another one is worth more, and may go on with it; it goes with the sampler
+    #: knowledge-gradient. "predicted", the default of other samplers, is asynchronous successive halving by predicted
+    #: final values, doubtful ones in the trial's favour;
     #: "asha" the same by the values at hand, "hyperband" several of it; "median" stops what is worse than the
     #: median of the finished trials at the same epoch; "wilcoxon" stops what its seeds so far show to be worse than
     #: the best; "none" trains every trial to the end.
-    pruner: PrunerName = "predicted"
-    #: At each rung one trial in so many goes on.
+    pruner: PrunerName = "pause"
+    #: Whether what is known of a hyperparameter beforehand counts in the sampler knowledge-gradient.
+    prior: bool = True
+    #: At each rung one trial in so many goes on; with "pause", rungs stand so many times further each.
     reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
-    #: The first rung.
-    min_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 1
+    #: The first rung: a third of the epochs with "pause", else 1, where not given. With "pause" and none given there is
+    #: no other rung before the end.
+    min_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
     #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
     #: one; 0 is never.
     patience: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 0
@@ -124,6 +130,17 @@ class SearchSettings(Table):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        self._choose_defaults()
+        if self.pruner == "pause" and self.sampler != "knowledge-gradient":
+            raise StudyError(
+                f'search.pruner: "pause" needs the model of search.sampler knowledge-gradient, got {self.sampler!r}; '
+                "leave the pruner out, or take another one"
+            )
+        if self.sampler == "knowledge-gradient" and self.pruner not in ("pause", "none"):
+            raise StudyError(
+                f'search.pruner: with search.sampler knowledge-gradient it must be "pause" or "none", '
+                f"but got {self.pruner!r}; take another sampler, tpe for example, or leave the pruner out"
+            )
         if self.pruner == "wilcoxon" and self.seeds < WILCOXON_SEEDS:
             raise StudyError(
                 f"search.seeds: must be >= {WILCOXON_SEEDS} for search.pruner wilcoxon, whose test can reach "
@@ -133,7 +150,7 @@ class SearchSettings(Table):
             return self
         for key, rule, held in (
             ("pruner", '"none": what a stopped trial would come to in the second is not known', self.pruner == "none"),
-            ("sampler", "tpe-gp, tpe, qmc, random or grid", self.sampler not in ("gp", "cma-es")),
+            ("sampler", "knowledge-gradient, tpe-gp, tpe, qmc, random or grid", self.sampler not in ("gp", "cma-es")),
             ("patience", "0: two objectives have no single best", self.patience == 0),
         ):
             if not held:
@@ -141,6 +158,18 @@ class SearchSettings(Table):
                     f"search.{key}: with search.second_objective it must be {rule}, but got {getattr(self, key)!r}"
                 )
         return self
+
+    def _choose_defaults(self) -> None:
+        """Defaults that depend on other keys; written into the model, so that they stand in the study's file."""
+        pruner = self.pruner
+        if "pruner" not in self.model_fields_set:
+            if self.second_objective is not None:
+                pruner = "none"
+            elif self.sampler != "knowledge-gradient":
+                pruner = "predicted"
+        first = 1 if self.min_epochs is None and pruner != "pause" else self.min_epochs
+        object.__setattr__(self, "pruner", pruner)
+        object.__setattr__(self, "min_epochs", first)
 
 
 class ConfirmSettings(Table):

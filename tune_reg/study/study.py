@@ -151,7 +151,7 @@ class Study(Table):
         object.__setattr__(self, "baseline", baseline)
         self._check_sizes()
         self._check_cost()
-        if self.search.min_epochs > self.training.epochs:
+        if self.search.min_epochs is not None and self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
                 f"but got {self.search.min_epochs}"
@@ -278,6 +278,8 @@ class Study(Table):
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
         plain = self.model_dump(exclude={"regularizers", "search"})
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
+        if search["prior"]:
+            del search["prior"]  # so that a study that was begun before there was a choice goes on
         if self.search.learning_rate is not None:
             search["learning_rate"] = entry_to_plain(self.search.learning_rate)
         return {

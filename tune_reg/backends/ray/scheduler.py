@@ -15,7 +15,8 @@ from tune_reg.backends.ray.study_trainables import MESSAGE, config_of
 from tune_reg.errors import LostClusterError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
-from tune_reg.execution.messages import Decision, LaneChange, LanesMeasured, RunReport, StorageFault
+from tune_reg.execution.messages import LaneChange, LanesMeasured, RunReport, StorageFault
+from tune_reg.search.decision import Decision
 from tune_reg.user_code import raised_at_in
 
 
@@ -69,7 +70,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         if isinstance(message, StorageFault):
             self._controller.take_fault(message)
             return False
-        return self._controller.take(trial.config["key"], message) is Decision.STOP
+        return self._controller.take(trial.config["key"], message) is not Decision.CONTINUE
 
     def _give_up(self, trial: TuneTrial) -> None:
         key = trial.config["key"]

@@ -28,8 +28,13 @@ class Pruner:
     build: Callable[[SearchSettings, int], BasePruner]
 
 
+def _first_rung(settings: SearchSettings) -> int:
+    assert settings.min_epochs is not None, "a search with these rules has a first rung"
+    return settings.min_epochs
+
+
 def _brackets(settings: SearchSettings, epochs: int) -> int:
-    return 1 + int(math.log(epochs / settings.min_epochs, settings.reduction_factor) + 1e-9)
+    return 1 + int(math.log(epochs / _first_rung(settings), settings.reduction_factor) + 1e-9)
 
 
 _HALVING: Final = ("Asynchronous successive halving (stopping trials early)", "li2020system")
@@ -39,30 +44,39 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
     pruner.name: pruner
     for pruner in (
         Pruner(
+            "pause",
+            "Pauses trials at a rung and goes on with those that are worth most, with the sampler knowledge-gradient. "
+            "Where that cannot search a space: predicted.",
+            (),
+            lambda settings, epochs: PredictedHalving(
+                math.ceil(epochs / settings.seeds / 3), settings.reduction_factor
+            ),
+        ),
+        Pruner(
             "predicted",
             "Asynchronous successive halving by predicted final values, doubtful ones in the trial's favour.",
             (_HALVING,),
-            lambda settings, _: PredictedHalving(settings.min_epochs, settings.reduction_factor),
+            lambda settings, _: PredictedHalving(_first_rung(settings), settings.reduction_factor),
         ),
         Pruner(
             "asha",
             "Asynchronous successive halving by the values at hand.",
             (_HALVING,),
-            lambda settings, _: SuccessiveHalving(settings.min_epochs, settings.reduction_factor),
+            lambda settings, _: SuccessiveHalving(_first_rung(settings), settings.reduction_factor),
         ),
         Pruner(
             "hyperband",
             "Several successive halvings, whose first rungs stand ever later.",
             (("Hyperband (stopping trials early)", "li2018hyperband"),),
             lambda settings, epochs: SuccessiveHalving(
-                settings.min_epochs, settings.reduction_factor, brackets=_brackets(settings, epochs)
+                _first_rung(settings), settings.reduction_factor, brackets=_brackets(settings, epochs)
             ),
         ),
         Pruner(
             "median",
             "Stops what is worse than the median of the finished trials at that epoch.",
             (("The median stopping rule (stopping trials early)", "golovin2017google"),),
-            lambda settings, _: MedianPruner(n_warmup_steps=settings.min_epochs),
+            lambda settings, _: MedianPruner(n_warmup_steps=_first_rung(settings)),
         ),
         Pruner(
             "wilcoxon",

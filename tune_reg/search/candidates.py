@@ -1,0 +1,115 @@
+"""The configurations that a search looks at: those it begins with, and those it weighs against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from search_spaces import SearchSpace, Value
+from tune_reg.search.unit_cube import UnitCube
+from tune_reg.training.seeding import derive
+
+Vector = NDArray[np.float64]
+
+#: Points of a space of one hyperparameter.
+_ON_A_LINE: Final = 101
+#: Points of a larger space, spread evenly; and as many around the values that are usual, where these are known.
+_SPREAD: Final = 128
+#: Neighbours of the best configuration so far.
+_NEAR: Final = 48
+#: How far a neighbour is away in each coordinate, and how often one of its coordinates is drawn anew.
+_STEP: Final = 0.07
+_ANEW: Final = 0.1
+#: The log density of what is usual falls no lower: a prior that is wrong must be overruled by a few trials.
+_FLOOR: Final = -4.0
+
+
+class Candidates:
+    """Configurations of one space: the first ones, and those that a decision is made among.
+
+    ``prior``: whether the priors of the space count. Everything is drawn from ``seed`` and ``name``, so that a search
+    that goes on draws what an undisturbed one would have drawn.
+    """
+
+    def __init__(self, space: SearchSpace, name: str, *, seed: int, trials: int, prior: bool = True) -> None:
+        self.cube = UnitCube(space)
+        self._space = space
+        self._seed, self._name = seed, name
+        self._priors = {
+            name: self.cube.prior(name, of)
+            for name, of in (space.priors if prior else {}).items()
+            if name in space.domains
+        }
+        dims = self.cube.dims
+        #: So many trials are trained to the end before anything is weighed.
+        self.first_to_the_end = max(1, min(dims + 2, trials // 2))
+        self._first = self._drawn("first", 512)
+        base = np.linspace(0, 1, _ON_A_LINE)[:, None] if dims == 1 else self._sobol("spread", _SPREAD)
+        if dims > 1 and self._priors:
+            base = np.concatenate([base, self._drawn("usual", _SPREAD)])
+        self._base = self._described([self.cube.params(point) for point in base])
+
+    def first(self, number: int) -> dict[str, Value]:
+        """Trial ``number`` of those that begin before anything is known: starting points, usual values, draws."""
+        usual = self.cube.values(self._usual())
+        begun = [self._space.complete({**usual, **start}) for start in self._space.start]
+        at_usual = self._space.complete(usual)
+        if at_usual not in begun:
+            begun.append(at_usual)
+        if number < len(begun):
+            return begun[number]
+        return self.cube.params(self._first[(number - len(begun)) % len(self._first)])
+
+    def around(
+        self, best: Mapping[str, Value], number: int, known: Sequence[Mapping[str, Value]]
+    ) -> tuple[list[dict[str, Value]], Vector, Vector]:
+        """What trial ``number`` is chosen from: configurations, their features [n, k], their log prior [n]."""
+        params, features, prior = self._base
+        if self.cube.dims == 1:
+            return params, features, prior
+        rng = np.random.default_rng(derive(self._seed, "near", self._name, number))
+        centre = self.cube.point(best)
+        points = np.clip(centre + _STEP * rng.standard_normal((_NEAR, len(centre))), 0, 1)
+        anew = rng.random(points.shape) < _ANEW
+        points[anew] = rng.random(int(anew.sum()))
+        near = self._described([*(self.cube.params(point) for point in points), *map(dict, known)])
+        return [*params, *near[0]], np.concatenate([features, near[1]]), np.concatenate([prior, near[2]])
+
+    def log_prior(self, params: Mapping[str, Value]) -> float:
+        """The log density of hyperparameters under the priors, without its constant; never below -4."""
+        point = self.cube.point(params)
+        coordinates = dict(zip(self._space.domains, point.tolist(), strict=True))
+        squares = (
+            ((coordinates[name] - centre) / width) ** 2
+            for name, (centre, width) in self._priors.items()
+            if name in params
+        )
+        return float(max(_FLOOR, -0.5 * sum(squares)))
+
+    def _described(self, configurations: list[dict[str, Value]]) -> tuple[list[dict[str, Value]], Vector, Vector]:
+        features = np.array([self.cube.features(params) for params in configurations])
+        return configurations, features, np.array([self.log_prior(params) for params in configurations])
+
+    def _usual(self) -> Vector:
+        return np.array(
+            [self._priors[name][0] if name in self._priors else 0.5 for name in self._space.domains], np.float64
+        )
+
+    def _drawn(self, purpose: str, count: int) -> Vector:
+        """Points around the usual values, spread evenly; a hyperparameter without a prior is uniform."""
+        points = self._sobol(purpose, count)
+        for i, name in enumerate(self._space.domains):
+            if name in self._priors:
+                centre, width = self._priors[name]
+                points[:, i] = np.clip(centre + width * ndtri(np.clip(points[:, i], 0.01, 0.99)), 0, 1)
+        return points
+
+    def _sobol(self, purpose: str, count: int) -> Vector:
+        seed = derive(self._seed, purpose, self._name) % 2**32
+        points: Vector = qmc.Sobol(self.cube.dims, seed=np.random.default_rng(seed)).random(count)
+        return points

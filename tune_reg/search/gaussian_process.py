@@ -1,0 +1,251 @@
+"""A Gaussian process of the final values of trainings, of the gains on the way to them, and of the levels of seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+Vector = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+#: Variance of what is flat: the mean, and the mean gain from one rung to the next. Large beside values of about 1.
+_FLAT: Final = 25.0
+#: What is known beforehand enters the mean with a weight about N(0.5, 0.5^2).
+_PRIOR_WEIGHT: Final = 0.5
+_PRIOR_WEIGHT_VARIANCE: Final = 0.25
+_JITTER: Final = 1e-8
+
+#: Draws from the prior of the scales, and then around the best one, with ever smaller steps.
+_DRAWS: Final = 24
+_STEPS: Final = (0.6, 0.25)
+
+#: Median and deviation of the logarithm of each scale but the length scales, in the order of ``Scales``.
+_PRIORS: Final = ((1.0, 0.5), (0.3, 0.8), (0.5, 1.0), (0.5, 0.7), (0.25, 0.8))
+_LENGTH: Final = (0.3, 0.5)
+
+
+class Scales(NamedTuple):
+    """Standard deviations of the parts of a value, and the length scale of each hyperparameter, batched over draws."""
+
+    lengths: Vector  # [draws, hyperparameters]
+    amplitude: Vector  # of what a configuration is worth [draws]
+    noise: Vector  # of one training [draws]
+    seed: Vector  # of the level of a seed [draws]
+    gain: Vector  # of what a configuration gains from one rung to the next [draws]
+    gain_noise: Vector  # of that gain in one training [draws]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Trainings at which something was observed, or might be: one row for each training and rung.
+
+    ``unit`` [n, k]: the features of the configuration, hyperparameters scaled to [0, 1]. ``training``: which training,
+    so that two rungs of one share its noise. ``rung``: index of the rung, from 0. ``seed``: which seed. ``prior``: log
+    density of what is known beforehand, without its constant.
+    """
+
+    unit: Vector
+    training: Indices
+    rung: Indices
+    seed: Indices
+    prior: Vector
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def joined(self, other: Points) -> Points:
+        """These points and those of ``other``."""
+        return Points(
+            *(np.concatenate([mine, others]) for mine, others in zip(self._arrays, other._arrays, strict=True))
+        )
+
+    @property
+    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
+        return self.unit, self.training, self.rung, self.seed, self.prior
+
+
+class GaussianProcess:
+    """Final values of trainings as a Gaussian process, with the values at earlier rungs.
+
+    The value of training i of configuration x at the last rung is ``m + c q(x) + f(x) + s_seed + e_i``. At an earlier
+    rung it is less by the gains from each rung to the next, each ``c_r + h_r(x) + t_ir``. f and h_r are Gaussian
+    processes with a Matern 5/2 covariance and one length scale a hyperparameter; s, e and t are white; m and c_r are
+    flat; q is the log density of what is known beforehand, and c its weight, about N(0.5, 0.5^2). The scales are
+    those of the largest posterior among random draws, under log-normal priors.
+
+    ``groups`` [k]: the hyperparameter that each feature belongs to. ``rungs``: how many there are.
+    """
+
+    def __init__(
+        self, points: Points, values: Vector, groups: Indices, rungs: int, scales: Scales | None = None
+    ) -> None:
+        self._points = points
+        self._groups = groups
+        self._rungs = rungs
+        self._values = values
+        residual = values - _PRIOR_WEIGHT * points.prior
+        self.scales = scales or self._fit(residual)
+        covariance = self.covariance(points, points)
+        covariance[np.diag_indices_from(covariance)] += _JITTER
+        self._factor = np.linalg.cholesky(covariance)
+        self._whitened = solve_triangular(self._factor, residual, lower=True)
+
+    # What is expected
+
+    def predict(self, points: Points) -> tuple[Vector, Vector]:
+        """Mean and variance of what a training would have at each point, its noise included."""
+        solved = self._solved(self.covariance(self._points, points))
+        mean = _PRIOR_WEIGHT * points.prior + solved.T @ self._whitened
+        variance = self._variances(points) - np.sum(solved**2, axis=0)
+        return mean, np.maximum(variance, _JITTER)
+
+    def expect(self, unit: Vector, prior: Vector) -> Expected:
+        """The final values of configurations [n, k], without the noise of a training or the level of a seed."""
+        cross = self._worth(self._points.unit, self._points.prior, unit, prior)
+        return Expected(self, unit, prior, self._solved(cross))
+
+    def believing(self, points: Points) -> GaussianProcess:
+        """This process, were the values at ``points`` what is expected of them; its scales stay."""
+        expected, _ = self.predict(points)
+        values = np.concatenate([self._values, expected])
+        return GaussianProcess(self._points.joined(points), values, self._groups, self._rungs, self.scales)
+
+    def _solved(self, cross: Vector) -> Vector:
+        solved: Vector = solve_triangular(self._factor, cross, lower=True, check_finite=False)
+        return solved
+
+    # Covariances
+
+    def covariance(self, first: Points, second: Points) -> Vector:
+        """The covariance of two sets of points [n, m]."""
+        return _covariance(first, second, self._squares(first.unit, second.unit), self.scales, self._rungs)[0]
+
+    def _variances(self, points: Points) -> Vector:
+        scales = self.scales
+        gaps = self._rungs - 1 - points.rung
+        variance: Vector = (
+            scales.amplitude**2
+            + scales.noise**2
+            + scales.seed**2
+            + _FLAT
+            + _PRIOR_WEIGHT_VARIANCE * points.prior**2
+            + gaps * (scales.gain**2 + scales.gain_noise**2 + _FLAT)
+        )
+        return variance
+
+    def _worth(self, unit: Vector, prior: Vector, other: Vector, other_prior: Vector) -> Vector:
+        """The covariance of what configurations are worth [n, m]."""
+        kernel = _kernel(self._squares(unit, other), self.scales.lengths)[0]
+        worth: Vector = (
+            self.scales.amplitude**2 * kernel + _FLAT + _PRIOR_WEIGHT_VARIANCE * np.outer(prior, other_prior)
+        )
+        return worth
+
+    def _squares(self, first: Vector, second: Vector) -> Vector:
+        """Squared distances by hyperparameter [hyperparameters, n, m]."""
+        squares: Vector = np.stack(
+            [
+                np.sum((first[:, None, columns] - second[None, :, columns]) ** 2, axis=-1)
+                for columns in (self._groups == group for group in range(int(self._groups.max()) + 1))
+            ]
+        )
+        return squares
+
+    # Its scales
+
+    def _fit(self, residual: Vector) -> Scales:
+        squares = self._squares(self._points.unit, self._points.unit)
+        dims = len(squares)
+        medians = np.log([_LENGTH[0] * np.sqrt(dims)] * dims + [median for median, _ in _PRIORS])
+        spreads = np.array([_LENGTH[1]] * dims + [spread for _, spread in _PRIORS])
+        draws = _normal_draws(dims + len(_PRIORS), _DRAWS)
+        best, best_score = np.zeros(dims + len(_PRIORS)), -np.inf
+        for step in (1.0, *_STEPS):
+            standard = best + step * draws
+            scores = self._scores(residual, squares, np.exp(medians + spreads * standard))
+            scores -= 0.5 * np.sum(standard**2, axis=1)
+            if scores.max() > best_score:
+                best, best_score = standard[scores.argmax()], scores.max()
+        return _scales(np.exp(medians + spreads * best)[None], dims)
+
+    def _scores(self, residual: Vector, squares: Vector, drawn: Vector) -> Vector:
+        """The log likelihood of each draw of the scales."""
+        covariance = _covariance(self._points, self._points, squares, _scales(drawn, len(squares)), self._rungs)
+        n = len(residual)
+        covariance[:, np.arange(n), np.arange(n)] += _JITTER
+        scores = np.empty(len(drawn))
+        for i, matrix in enumerate(covariance):
+            factor = cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
+            whitened = solve_triangular(factor, residual, lower=True, check_finite=False)
+            scores[i] = -0.5 * whitened @ whitened - np.log(np.diagonal(factor)).sum()
+        return scores
+
+
+class Expected:
+    """What a Gaussian process expects of configurations: mean, covariance, and how an observation would change it."""
+
+    def __init__(self, process: GaussianProcess, unit: Vector, prior: Vector, solved: Vector) -> None:
+        self._process = process
+        self._unit, self._prior, self._solved = unit, prior, solved
+        self.mean: Vector = _PRIOR_WEIGHT * prior + solved.T @ process._whitened
+
+    @property
+    def deviation(self) -> Vector:
+        """The standard deviation of the final value of each configuration."""
+        scales = self._process.scales
+        prior = scales.amplitude**2 + _FLAT + _PRIOR_WEIGHT_VARIANCE * self._prior**2
+        deviation: Vector = np.sqrt(np.maximum(prior - np.sum(self._solved**2, axis=0), _JITTER))
+        return deviation
+
+    def changes(self, points: Points) -> Vector:
+        """By how much each mean moves where the value at a point is one standard deviation high [points, n]."""
+        process = self._process
+        solved = process._solved(process.covariance(process._points, points))
+        cross = process._worth(points.unit, points.prior, self._unit, self._prior) - solved.T @ self._solved
+        variance = process._variances(points) - np.sum(solved**2, axis=0)
+        changes: Vector = cross / np.sqrt(np.maximum(variance, _JITTER))[:, None]
+        return changes
+
+
+def _covariance(first: Points, second: Points, squares: Vector, scales: Scales, rungs: int) -> Vector:
+    """The covariance of two sets of points for each draw of the scales [draws, n, m]."""
+
+    def squared(scale: Vector) -> Vector:
+        return (scale**2)[:, None, None]
+
+    kernel = _kernel(squares, scales.lengths)
+    one_training = first.training[:, None] == second.training
+    one_seed = first.seed[:, None] == second.seed
+    gaps = rungs - 1 - np.maximum(first.rung[:, None], second.rung)
+    covariance: Vector = (
+        (squared(scales.amplitude) + gaps * squared(scales.gain)) * kernel
+        + (squared(scales.noise) + gaps * squared(scales.gain_noise)) * one_training
+        + squared(scales.seed) * one_seed
+        + _FLAT * (1 + gaps)
+        + _PRIOR_WEIGHT_VARIANCE * np.outer(first.prior, second.prior)
+    )
+    return covariance
+
+
+def _kernel(squares: Vector, lengths: Vector) -> Vector:
+    """Matern 5/2 [draws, n, m] from squared distances by hyperparameter and length scales [draws, hyperparameters]."""
+    distance = np.sqrt(5 * np.tensordot(1 / lengths**2, squares, axes=1))
+    kernel: Vector = (1 + distance + distance**2 / 3) * np.exp(-distance)
+    return kernel
+
+
+def _scales(drawn: Vector, dims: int) -> Scales:
+    return Scales(drawn[:, :dims], *drawn[:, dims:].T)
+
+
+def _normal_draws(dims: int, count: int) -> Vector:
+    """Evenly spread draws of a standard normal distribution [count, dims]; the first is at its median."""
+    draws: Vector = ndtri(np.clip(qmc.Sobol(dims, seed=0).random(count), 1e-6, 1 - 1e-6))
+    draws[0] = 0.0
+    return draws

@@ -1,0 +1,470 @@
+"""A search that pauses trials: at each rung and each free slot it does what is worth most an epoch."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, final
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import Value
+from tune_reg.search.candidates import Candidates
+from tune_reg.search.decision import Decision
+from tune_reg.search.final_value_model import FinalValueModel, Training
+from tune_reg.search.gaussian_process import Points
+from tune_reg.search.imputed_study import DIVERGED
+from tune_reg.search.knowledge_gradient import knowledge_gradient
+from tune_reg.search.task_search import GivenValues, TaskSearch, write_end
+from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
+from tune_reg.store import RunState
+from tune_reg.study import SearchSettings, Task
+
+Vector = NDArray[np.float64]
+
+#: Trials take so many seeds in turn, so that the luck of one seed does not decide which strength wins.
+SEEDS_IN_TURN: Final = 3
+#: In the journal, the step to which a trial may train before it is decided anew.
+_UNTIL: Final = "until"
+#: A paused trial whose expected value and so many deviations are below the best expected value never goes on.
+_HOPELESS: Final = 3.0
+#: So many paused trials keep their checkpoints; of more, those that promise least never go on.
+MOST_PAUSED: Final = 50
+#: Values that the model is made from at least.
+_FEWEST: Final = 2
+#: Trainings that the model reads at most: the time of a decision grows with their cube.
+_MOST_READ: Final = 160
+
+
+@dataclass(frozen=True)
+class _Action:
+    """What to do next: a new trial with these hyperparameters, or the trial of this number goes on."""
+
+    until: int
+    params: dict[str, Value] | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Where a trial stands. ``step``: of its last value, 0 before it; steps count the epochs of all its trainings."""
+
+    frozen: FrozenTrial
+    step: int
+    until: int
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended; it may be paused."""
+        return self.frozen.state == TrialState.RUNNING
+
+
+@final
+class PausingSearch(TaskSearch):
+    """Trains the first few trials to the end, and then whatever raises the best expected value most an epoch.
+
+    A trial that reaches a rung pauses where another trial is worth more, and goes on when it is worth most. What a
+    trial is worth says the knowledge gradient of a model of final values, which is a function of the journal. The
+    budget counts epochs: ``task.trials`` trainings to the end. Trials take a few seeds in turn, whose levels the model
+    knows. With ``settings.seeds`` above 1, a configuration that was trained to the end may be trained again with
+    another seed, where that is worth most.
+
+    ``epochs``: of one training.
+    """
+
+    def __init__(
+        self, storage: BaseStorage, study: optuna.Study, task: Task, settings: SearchSettings, *, epochs: int, seed: int
+    ) -> None:
+        self._storage, self._study, self._task = storage, study, task
+        self._epochs = epochs
+        self._patience = settings.patience
+        self._trainings = settings.seeds
+        self._seeds = max(SEEDS_IN_TURN, settings.seeds)
+        self._rungs = rungs(settings, epochs)
+        self._budget = task.trials * epochs * settings.seeds
+        self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
+        self._live: set[int] = set()
+        self._standings: list[_Standing] | None = None
+        self._model: FinalValueModel | None = None
+        self._expected: list[ExpectedValue] | None = None
+        self._modelled: list[tuple[int, int]] = []  # of each training of the model: its trial, and which of its own
+        self._action: _Action | None = None
+        self._decided = False
+
+    # What AskTell asks for
+
+    @property
+    def begun(self) -> float:
+        """The share of the budget that was begun, in whole trainings."""
+        return self._begun_epochs() / self._epochs
+
+    def ask(self) -> Trial | None:
+        """An interrupted trial, else what is worth most."""
+        for standing in self._interrupted():
+            return self._go_on(standing.frozen, until=standing.until)
+        action = self._decide()
+        if action is None:
+            return None
+        if action.number is not None:
+            return self._go_on(self._trials()[action.number].frozen, until=action.until)
+        assert action.params is not None
+        return self._begin(action.params, action.until)
+
+    def has_interrupted(self) -> bool:
+        """Whether trials that an earlier process was training are to be asked for first."""
+        return bool(self._interrupted())
+
+    def left(self) -> int:
+        """How many trials can be asked for, as far as can be said now."""
+        epochs = self._budget - self._begun_epochs()
+        return len(self._interrupted()) + max(0, epochs // self._rungs[0])
+
+    def report(self, trial: Trial, step: int, value: float) -> Decision:
+        """Take a value; at the step to which the trial may train, decide whether it goes on."""
+        standing = self._trials()[trial.number]
+        if step not in standing.frozen.intermediate_values:
+            self._storage.set_trial_intermediate_value(standing.frozen._trial_id, step, value)
+            self._changed()
+            standing = self._trials()[trial.number]
+        if step < standing.until or not standing.running or self._is_last(step):
+            return Decision.CONTINUE
+        self._live.discard(trial.number)
+        self._changed()
+        action = self._decide()
+        if action is None or action.number != trial.number:
+            return Decision.PAUSE
+        self._go_on(standing.frozen, until=action.until)
+        return Decision.CONTINUE
+
+    def tell(
+        self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
+    ) -> None:
+        """End a trial."""
+        del epoch_s
+        frozen = self._trials()[trial.number].frozen
+        self._live.discard(trial.number)
+        if not frozen.state.is_finished():
+            if state == "diverged":
+                self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
+            write_end(self._storage, self._study, frozen, state, values, reason)
+        self._changed()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial has ended and no other will be asked for."""
+        return not any(standing.running for standing in self._trials()) and self._decide() is None
+
+    def over(self) -> list[Trial]:
+        """Paused trials that never go on: hopeless ones, those beyond what is kept, and all once the budget is used."""
+        paused = self._paused()
+        if not paused:
+            return []
+        if not (self._live or self._interrupted()) and self._decide() is None:
+            return [self._trial(standing.frozen) for standing in paused]
+        if self._model is None:
+            return []
+        expected = self._model.expect_trainings()
+        hope = expected.mean + _HOPELESS * expected.deviation
+        by_number = {number: h for (number, _), h in zip(self._modelled, hope.tolist(), strict=True)}
+        best = float(expected.mean.max())
+        promising = sorted(paused, key=lambda s: (-by_number.get(s.frozen.number, math.inf), s.frozen.number))
+        kept = {s.frozen.number for s in promising[:MOST_PAUSED] if by_number.get(s.frozen.number, math.inf) >= best}
+        return [self._trial(s.frozen) for s in paused if s.frozen.number not in kept]
+
+    def winner(self) -> Trial | None:
+        """The trial of the highest expected value, paused ones included."""
+        best = max(self.expected(), key=lambda e: (e.mean, -e.number), default=None)
+        return None if best is None else self._trial(self._trials()[best.number].frozen)
+
+    def expected(self) -> list[ExpectedValue]:
+        """What the model expects of every trial that has passed a rung."""
+        if self._expected is None:
+            model = self._fitted()
+            self._expected = [] if model is None else self._expected_by(model)
+        return self._expected
+
+    def _expected_by(self, model: FinalValueModel) -> list[ExpectedValue]:
+        means, deviations = model.accuracies(model.expect_trainings())
+        return [
+            ExpectedValue(number, float(mean), float(deviation))
+            for (number, of_trial), training, mean, deviation in zip(
+                self._modelled, model.trainings, means, deviations, strict=True
+            )
+            if of_trial == 0 and training.values and not training.diverged
+        ]
+
+    def counts(self) -> TrialCounts:
+        """How many trials are in which state, and the best final value so far."""
+        states = [standing.frozen.state for standing in self._trials()]
+        paused = len(self._paused())
+        finals = [s.frozen.values[0] for s in self._trials() if s.frozen.state == TrialState.COMPLETE]
+        return TrialCounts(
+            running=states.count(TrialState.RUNNING) - paused,
+            complete=states.count(TrialState.COMPLETE),
+            pruned=states.count(TrialState.PRUNED),
+            failed=states.count(TrialState.FAIL),
+            best=max(finals, default=None),
+            paused=paused,
+        )
+
+    # Where the trials stand
+
+    def _trials(self) -> list[_Standing]:
+        if self._standings is None:
+            self._standings = [_standing(trial) for trial in self._study.get_trials(deepcopy=False)]
+        return self._standings
+
+    def _changed(self) -> None:
+        self._standings = None
+        self._model = None
+        self._expected = None
+        self._decided = False
+
+    def _paused(self) -> list[_Standing]:
+        """Trials that wait at a rung, from which they may go on."""
+        return [s for s in self._idle() if 0 < s.until <= s.step and not self._is_last(s.step)]
+
+    def _interrupted(self) -> list[_Standing]:
+        """Trials on which no process of this search works, and which no rung has stopped."""
+        return [s for s in self._idle() if s.step < s.until or s.until == 0 or self._is_last(s.step)]
+
+    def _idle(self) -> list[_Standing]:
+        return [s for s in self._trials() if s.running and s.frozen.number not in self._live]
+
+    def _begun_epochs(self) -> int:
+        """Epochs that were trained, or that a trial may train before it is decided anew."""
+        return sum(max(s.step, s.until if s.running else 0) for s in self._trials())
+
+    def _is_last(self, step: int) -> bool:
+        return step >= self._epochs * self._trainings
+
+    def _next_rung(self, step: int) -> int:
+        """The first rung after ``step``."""
+        whole, within = divmod(step, self._epochs)
+        return whole * self._epochs + next(rung for rung in self._rungs if rung > within)
+
+    def _begin(self, params: dict[str, Value], until: int) -> Trial:
+        asking = optuna.Study(self._study.study_name, self._storage, GivenValues(params))
+        return self._sampled(asking.ask(), until)
+
+    def _go_on(self, frozen: FrozenTrial, *, until: int) -> Trial:
+        """A trial goes on, or is sampled to the end where its process was killed while it asked."""
+        if until == 0:
+            params = self._new_params(frozen.number)
+            asking = optuna.Study(self._study.study_name, self._storage, GivenValues(params))
+            return self._sampled(optuna.Trial(asking, frozen._trial_id), self._rungs[0])
+        if frozen.user_attrs[_UNTIL] != until:
+            self._storage.set_trial_user_attr(frozen._trial_id, _UNTIL, until)
+        self._live.add(frozen.number)
+        self._changed()
+        return self._trial(frozen)
+
+    def _sampled(self, live: optuna.Trial, until: int) -> Trial:
+        self._task.space.suggest(live)
+        self._storage.set_trial_user_attr(live._trial_id, _UNTIL, until)
+        self._live.add(live.number)
+        self._changed()
+        return self._trial(self._trials()[live.number].frozen)
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        step = max(frozen.intermediate_values, default=0)
+        seeds = tuple((frozen.number + i) % self._seeds for i in range(self._trainings))
+        training = min(step // self._epochs, self._trainings - 1)
+        return Trial(self._task, frozen.number, self._task.space.complete(frozen.params), seeds, training)
+
+    # What is worth most
+
+    def _decide(self) -> _Action | None:
+        if not self._decided:
+            self._action = self._decided_anew()
+            self._decided = True
+        return self._action
+
+    def _decided_anew(self) -> _Action | None:
+        trials = self._trials()
+        left = self._budget - self._begun_epochs()
+        going_on = [
+            _Action(self._next_rung(s.step), number=s.frozen.number)
+            for s in self._paused()
+            if not self._is_last(s.step) and self._next_rung(s.step) - s.step <= left
+        ]
+        first = self._candidates.first_to_the_end
+        for action in going_on:
+            assert action.number is not None
+            if action.number < first and trials[action.number].step < self._epochs:
+                return action
+        new = self._rungs[0] <= left and not self._stagnated()
+        if new and (len(trials) < first or self._fitted() is None):
+            return _Action(self._rungs[0], params=self._candidates.first(len(trials)))
+        if not going_on and not new:
+            return None
+        return self._worth_most(going_on, new=new)
+
+    def _new_params(self, number: int) -> dict[str, Value]:
+        """What a trial was being asked for: the decision made when only the other trials were there."""
+        self._standings = [standing for standing in self._trials() if standing.frozen.number != number]
+        self._model, self._decided = None, False
+        action = self._decide()
+        params = action.params if action is not None else None
+        self._changed()
+        return self._candidates.first(number) if params is None else params
+
+    def _worth_most(self, going_on: Sequence[_Action], *, new: bool) -> _Action:
+        """Of paused trials, and new ones to any rung, what has the largest knowledge gradient an epoch."""
+        model = self._fitted()
+        if model is None:
+            return going_on[0]
+        options: list[tuple[float, _Action]] = []
+        means = model.expect_trainings().mean
+        best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
+        known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-_MOST_READ:]
+        params, features, prior = self._candidates.around(
+            self._task.space.complete(best.params), len(self._trials()), known
+        )
+        expected = model.expect(features, prior)
+        if new:
+            seed = len(self._trials()) % self._seeds
+            for index, rung in enumerate(self._rungs):
+                points = model.new_points(features, prior, seed, index)
+                worth = knowledge_gradient(expected.mean, expected.changes(points)) / rung
+                chosen = int(worth.argmax())
+                options.append((float(worth[chosen]), _Action(self._rungs[0], params=params[chosen])))
+        if going_on:
+            points = self._points_of(model, going_on)
+            costs = [action.until - self._trials()[action.number].step for action in going_on]  # type: ignore[index]
+            worth = knowledge_gradient(expected.mean, expected.changes(points)) / np.array(costs)
+            options += zip(worth.tolist(), going_on, strict=True)
+        return max(options, key=lambda option: option[0])[1]
+
+    def _points_of(self, model: FinalValueModel, going_on: Sequence[_Action]) -> Points:
+        """What trials that go on would be seen at, as the model reads it."""
+        index = {key: i for i, key in enumerate(self._modelled)}
+        points = []
+        for action in going_on:
+            assert action.number is not None
+            of_trial, epoch = divmod(action.until - 1, self._epochs)
+            rung = self._rungs.index(epoch + 1)
+            trained = index.get((action.number, of_trial))
+            if trained is not None:
+                points.append(model.points([(trained, rung)]))
+            else:  # trained again, with another seed; or not among those that the model reads
+                ((_, training), *_) = self._trainings_of(self._trials()[action.number])
+                seed = (action.number + of_trial) % self._seeds
+                points.append(model.new_points(training.features[None], np.array([training.prior]), seed, rung))
+        return functools.reduce(Points.joined, points)
+
+    def _fitted(self) -> FinalValueModel | None:
+        """The model of everything that is in the journal now; None while there are too few values for one."""
+        if self._model is None:
+            keyed = [(key, training) for s in self._trials() for key, training in self._trainings_of(s)]
+            if sum(len(training.values) for _, training in keyed) < _FEWEST:
+                return None
+            keyed = _most_informative(keyed)
+            self._modelled = [key for key, _ in keyed]
+            self._model = FinalValueModel(
+                [training for _, training in keyed], self._candidates.cube.groups, len(self._rungs)
+            )
+        return self._model
+
+    def _trainings_of(self, standing: _Standing) -> list[tuple[tuple[int, int], Training]]:
+        """The trainings of a trial: those that have passed a rung, are under way, diverged or failed."""
+        frozen = standing.frozen
+        if not frozen.params or (standing.running and standing.until == 0):
+            return []  # its process was killed while it asked
+        params = self._task.space.complete(frozen.params)
+        features, prior = self._candidates.cube.features(params), self._candidates.log_prior(params)
+        curve = frozen.intermediate_values
+        last = max(standing.step, standing.until if standing.running else 0, 1)
+        trainings = []
+        for of_trial in range(math.ceil(last / self._epochs)):
+            values = {
+                index: curve[step]
+                for index, rung in enumerate(self._rungs)
+                if (step := of_trial * self._epochs + rung) in curve
+            }
+            newest = of_trial == math.ceil(last / self._epochs) - 1
+            trainings.append(
+                (
+                    (frozen.number, of_trial),
+                    Training(
+                        features,
+                        prior,
+                        (frozen.number + of_trial) % self._seeds,
+                        values,
+                        diverged=newest and DIVERGED in frozen.user_attrs,
+                        under_way_to=self._way(standing, values) if newest else None,
+                    ),
+                )
+            )
+        return trainings
+
+    def _way(self, standing: _Standing, values: dict[int, float]) -> int | None:
+        """The rung that a trial is believed to come to: that to which it trains, or the first, where it failed."""
+        frozen = standing.frozen
+        if standing.running:
+            live = standing.step < standing.until
+            return self._rungs.index((standing.until - 1) % self._epochs + 1) if live else None
+        failed = frozen.state == TrialState.FAIL and DIVERGED not in frozen.user_attrs
+        return 0 if failed and not values else None
+
+    def _stagnated(self) -> bool:
+        """Whether so many trials in a row, in the order in which they began, brought nothing better."""
+        if not self._patience:
+            return False
+        best, wait = -math.inf, 0
+        for standing in self._trials():
+            if standing.frozen.number in self._live:
+                return False
+            curve = standing.frozen.intermediate_values
+            value = curve.get(self._epochs, -math.inf)
+            best, wait = (value, 0) if value > best else (best, wait + 1)
+            if wait >= self._patience:
+                return True
+        return False
+
+
+def rungs(settings: SearchSettings, epochs: int) -> tuple[int, ...]:
+    """The epochs at which trials are decided anew; the last one is the end of a training.
+
+    >>> rungs(SearchSettings(), 27), rungs(SearchSettings(min_epochs=3), 27), rungs(SearchSettings(pruner="none"), 27)
+    ((9, 27), (3, 9, 27), (27,))
+    """
+    if settings.pruner == "none":
+        return (epochs,)
+    if settings.min_epochs is None:
+        return tuple(sorted({math.ceil(epochs / 3), epochs}))
+    rung, found = settings.min_epochs, []
+    while rung < epochs:
+        found.append(rung)
+        rung *= settings.reduction_factor
+    return (*found, epochs)
+
+
+def _standing(trial: FrozenTrial) -> _Standing:
+    return _Standing(trial, max(trial.intermediate_values, default=0), trial.user_attrs.get(_UNTIL, 0))
+
+
+def _most_informative(
+    keyed: list[tuple[tuple[int, int], Training]],
+) -> list[tuple[tuple[int, int], Training]]:
+    """At most so many trainings as the model reads: half of them trained longest and best, the others the newest."""
+    if len(keyed) <= _MOST_READ:
+        return keyed
+    ranked = sorted(keyed, key=lambda item: _rank(item[1]))
+    chosen = dict(ranked[: _MOST_READ // 2])
+    for key, training in reversed(keyed):
+        if len(chosen) == _MOST_READ:
+            break
+        chosen.setdefault(key, training)
+    return [(key, training) for key, training in keyed if key in chosen]
+
+
+def _rank(training: Training) -> tuple[bool, int, float]:
+    last = max(training.values, default=-1)
+    return training.under_way_to is None, -last, -training.values.get(last, -math.inf)

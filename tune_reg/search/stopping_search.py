@@ -1,0 +1,169 @@
+"""A search by one of Optuna's samplers, with a stopping rule that ends trials for good."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Final, final
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import Value
+from tune_reg.search import final_values, pruners, samplers
+from tune_reg.search.decision import Decision
+from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
+from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
+from tune_reg.search.task_search import JOURNAL_STATES, TaskSearch, write_end
+from tune_reg.search.trial import Trial, TrialCounts
+from tune_reg.search.trial_statistics import TrialStatistics
+from tune_reg.store import RunState
+from tune_reg.study import SearchSettings, Task
+
+#: Finished trials that are looked at where a sampler sees a limited number: an ask must not slow down with the search.
+_READ: Final = 500
+
+
+@final
+class StoppingSearch(TaskSearch):
+    """Samples ``task.trials`` configurations, and ends for good those that the stopping rule gives up.
+
+    What the sampler sees of a trial stands in ``imputed_study``. Trials of several seeds are reported with the mean of
+    their final values so far, at the last step of each seed. ``epochs``, ``predict``, ``images``: see ``AskTell``.
+    """
+
+    def __init__(
+        self,
+        storage: BaseStorage,
+        study: optuna.Study,
+        task: Task,
+        settings: SearchSettings,
+        *,
+        epochs: int,
+        seed: int,
+        predict: final_values.Predictor | None,
+        images: int,
+    ) -> None:
+        self._storage, self._study, self._task, self._settings = storage, study, task, settings
+        self._seed = seed
+        self._predict = predict
+        self._pruner = pruners.build(settings, epochs=epochs)
+        if settings.sampler != "grid":
+            for values in task.space.start[: task.trials]:
+                study.enqueue_trial(values, skip_if_exists=True)
+        trials = study.get_trials(deepcopy=False)
+        fewer = StudyDirection.MINIMIZE in study.directions
+        self._statistics = TrialStatistics.of(trials, images=images, sign=-1 if fewer else 1)
+        self._ended = FinishedTrials(trials)
+        self._running = {t.number: t for t in trials if t.state == TrialState.RUNNING}  # as they were asked
+        self._waiting = {t.number for t in trials if t.state == TrialState.WAITING}  # to be asked first
+        self._interrupted = list(self._running.values())
+        self._winner: Trial | None = None
+
+    @property
+    def begun(self) -> float:
+        """The trials that were asked for."""
+        return self._statistics.asked
+
+    def ask(self) -> Trial | None:
+        """A trial that an earlier process was training, else a new one while the budget lasts."""
+        if self._interrupted:
+            return self._sample(self._interrupted.pop(0))
+        if self._statistics.asked >= self._budget():
+            return None
+        trial = self._sample()
+        self._statistics.begin()
+        return trial
+
+    def has_interrupted(self) -> bool:
+        """Whether trials that an earlier process was training are to be asked for first."""
+        return bool(self._interrupted)
+
+    def left(self) -> int:
+        """How many trials can be asked for, as far as can be said now."""
+        return len(self._interrupted) + max(0, self._budget() - self._statistics.asked)
+
+    def report(self, trial: Trial, step: int, value: float) -> Decision:
+        """Take a value, and ask the stopping rule at this step."""
+        frozen = self._frozen(trial)
+        if step not in frozen.intermediate_values:
+            self._storage.set_trial_intermediate_value(frozen._trial_id, step, value)
+            frozen = self._frozen(trial)
+        until_step = copy.copy(frozen)
+        until_step.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= step}
+        return Decision.STOP if self._pruner.prune(self._study, until_step) else Decision.CONTINUE
+
+    def tell(
+        self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
+    ) -> None:
+        """End a trial; ``epoch_s`` decides whether a slow sampler is asked."""
+        frozen = self._frozen(trial)
+        del self._running[trial.number]
+        # The trial may have been told before the process that told it was killed.
+        if frozen.state.is_finished():
+            return
+        if epoch_s is not None:
+            self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
+        if state == "diverged":
+            self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
+        write_end(self._storage, self._study, frozen, state, values, reason)
+        self._statistics.end(trial.number, JOURNAL_STATES[state], *(values or (None,)))
+        self._ended.add(self._storage.get_trial(frozen._trial_id))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the budget has ended."""
+        return self._statistics.running == 0 and self._statistics.asked >= self._budget()
+
+    def winner(self) -> Trial | None:
+        """The complete trial that ``pick`` picks, or None where there is none."""
+        number = self._statistics.winner
+        if number is None:
+            return None
+        if self._winner is None or self._winner.number != number:
+            frozen = self._study.get_trials(deepcopy=False)[number]
+            params = self._task.space.suggest(optuna.trial.FixedTrial(frozen.params))
+            self._winner = self._trial(number, params)
+        return self._winner
+
+    def counts(self) -> TrialCounts:
+        """How many trials are in which state, and the best value so far."""
+        return self._statistics.counts()
+
+    def _budget(self) -> int:
+        """The trials of the task, or those asked for when the search had stagnated."""
+        patience, statistics = self._settings.patience, self._statistics
+        stagnated = patience and statistics.longest_wait >= patience
+        return min(self._task.trials, statistics.asked) if stagnated else self._task.trials
+
+    def _sample(self, begun: FrozenTrial | None = None) -> Trial:
+        """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
+        task = self._task
+        number = self._statistics.asked if begun is None else begun.number
+        name = samplers.turn(self._settings, task, number, self._ended.epoch_s)
+        sampler = samplers.build(name, task, seed=self._seed, number=number)
+        limit = samplers.SAMPLERS[name].limit
+        finished = self._ended.most_informative(None if limit is None else _READ)
+        # A trial that is asked once more would be taken for another one that runs.
+        others = [t for t in self._running.values() if t is not begun]
+        seen = ImputedStudy(
+            self._study,
+            sampler,
+            sorted([*finished, *others], key=lambda t: t.number),
+            self._predict,
+            limit=limit,
+            waiting=bool(self._waiting),
+        )
+        live = seen.ask() if begun is None else optuna.Trial(seen, begun._trial_id)
+        params = task.space.suggest(live)
+        self._waiting.discard(live.number)
+        self._running[live.number] = self._storage.get_trial(live._trial_id)
+        return self._trial(live.number, params)
+
+    def _trial(self, number: int, params: dict[str, Value]) -> Trial:
+        return Trial(self._task, number, params, seeds=tuple(range(self._settings.seeds)))
+
+    def _frozen(self, trial: Trial) -> FrozenTrial:
+        return self._storage.get_trial(self._running[trial.number]._trial_id)

@@ -1,0 +1,120 @@
+"""The search of one task, as ``AskTell`` drives it: two kinds, one that stops trials and one that pauses them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces import Value
+from tune_reg.search.decision import Decision
+from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
+from tune_reg.store import RunState
+
+#: The state in the journal of a trial that is over.
+JOURNAL_STATES: Final[dict[RunState, TrialState]] = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "diverged": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+}
+#: In the journal, why a trial diverged or failed.
+REASON: Final = "reason"
+
+
+class TaskSearch(ABC):
+    """Asks, stops or pauses, and remembers the trials of one task."""
+
+    @property
+    @abstractmethod
+    def begun(self) -> float:
+        """The share of the budget that was begun, in whole trainings."""
+
+    @abstractmethod
+    def ask(self) -> Trial | None:
+        """The next trial to train, new or going on; None where the budget is used, or can be for nothing now."""
+
+    @abstractmethod
+    def has_interrupted(self) -> bool:
+        """Whether trials that an earlier process was training are to be asked for first."""
+
+    @abstractmethod
+    def left(self) -> int:
+        """How many trials can be asked for, as far as can be said now."""
+
+    @abstractmethod
+    def report(self, trial: Trial, step: int, value: float) -> Decision:
+        """Take the value of a trial after a step; see ``AskTell.report``."""
+
+    @abstractmethod
+    def tell(
+        self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
+    ) -> None:
+        """End a trial; ``values``: one for each objective, in state "complete" alone."""
+
+    @property
+    @abstractmethod
+    def finished(self) -> bool:
+        """Whether every trial has ended and no other will be asked for."""
+
+    @abstractmethod
+    def winner(self) -> Trial | None:
+        """The trial that is picked, or None where none can be."""
+
+    @abstractmethod
+    def counts(self) -> TrialCounts:
+        """How many trials are in which state, and the best value so far."""
+
+    def over(self) -> list[Trial]:
+        """Paused trials that never go on: they are to be told as what they have come to."""
+        return []
+
+    def expected(self) -> list[ExpectedValue]:
+        """What is expected of every trial that was trained; empty where there is no model."""
+        return []
+
+
+class GivenValues(BaseSampler):
+    """An Optuna sampler that answers with given values: the trial then stands in the journal as any other does."""
+
+    def __init__(self, values: dict[str, Value]) -> None:
+        self._values = values
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Nothing is sampled jointly."""
+        del study, trial
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Nothing is sampled jointly."""
+        del study, trial, search_space
+        return {}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """The given value."""
+        del study, trial, param_distribution
+        return self._values[param_name]
+
+
+def write_end(
+    storage: BaseStorage,
+    study: Study,
+    frozen: FrozenTrial,
+    state: RunState,
+    values: Sequence[float],
+    reason: str | None,
+) -> None:
+    """Write the end of a trial into the journal."""
+    if reason is not None:
+        storage.set_trial_user_attr(frozen._trial_id, REASON, f"{state}: {reason}")
+    study.tell(frozen.number, list(values) or None, JOURNAL_STATES[state])

@@ -1,0 +1,57 @@
+"""A scale of validation accuracies on which bad ones do not stretch the differences between good ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+#: Accuracies that differ by less are taken for one value.
+_SMALLEST: Final = 1e-9
+#: The median to the best, where all values that there are agree.
+_WHERE_ALL_AGREE: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class ValueScale:
+    """``z = -log(1 + (best - v) / spread)``: 0 at the best value seen, -log 2 at the median.
+
+    >>> scale = ValueScale.of(np.array([0.5, 0.8, 0.9]))
+    >>> scale.scaled(np.array([0.9, 0.8])).round(4).tolist()
+    [0.0, -0.6931]
+    >>> scale.value(np.array([-0.6931471805599453])).round(4).tolist()
+    [0.8]
+    """
+
+    best: float
+    #: From the median to the best.
+    spread: float
+
+    @classmethod
+    def of(cls, values: Vector) -> Self:
+        """The scale of values that were seen, of which there is at least one."""
+        best = float(values.max())
+        spread = best - float(np.median(values))
+        return cls(best, next(s for s in (spread, float(np.std(values)), _WHERE_ALL_AGREE) if s > _SMALLEST))
+
+    def scaled(self, values: Vector) -> Vector:
+        """Accuracies on this scale; none may be above the best."""
+        scaled: Vector = -np.log1p((self.best - values) / self.spread)
+        return scaled
+
+    def value(self, scaled: Vector) -> Vector:
+        """The accuracies that stand at points of this scale; at most 1."""
+        value: Vector = np.minimum(self.best - self.spread * np.expm1(-np.maximum(scaled, -20.0)), 1.0)
+        return value
+
+    def mean_and_deviation(self, mean: Vector, deviation: Vector) -> tuple[Vector, Vector]:
+        """Mean and standard deviation of accuracies that are normal on this scale, by Gauss-Hermite quadrature."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+        weights = weights / weights.sum()
+        values = self.value(mean[:, None] + deviation[:, None] * nodes)
+        means = values @ weights
+        return means, np.sqrt(np.maximum((values - means[:, None]) ** 2 @ weights, 0.0))
