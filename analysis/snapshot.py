@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
-from tune_reg.store import FinalRow, Results, RobustnessRow, TableName, TrialRow
+from tune_reg.store import ExpectedRow, FinalRow, Results, RobustnessRow, TableName, TrialRow
 from tune_reg.store.rows import from_arrow, with_every_column
 
 T = TypeVar("T")
@@ -19,6 +19,7 @@ T = TypeVar("T")
 #: Columns that a table is sorted by before all others.
 _SORT_KEYS: Final[Mapping[TableName, tuple[str, ...]]] = {
     "trials": ("regularizer", "fraction", "trial", "seed"),
+    "expected": ("regularizer", "fraction", "trial"),
     "epochs": ("regularizer", "search_fraction", "fraction", "stage", "trial", "seed", "epoch"),
     "final": ("regularizer", "search_fraction", "fraction", "seed"),
     "robustness": ("regularizer", "search_fraction", "fraction", "test", "norm", "epsilon", "severity", "seed"),
@@ -57,6 +58,11 @@ class Snapshot:
         return from_arrow("trials", _sorted("trials", self._results.trials))
 
     @cached_property
+    def expected(self) -> list[ExpectedRow]:
+        """Rows of the table ``expected``."""
+        return from_arrow("expected", _sorted("expected", self._results.expected))
+
+    @cached_property
     def final(self) -> list[FinalRow]:
         """Rows of the table ``final``; ``search_fraction`` is never null."""
         rows = from_arrow("final", _sorted("final", self._results.final))
@@ -83,7 +89,7 @@ class Snapshot:
     @cached_property
     def left_out(self) -> tuple[str, ...]:
         """One sentence for every file that is not counted, as it is a copy of another one."""
-        for _ in (self.trials, self.confirm_epochs, self.final, self.robustness):
+        for _ in (self.trials, self.expected, self.confirm_epochs, self.final, self.robustness):
             pass  # each table is read once
         return self._results.left_out()
 
@@ -124,6 +130,14 @@ class Snapshot:
     def trials_of(self, regularizer: str) -> list[TrialRow]:
         """The trials of one regularizer, of all fractions."""
         return [row for row in self.trials if row["regularizer"] == regularizer]
+
+    def expected_of(self, regularizer: str, fraction: float) -> dict[int, float]:
+        """What is expected of the trials of one search that is over, by trial; empty where no model was asked."""
+        return {
+            row["trial"]: row["expected_value"]
+            for row in self.expected
+            if (row["regularizer"], row["fraction"]) == (regularizer, fraction)
+        }
 
 
 Source: TypeAlias = Results | Snapshot

@@ -11,7 +11,7 @@ from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys
 from tune_reg.execution.messages import LaneGroupReport, StorageFault
 from tune_reg.execution.provenance import write_provenance
-from tune_reg.execution.results_directory import claim, refuse_another_study
+from tune_reg.execution.results_directory import as_begun, claim, refuse_another_study
 from tune_reg.execution.study_run import StudyRun
 from tune_reg.search.decision import Decision
 from tune_reg.store import Results
@@ -25,6 +25,7 @@ def run_study(study: Study, directory, *, lanes: int = 1, robustness_only: bool 
     from tune_reg.data import load
 
     directory.mkdir(parents=True, exist_ok=True)
+    study = as_begun(directory, study)
     refuse_another_study(directory, study)
     claim(directory, study)
     plan = make_plan(study)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
-from tune_reg.execution.study_run import StudyRun, search_seed, trial_key
+from tune_reg.execution.study_run import StudyRun, search_seed, task_key, trial_key
 from tune_reg.search.trial import ExpectedValue, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
@@ -116,7 +116,7 @@ class Recorder:
 
     def write_expected(self, task: Task, expected: Sequence[ExpectedValue]) -> None:
         """Write what is expected of the trials of a search that is over; nothing where that is stored."""
-        key = task.name.replace(" ", "-")
+        key = task_key(task)
         rows: list[ExpectedRow] = [
             {
                 **self._task_columns(task),

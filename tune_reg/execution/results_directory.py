@@ -18,6 +18,19 @@ def cannot_be_written(directory: StoragePath, reason: str) -> StoreError:
     return StoreError(f"{directory} cannot be written ({reason}); make room and give the command again")
 
 
+def as_begun(directory: StoragePath, study: Study) -> Study:
+    """``study`` with the sampler and the pruner of the directory, where it names none itself.
+
+    So a study that was begun when other ones were the default goes on with those.
+    """
+    if not (directory / "study.toml").exists() or {"sampler", "pruner"} & study.search.model_fields_set:
+        return study
+    stored = Results(directory).study().get("search", {})
+    begun = {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
+    kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in study.search.model_fields_set else {}
+    return study.model_copy(update={"search": study.search.model_copy(update={**begun, **kept})})
+
+
 def refuse_another_study(directory: StoragePath, study: Study) -> None:
     """``StoreError`` where the directory belongs to another study, other than one that this one grows from."""
     if not (directory / "study.toml").exists():

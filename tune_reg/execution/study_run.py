@@ -8,7 +8,7 @@ from typing import Final
 from tune_reg.execution.messages import RunStage
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
-from tune_reg.study import StudyPlan
+from tune_reg.study import StudyPlan, Task
 from tune_reg.training import Run, TrainingSet
 
 #: Ends the key of a confirmed run while it is tested for robustness later.
@@ -63,9 +63,14 @@ def robustness_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, se
     return StudyRun(f"{confirm_key(winner, training_set, seed)}{_LATER_TESTS}", "robustness", winner, run)
 
 
+def task_key(task: Task) -> str:
+    """The beginning of the keys of all trials of a task."""
+    return f"{task.regularizer}-at-{_file_name(task.training_set)}"
+
+
 def trial_key(trial: Trial) -> str:
     """The key of a trial, which is that of its first training."""
-    return f"{trial.task.regularizer}-at-{_file_name(trial.task.training_set)}-trial-{trial.number:05d}"
+    return f"{task_key(trial.task)}-trial-{trial.number:05d}"
 
 
 def training_key(trial: Trial, training: int) -> str:

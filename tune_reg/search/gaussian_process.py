@@ -124,7 +124,10 @@ class GaussianProcess:
 
     def covariance(self, first: Points, second: Points) -> Vector:
         """The covariance of two sets of points [n, m]."""
-        return _covariance(first, second, self._squares(first.unit, second.unit), self.scales, self._rungs)[0]
+        covariance: Vector = _covariance(
+            first, second, self._squares(first.unit, second.unit), self.scales, self._rungs
+        )[0]
+        return covariance
 
     def _variances(self, points: Points) -> Vector:
         scales = self.scales

@@ -19,10 +19,13 @@ RunIdentity: TypeAlias = tuple[Any, ...]
 
 _IDENTITY: Final[Mapping[TableName, tuple[str, ...]]] = {
     "trials": ("regularizer", "fraction", "images_per_class", "trial"),
+    "expected": ("regularizer", "fraction", "images_per_class"),
     "epochs": ("regularizer", "stage", "search_fraction", "fraction", "images_per_class", "trial", "seed"),
     "final": ("regularizer", "search_fraction", "fraction", "images_per_class", "trial", "seed"),
     "robustness": ("regularizer", "search_fraction", "fraction", "images_per_class", "seed"),
 }
+#: Tables whose parts are not of one trial, or whose rows do not say of which.
+_WITHOUT_TRIAL: Final = ("expected", "robustness")
 _TRIAL: Final = re.compile(r"-trial-(\d{5,})-seed-")
 _KEY_0_1: Final = re.compile(r".+-at-.+-trial-\d{5,}(-seed-\d+)?")
 
@@ -67,7 +70,7 @@ def run_identities(table: TableName, parts: Mapping[str, pa.Table]) -> list[RunI
         if table == "robustness":
             trial = _TRIAL.search(key)
             identity += (trial and trial[1],)
-        tells = row.get("regularizer") is not None and (row.get("trial") is not None or table == "robustness")
+        tells = row.get("regularizer") is not None and (row.get("trial") is not None or table in _WITHOUT_TRIAL)
         identities.append(identity if tells else None)
     return identities
 

@@ -33,6 +33,10 @@ class Results:
         """The table ``trials``: one row for each configuration that was tried."""
         return self._read("trials")
 
+    def expected(self) -> pa.Table:
+        """The table ``expected``: what the model of each search that is over expects of its trials."""
+        return self._read("expected")
+
     def epochs(self) -> pa.Table:
         """The table ``epochs``: one row for each epoch of a trial or of a confirmed run."""
         return self._read("epochs")
@@ -59,31 +63,36 @@ class Results:
         return self._parsed("provenance.json", json.loads)
 
     def best(self, regularizer: str, *, fraction: float | None = None) -> dict[str, Any]:
-        """The winning hyperparameters of ``regularizer``, by validation accuracy.
+        """The winning hyperparameters of ``regularizer``: of the highest expected or, without a model, seen accuracy.
 
         ``fraction``: the training fraction searched; the largest one searched if None. Ties go to the trial
         asked first, as in the search. Raises ``StoreError`` where no trial of it ended with a value.
         """
-        rows = self._complete(regularizer)
+        rows = self._with_values(regularizer)
         if fraction is None:
             fraction = max((row["fraction"] for row in rows), default=None)
         rows = [row for row in rows if row["fraction"] == fraction]
-        if not rows:
+        expected = {
+            row["trial"]: row["expected_value"]
+            for row in from_arrow("expected", self.expected())
+            if row["regularizer"] == regularizer and row["fraction"] == fraction
+        }
+        number = winner([row for row in rows if row["state"] == "complete"], self.study(), expected)
+        if number is None:
             raise StoreError(f"best({regularizer!r}): no complete trial of it in {self.directory}")
-        number = winner(rows, self.study())
         return next(dict(row["params"]) for row in rows if row["trial"] == number)
 
     def best_trials(self, regularizer: str, count: int) -> list[dict[str, Any]]:
         """The hyperparameters of the ``count`` best complete trials of ``regularizer``, the best first."""
-        return [dict(row["params"]) for row in self._complete(regularizer)[:count]]
+        complete = [row for row in self._with_values(regularizer) if row["state"] == "complete"]
+        best_first = sorted(complete, key=lambda row: (-(row["value"] or 0.0), row["trial"]))
+        return [dict(row["params"]) for row in best_first[:count]]
 
-    def _complete(self, regularizer: str) -> list[TrialRow]:
-        """The complete trials of ``regularizer``, those of the highest accuracy first."""
+    def _with_values(self, regularizer: str) -> list[TrialRow]:
+        """The trials of ``regularizer`` that have a value, complete or not."""
         trials = self.trials()
-        complete = pc.and_(pc.equal(trials["regularizer"], regularizer), pc.equal(trials["state"], "complete"))
-        return sorted(
-            from_arrow("trials", trials.filter(complete)), key=lambda row: (-(row["value"] or 0.0), row["trial"])
-        )
+        valued = pc.and_(pc.equal(trials["regularizer"], regularizer), pc.is_valid(trials["value"]))
+        return from_arrow("trials", trials.filter(valued))
 
     def _parsed(self, name: str, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
         path = self.directory / name

@@ -51,11 +51,18 @@ def second_value(row: TrialRow, kind: str) -> float | None:
     return row["wall_s"] / row["epochs_trained"]
 
 
-def winner(rows: Sequence[TrialRow], study: Mapping[str, Any]) -> int | None:
-    """The number of the winning trial among the complete trials of one search, by the rule of ``pick``.
+def winner(
+    rows: Sequence[TrialRow], study: Mapping[str, Any], expected: Mapping[int, float] | None = None
+) -> int | None:
+    """The number of the winning trial of one search.
 
+    Where the model of a search that is over says what it ``expected`` of each trial, it is the trial of the highest
+    expected value, which may have been paused for good; else that which ``pick`` picks among the complete trials.
     ``rows``: of the table "trials", each with a value. ``study``: as plain tables, as ``Results.study`` gives it.
+    ``expected``: by the number of the trial.
     """
+    if expected:
+        return min(expected, key=lambda number: (-expected[number], number))
     kind = study.get("search", {}).get("second_objective", {}).get("kind")
     sign = -1 if kind == "epoch_time" else 1
     candidates = []

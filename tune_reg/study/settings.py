@@ -75,9 +75,10 @@ class SearchSettings(Table):
     #: Trainings of a configuration, each on a seed of its own; its value is their mean. With the pruner "pause" at most
     #: so many, where the search finds them worth it; else the pruner stops a configuration after any of them.
     seeds: Annotated[int, Field(ge=1, le=64)] = 1
-    #: "knowledge-gradient" does what is expected to raise the best expected value most, by a model of final values;
-    #: "tpe-gp" is TPE, and a Gaussian process that has every second turn where an epoch takes a second or more. "grid"
-    #: tries every combination of spaces that are choices only, and no more trials than there are.
+    #: "knowledge-gradient" does what is expected to raise the best expected value most, by a model of final values; it
+    #: is the default, but "tpe-gp" where a pruner other than pause and none is given: TPE, and a Gaussian process that
+    #: has every second turn where an epoch takes a second or more. "grid" tries every combination of spaces that are
+    #: choices only, and no more trials than there are.
     sampler: SamplerName = "knowledge-gradient"
     #: "pause" pauses a trial at a rung where another one is worth more, and may go on with it; it goes with the sampler
     #: knowledge-gradient. "predicted", the default of other samplers, is asynchronous successive halving by predicted
@@ -161,13 +162,16 @@ class SearchSettings(Table):
 
     def _choose_defaults(self) -> None:
         """Defaults that depend on other keys; written into the model, so that they stand in the study's file."""
-        pruner = self.pruner
+        sampler, pruner = self.sampler, self.pruner
+        if "sampler" not in self.model_fields_set and pruner not in ("pause", "none"):
+            sampler = "tpe-gp"
         if "pruner" not in self.model_fields_set:
             if self.second_objective is not None:
                 pruner = "none"
-            elif self.sampler != "knowledge-gradient":
+            elif sampler != "knowledge-gradient":
                 pruner = "predicted"
         first = 1 if self.min_epochs is None and pruner != "pause" else self.min_epochs
+        object.__setattr__(self, "sampler", sampler)
         object.__setattr__(self, "pruner", pruner)
         object.__setattr__(self, "min_epochs", first)
 

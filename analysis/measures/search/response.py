@@ -122,8 +122,8 @@ def strength_optima(data: Snapshot, name: str) -> list[Optimum]:
 def winners(data: Snapshot, name: str) -> dict[float, int]:
     """The winning trial of ``name`` at each searched fraction.
 
-    Where the winner was confirmed, the confirmed run names it; else it is the best complete trial so far, by the
-    rule of the search.
+    Where the winner was confirmed, the confirmed run names it; else it is what the rule of the search picks among the
+    trials so far.
     """
     trials = data.trials_of(name)
     by_fraction = {
@@ -133,7 +133,7 @@ def winners(data: Snapshot, name: str) -> dict[float, int]:
     }
     for fraction in {row["fraction"] for row in trials} - by_fraction.keys():
         rows = [row for row in trials if row["fraction"] == fraction and complete_value(row) is not None]
-        number = winner(rows, data.study)
+        number = winner(rows, data.study, data.expected_of(name, fraction))
         if number is not None:
             by_fraction[fraction] = number
     return by_fraction

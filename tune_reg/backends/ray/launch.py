@@ -23,7 +23,7 @@ from tune_reg.execution.lane_keys import LaneKeys, lanes_of
 from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
 from tune_reg.execution.provenance import write_provenance
-from tune_reg.execution.results_directory import claim, refuse_another_study, refuse_other_data
+from tune_reg.execution.results_directory import as_begun, claim, refuse_another_study, refuse_other_data
 from tune_reg.optimizers import citations as of_optimizers
 from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
@@ -68,8 +68,9 @@ def run_study(
     plugins = [expanded(plugin) for plugin in plugins]
     for plugin in plugins:
         load_plugin(plugin)
-    plan = make_plan(study)
     with exclusive(directory) as lease:
+        study = as_begun(directory, study)
+        plan = make_plan(study)
         refuse_another_study(directory, study)
         if robustness_only and not (directory / "study.toml").exists():
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
