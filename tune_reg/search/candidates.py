@@ -48,7 +48,7 @@ class Candidates:
         dims = self.cube.dims
         #: So many trials are trained to the end before anything is weighed.
         self.first_to_the_end = max(1, min(dims + 2, trials // 2))
-        self._first = self._drawn("first", 512)
+        self._first = self._drawn("first", _SPREAD)
         base = np.linspace(0, 1, _ON_A_LINE)[:, None] if dims == 1 else self._sobol("spread", _SPREAD)
         if dims > 1 and self._priors:
             base = np.concatenate([base, self._drawn("usual", _SPREAD)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -24,6 +25,9 @@ _JITTER: Final = 1e-8
 #: Draws from the prior of the scales, and then around the best one, with ever smaller steps.
 _DRAWS: Final = 24
 _STEPS: Final = (0.6, 0.25)
+
+#: Values that the scales are fitted to at most.
+_MOST_FITTED: Final = 96
 
 #: Median and deviation of the logarithm of each scale but the length scales, in the order of ``Scales``.
 _PRIORS: Final = ((1.0, 0.5), (0.3, 0.8), (0.5, 1.0), (0.5, 0.7), (0.25, 0.8))
@@ -64,6 +68,10 @@ class Points:
         return Points(
             *(np.concatenate([mine, others]) for mine, others in zip(self._arrays, other._arrays, strict=True))
         )
+
+    def at(self, indices: Indices) -> Points:
+        """Some of these points."""
+        return Points(*(array[indices] for array in self._arrays))
 
     @property
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
@@ -163,7 +171,10 @@ class GaussianProcess:
     # Its scales
 
     def _fit(self, residual: Vector) -> Scales:
-        squares = self._squares(self._points.unit, self._points.unit)
+        # Of many values those of the latest rungs: the time of a fit grows with their cube.
+        chosen = np.sort(np.argsort(-self._points.rung, kind="stable")[:_MOST_FITTED])
+        points, residual = self._points.at(chosen), residual[chosen]
+        squares = self._squares(points.unit, points.unit)
         dims = len(squares)
         medians = np.log([_LENGTH[0] * np.sqrt(dims)] * dims + [median for median, _ in _PRIORS])
         spreads = np.array([_LENGTH[1]] * dims + [spread for _, spread in _PRIORS])
@@ -171,15 +182,15 @@ class GaussianProcess:
         best, best_score = np.zeros(dims + len(_PRIORS)), -np.inf
         for step in (1.0, *_STEPS):
             standard = best + step * draws
-            scores = self._scores(residual, squares, np.exp(medians + spreads * standard))
+            scores = self._scores(points, residual, squares, np.exp(medians + spreads * standard))
             scores -= 0.5 * np.sum(standard**2, axis=1)
             if scores.max() > best_score:
                 best, best_score = standard[scores.argmax()], scores.max()
         return _scales(np.exp(medians + spreads * best)[None], dims)
 
-    def _scores(self, residual: Vector, squares: Vector, drawn: Vector) -> Vector:
+    def _scores(self, points: Points, residual: Vector, squares: Vector, drawn: Vector) -> Vector:
         """The log likelihood of each draw of the scales."""
-        covariance = _covariance(self._points, self._points, squares, _scales(drawn, len(squares)), self._rungs)
+        covariance = _covariance(points, points, squares, _scales(drawn, len(squares)), self._rungs)
         n = len(residual)
         covariance[:, np.arange(n), np.arange(n)] += _JITTER
         scores = np.empty(len(drawn))
@@ -249,6 +260,7 @@ def _scales(drawn: Vector, dims: int) -> Scales:
 
 def _normal_draws(dims: int, count: int) -> Vector:
     """Evenly spread draws of a standard normal distribution [count, dims]; the first is at its median."""
-    draws: Vector = ndtri(np.clip(qmc.Sobol(dims, seed=0).random(count), 1e-6, 1 - 1e-6))
+    even = qmc.Sobol(dims, seed=0).random_base2(math.ceil(math.log2(count)))[:count]
+    draws: Vector = ndtri(np.clip(even, 1e-6, 1 - 1e-6))
     draws[0] = 0.0
     return draws

@@ -20,7 +20,7 @@ from tune_reg.search.decision import Decision
 from tune_reg.search.final_value_model import FinalValueModel, Training
 from tune_reg.search.gaussian_process import Points
 from tune_reg.search.imputed_study import DIVERGED
-from tune_reg.search.knowledge_gradient import knowledge_gradient
+from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
 from tune_reg.search.task_search import GivenValues, TaskSearch, write_end
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
@@ -36,6 +36,10 @@ _UNTIL: Final = "until"
 _HOPELESS: Final = 3.0
 #: So many paused trials keep their checkpoints; of more, those that promise least never go on.
 MOST_PAUSED: Final = 50
+#: A configuration whose expected value and so many deviations are below the best expected value cannot become the best.
+_REACH: Final = 4.0
+#: New configurations whose knowledge gradient is computed: those of the largest expected improvement.
+_MOST_WEIGHED: Final = 101
 #: Values that the model is made from at least.
 _FEWEST: Final = 2
 #: Trainings that the model reads at most: the time of a decision grows with their cube.
@@ -328,18 +332,27 @@ class PausingSearch(TaskSearch):
             self._task.space.complete(best.params), len(self._trials()), known
         )
         expected = model.expect(features, prior)
+        # Only what can become the best counts, and only what may be the best is worth a training of its own.
+        deviation = expected.deviation
+        contenders = np.flatnonzero(expected.mean + _REACH * deviation >= expected.mean.max())
+        improvement = expected_improvement(expected.mean, deviation)
+        tried = np.sort(np.argsort(-improvement, kind="stable")[:_MOST_WEIGHED])
+
+        def worth(points: Points) -> Vector:
+            changes = expected.changes(points)
+            return knowledge_gradient(expected.mean[contenders], changes[:, contenders])
+
         if new:
             seed = len(self._trials()) % self._seeds
             for index, rung in enumerate(self._rungs):
-                points = model.new_points(features, prior, seed, index)
-                worth = knowledge_gradient(expected.mean, expected.changes(points)) / rung
-                chosen = int(worth.argmax())
-                options.append((float(worth[chosen]), _Action(self._rungs[0], params=params[chosen])))
+                values = worth(model.new_points(features[tried], prior[tried], seed, index)) / rung
+                best_tried = int(values.argmax())
+                action = _Action(self._rungs[0], params=params[tried[best_tried]])
+                options.append((float(values[best_tried]), action))
         if going_on:
             points = self._points_of(model, going_on)
             costs = [action.until - self._trials()[action.number].step for action in going_on]  # type: ignore[index]
-            worth = knowledge_gradient(expected.mean, expected.changes(points)) / np.array(costs)
-            options += zip(worth.tolist(), going_on, strict=True)
+            options += zip((worth(points) / np.array(costs)).tolist(), going_on, strict=True)
         return max(options, key=lambda option: option[0])[1]
 
     def _points_of(self, model: FinalValueModel, going_on: Sequence[_Action]) -> Points:
