@@ -71,7 +71,9 @@ class Points:
 
     def at(self, indices: Indices) -> Points:
         """Some of these points."""
-        return Points(*(array[indices] for array in self._arrays))
+        return Points(
+            self.unit[indices], self.training[indices], self.rung[indices], self.seed[indices], self.prior[indices]
+        )
 
     @property
     def _arrays(self) -> tuple[NDArray[np.generic], ...]:
