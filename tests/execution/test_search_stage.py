@@ -97,10 +97,10 @@ def several_seeds(directory, **search):
 
 
 def test_a_trial_is_scored_by_the_mean_over_its_seeds(tmp_path):
-    runs = finish_all(several_seeds(tmp_path), lambda run: 0.1 * run.trial.number + 0.01 * run.seed_index)
+    runs = finish_all(several_seeds(tmp_path), lambda run: 0.1 * run.trial.number + 0.01 * run.training)
     search = [run for run in runs if run.stage == "search"]
     assert len({run.key for run in search}) == len(search) == 12
-    seeds = {run.seed_index: run.run.seed for run in search}
+    seeds = {run.training: run.run.seed for run in search}
     assert len(set(seeds.values())) == 3
     assert not set(seeds.values()) & {run.run.seed for run in runs if run.stage == "confirm"}
     stored = trials(tmp_path)
@@ -120,7 +120,7 @@ def test_a_configuration_that_falls_behind_gets_no_further_seed(tmp_path):
 @pytest.mark.parametrize("stop_after", range(1, 9))
 def test_trials_of_several_seeds_go_on_where_they_were_interrupted(tmp_path, stop_after):
     def accuracy(run):
-        return 0.1 * run.trial.number + 0.01 * run.seed_index
+        return 0.1 * run.trial.number + 0.01 * run.training
 
     controller = several_seeds(tmp_path, trials=3)
     before = finish_all(controller, accuracy, limit=stop_after)
@@ -179,7 +179,7 @@ def test_the_winner_is_the_quickest_of_those_that_validation_cannot_tell_apart(t
 def test_over_several_seeds_the_second_objective_is_a_mean_too_also_after_a_restart(tmp_path):
     first = take_robust(two_objectives(tmp_path, "robust_accuracy", seeds=2, trials=1), 0.5, 0.25)
     second = take_robust(two_objectives(tmp_path, "robust_accuracy", seeds=2, trials=1), 0.5, 0.75)
-    assert (first.seed_index, second.seed_index) == (0, 1)
+    assert (first.training, second.training) == (0, 1)
     assert [row["robust_accuracy"] for row in trials(tmp_path)] == [0.5]
 
 

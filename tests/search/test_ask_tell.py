@@ -3,6 +3,7 @@ import pytest
 
 from search_spaces import SearchSpace, choice, loguniform, uniform, when
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.search.trial import TrialCounts
 from tune_reg.study import SearchSettings, Task
 
@@ -14,7 +15,9 @@ def task(name="weight-decay", trials=8, space=SPACE):
 
 
 def ask_tell(path, tasks, **settings):
-    return AskTell(path / "search.journal", tasks, SearchSettings(**settings), epochs=8, seed=3)
+    """A search that stops trials and pauses none; a search that does is tested in ``test_pausing_search``."""
+    chosen = SearchSettings(**{"sampler": "tpe-gp", **settings})
+    return AskTell(path / "search.journal", tasks, chosen, epochs=8, seed=3)
 
 
 def journal(path, name="weight-decay at 1"):
@@ -81,15 +84,15 @@ def test_the_journal_tells_the_truth(tmp_path):
 def test_successive_halving_keeps_one_in_reduction_factor(tmp_path):
     search = ask_tell(tmp_path, [task()], pruner="asha", reduction_factor=2)
     good, bad = search.ask(), search.ask()
-    assert not search.report(good, 1, 0.9)
-    assert search.report(bad, 1, 0.1)
+    assert search.report(good, 1, 0.9) is Decision.CONTINUE
+    assert search.report(bad, 1, 0.1) is Decision.STOP
 
 
 def test_without_a_pruner_nothing_is_stopped(tmp_path):
     search = ask_tell(tmp_path, [task()], pruner="none")
     good, bad = search.ask(), search.ask()
-    assert not search.report(good, 1, 0.9)
-    assert not search.report(bad, 1, 0.1)
+    assert search.report(good, 1, 0.9) is Decision.CONTINUE
+    assert search.report(bad, 1, 0.1) is Decision.CONTINUE
 
 
 def test_tasks_do_not_prune_each_other(tmp_path):
@@ -97,7 +100,7 @@ def test_tasks_do_not_prune_each_other(tmp_path):
     strong, weak = search.ask(), search.ask()
     assert strong.task.name != weak.task.name
     search.report(strong, 1, 0.9)
-    assert not search.report(weak, 1, 0.1)
+    assert search.report(weak, 1, 0.1) is Decision.CONTINUE
 
 
 def test_a_new_brain_asks_interrupted_trials_again_first_and_none_twice(tmp_path):
@@ -108,7 +111,7 @@ def test_a_new_brain_asks_interrupted_trials_again_first_and_none_twice(tmp_path
     again = ask_tell(tmp_path, [task()])
     resumed = [again.ask() for _ in range(3)]
     assert [(t.number, t.params) for t in resumed] == [(t.number, t.params) for t in asked if t.number != 1]
-    assert not again.report(resumed[0], 1, 0.5)  # known already: no second report, no warning
+    assert again.report(resumed[0], 1, 0.5) is Decision.CONTINUE  # known already: no second report, no warning
     assert [again.ask().number for _ in range(4)] == [4, 5, 6, 7]
     assert again.ask() is None
 
@@ -119,7 +122,7 @@ def test_rungs_survive_a_new_brain(tmp_path):
     search.report(good, 1, 0.9)
     search.tell(good, "complete", 0.9)
     again = ask_tell(tmp_path, [task()], pruner="asha", reduction_factor=2)
-    assert again.report(again.ask(), 1, 0.1)
+    assert again.report(again.ask(), 1, 0.1) is Decision.STOP
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
@@ -146,7 +149,7 @@ def test_an_interrupted_search_asks_what_the_uninterrupted_one_asks(tmp_path, sa
 
 def test_tpe_learns(tmp_path):
     space = SearchSpace({"x": uniform(0, 1), "kind": choice(["good", "bad"])})
-    search = ask_tell(tmp_path, [task(trials=60, space=space)], pruner="none")
+    search = ask_tell(tmp_path, [task(trials=60, space=space)], sampler="tpe", pruner="none")
     values = []
     for _ in range(60):
         trial = search.ask()
@@ -209,7 +212,7 @@ def test_every_sampler_takes_conditions(tmp_path, sampler):
         assert ("b" in trial.params) == (trial.params["annealing"] == "laplace")
         for epoch in (1, 2, 4, 8):
             value = trial.params["weight_decay"] * epoch + trial.params.get("b", 0.0)
-            if search.report(trial, epoch, value) and epoch < 8:
+            if search.report(trial, epoch, value) is Decision.STOP and epoch < 8:
                 search.tell(trial, "pruned")
                 break
         else:

@@ -7,9 +7,10 @@ import scipy.stats
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from search_spaces import SearchSpace, uniform
+from search_spaces import DefinedByRun, SearchSpace, uniform
 from tune_reg.search import pruners
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.search.pruners.predicted_halving import PredictedHalving
 from tune_reg.search.pruners.successive_halving import SuccessiveHalving
 from tune_reg.search.pruners.wilcoxon_over_seeds import WilcoxonOverSeeds
@@ -20,21 +21,30 @@ NAMES = get_args(PrunerName)
 
 
 def settings(name, **keys):
+    """With independent draws; "pause" goes with its own sampler alone, and stands for "predicted" in a function's space."""
+    if name != "pause":
+        keys["sampler"] = "random"
     return SearchSettings(pruner=name, seeds=4 if name == "wilcoxon" else 1, **keys)
+
+
+def by_a_function(trial):
+    return {"x": trial.suggest_float("x", 0, 1)}
 
 
 def search(path, name, *, new_each_trial):
     """The epochs that each trial was trained for."""
     path.mkdir()
-    task = Task("a", 1.0, SearchSpace({"x": uniform(0, 1)}), 40)
+    space = DefinedByRun(by_a_function) if name == "pause" else SearchSpace({"x": uniform(0, 1)})
+    task = Task("a", 1.0, space, 40)
     lengths, search_ = [], None
     for _ in range(40):
         if search_ is None or new_each_trial:
-            chosen = settings(name, sampler="random", reduction_factor=2)
+            chosen = settings(name, reduction_factor=2)
             search_ = AskTell(path / "journal", [task], chosen, epochs=8, seed=5)
         trial = search_.ask()
         for epoch in range(1, 9):
-            if search_.report(trial, epoch, trial.params["x"] - 1 / epoch) and epoch < 8:
+            decision = search_.report(trial, epoch, trial.params["x"] - 1 / epoch)
+            if decision is Decision.STOP and epoch < 8:
                 search_.tell(trial, "pruned")
                 break
         else:
@@ -63,6 +73,7 @@ def test_the_names_of_a_study_file_build_the_pruners_that_they_say():
     assert (
         names.items()
         >= {
+            "pause": "PredictedHalving",  # where the model cannot search
             "predicted": "PredictedHalving",
             "asha": "SuccessiveHalving",
             "hyperband": "SuccessiveHalving",
