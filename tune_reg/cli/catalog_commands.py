@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from search_spaces import SearchSpace
 from tune_reg.cli.options import DataRoot, Plugins, console, load_plugins
 from tune_reg.errors import TuneRegError
 
@@ -34,11 +35,17 @@ def list_(
         print_pairs(DATASETS)
     elif what == "spaces":
         spaces = {name: kind.space for name, kind in regularizers().items()}
-        print_pairs({f"{name}.{key}": str(space[key]) for name, space in spaces.items() for key in space})
+        print_pairs({f"{name}.{key}": _entry(space, key) for name, space in spaces.items() for key in space})
     elif cite:
         console.print("\n\n".join(kind.reference for kind in regularizers().values()))
     else:
         print_pairs({name: kind.formula for name, kind in regularizers().items()})
+
+
+def _entry(space: SearchSpace, key: str) -> str:
+    """The range of a hyperparameter and, where it is known, what is usual."""
+    prior = space.priors.get(key)
+    return str(space[key]) + (f"; usual {prior}" if prior else "")
 
 
 def doctor() -> None:

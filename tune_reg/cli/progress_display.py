@@ -66,11 +66,11 @@ def followed_progress(
 def table(progress: StudyProgress) -> Group:
     """The live display: a row a task, and the confirmed runs below."""
     rows = Table(box=None, pad_edge=False)
-    for column in ("search", "running", "done", "pruned", "failed", "of", "best val. accuracy"):
+    for column in ("search", "running", "paused", "done", "pruned", "failed", "used", "of", "best val. accuracy"):
         rows.add_column(column, justify="left" if column == "search" else "right")
     for task in progress.tasks:
         best = "" if task.best is None else f"{task.best:.2%}"
-        counts = (task.running, task.done, task.pruned, task.failed, task.task.trials)
+        counts = (task.running, task.paused, task.done, task.pruned, task.failed, round(task.used, 1), task.budget)
         rows.add_row(task.task.name, *(str(count) if count else "·" for count in counts), best)
     confirmed = Table.grid(padding=(0, 1))
     confirmed.add_row(
@@ -84,13 +84,16 @@ def table(progress: StudyProgress) -> Group:
 
 def line(progress: StudyProgress) -> str:
     """The plain display: one line."""
-    total = sum(task.task.trials for task in progress.tasks)
+    used, total = sum(task.used for task in progress.tasks), sum(task.budget for task in progress.tasks)
+    pausing = any(task.trainings is not None for task in progress.tasks)
+    paused = f"{sum(task.paused for task in progress.tasks)} paused, " if pausing else ""
     running = sum(task.running for task in progress.tasks) + progress.confirming
     done, pruned = sum(task.done for task in progress.tasks), sum(task.pruned for task in progress.tasks)
     failed = sum(task.failed for task in progress.tasks)
     best = ", ".join(f"{task.task.name} {task.best:.2%}" for task in progress.tasks if task.best is not None)
     parts = [
-        f"trials {done + pruned + failed}/{total} ({done} done, {pruned} pruned, {failed} failed)",
+        f"{'trainings' if pausing else 'trials'} {used:.4g}/{total} "
+        f"({done} done, {paused}{pruned} pruned, {failed} failed)",
         f"{running} running",
         f"confirmed {progress.confirmed}/{progress.confirmations}",
         *([f"best {best}"] if best else []),

@@ -242,7 +242,16 @@ class StudyController:
                 live.run.stage == "search" and live.run.trial.task.name == task.name for live in self._live.values()
             )
             running += self._search.waiting_seeds(task.name)
-            yield TaskProgress(task, running, counts.complete, counts.pruned, counts.failed, counts.best)
+            yield TaskProgress(
+                task,
+                running,
+                counts.complete,
+                counts.pruned,
+                counts.failed,
+                counts.best,
+                counts.paused,
+                self._asks.trainings(task),
+            )
 
     def _seconds_left(self, tasks: Sequence[TaskProgress], confirmed: int) -> float | None:
         """Epochs left times the time that an epoch has taken so far."""

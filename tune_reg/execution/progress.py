@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from tune_reg.errors import StoreError
 from tune_reg.execution.study_run import is_confirm_key
-from tune_reg.search.journal import read_progress
+from tune_reg.search.ask_tell import is_paused
+from tune_reg.search.journal import JournalProgress, read_progress
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
 from tune_reg.study import StudyPlan, Task
@@ -24,6 +25,19 @@ class TaskProgress:
     pruned: int
     failed: int
     best: float | None
+    paused: int = 0
+    #: Where trials are paused: what was begun of the budget, in whole trainings. Else None: the budget counts trials.
+    trainings: float | None = None
+
+    @property
+    def used(self) -> float:
+        """What is used of the budget: trials that have ended, or trainings where trials are paused."""
+        return self.done + self.pruned + self.failed if self.trainings is None else self.trainings
+
+    @property
+    def budget(self) -> int:
+        """How much is to be used."""
+        return self.task.trials
 
 
 @dataclass(frozen=True)
@@ -46,9 +60,15 @@ def epochs_left(
 
     ``epochs``: of a run that is not stopped. ``trained``: so far, in trials and confirmed runs.
     """
-    ended = sum(task.done + task.pruned + task.failed for task in tasks)
-    a_trial = max(1.0, min(float(epochs), (trained - confirmed * epochs) / max(ended, 1)))
-    return a_trial * (sum(task.task.trials for task in tasks) - ended) + epochs * (confirmations - confirmed)
+    pausing = [task for task in tasks if task.trainings is not None]
+    stopping = [task for task in tasks if task.trainings is None]
+    ended = sum(task.used for task in stopping)
+    in_trials = trained - epochs * (confirmed + sum(task.used for task in pausing))
+    a_trial = max(1.0, min(float(epochs), in_trials / max(ended, 1)))
+    left = sum(task.budget for task in stopping) - ended
+    return a_trial * left + epochs * (
+        sum(max(0.0, task.budget - task.used) for task in pausing) + confirmations - confirmed
+    )
 
 
 class DirectoryProgress:
@@ -95,6 +115,15 @@ class DirectoryProgress:
         return replace(now, elapsed_s=seconds, left_s=left * seconds / trained if trained > 0 else None)
 
 
+def _task_progress(plan: StudyPlan, task: Task, of: JournalProgress) -> TaskProgress:
+    counts = of.counts
+    in_epochs = is_paused(plan.study.search, task)
+    trainings = of.epochs / (plan.study.training.epochs * plan.study.search.seeds) if in_epochs else None
+    return TaskProgress(
+        task, counts.running, counts.complete, counts.pruned, counts.failed, counts.best, counts.paused, trainings
+    )
+
+
 def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
     """How far the study in ``directory`` is, from its journal and its tables; nothing is written.
 
@@ -106,8 +135,7 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
         if task.name not in by_task:
             tasks.append(TaskProgress(task, 0, 0, 0, 0, None))
             continue
-        counts = by_task[task.name].counts
-        tasks.append(TaskProgress(task, counts.running, counts.complete, counts.pruned, counts.failed, counts.best))
+        tasks.append(_task_progress(plan, task, by_task[task.name]))
     final = Results(directory).final()
     searched = sum(progress.epochs for progress in by_task.values())
     # Confirmed runs keep their checkpoints.

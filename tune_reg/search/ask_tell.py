@@ -128,6 +128,10 @@ class AskTell:
         """Whether trials of the task are paused; else a stopping rule ends them."""
         return isinstance(self._searches[task.name], PausingSearch)
 
+    def trainings(self, task: Task) -> float | None:
+        """Where trials are paused, what was begun of the task's budget, in whole trainings of ``task.trials``."""
+        return self._searches[task.name].begun if self.pauses(task) else None
+
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
         return self._searches[task.name].finished

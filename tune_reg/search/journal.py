@@ -10,7 +10,7 @@ lost or read twice.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from optuna.storages import JournalStorage
@@ -18,6 +18,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from tune_reg.errors import StoreError
+from tune_reg.search.pauses import is_waiting
 from tune_reg.search.trial import TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.storage.paths import StoragePath, read_all, unlink_all, write_whole
@@ -63,11 +64,15 @@ class JournalProgress:
 def read_progress(path: StoragePath) -> dict[str, JournalProgress]:
     """How far each task in the journal is, by the task's name. Another process may be writing the journal."""
     return {
-        name: JournalProgress(
-            TrialStatistics.of(trials).counts(), sum(max(trial.intermediate_values, default=0) for trial in trials)
-        )
+        name: JournalProgress(_counts(trials), sum(max(trial.intermediate_values, default=0) for trial in trials))
         for name, trials in read_journal(path).items()
     }
+
+
+def _counts(trials: list[FrozenTrial]) -> TrialCounts:
+    counts = TrialStatistics.of(trials).counts()
+    paused = sum(is_waiting(trial) for trial in trials)
+    return replace(counts, running=counts.running - paused, paused=paused)
 
 
 def join(path: StoragePath) -> list[bytes]:

@@ -21,6 +21,7 @@ from tune_reg.search.final_value_model import FinalValueModel, Training
 from tune_reg.search.gaussian_process import Points
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
+from tune_reg.search.pauses import UNTIL, step_of, until_of
 from tune_reg.search.task_search import GivenValues, TaskSearch, write_end
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
@@ -30,8 +31,6 @@ Vector = NDArray[np.float64]
 
 #: Trials take so many seeds in turn, so that the luck of one seed does not decide which strength wins.
 SEEDS_IN_TURN: Final = 3
-#: In the journal, the step to which a trial may train before it is decided anew.
-_UNTIL: Final = "until"
 #: A paused trial whose expected value and so many deviations are below the best expected value never goes on.
 _HOPELESS: Final = 3.0
 #: So many paused trials keep their checkpoints; of more, those that promise least never go on.
@@ -105,8 +104,8 @@ class PausingSearch(TaskSearch):
 
     @property
     def begun(self) -> float:
-        """The share of the budget that was begun, in whole trainings."""
-        return self._begun_epochs() / self._epochs
+        """What was begun of the budget, in trials trained to the end."""
+        return self._begun_epochs() / (self._epochs * self._trainings)
 
     def ask(self) -> Trial | None:
         """An interrupted trial, else what is worth most."""
@@ -263,21 +262,21 @@ class PausingSearch(TaskSearch):
             params = self._new_params(frozen.number)
             asking = optuna.Study(self._study.study_name, self._storage, GivenValues(params))
             return self._sampled(optuna.Trial(asking, frozen._trial_id), self._rungs[0])
-        if frozen.user_attrs[_UNTIL] != until:
-            self._storage.set_trial_user_attr(frozen._trial_id, _UNTIL, until)
+        if frozen.user_attrs[UNTIL] != until:
+            self._storage.set_trial_user_attr(frozen._trial_id, UNTIL, until)
         self._live.add(frozen.number)
         self._changed()
         return self._trial(frozen)
 
     def _sampled(self, live: optuna.Trial, until: int) -> Trial:
         self._task.space.suggest(live)
-        self._storage.set_trial_user_attr(live._trial_id, _UNTIL, until)
+        self._storage.set_trial_user_attr(live._trial_id, UNTIL, until)
         self._live.add(live.number)
         self._changed()
         return self._trial(self._trials()[live.number].frozen)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        step = max(frozen.intermediate_values, default=0)
+        step = step_of(frozen)
         seeds = tuple((frozen.number + i) % self._seeds for i in range(self._trainings))
         training = min(step // self._epochs, self._trainings - 1)
         return Trial(self._task, frozen.number, self._task.space.complete(frozen.params), seeds, training)
@@ -460,7 +459,7 @@ def rungs(settings: SearchSettings, epochs: int) -> tuple[int, ...]:
 
 
 def _standing(trial: FrozenTrial) -> _Standing:
-    return _Standing(trial, max(trial.intermediate_values, default=0), trial.user_attrs.get(_UNTIL, 0))
+    return _Standing(trial, step_of(trial), until_of(trial))
 
 
 def _most_informative(

@@ -34,7 +34,7 @@ class TaskSearch(ABC):
     @property
     @abstractmethod
     def begun(self) -> float:
-        """The share of the budget that was begun, in whole trainings."""
+        """What was begun of the budget, in trials trained to the end."""
 
     @abstractmethod
     def ask(self) -> Trial | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from search_spaces import Choice, DefinedByRun, Domain, SearchSpace, SpaceError, Value, as_space
+from search_spaces import Choice, DefinedByRun, Domain, Float, Integer, Prior, SearchSpace, SpaceError, Value, as_space
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
 from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
@@ -20,6 +20,7 @@ from tune_reg.user_function import import_function
 #: Keys of a method's table that are no hyperparameters.
 _REGULARIZER: Final = "regularizer"
 _START: Final = "start"
+_PRIOR: Final = "prior"
 #: Names of methods become names of files.
 _NAME: Final = re.compile(r"[^\W_][\w.+ -]{0,79}")
 #: With what is put to it, a file name stays below the 255 bytes that most systems have room for.
@@ -51,7 +52,14 @@ class Method:
         """The method as a table of a study file."""
         plain = {_SPACE: self.space.reference} if isinstance(self.space, DefinedByRun) else self.space.to_plain()
         named = {} if self.regularizer == name else {_REGULARIZER: self.regularizer}
-        return {**named, **plain, _START: [dict(values) for values in self.space.start]}
+        usual = self.kind.space.priors
+        priors = {
+            name: {"usual": prior.usual, "spread": prior.spread}
+            for name, prior in self.space.priors.items()
+            if prior != usual.get(name)
+        }
+        own = {_PRIOR: priors} if priors else {}
+        return {**named, **plain, _START: [dict(values) for values in self.space.start], **own}
 
 
 def method(name: str, table: Any) -> Method:
@@ -59,7 +67,8 @@ def method(name: str, table: Any) -> Method:
 
     ``table``: a ``SearchSpace``, a function of an Optuna trial that returns hyperparameters, or a mapping of
     hyperparameters to domains and values. A mapping may also hold ``regularizer`` (a name or a list of names;
-    ``name`` itself where absent), ``start``, and ``space``: "paper" for the grid of the regularizer's paper in place
+    ``name`` itself where absent), ``start``, ``prior`` (of each hyperparameter a table with ``usual`` and ``spread``,
+    see ``search_spaces.Prior``), and ``space``: "paper" for the grid of the regularizer's paper in place
     of the default space, or a function or its ``package.module:function`` in place of hyperparameters. Raises
     ``StudyError`` with the key, the rule and the value.
     """
@@ -68,17 +77,19 @@ def method(name: str, table: Any) -> Method:
     entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
     if entries is None:
         raise StudyError(f"{key}: a SearchSpace, a table of hyperparameters or a function is wanted, got {table!r}")
-    names, start = name, None
+    names, start, priors = name, None, None
     if not isinstance(entries, SearchSpace):
         entries = dict(entries)
         names = _names(key, entries.pop(_REGULARIZER, name))
-        start = entries.pop(_START, None)
+        start, priors = entries.pop(_START, None), entries.pop(_PRIOR, None)
     try:
         kind = regularizer(names)
     except TuneRegError as error:
         raise StudyError(f"{key}: {error}") from None
     if start is not None and not (isinstance(start, list | tuple) and all(isinstance(s, Mapping) for s in start)):
         raise StudyError(f"{key}.start: a list of tables is wanted, but got {start!r}")
+    if priors is not None and not isinstance(priors, Mapping):
+        raise StudyError(f"{key}.prior: a table of hyperparameters is wanted, but got {priors!r}")
     base = kind.space
     if entries.get(_SPACE) == _PAPER:
         if kind.paper is None:
@@ -100,7 +111,24 @@ def method(name: str, table: Any) -> Method:
             space = space.starting(start or given.start)
     except SpaceError as error:
         raise StudyError(f"{key}.start: {error}") from None
-    return Method(names, space)
+    try:
+        return Method(names, space.expecting({name: _prior(space, name, of) for name, of in (priors or {}).items()}))
+    except SpaceError as error:
+        raise StudyError(f"{key}.prior.{error}") from None
+
+
+def _prior(space: SearchSpace, name: str, given: Any) -> Prior:
+    """The prior that a study gives of a hyperparameter that is searched over a range."""
+    if isinstance(given, Prior):
+        return given
+    if not isinstance(space.domains.get(name), Float | Integer):
+        raise SpaceError(f"{name}: is not searched over a range, so that it can have no prior")
+    if not isinstance(given, Mapping) or set(given) != {"usual", "spread"}:
+        raise SpaceError(f"{name}: a table with usual and spread is wanted, but got {given!r}")
+    try:
+        return Prior(given["usual"], given["spread"])
+    except SpaceError as error:
+        raise SpaceError(f"{name}: {error}") from None
 
 
 def _check_name(key: str, name: str) -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from search_spaces import Choice, Domain, Float, SpaceError, entry_from_plain
 from tune_reg.errors import StudyError
-from tune_reg.regularizers import Hyperparameter
+from tune_reg.study.learning_rate import LEARNING_RATE
 from tune_reg.study.method import check_bounds
 from tune_reg.training.settings import MOST_EPOCHS
 
@@ -29,9 +29,6 @@ _SMALLEST_SHARE: Final = 0.01
 #: The signed-rank test cannot reach p < WILCOXON_P over fewer seeds than WILCOXON_SEEDS, whatever the values.
 WILCOXON_SEEDS: Final = 4
 WILCOXON_P: Final = 0.1
-
-#: The learning rate belongs to no regularizer, but can be searched beside every strength.
-LEARNING_RATE: Final = Hyperparameter("learning_rate", 0.1, "step size", low=1e-12)
 
 
 class Table(BaseModel):

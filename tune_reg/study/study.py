@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Self
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from search_spaces import Choice, DefinedByRun, SearchSpace, entry_to_plain
+from search_spaces import Choice, DefinedByRun, Float, SearchSpace, entry_to_plain
 from tune_reg.data import describe
 from tune_reg.errors import StudyError, TuneRegError
 from tune_reg.evaluation.settings import RobustnessSettings
@@ -26,6 +26,7 @@ from tune_reg.models import supports_dropout
 from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
 from tune_reg.study.error_lines import error_lines
+from tune_reg.study.learning_rate import learning_rate_prior
 from tune_reg.study.method import Method, method
 from tune_reg.study.settings import (
     MOST_SIZES,
@@ -340,4 +341,6 @@ class Study(Table):
             return space
         usual = self.training.learning_rate
         start = {"learning_rate": usual} if learning_rate.contains(usual) else {}
-        return space.extended("learning_rate", learning_rate, start=start)
+        wider = space.extended("learning_rate", learning_rate, start=start)
+        prior = learning_rate_prior(self.training, learning_rate) if isinstance(learning_rate, Float) else None
+        return wider if prior is None else wider.expecting({"learning_rate": prior})
