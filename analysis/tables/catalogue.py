@@ -13,6 +13,7 @@ from analysis.tables.papers import PAPER_TABLE
 from analysis.tables.search.budgets import EQUAL_BUDGET_TABLE
 from analysis.tables.search.importance import IMPORTANCE_TABLE
 from analysis.tables.search.optima import OPTIMUM_TABLE
+from analysis.tables.search.winners import WINNER_TABLE
 from analysis.tables.spec import TableSpec
 from analysis.tables.tradeoff import TRADE_TABLE
 
@@ -21,6 +22,7 @@ TABLES: Final[tuple[TableSpec, ...]] = (
     ACCURACY_TABLE,
     COMPARISON_TABLE,
     EQUIVALENCE_TABLE,
+    WINNER_TABLE,
     OPTIMUM_TABLE,
     IMPORTANCE_TABLE,
     EQUAL_BUDGET_TABLE,

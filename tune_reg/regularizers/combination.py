@@ -208,7 +208,12 @@ def _space(spaces: list[SearchSpace], names: tuple[dict[str, str], ...]) -> Sear
     for space, renamed in zip(spaces, names, strict=True):
         if space.start:
             start |= {renamed[name]: value for name, value in space.start[0].items()}
-    return SearchSpace(entries, start=[start] if start else [])
+    priors = {
+        renamed[name]: prior
+        for space, renamed in zip(spaces, names, strict=True)
+        for name, prior in space.priors.items()
+    }
+    return SearchSpace(entries, start=[start] if start else [], priors=priors)
 
 
 def _sum(terms: Iterator[Tensor]) -> Tensor:

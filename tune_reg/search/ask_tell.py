@@ -53,6 +53,7 @@ class AskTell:
         # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, for example.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.tasks = list(tasks)
+        self._in_seconds = settings.budget == "seconds"
         second = settings.second_objective
         directions = [StudyDirection.MAXIMIZE]
         if second is not None:
@@ -77,14 +78,18 @@ class AskTell:
                     storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images
                 )
 
+        self._share_out()
+
     def ask(self, wanted: Callable[[Task], bool] = lambda _: True) -> Trial | None:
         """The next trial of a ``wanted`` task to train, new or going on; None where there is none now."""
+        self._share_out()
         tasks = [task for task in self.tasks if wanted(task)]
         for task in tasks:
             if self._searches[task.name].has_interrupted():
                 return self._searches[task.name].ask()
         # Every task has had its share before another one goes ahead; an ask may show that a task has nothing to do.
-        for task in sorted(tasks, key=lambda task: self._searches[task.name].begun):
+        searches = self._searches
+        for task in sorted(tasks, key=lambda task: searches[task.name].begun / searches[task.name].share):
             trial = self._searches[task.name].ask()
             if trial is not None:
                 return trial
@@ -127,6 +132,18 @@ class AskTell:
     def pauses(self, task: Task) -> bool:
         """Whether trials of the task are paused; else a stopping rule ends them."""
         return isinstance(self._searches[task.name], PausingSearch)
+
+    def _share_out(self) -> None:
+        """Where budgets are of seconds, give each task the share that the time of its epochs leaves it, once known."""
+        if not self._in_seconds:
+            return
+        for training_set in {task.training_set for task in self.tasks}:
+            searches = [self._searches[task.name] for task in self.tasks if task.training_set == training_set]
+            seconds = [search.epoch_s for search in searches]
+            timed = [s for s in seconds if s]
+            if len(timed) == len(seconds):
+                for search, own in zip(searches, timed, strict=True):
+                    search.share = min(timed) / own
 
     def trainings(self, task: Task) -> float | None:
         """Where trials are paused, what was begun of the task's budget, in whole trainings of ``task.trials``."""

@@ -38,7 +38,9 @@ def imputed(
     up most of what a Gaussian process can fit.
     """
     finished = [t for t in trials if t.state == TrialState.COMPLETE]
-    stopped = [t for t in trials if t.state == TrialState.PRUNED and t.intermediate_values]
+    # With two objectives nobody knows what a stopped trial would have come to in the second.
+    one = len(directions) == 1
+    stopped = [t for t in trials if one and t.state == TrialState.PRUNED and t.intermediate_values]
     # Where nothing is stopped, nothing is predicted: an ask is the dearest thing that the driver does.
     reported = [t for t in finished if t.intermediate_values] if stopped else []
     asked = {name: distribution for t in (*finished, *stopped) for name, distribution in t.distributions.items()}
@@ -94,7 +96,8 @@ class ImputedStudy(optuna.Study):
         # Without a pruner: Optuna hides the trials of other Hyperband brackets from the sampler.
         super().__init__(study.study_name, study._storage, sampler, optuna.pruners.NopPruner())
         changed = imputed(trials, predict, study.directions) if predict else {}
-        seen = [changed.get(t.number, t) for t in trials]
+        one = len(study.directions) == 1
+        seen = [changed.get(t.number, t) for t in trials if one or t.state != TrialState.PRUNED]
         complete = [t for t in seen if t.state == TrialState.COMPLETE]
         useful = {t.number for t in (complete if limit is None else most_useful(complete, limit))}
         self._seen = [t for t in seen if t.state != TrialState.COMPLETE or t.number in useful]

@@ -18,6 +18,7 @@ from search_spaces import Value
 from tune_reg.search.candidates import Candidates
 from tune_reg.search.decision import Decision
 from tune_reg.search.final_value_model import FinalValueModel, Training
+from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.gaussian_process import Points
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
@@ -90,7 +91,6 @@ class PausingSearch(TaskSearch):
         self._trainings = settings.seeds
         self._seeds = max(SEEDS_IN_TURN, settings.seeds)
         self._rungs = rungs(settings, epochs)
-        self._budget = task.trials * epochs * settings.seeds
         self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
         self._live: set[int] = set()
         self._standings: list[_Standing] | None = None
@@ -101,6 +101,11 @@ class PausingSearch(TaskSearch):
         self._decided = False
 
     # What AskTell asks for
+
+    @property
+    def epoch_s(self) -> float | None:
+        """The seconds that an epoch takes."""
+        return next((s.frozen.user_attrs[EPOCH_S] for s in self._trials() if EPOCH_S in s.frozen.user_attrs), None)
 
     @property
     def begun(self) -> float:
@@ -125,7 +130,7 @@ class PausingSearch(TaskSearch):
 
     def left(self) -> int:
         """How many trials can be asked for, as far as can be said now."""
-        epochs = self._budget - self._begun_epochs()
+        epochs = self._budget() - self._begun_epochs()
         return len(self._interrupted()) + max(0, epochs // self._rungs[0])
 
     def report(self, trial: Trial, step: int, value: float) -> Decision:
@@ -149,10 +154,11 @@ class PausingSearch(TaskSearch):
         self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
     ) -> None:
         """End a trial."""
-        del epoch_s
         frozen = self._trials()[trial.number].frozen
         self._live.discard(trial.number)
         if not frozen.state.is_finished():
+            if epoch_s is not None:
+                self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
             if state == "diverged":
                 self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
             write_end(self._storage, self._study, frozen, state, values, reason)
@@ -244,6 +250,10 @@ class PausingSearch(TaskSearch):
         """Epochs that were trained, or that a trial may train before it is decided anew."""
         return sum(max(s.step, s.until if s.running else 0) for s in self._trials())
 
+    def _budget(self) -> int:
+        """Epochs that may be trained in all: at least those of one training."""
+        return max(self._epochs, math.floor(self._task.trials * self._epochs * self._trainings * self.share))
+
     def _is_last(self, step: int) -> bool:
         return step >= self._epochs * self._trainings
 
@@ -291,7 +301,7 @@ class PausingSearch(TaskSearch):
 
     def _decided_anew(self) -> _Action | None:
         trials = self._trials()
-        left = self._budget - self._begun_epochs()
+        left = self._budget() - self._begun_epochs()
         going_on = [
             _Action(self._next_rung(s.step), number=s.frozen.number)
             for s in self._paused()

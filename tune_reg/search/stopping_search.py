@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from typing import Final, final
 
@@ -49,7 +50,7 @@ class StoppingSearch(TaskSearch):
         self._storage, self._study, self._task, self._settings = storage, study, task, settings
         self._seed = seed
         self._predict = predict
-        self._pruner = pruners.build(settings, epochs=epochs)
+        self._pruner = pruners.build(settings, epochs=epochs, images=images)
         if settings.sampler != "grid":
             for values in task.space.start[: task.trials]:
                 study.enqueue_trial(values, skip_if_exists=True)
@@ -61,6 +62,11 @@ class StoppingSearch(TaskSearch):
         self._waiting = {t.number for t in trials if t.state == TrialState.WAITING}  # to be asked first
         self._interrupted = list(self._running.values())
         self._winner: Trial | None = None
+
+    @property
+    def epoch_s(self) -> float | None:
+        """The seconds that an epoch takes."""
+        return self._ended.epoch_s
 
     @property
     def begun(self) -> float:
@@ -136,7 +142,8 @@ class StoppingSearch(TaskSearch):
         """The trials of the task, or those asked for when the search had stagnated."""
         patience, statistics = self._settings.patience, self._statistics
         stagnated = patience and statistics.longest_wait >= patience
-        return min(self._task.trials, statistics.asked) if stagnated else self._task.trials
+        trials = max(1, math.floor(self._task.trials * self.share))
+        return min(trials, statistics.asked) if stagnated else trials
 
     def _sample(self, begun: FrozenTrial | None = None) -> Trial:
         """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""

@@ -31,6 +31,14 @@ REASON: Final = "reason"
 class TaskSearch(ABC):
     """Asks, stops or pauses, and remembers the trials of one task."""
 
+    #: The share of its budget that the task gets: less than 1 where its epochs take longer than those of another.
+    share: float = 1.0
+
+    @property
+    @abstractmethod
+    def epoch_s(self) -> float | None:
+        """The seconds that an epoch takes, by the first trial that was timed; None before that."""
+
     @property
     @abstractmethod
     def begun(self) -> float:

@@ -88,8 +88,6 @@ def method(name: str, table: Any) -> Method:
         raise StudyError(f"{key}: {error}") from None
     if start is not None and not (isinstance(start, list | tuple) and all(isinstance(s, Mapping) for s in start)):
         raise StudyError(f"{key}.start: a list of tables is wanted, but got {start!r}")
-    if priors is not None and not isinstance(priors, Mapping):
-        raise StudyError(f"{key}.prior: a table of hyperparameters is wanted, but got {priors!r}")
     base = kind.space
     if entries.get(_SPACE) == _PAPER:
         if kind.paper is None:
@@ -111,8 +109,15 @@ def method(name: str, table: Any) -> Method:
             space = space.starting(start or given.start)
     except SpaceError as error:
         raise StudyError(f"{key}.start: {error}") from None
+    return Method(names, _with_priors(key, space, priors or {}))
+
+
+def _with_priors(key: str, space: SearchSpace, priors: Any) -> SearchSpace:
+    """A space with the priors that a study gives."""
+    if not isinstance(priors, Mapping):
+        raise StudyError(f"{key}.prior: a table of hyperparameters is wanted, but got {priors!r}")
     try:
-        return Method(names, space.expecting({name: _prior(space, name, of) for name, of in (priors or {}).items()}))
+        return space.expecting({name: _prior(space, name, given) for name, given in priors.items()})
     except SpaceError as error:
         raise StudyError(f"{key}.prior.{error}") from None
 

@@ -91,6 +91,9 @@ class SearchSettings(Table):
     #: The first rung: a third of the epochs with "pause", else 1, where not given. With "pause" and none given there is
     #: no other rung before the end.
     min_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
+    #: What every regularizer gets as much of. "seconds": one that takes longer for an epoch than the fastest one trains
+    #: so many times fewer epochs.
+    budget: Literal["epochs", "seconds"] = "epochs"
     #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
     #: one; 0 is never.
     patience: Annotated[int, Field(ge=0, le=MOST_TRIALS)] = 0
@@ -147,7 +150,7 @@ class SearchSettings(Table):
         if self.second_objective is None:
             return self
         for key, rule, held in (
-            ("pruner", '"none": what a stopped trial would come to in the second is not known', self.pruner == "none"),
+            ("pruner", '"pause" or "none"', self.pruner in ("pause", "none")),
             ("sampler", "knowledge-gradient, tpe-gp, tpe, qmc, random or grid", self.sampler not in ("gp", "cma-es")),
             ("patience", "0: two objectives have no single best", self.patience == 0),
         ):
@@ -162,11 +165,8 @@ class SearchSettings(Table):
         sampler, pruner = self.sampler, self.pruner
         if "sampler" not in self.model_fields_set and pruner not in ("pause", "none"):
             sampler = "tpe-gp"
-        if "pruner" not in self.model_fields_set:
-            if self.second_objective is not None:
-                pruner = "none"
-            elif sampler != "knowledge-gradient":
-                pruner = "predicted"
+        if "pruner" not in self.model_fields_set and sampler != "knowledge-gradient":
+            pruner = "predicted" if self.second_objective is None else "none"
         first = 1 if self.min_epochs is None and pruner != "pause" else self.min_epochs
         object.__setattr__(self, "sampler", sampler)
         object.__setattr__(self, "pruner", pruner)

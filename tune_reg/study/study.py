@@ -279,8 +279,9 @@ class Study(Table):
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
         plain = self.model_dump(exclude={"regularizers", "search"})
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
-        if search["prior"]:
-            del search["prior"]  # so that a study that was begun before there was a choice goes on
+        for key, default in (("prior", True), ("budget", "epochs")):
+            if search[key] == default:
+                del search[key]  # so that a study that was begun before there was a choice goes on
         if self.search.learning_rate is not None:
             search["learning_rate"] = entry_to_plain(self.search.learning_rate)
         return {

@@ -9,6 +9,7 @@ from typing import Final
 
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 
+from tune_reg.search.pruners.out_of_reach import OutOfReach
 from tune_reg.search.pruners.predicted_halving import PredictedHalving
 from tune_reg.search.pruners.successive_halving import SuccessiveHalving
 from tune_reg.search.pruners.wilcoxon_over_seeds import WilcoxonOverSeeds
@@ -46,7 +47,8 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
         Pruner(
             "pause",
             "Pauses trials at a rung and goes on with those that are worth most, with the sampler knowledge-gradient. "
-            "Where that cannot search a space: predicted.",
+            "Where a function defines the space: predicted. With a second objective it stops what cannot come within "
+            "one standard error of the best accuracy.",
             (),
             lambda settings, epochs: PredictedHalving(
                 math.ceil(epochs / settings.seeds / 3), settings.reduction_factor
@@ -89,10 +91,14 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
 }
 
 
-def build(settings: SearchSettings, *, epochs: int) -> BasePruner:
+def build(settings: SearchSettings, *, epochs: int, images: int = 1) -> BasePruner:
     """The pruner of a search whose trials train for up to ``epochs`` epochs, those of all seeds counted.
+
+    ``images``: validation images behind an accuracy.
 
     >>> type(build(SearchSettings(pruner="median"), epochs=8)).__name__
     'MedianPruner'
     """
+    if settings.pruner == "pause" and settings.second_objective is not None:
+        return OutOfReach(math.ceil(epochs / settings.seeds / 3), images)
     return PRUNERS[settings.pruner].build(settings, epochs)

@@ -56,11 +56,11 @@ def _fewer(trials: Iterable[FrozenTrial], wanted: int) -> bool:
 
 def _stops(trial: FrozenTrial, rung: int, trials: Sequence[FrozenTrial], factor: int) -> bool:
     others = _newest(trials, lambda t: t.number != trial.number and value_at(t, rung) is not None, _READ)
-    prediction, *of_others = _predicted([trial, *others], rung, trials)
+    prediction, *of_others = predicted([trial, *others], rung, trials)
     return is_behind(prediction.value + prediction.deviation, [other.value for other in of_others], factor)
 
 
-def _predicted(
+def predicted(
     at_rung: Sequence[FrozenTrial], rung: int, trials: Sequence[FrozenTrial]
 ) -> list[final_values.Prediction]:
     """The final values of trials from what they had at the rung."""
