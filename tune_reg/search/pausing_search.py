@@ -68,6 +68,17 @@ class _Standing:
         """Whether it has not ended; it may be paused."""
         return self.frozen.state == TrialState.RUNNING
 
+    @property
+    def taken(self) -> int:
+        """The epochs that it was trained, or may train before it is decided anew.
+
+        A failed trial takes those that it might have trained: else a search whose trials all fail would never end.
+        """
+        if DIVERGED in self.frozen.user_attrs:
+            return self.step + 1  # the epoch that diverged has no value
+        over = self.frozen.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        return self.step if over else max(self.step, self.until)
+
 
 @final
 class PausingSearch(TaskSearch):
@@ -248,7 +259,7 @@ class PausingSearch(TaskSearch):
 
     def _begun_epochs(self) -> int:
         """Epochs that were trained, or that a trial may train before it is decided anew."""
-        return sum(max(s.step, s.until if s.running else 0) for s in self._trials())
+        return sum(standing.taken for standing in self._trials())
 
     def _budget(self) -> int:
         """Epochs that may be trained in all: at least those of one training."""
