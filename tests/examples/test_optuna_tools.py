@@ -15,6 +15,7 @@ from optuna.visualization import matplotlib as figures
 
 from search_spaces import SearchSpace, choice, loguniform, uniform
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.study import SearchSettings, Task
 
 SPACE = SearchSpace(
@@ -38,10 +39,11 @@ def example(examples):
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    """30 trials of one task, stopped by ASHA, one of them diverged; and a task of which one trial is asked."""
+    """30 trials of one task, stopped by predicted halving, one of them diverged; and a task of which one trial is asked."""
     directory = tmp_path_factory.mktemp("study")
     tasks = [Task("adadecay", 1.0, SPACE, 30), Task("weight-decay", 1.0, SPACE, 1)]
-    brain = AskTell(directory / "search.journal", tasks, SearchSettings(reduction_factor=2), epochs=4)
+    settings = SearchSettings(sampler="tpe-gp", reduction_factor=2)
+    brain = AskTell(directory / "search.journal", tasks, settings, epochs=4)
     while (trial := brain.ask()) is not None:
         if trial.task is tasks[1]:
             brain.report(trial, 1, 0.5)
@@ -56,7 +58,7 @@ def directory(tmp_path_factory):
 def train(brain, trial):
     for epoch in range(1, 5):
         value = accuracy(trial.params, epoch)
-        if brain.report(trial, epoch, value) and epoch < 4:
+        if brain.report(trial, epoch, value) is Decision.STOP and epoch < 4:
             return brain.tell(trial, "pruned", value)
     return brain.tell(trial, "complete", value)
 

@@ -251,7 +251,8 @@ BAD = {
     ),
     "two objectives and a sampler for one": (
         {"search": {"pruner": "none", "sampler": "cma-es", "second_objective": {"kind": "epoch_time"}}},
-        "search.sampler: with search.second_objective it must be tpe-gp, tpe, qmc, random or grid, but got 'cma-es'",
+        "search.sampler: with search.second_objective it must be knowledge-gradient, tpe-gp, tpe, qmc, random or grid, "
+        "but got 'cma-es'",
     ),
     "two objectives and patience": (
         {"search": {"pruner": "none", "patience": 3, "second_objective": {"kind": "epoch_time"}}},
