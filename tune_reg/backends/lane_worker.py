@@ -72,8 +72,10 @@ class LaneWorker:
             # One a step: a worker that reports each of them is seen to be alive.
             if member.reported and self._untested(lane, member):
                 return LaneGroupReport({member.order.key: RunReport(outcome=self._tested(lane, member))})
+        # What a checkpoint brought back is told before anything is trained: the run may be over or paused by it.
+        restored = any(len(self._engine.lanes[i].history) > member.reported for i, member in self._members.items())
         try:
-            for lane in self._engine.train_epoch():
+            for lane in () if restored else self._engine.train_epoch():
                 self._save(lane, self._members[lane])
         except _CannotSave as error:
             return StorageFault(str(error))

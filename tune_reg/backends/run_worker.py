@@ -40,11 +40,15 @@ class RunWorker:
     def step(self, leave: Callable[[], bool] = lambda: False) -> RunReport | StorageFault:
         """Train one epoch and keep it; after the last one, make the tests that the run is to have.
 
+        The first step of a run that goes on from a checkpoint trains nothing: it tells the epochs that were trained.
+
         ``leave``: asked before each optimizer step; where it is true, what was trained of the epoch is kept and
         ``Interrupted`` is raised.
         """
         engine = self.engine
-        if not engine.finished:
+        # What a checkpoint brought back is told before anything is trained: the run may be over or paused by it.
+        restored = self._reported < len(engine.history)
+        if not (engine.finished or restored):
             left = False
             try:
                 engine.train_epoch(leave=leave)

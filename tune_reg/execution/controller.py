@@ -169,7 +169,7 @@ class StudyController:
             self._epochs += 1
             if self._first_epoch is None:
                 self._first_epoch = time.monotonic() - row["wall_s"]
-            decision = self._stage_of[live.run.stage].take_epoch(live.run, row)
+            decision = self._stage_of[live.run.stage].take_epoch(live.run, live.in_order)
         at_end = max(live.rows, default=0) >= self.plan.study.training.epochs
         return Decision.CONTINUE if at_end else decision
 

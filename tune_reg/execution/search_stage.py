@@ -92,20 +92,30 @@ class SearchStage(Stage):
                 return search_run(self._plan, trial, self._seeds_done(trial))
 
     def rows_so_far(self, run: StudyRun) -> Sequence[EpochValues]:
-        """The epochs of a run that was paused."""
-        rows = self._recorder.epoch_rows(run.key) or []
-        return [{name: row[name] for name in EpochValues.__annotations__} for row in rows]  # type: ignore[literal-required, misc]
+        """The epochs of a run that was paused, as far as the search has heard of them."""
+        rows = self._recorder.epoch_rows(run.key) if self._search.pauses(run.trial.task) else None
+        heard = self._search.last_step(run.trial)
+        return [
+            {name: row[name] for name in EpochValues.__annotations__}  # type: ignore[literal-required, misc]
+            for row in rows or ()
+            if self._step(run, row["epoch"]) <= heard
+        ]
 
-    def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
+    def take_epoch(self, run: StudyRun, rows: Sequence[EpochValues]) -> Decision:
         """Report an epoch. Where trials are not paused, trainings after the first are compared when they end."""
+        row = rows[-1]
         pauses = self._search.pauses(run.trial.task)
         if not math.isfinite(row["val_accuracy"]) or (run.training > 0 and not pauses):
             return Decision.CONTINUE
-        return self._search.report(run.trial, self._step(run, row["epoch"]), row["val_accuracy"])
+        step = self._step(run, row["epoch"])
+        if pauses and self._search.decides_at(run.trial, step):
+            # Stored first: what is paused is not trained or told again by whoever goes on with the study.
+            self._recorder.write_search_epochs(run, rows)
+        return self._search.report(run.trial, step, row["val_accuracy"])
 
     def pause(self, run: StudyRun, rows: Sequence[EpochValues]) -> None:
-        """A run waits at a rung with its checkpoint; its epochs are stored, so that none is trained or told again."""
-        self._recorder.write_search_epochs(run, rows)
+        """A run waits at a rung, with its checkpoint; its epochs are stored."""
+        del run, rows
         self._end_those_over()
 
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:

@@ -27,9 +27,12 @@ class Stage(ABC):
         ``wanted``: only runs that train, and of which it is true; None: any run.
         """
 
-    def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
-        """Take a new epoch of a run of this stage, and decide whether the run goes on; most stages stop no run."""
-        del run, row
+    def take_epoch(self, run: StudyRun, rows: Sequence[EpochValues]) -> Decision:
+        """Take a new epoch of a run of this stage, and decide whether the run goes on; most stages stop no run.
+
+        ``rows``: all its epochs so far, the new one last.
+        """
+        del run, rows
         return Decision.CONTINUE
 
     def rows_so_far(self, run: StudyRun) -> Sequence[EpochValues]:

@@ -108,6 +108,14 @@ class AskTell:
         """
         return self._searches[trial.task.name].report(trial, step, value)
 
+    def last_step(self, trial: Trial) -> int:
+        """The newest step of a trial that was reported; 0 before the first."""
+        return self._searches[trial.task.name].last_step(trial)
+
+    def decides_at(self, trial: Trial, step: int) -> bool:
+        """Whether a trial may be paused when this step is reported."""
+        return self._searches[trial.task.name].decides_at(trial, step)
+
     def tell(
         self,
         trial: Trial,

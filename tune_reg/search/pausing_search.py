@@ -161,6 +161,14 @@ class PausingSearch(TaskSearch):
         self._go_on(standing.frozen, until=action.until)
         return Decision.CONTINUE
 
+    def last_step(self, trial: Trial) -> int:
+        """The newest step of a trial that was reported."""
+        return self._trials()[trial.number].step
+
+    def decides_at(self, trial: Trial, step: int) -> bool:
+        """Whether a trial may be paused when this step is reported."""
+        return step == self._trials()[trial.number].until and not self._is_last(step)
+
     def tell(
         self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
     ) -> None:

@@ -61,6 +61,15 @@ class TaskSearch(ABC):
         """Take the value of a trial after a step; see ``AskTell.report``."""
 
     @abstractmethod
+    def last_step(self, trial: Trial) -> int:
+        """The newest step of a trial that was reported; 0 before the first."""
+
+    def decides_at(self, trial: Trial, step: int) -> bool:
+        """Whether a trial may be paused when this step is reported."""
+        del trial, step
+        return False
+
+    @abstractmethod
     def tell(
         self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
     ) -> None:
