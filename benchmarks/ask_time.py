@@ -30,8 +30,10 @@ SMALL = {"trials": [3, 6], "dimensions": [1], "arms": ["random-asha"]}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = CommandLine(__doc__, SMALL)
-    parser.add_argument("--trials", type=int, nargs="+", default=[60, 400], help="sizes of the search")
-    parser.add_argument("--dimensions", type=int, nargs="+", default=[1, 3], help="hyperparameters that are searched")
+    parser.add_argument("--trials", type=int, nargs="+", default=[60, 400], metavar="N", help="sizes of the search")
+    parser.add_argument(
+        "--dimensions", type=int, nargs="+", default=[1, 3], metavar="N", help="hyperparameters that are searched"
+    )
     parser.names("--arms", ARMS, "the arms of search_efficiency.py", default=["default"])
     parser.add_argument("--workers", type=int, default=1, help="how many trials run at a time")
     parser.outputs()

@@ -54,18 +54,26 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
     parser = CommandLine(__doc__, SMALL)
     parser.add_argument("--dataset", default="digits", metavar="NAME", help="data set")
     parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="where the files of the data set lie")
-    parser.add_argument("--test-images", type=int, help="each seed draws so many of all images for its test")
-    parser.add_argument("--validation-images", type=int, default=400, help="images that each epoch is scored on")
-    parser.add_argument("--images-per-class", type=int, default=20, help="images of each class that train")
+    parser.add_argument(
+        "--test-images", type=int, metavar="N", help="each seed draws so many of all images for its test"
+    )
+    parser.add_argument(
+        "--validation-images", type=int, default=400, metavar="N", help="images that each epoch is scored on"
+    )
+    parser.add_argument("--images-per-class", type=int, default=20, metavar="N", help="images of each class that train")
     parser.add_argument("--model", type=model_name, default="nn-2-small", metavar="NAME", help="network")
-    parser.add_argument("--regularizer", default="weight-decay", metavar="NAME", help="regularizer")
+    parser.add_argument(
+        "--regularizer", type=_regularizer_name, default="weight-decay", metavar="NAME", help="regularizer"
+    )
     parser.add_argument("--hyperparameter", metavar="NAME", help="what is varied; without it, its strength")
     parser.add_argument(
         "--fixed", type=_setting, nargs="+", default=[], metavar="NAME=VALUE", help="its other hyperparameters"
     )
     decay = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
-    parser.add_argument("--strengths", type=float, nargs="+", default=decay, help="values of what is varied")
-    parser.add_argument("--learning-rates", type=float, nargs="+", default=[0.1], help="learning rates")
+    parser.add_argument(
+        "--strengths", type=float, nargs="+", default=decay, metavar="N", help="values of what is varied"
+    )
+    parser.add_argument("--learning-rates", type=float, nargs="+", default=[0.1], metavar="N", help="learning rates")
     parser.add_argument("--epochs", type=int, default=27, help="epochs of each training")
     parser.add_argument("--batch-size", type=int, default=32, help="images of a step")
     parser.add_argument("--seeds", type=int, default=9, help="trainings of each configuration")
@@ -74,10 +82,7 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
     options = parser.read(arguments)
     if options.out.exists():
         parser.error(f"--out {options.out}: exists already; give the name of a new file")
-    try:
-        kind = regularizer(options.regularizer)
-    except TuneRegError as error:
-        parser.error(f"argument --regularizer: {error}")
+    kind = regularizer(options.regularizer)
     options.hyperparameter = options.hyperparameter or kind.strength
     numbers = [h.name for h in kind.hyperparameters if not h.is_choice]
     if options.hyperparameter not in numbers:
@@ -86,6 +91,14 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
             f"choose from {', '.join(numbers)}"
         )
     return options
+
+
+def _regularizer_name(name: str) -> str:
+    try:
+        regularizer(name)
+    except TuneRegError as error:
+        raise ArgumentTypeError(str(error)) from None
+    return name
 
 
 def _setting(text: str) -> tuple[str, float | str]:
