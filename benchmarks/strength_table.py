@@ -67,7 +67,7 @@ def _options(arguments: Sequence[str] | None) -> Namespace:
     )
     parser.add_argument("--hyperparameter", metavar="NAME", help="what is varied; without it, its strength")
     parser.add_argument(
-        "--fixed", type=_setting, nargs="+", default=[], metavar="NAME=VALUE", help="its other hyperparameters"
+        "--fixed", type=_setting, nargs="+", default=[], metavar="NAME=N", help="its other hyperparameters"
     )
     decay = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1]
     parser.add_argument(
@@ -105,7 +105,7 @@ def _setting(text: str) -> tuple[str, float | str]:
     """A hyperparameter and its value, a number or a choice, from ``name=value``."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+        raise ArgumentTypeError(f"{text!r} is not of the form NAME=N")
     try:
         return name, float(value)
     except ValueError:
