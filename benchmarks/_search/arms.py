@@ -119,13 +119,17 @@ class StockSearch:
 
 
 class RandomSearch:
-    """Random configurations, trained to the end; the highest final value is picked."""
+    """Random configurations, trained to the end.
+
+    The highest final value is picked, or the highest value so far where no trial has ended.
+    """
 
     def __init__(self, problem: Problem, replay: int, *, seed_each: bool) -> None:
         self._problem, self._seed_each = problem, seed_each
         self._rng = np.random.default_rng([replay, 1])
         self._asked = 0
         self._best: tuple[float, Params | None] = -math.inf, None
+        self._running: dict[int, tuple[float, Params]] = {}
 
     def ask(self) -> SimulatedTrial | None:
         number = self._asked
@@ -133,16 +137,20 @@ class RandomSearch:
         return SimulatedTrial(number, random_params(self._problem, self._rng), number if self._seed_each else 0)
 
     def report(self, trial: SimulatedTrial, value: float) -> Action:
+        self._running.pop(trial.number, None)
         if math.isnan(value):
             return "stop"
         if trial.epoch < self._problem.epochs:
+            self._running[trial.number] = value, trial.params
             return "continue"
         if value > self._best[0]:
             self._best = value, trial.params
         return "stop"
 
     def pick(self) -> Params | None:
-        return self._best[1]
+        if self._best[1] is not None or not self._running:
+            return self._best[1]
+        return max(self._running.values(), key=lambda entry: entry[0])[1]
 
 
 class OneEpochSearch(RandomSearch):

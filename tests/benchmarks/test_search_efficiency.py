@@ -253,6 +253,26 @@ def test_one_epoch_uses_its_budget_and_trains_the_best_three_to_the_end(tables, 
     assert alone.training(simulation.to_unit(alone.space, pick), 0, 0, 0)[-1] == pytest.approx(max(finals.values()))
 
 
+def test_random_picks_the_best_final_value_or_the_best_so_far_where_none_has_ended(
+    tables, simulation, arms, table_file
+):
+    alone, _ = tables.table_problems(table_file())
+    search = arms.RandomSearch(alone, 0, seed_each=False)
+    params = [{"weight_decay": value} for value in (1e-4, 1e-3, 1e-2)]
+    first, second, third = (simulation.SimulatedTrial(number, params[number]) for number in range(3))
+    assert search.pick() is None
+    for trial, epoch, value, pick in (
+        (first, 1, 0.6, params[0]),
+        (second, 1, 0.7, params[1]),
+        (second, 2, math.nan, params[0]),
+        (third, 6, 0.5, params[2]),
+        (first, 6, 0.4, params[2]),
+    ):
+        trial.epoch = epoch
+        search.report(trial, value)
+        assert search.pick() == pick
+
+
 def test_stock_stops_at_its_rungs_alone(tables, simulation, arms, table_file):
     alone, _ = tables.table_problems(table_file())
     for first_rung, rungs in ((1, {1, 3, 6}), (2, {2, 6})):
