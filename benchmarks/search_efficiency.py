@@ -10,16 +10,16 @@ counted in full trainings, over the epochs of all trials; ``--workers`` trials t
 equally long.
 
 By default all trials of a search are trained on one seed, as those of a study are, and a replay draws which. With
-``--seed-each`` each trial has a seed of its own, which is what a script without a fixed seed does; the search by
-default trains its trials on a few seeds in turn, in both cases.
+``--seed-each`` each trial has a seed of its own, which is what a script without a fixed seed does. In both cases the
+arm "default" trains its trials on those seeds that the search names, a few in turn.
 
 Arms (``_search/arms.py``): "stock" is OptunaSearch and ASHAScheduler, "stock-third" the same with a first rung at a
 third of the epochs; "random" trains to the end; "one-epoch" trains all for one epoch and the best three to the end;
 "tpe", "tpe-asha", "tpe-hyperband" and "random-asha" are this project's search with other samplers and pruners, and
 "old-default" with the sampler tpe-gp and the pruner predicted, which it had by default before; "default" is what it is
-by default, "default-one-seed" the same on one seed, "default-no-prior" without what is known beforehand. At the end
-every arm stands beside stock: the ratio of mean regrets at each budget, with its 95 % interval, also over all tables'
-problems of a kind.
+by default, "default-one-seed" the same with all trials on one seed, "default-no-prior" without what is known
+beforehand. At the end every arm stands beside stock: the ratio of mean regrets at each budget, with its 95 % interval,
+also for the mean over a table's problems of a kind.
 
 Choices are made on replays from 100 on (``--first-seed 100``), and reported are those from 0 on; nothing is chosen on
 the tables in data/. ``--more`` keeps what ``--out`` holds already and adds what is missing.

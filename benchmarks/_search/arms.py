@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -26,6 +26,8 @@ from tune_reg.study import SearchSettings, Task
 
 #: Seconds of a simulated epoch: long enough for a Gaussian process.
 EPOCH_S = 60.0
+#: Which seeds the trials of a search are trained on.
+Seeds = Literal["named", "one", "each"]
 ETA = 3
 #: Trials that "one-epoch" trains to the end.
 TOP = 3
@@ -36,14 +38,15 @@ TRIALS = 10_000
 class OwnSearch:
     """This project's search.
 
-    ``seed_each``: a seed of its own for each trial, in place of those that the search names.
+    ``seeds``: "named" trains a trial on the seed that the search names, "one" all trials on one, "each" each trial on
+    one of its own.
     """
 
-    def __init__(self, problem: Problem, settings: SearchSettings, replay: int, *, seed_each: bool = False) -> None:
+    def __init__(self, problem: Problem, settings: SearchSettings, replay: int, seeds: Seeds = "named") -> None:
         self._task = Task(problem.regularizer, 1.0, problem.space, trials=TRIALS)
         storage = optuna.storages.InMemoryStorage()
         self._search = AskTell(storage, [self._task], settings, epochs=problem.epochs, seed=replay)
-        self._epochs, self._seed_each = problem.epochs, seed_each
+        self._epochs, self._seeds = problem.epochs, seeds
         self._trials: dict[int, SimulatedTrial] = {}
         self._asked: dict[int, Trial] = {}
 
@@ -53,7 +56,7 @@ class OwnSearch:
             return None
         self._asked[asked.number] = asked
         if asked.number not in self._trials:
-            seed = asked.number if self._seed_each else getattr(asked, "seed_index", 0)
+            seed = {"named": getattr(asked, "seed_index", 0), "one": 0, "each": asked.number}[self._seeds]
             params = {name: float(asked.params[name]) for name in asked.task.space.domains}
             self._trials[asked.number] = SimulatedTrial(asked.number, params, seed)
         return self._trials[asked.number]
@@ -205,11 +208,11 @@ class Arm:
         return scores(problem, picked)
 
 
-def _own(*, names_seeds: bool = False, **settings: Any) -> Arm:
-    """This project's search. ``names_seeds``: it says itself which seed a trial is trained on."""
+def _own(seeds: Seeds | None = None, **settings: Any) -> Arm:
+    """This project's search. ``seeds``: in place of what is asked for, one for all trials or one for each."""
     return Arm(
         lambda problem, replay, seed_each, _: OwnSearch(
-            problem, SearchSettings(**settings), replay, seed_each=seed_each and not names_seeds
+            problem, SearchSettings(**settings), replay, seeds or ("each" if seed_each else "one")
         )
     )
 
@@ -228,9 +231,9 @@ ARMS: dict[str, Arm] = {
     "tpe-asha": _own(sampler="tpe", pruner="asha"),
     "tpe-hyperband": _own(sampler="tpe", pruner="hyperband"),
     "tpe": _own(sampler="tpe", pruner="predicted"),
-    "old-default": _own(sampler="tpe-gp", pruner="predicted", seeds=1),
-    "default": _own(names_seeds=True),
-    "default-one-seed": _own(seeds=1),
+    "old-default": _own(sampler="tpe-gp", pruner="predicted"),
+    "default": _own("named"),
+    "default-one-seed": _own("one"),
 }
 if "prior" in SearchSettings.model_fields:
-    ARMS["default-no-prior"] = _own(names_seeds=True, prior=False)
+    ARMS["default-no-prior"] = _own("named", prior=False)

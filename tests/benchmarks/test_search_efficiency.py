@@ -232,10 +232,13 @@ def test_a_paused_trial_of_this_projects_search_goes_on_after_its_last_epoch(
     assert search._search.told == [(0, "complete", final), (1, "pruned", stopped)]
 
 
-def test_each_trial_may_have_a_seed_of_its_own(tables, pausing_search, table_file):
+@pytest.mark.parametrize(("which", "seeds"), [("named", [1, 0, 1]), ("one", [0, 0, 0]), ("each", [0, 1, 2])])
+def test_trials_train_on_the_seeds_that_the_search_names_or_on_one_or_each_on_its_own(
+    tables, pausing_search, table_file, which, seeds
+):
     alone, _ = tables.table_problems(table_file())
-    search = pausing_search(alone, None, 0, seed_each=True)
-    assert [search.ask().seed for _ in range(3)] == [0, 1, 2]
+    search = pausing_search(alone, None, 0, which)
+    assert [search.ask().seed for _ in range(3)] == seeds
 
 
 def test_one_epoch_uses_its_budget_and_trains_the_best_three_to_the_end(tables, simulation, arms, table_file):
