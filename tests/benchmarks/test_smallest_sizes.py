@@ -159,9 +159,8 @@ def test_ask_time(numbers, capsys):
 
 def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbers, tmp_path):
     main("strength_table", "--small", "--out", "made/table.npz")
-    rows = numbers("search_efficiency", "--table", tmp_path / "made" / "table.npz", "--arms", "stock", "one-epoch")[
-        "rows"
-    ]
+    made = tmp_path / "made" / "table.npz"
+    rows = numbers("search_efficiency", "--table", made, "--arms", "stock", "one-epoch")["rows"]
     assert {row["problem"] for row in rows} == {"weight-decay"}
     assert [row["budget"] for row in rows if row["arm"] == "one-epoch"] == [4, 8, 16, 24, 40]
     assert all(row["regret"] >= 0 and row["regret_se"] >= 0 and -1 <= row["bias"] <= 1 for row in rows)
