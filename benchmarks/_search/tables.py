@@ -14,6 +14,7 @@ one. Where a training diverged, a curve is NaN from there on; what lies nearer t
 from __future__ import annotations
 
 import math
+import zipfile
 from functools import cached_property
 from pathlib import Path
 
@@ -111,6 +112,8 @@ class Method:
         if curves.shape[:2] != test.shape or test.shape[1:] != strengths.shape or strengths.shape != rates.shape:
             raise TableError(f"the arrays of {name} do not fit one another")
         self.strengths, self.rates = np.unique(strengths), np.unique(rates)
+        if len(self.strengths) < 2 or self.rates[0] <= 0:
+            raise TableError(f"{name} must have two strengths at least, and learning rates above 0")
         places = np.searchsorted(self.strengths, strengths), np.searchsorted(self.rates, rates)
         cells = np.full((len(self.strengths), len(self.rates)), -1)
         cells[places] = np.arange(len(strengths))
@@ -127,9 +130,9 @@ class Method:
 def table_problems(path: Path) -> list[TableProblem]:
     """The problems of a table, those with the strength alone first. Raises ``TableError``."""
     try:
-        with np.load(path) as file:
+        with zipfile.ZipFile(path), np.load(path) as file:  # numpy would take other files, too
             table = dict(file)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise TableError(f"is no file of numpy arrays ({error})") from error
     names = [key.removesuffix("_S") for key in table if key.endswith("_S")]
     lacking = [f"{name}_{part}" for name in names for part in ("L", "curves", "test") if f"{name}_{part}" not in table]

@@ -121,7 +121,8 @@ def test_what_lies_nearer_to_a_diverged_training_diverges(tables, table_file):
     [
         ({"wd_test": None}, "lacks the array wd_test"),
         ({"wd_S": None}, "lacks the array M_S"),
-        ({"wd_S": np.ones(8)}, "wd must have each strength with each learning rate once"),
+        ({"wd_S": np.array([1.0, 2, 2, 2, 1, 2, 2, 2])}, "wd must have each strength with each learning rate once"),
+        ({"wd_S": np.ones(8)}, "wd must have two strengths at least, and learning rates above 0"),
         ({"wd_L": np.ones(3)}, "the arrays of wd do not fit one another"),
     ],
 )
@@ -131,6 +132,16 @@ def test_a_table_of_another_form_is_one_line(main, capsys, table_file, changed, 
         main("search_efficiency", "--table", path)
     assert exit_.value.code == 2
     assert capsys.readouterr().err == f"search_efficiency.py: argument --table: {path} {message}\n"
+
+
+def test_a_file_that_is_no_table_is_one_line(main, capsys, tmp_path):
+    np.save(tmp_path / "array.npy", np.ones(3))
+    for path in (tmp_path / "array.npy", tmp_path / "missing.npz"):
+        with pytest.raises(SystemExit):
+            main("search_efficiency", "--table", path)
+        error = capsys.readouterr().err
+        assert error.startswith(f"search_efficiency.py: argument --table: {path} is no file of numpy arrays (")
+        assert error.count("\n") == 1
 
 
 def test_a_problem_that_the_table_lacks_is_one_line(main, capsys, table_file):
