@@ -9,6 +9,9 @@ import numpy as np
 
 from _search.simulation import BUDGETS
 
+#: Arms that are drawn with dashes, to be told from this project's search.
+REFERENCES = ("stock", "stock-third", "random", "one-epoch")
+
 
 def draw(results: list[dict[str, Any]], path: Path) -> None:
     """Draw the summary of each problem: the mean regret of each arm, with its interval."""
@@ -28,14 +31,20 @@ def draw(results: list[dict[str, Any]], path: Path) -> None:
                 np.maximum([mean - low, high - mean], 0),
                 label=name,
                 color="black" if name == "stock" else f"C{i}",
-                linestyle="--" if name in ("stock", "random + ASHA", "random, no pruning") else "-",
+                linestyle="--" if name in REFERENCES else "-",
                 marker="o",
                 markersize=3,
                 capsize=2,
                 linewidth=1.2,
             )
         n = next(iter(result["arms"].values()))["n"]
-        axis.set(title=f"{result['problem']} (n = {n})", xlabel="budget in full trainings", xscale="log", yscale="log")
+        workers = f", {result['workers']} workers" if result["workers"] > 1 else ""
+        axis.set(
+            title=f"{result['problem']}{workers} (n = {n})",
+            xlabel="budget in full trainings",
+            xscale="log",
+            yscale="log",
+        )
         axis.set_xticks(BUDGETS, [str(budget) for budget in BUDGETS])
         axis.minorticks_off()
     np.atleast_1d(axes)[0].set_ylabel("simple regret, mean and 95 % interval")

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import bootstrap
 
 Interval = tuple[float, float, float]
+#: Below this a mean regret is none.
+NONE = 1e-12
 
 
 def interval(values: list[float]) -> Interval:
     """Mean of ``values``, one a seed, and the ends of its interval."""
     array = np.array(values)
-    if np.ptp(array) == 0:
-        return float(array[0]), float(array[0]), float(array[0])
-    low, high = bootstrap((array,), np.mean, n_resamples=2000, rng=np.random.default_rng(0)).confidence_interval
+    low, high = np.quantile(array[_samples(len(array))].mean(axis=1), [0.025, 0.975])
     return float(array.mean()), float(low), float(high)
 
 
 def paired_ratio(values: list[float], base: list[float]) -> Interval:
     """Ratio of the means of ``values`` and ``base``, paired by seed, and the ends of its interval."""
     pairs = np.array([values, base])
-    samples = np.random.default_rng(0).integers(pairs.shape[1], size=(4000, pairs.shape[1]))
-    ratios = pairs[0][samples].mean(axis=1) / np.maximum(pairs[1][samples].mean(axis=1), 1e-12)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return float(pairs[0].mean() / pairs[1].mean()), float(low), float(high)
+    means = pairs[:, _samples(pairs.shape[1])].mean(axis=2)
+    low, high = np.quantile(means[0] / np.maximum(means[1], NONE), [0.025, 0.975])
+    return float(pairs[0].mean() / max(pairs[1].mean(), NONE)), float(low), float(high)
+
+
+def _samples(n: int) -> np.ndarray:
+    """Numbers of seeds, drawn with replacement [samples, n]."""
+    return np.random.default_rng(0).integers(n, size=(4000, n))

@@ -1,13 +1,14 @@
-"""Problems for ``search_efficiency.py``: learning curves that cost nothing, with a known true final value.
+"""What problems of ``search_efficiency.py`` have in common, and those that need no table of trainings.
 
-Each gives the mean curve of a configuration, noise around it, and the epoch at which it diverges. Values are to be
-maximized. Three kinds: made-up ones whose curves cross; a table of this project's own trainings, smoothed; and the
-multi-fidelity Hartmann functions.
+Learning curves that cost nothing, with a known true final value, to be maximized. Three kinds: made-up ones whose
+curves cross; a random search of this project's own, smoothed; and the multi-fidelity Hartmann functions.
 """
 
 from __future__ import annotations
 
 import csv
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,61 +20,116 @@ from scipy.optimize import minimize
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from search_spaces import SearchSpace, loguniform, uniform
+from search_spaces import Float, SearchSpace, loguniform, uniform
 
 Array = NDArray[np.float64]
 
 
 class Problem(Protocol):
-    """``units`` [n, d] are configurations, each hyperparameter on its own scale in [0, 1]."""
+    """What is searched. ``units`` [n, d] are configurations, each hyperparameter on its own scale in [0, 1]."""
 
     name: str
+    #: The regularizer whose hyperparameters these are; a word of no meaning where they are those of none.
+    regularizer: str
     space: SearchSpace
     epochs: int
 
-    def mean(self, units: Array) -> Array:
-        """Values without noise [n, epochs]; the last is the true final value."""
+    def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
+        """The values after each epoch [epochs] of trial ``number`` of a replay, trained on its ``seed``.
 
-    def diverges(self, units: Array) -> Array:
-        """The epoch [n] at which a configuration diverges, or infinity."""
+        They are NaN from the epoch on at which the configuration diverges.
+        """
 
-    def noise(self, unit: Array, rng: np.random.Generator) -> Array:
-        """What is added to the mean curve in one training [epochs]."""
+    def regret(self, unit: Array | None) -> float:
+        """How far a configuration lies below the best one; that of a median configuration where there is none."""
+
+    def bias(self, unit: Array | None) -> float:
+        """The picked strength minus the best one, in units of the range; NaN where no strength is best or picked."""
 
 
 def to_unit(space: SearchSpace, params: Mapping[str, float]) -> Array:
     """A configuration [d] with each hyperparameter on its own scale in [0, 1]."""
     unit = []
     for name, domain in space.domains.items():
+        assert isinstance(domain, Float)
         low, high, value = domain.low, domain.high, params[name]
         if domain.log:
             low, high, value = np.log(low), np.log(high), np.log(value)
         unit.append((value - low) / (high - low))
-    return np.clip(np.array(unit), 0, 1)
+    return np.array(np.clip(unit, 0, 1))
 
 
-def truth(problem: Problem, units: Array) -> Array:
-    """True final values [n]; the worst there is where a configuration diverges."""
-    final = problem.mean(units)[:, -1]
-    return np.where(np.isfinite(problem.diverges(units)), np.nan, final)
+def from_unit(space: SearchSpace, unit: Array) -> dict[str, float]:
+    """The configuration that ``to_unit`` puts at ``unit`` [d]."""
+    params = {}
+    for (name, domain), at in zip(space.domains.items(), unit, strict=True):
+        assert isinstance(domain, Float)
+        if domain.log:
+            value = np.exp(np.log(domain.low) + at * (np.log(domain.high) - np.log(domain.low)))
+        else:
+            value = domain.low + at * (domain.high - domain.low)
+        params[name] = float(np.clip(value, domain.low, domain.high))
+    return params
 
 
-def extremes(problem: Problem) -> tuple[float, float]:
-    """The median over the space and the highest true final value: random points, the best four refined."""
-    units = np.random.default_rng(0).random((10_000, len(problem.space.domains)))
-    values = truth(problem, units)
-    best = float(np.nanmax(values))
-    for start in units[np.argsort(-np.nan_to_num(values, nan=-np.inf))[:4]]:
+class MadeUp(ABC):
+    """A problem that is given by its mean curves, the noise around them, and where it diverges."""
 
-        def loss(unit: Array) -> float:
-            value = truth(problem, np.clip(unit, 0, 1)[None])[0]
-            return 1e3 if np.isnan(value) else -value
+    name: str
+    regularizer = "made-up"
+    space: SearchSpace
+    epochs: int
 
-        best = max(best, -minimize(loss, start, method="Nelder-Mead", options={"maxiter": 200}).fun)
-    return float(np.nanmedian(values)), best
+    @abstractmethod
+    def mean(self, units: Array) -> Array:
+        """Values without noise [n, epochs]; the last is the true final value."""
+
+    @abstractmethod
+    def noise(self, unit: Array, rng: np.random.Generator) -> Array:
+        """What is added to the mean curve in one training [epochs]."""
+
+    def diverges(self, units: Array) -> Array:
+        """The epoch [n] at which a configuration diverges, or infinity."""
+        return np.full(len(units), np.inf)
+
+    def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
+        """The mean curve with noise of its own for each trial, whatever the seed."""
+        del seed
+        values = self.mean(unit[None])[0] + self.noise(unit, np.random.default_rng([replay, number]))
+        return np.where(np.arange(1, self.epochs + 1) >= self.diverges(unit[None])[0], np.nan, values)
+
+    def regret(self, unit: Array | None) -> float:
+        """The best true final value minus that of a configuration; a diverged one counts as a median one."""
+        median, best = self._extremes
+        value = median if unit is None else self._truth(unit[None])[0]
+        return best - float(median if np.isnan(value) else value)
+
+    def bias(self, unit: Array | None) -> float:
+        """NaN: no hyperparameter is the strength."""
+        del unit
+        return math.nan
+
+    def _truth(self, units: Array) -> Array:
+        """True final values [n], NaN where a configuration diverges."""
+        return np.where(np.isfinite(self.diverges(units)), np.nan, self.mean(units)[:, -1])
+
+    @cached_property
+    def _extremes(self) -> tuple[float, float]:
+        """The median over the space and the highest true final value: random points, the best four refined."""
+        units = np.random.default_rng(0).random((10_000, len(self.space.domains)))
+        values = self._truth(units)
+        best = float(np.nanmax(values))
+        for start in units[np.argsort(-np.nan_to_num(values, nan=-np.inf))[:4]]:
+
+            def loss(unit: Array) -> float:
+                value = self._truth(np.clip(unit, 0, 1)[None])[0]
+                return 1e3 if np.isnan(value) else -value
+
+            best = max(best, -minimize(loss, start, method="Nelder-Mead", options={"maxiter": 200}).fun)
+        return float(np.nanmedian(values)), best
 
 
-class Crossing:
+class Crossing(MadeUp):
     """Three hyperparameters; those that learn fast at first end lower."""
 
     name = "crossing curves"
@@ -90,15 +146,12 @@ class Crossing:
         left = np.exp(-3 * rate[:, None] * progress) - np.exp(-3 * rate[:, None])
         return final[:, None] - (0.35 + 0.1 * b[:, None]) * left
 
-    def diverges(self, units: Array) -> Array:
-        return np.full(len(units), np.inf)
-
     def noise(self, unit: Array, rng: np.random.Generator) -> Array:
         del unit
         return rng.normal(0, 0.004, self.epochs)
 
 
-class Strength:
+class Strength(MadeUp):
     """A response to regularization: strength x learning rate x alpha, with divergence beyond a learning rate.
 
     Strong regularization is behind in the early epochs and ahead in the late ones; the best learning rates are next
@@ -130,7 +183,7 @@ class Strength:
         return rng.normal(0, 0.004, self.epochs)
 
 
-class Digits:
+class Digits(MadeUp):
     """AdaDecay on digits: the curves of data/digits_adadecay.csv, smoothed over configurations by Gaussian processes.
 
     One process says which configurations are lost (diverged, or no better than chance in the end): they stay at
@@ -178,9 +231,6 @@ class Digits:
         curves[fitted.lost.predict(units) > 0.5] = 0.1
         return curves
 
-    def diverges(self, units: Array) -> Array:
-        return np.full(len(units), np.inf)
-
     def noise(self, unit: Array, rng: np.random.Generator) -> Array:
         near = np.argsort(np.sum((self._fitted.noise_at - unit) ** 2, axis=1))[:10]
         return self._fitted.noise[rng.choice(near)] * rng.choice([-1, 1])
@@ -200,7 +250,7 @@ def gaussian_process() -> GaussianProcessRegressor:
     return GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)
 
 
-class Hartmann:
+class Hartmann(MadeUp):
     """MFHartmann, preset "good", with as many fidelities as epochs, negated.
 
     Kandasamy et al. 2017, Multi-fidelity Bayesian optimisation with continuous approximations, ICML; bias, noise
@@ -209,7 +259,7 @@ class Hartmann:
     """
 
     epochs = 9
-    bias, scatter = 2.5, 2.0
+    _lost, _scatter = 2.5, 2.0
 
     def __init__(self, dims: int) -> None:
         self.name = f"MFHartmann {dims}D"
@@ -219,14 +269,11 @@ class Hartmann:
     def mean(self, units: Array) -> Array:
         near = np.exp(-np.sum(self._a * (units[:, None, :] - 1e-4 * self._p) ** 2, axis=-1))  # [n, 4]
         alpha = np.array([1.0, 1.2, 3.0, 3.2])
-        return np.stack([near @ (alpha - self.bias * (1 - z)) for z in self._fidelity()], axis=1)
-
-    def diverges(self, units: Array) -> Array:
-        return np.full(len(units), np.inf)
+        return np.stack([near @ (alpha - self._lost * (1 - z)) for z in self._fidelity()], axis=1)
 
     def noise(self, unit: Array, rng: np.random.Generator) -> Array:
         del unit
-        return -np.abs(rng.normal(size=self.epochs)) * self.scatter * (1 - self._fidelity())
+        return -np.abs(rng.normal(size=self.epochs)) * self._scatter * (1 - self._fidelity())
 
     def _fidelity(self) -> Array:
         return np.log(np.arange(1, self.epochs + 1)) / np.log(self.epochs)

@@ -37,8 +37,10 @@ def test_an_unknown_option_is_one_line(each_program, main, capsys):
     [
         ("vs_plain_tune", "--arms", "idle-ours"),
         ("cluster_scale", "--arms", "stock-default"),
-        ("search_efficiency", "--arms", "TPE predicted"),
+        ("search_efficiency", "--arms", "old-default"),
         ("search_efficiency", "--problems", "crossing curves"),
+        ("strength_table", "--regularizer", "unknown regularizer"),
+        ("ask_time", "--arms", "tpe"),
         ("lanes", "--regularizer", "adadecay"),
         ("many_trials", "--pruner", "wilcoxon"),
         ("lanes", "--model", "resnet-20"),
@@ -55,16 +57,23 @@ def test_a_wrong_name_is_one_line_that_says_the_right_ones(main, capsys, program
     assert output.err.count("\n") == 1
 
 
-def test_a_file_that_exists_is_not_written_over(main, capsys, tmp_path):
-    (tmp_path / "table.csv").write_text("precious")
-    code, output = failed(lambda: main("digits_table", "--small", "--out", "table.csv"), capsys)
+@pytest.mark.parametrize(("program", "table"), [("digits_table", "table.csv"), ("strength_table", "table.npz")])
+def test_a_file_that_exists_is_not_written_over(main, capsys, tmp_path, program, table):
+    (tmp_path / table).write_text("precious")
+    code, output = failed(lambda: main(program, "--small", "--out", table), capsys)
     assert code == 2
-    assert output.err == "digits_table.py: --out table.csv: exists already; give the name of a new file\n"
-    assert (tmp_path / "table.csv").read_text() == "precious"
+    assert output.err == f"{program}.py: --out {table}: exists already; give the name of a new file\n"
+    assert (tmp_path / table).read_text() == "precious"
 
 
 @pytest.mark.parametrize(
-    ("program", "option"), [("search_efficiency", "--more"), ("cluster_scale", "--draw"), ("digits_table", "--small")]
+    ("program", "option"),
+    [
+        ("search_efficiency", "--more"),
+        ("cluster_scale", "--draw"),
+        ("digits_table", "--small"),
+        ("strength_table", "--small"),
+    ],
 )
 def test_what_is_read_or_written_must_be_named(main, capsys, program, option):
     code, output = failed(lambda: main(program, option), capsys)

@@ -10,7 +10,16 @@ from types import ModuleType
 import pytest
 
 #: Those that take seconds, and are called in this process.
-QUICK = ("attacks", "attack_strength", "digits_table", "many_trials", "regularizer_step", "search_efficiency")
+QUICK = (
+    "ask_time",
+    "attacks",
+    "attack_strength",
+    "digits_table",
+    "many_trials",
+    "regularizer_step",
+    "search_efficiency",
+    "strength_table",
+)
 #: Those that start Ray or other processes. ``lanes`` is run in test_lanes.py.
 SLOW = ("cluster_scale", "lanes", "large_study", "report_speed", "vs_plain_tune")
 
@@ -138,23 +147,23 @@ def test_regularizer_step_without_growth_leaves_the_memory_out(module):
     assert beside["ratios"]["l1"] == {"time": 2.0, "memory": None}
 
 
-def test_search_efficiency(numbers, capsys, tmp_path):
-    results = numbers("search_efficiency", "--figure", "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 5000
-    (result,) = results["results"]
-    assert result["arms"]["stock"]["ratio_to_stock"] == [[1.0, 1.0, 1.0]] * 4
-    assert all(low <= ratio <= high for ratio, low, high in result["arms"]["random + ASHA"]["ratio_to_stock"])
-    printed = capsys.readouterr().out
-    assert "mean regret / that of stock" in printed
+def test_ask_time(numbers, capsys):
+    rows = numbers("ask_time")["rows"]
+    assert [(row["arm"], row["dimensions"], row["trials"]) for row in rows] == [
+        ("random-asha", 1, 3),
+        ("random-asha", 1, 6),
+    ]
+    assert all(0 < row["ask_s"] <= row["longest_ask_s"] for row in rows)
+    assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_search_efficiency_adds_arms_to_results(numbers, capsys):
-    """Also where stock, beside which the others stand, comes last."""
-    alone = numbers("search_efficiency", "--arms", "random + ASHA")
-    assert "ratio_to_stock" not in alone["results"][0]["arms"]["random + ASHA"]
-    both = numbers("search_efficiency", "--arms", "stock", "--more")
-    assert both["results"][0]["arms"].keys() == {"random + ASHA", "stock"}
-    assert both["raw"]["crossing curves"]["random + ASHA"] == alone["raw"]["crossing curves"]["random + ASHA"]
+def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbers, tmp_path):
+    main("strength_table", "--small", "--out", "made/table.npz")
+    made = tmp_path / "made" / "table.npz"
+    rows = numbers("search_efficiency", "--table", made, "--arms", "stock", "one-epoch")["rows"]
+    assert {row["problem"] for row in rows} == {"weight-decay"}
+    assert [row["budget"] for row in rows if row["arm"] == "one-epoch"] == [4, 8, 16, 24, 40]
+    assert all(row["regret"] >= 0 and row["regret_se"] >= 0 and -1 <= row["bias"] <= 1 for row in rows)
 
 
 @pytest.mark.slow

@@ -1,0 +1,176 @@
+"""Problems that replay a table of real learning curves, as ``strength_table.py`` makes them.
+
+For each method M a table has ``M_S`` and ``M_L`` [configurations], strength and learning rate, ``M_curves``
+[seed, configuration, epoch], validation accuracy, and ``M_test`` [seed, configuration], test accuracy. Each strength
+was trained with each learning rate. The problem "M" searches the strength alone, at the learning rate whose best mean
+test accuracy is highest; "M x lr" searches both.
+
+A strength between those of the table has a curve between the two neighbours' curves of the same seed, linear in the
+unit coordinate, and bilinear with the learning rate, so that a search sees a continuous function. The strength's scale
+is that on which the positive strengths are spaced more evenly, so that a strength of 0 is left out of a logarithmic
+one. Where a training diverged, a curve is NaN from there on; what lies nearer to it than to others diverges, too.
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from _search.problems import Array, to_unit
+from search_spaces import Float, SearchSpace, loguniform, uniform
+
+WITH_LEARNING_RATE = " x lr"
+LEARNING_RATE = "learning_rate"
+#: What ``M_regularizer`` and ``M_hyperparameter`` say in tables that have them, by the methods of those that do not.
+ABBREVIATIONS = {
+    "wd": ("weight-decay", "weight_decay"),
+    "dropout": ("dropout", "rate"),
+    "ls": ("label-smoothing", "epsilon"),
+    "noise": ("noise-injection", "strength"),
+    "db": ("db", "strength"),
+}
+
+
+class TableError(ValueError):
+    """A file that is no table of this form."""
+
+
+class TableProblem:
+    """A method of a table, searched by its strength or by strength and learning rate.
+
+    Replay number r takes the seeds of the table in an order of its own: the seed s of a search is the seed of the
+    table at place s of this order, from the beginning again where it ends.
+    """
+
+    def __init__(self, method: Method, *, learning_rate: bool) -> None:
+        self.name = method.name + WITH_LEARNING_RATE * learning_rate
+        self.regularizer = method.regularizer
+        self.epochs = method.curves.shape[-1]
+        strengths, rates = domain(method.strengths), None
+        curves, test = method.curves, method.mean_test
+        if learning_rate:
+            rates = loguniform(float(method.rates[0]), float(method.rates[-1]))
+            self.space = SearchSpace({method.hyperparameter: strengths, LEARNING_RATE: rates})
+        else:
+            best = int(test.max(axis=0).argmax())
+            curves, test = curves[:, :, [best]], test[:, [best]]
+            self.space = SearchSpace({method.hyperparameter: strengths})
+        #: The places of the table's values in the unit cube, one array a hyperparameter; [0] for one that is fixed.
+        self._nodes = to_unit_values(method.strengths, strengths), to_unit_values(method.rates, rates)
+        self._curves, self._test = curves, test
+
+    def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
+        """A curve of one seed of the table, the same for all trials that are trained on it."""
+        del number
+        order = np.random.default_rng(replay).permutation(len(self._curves))
+        return self._between(self._curves[order[seed % len(order)]], unit)
+
+    def regret(self, unit: Array | None) -> float:
+        """In points: the highest test accuracy, mean over all seeds, minus that of a configuration."""
+        accuracy = self._median if unit is None else float(self._between(self._test, unit))
+        return 100 * (float(self._test.max()) - accuracy)  # what is linear between nodes is highest at one
+
+    def bias(self, unit: Array | None) -> float:
+        """The picked strength minus the best one, in units of the range."""
+        if unit is None:
+            return math.nan
+        best = np.unravel_index(int(self._test.argmax()), self._test.shape)[0]
+        return float(unit[0] - self._nodes[0][best])
+
+    @cached_property
+    def _median(self) -> float:
+        units = np.random.default_rng(0).random((1000, len(self.space.domains)))
+        return float(np.median([self._between(self._test, unit) for unit in units]))
+
+    def _between(self, values: Array, unit: Array) -> Array:
+        """``values`` [strengths, rates, ...] at a point of the unit cube."""
+        for nodes, at in zip(self._nodes, (*unit, 0.0)[:2], strict=True):
+            if len(nodes) == 1:
+                values = values[0]
+                continue
+            right = int(np.clip(np.searchsorted(nodes, at), 1, len(nodes) - 1))
+            share = (at - nodes[right - 1]) / (nodes[right] - nodes[right - 1])
+            values = blend(values[right - 1], values[right], share)
+        return values
+
+
+class Method:
+    """The arrays of one method of a table, sorted: [seed, strength, learning rate, ...]."""
+
+    def __init__(self, table: dict[str, NDArray[np.generic]], name: str) -> None:
+        self.name = name
+        known = ABBREVIATIONS.get(name, (name, "strength"))
+        self.regularizer = str(table.get(f"{name}_regularizer", known[0]))
+        self.hyperparameter = str(table.get(f"{name}_hyperparameter", known[1]))
+        strengths, rates = (np.asarray(table[f"{name}_{axis}"], float) for axis in "SL")
+        curves, test = (np.asarray(table[f"{name}_{part}"], float) for part in ("curves", "test"))
+        if curves.shape[:2] != test.shape or test.shape[1:] != strengths.shape or strengths.shape != rates.shape:
+            raise TableError(f"the arrays of {name} do not fit one another")
+        self.strengths, self.rates = np.unique(strengths), np.unique(rates)
+        if len(self.strengths) < 2 or self.rates[0] <= 0:
+            raise TableError(f"{name} must have two strengths at least, and learning rates above 0")
+        places = np.searchsorted(self.strengths, strengths), np.searchsorted(self.rates, rates)
+        cells = np.full((len(self.strengths), len(self.rates)), -1)
+        cells[places] = np.arange(len(strengths))
+        if (cells < 0).any() or cells.size != len(strengths):
+            raise TableError(f"{name} must have each strength with each learning rate once")
+        self.curves = curves[:, cells]
+        lowest = np.nanmin(test)
+        #: Mean test accuracy over seeds [strength, learning rate]; the lowest of the table where a training diverged.
+        self.mean_test = np.where(np.isnan(test), lowest, test)[:, cells].mean(axis=0)
+        if domain(self.strengths).log and self.strengths[0] == 0:
+            self.strengths, self.curves, self.mean_test = self.strengths[1:], self.curves[:, 1:], self.mean_test[1:]
+
+
+def table_problems(path: Path) -> list[TableProblem]:
+    """The problems of a table, those with the strength alone first. Raises ``TableError``."""
+    try:
+        with zipfile.ZipFile(path), np.load(path) as file:  # numpy would take other files, too
+            table = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise TableError(f"is no file of numpy arrays ({error})") from error
+    names = [key.removesuffix("_S") for key in table if key.endswith("_S")]
+    lacking = [f"{name}_{part}" for name in names for part in ("L", "curves", "test") if f"{name}_{part}" not in table]
+    if not names or lacking:
+        raise TableError(f"lacks the array {(lacking or ['M_S'])[0]}")
+    methods = [Method(table, name) for name in names]
+    alone = [TableProblem(method, learning_rate=False) for method in methods]
+    return alone + [TableProblem(method, learning_rate=True) for method in methods if len(method.rates) > 1]
+
+
+def domain(values: Array) -> Float:
+    """The range of strengths, on the scale on which the positive ones are spaced more evenly.
+
+    >>> domain(np.array([0.0, 0.1, 0.2, 0.3])).log, domain(np.array([0.0, 1e-4, 1e-3, 1e-2])).log
+    (False, True)
+    """
+    positive = values[values > 0]
+    if len(positive) != len(values[values != 0]) or uneven(np.log(positive)) >= uneven(positive):
+        return uniform(float(values[0]), float(values[-1]))
+    return loguniform(float(positive[0]), float(positive[-1]))
+
+
+def uneven(values: Array) -> float:
+    """How uneven the gaps of sorted values are: their standard deviation over their mean."""
+    gaps = np.diff(values)
+    return float(gaps.std() / gaps.mean()) if len(gaps) else 0.0
+
+
+def to_unit_values(values: Array, scale: Float | None) -> Array:
+    """Values [n] on a scale from 0 to 1; [0] where nothing is searched."""
+    if scale is None:
+        return np.zeros(1)
+    space = SearchSpace({"value": scale})
+    return np.array([to_unit(space, {"value": float(value)})[0] for value in values])
+
+
+def blend(left: Array, right: Array, share: float) -> Array:
+    """The values at ``share`` of the way from left to right; NaN where the nearer one is, else the other one alone."""
+    between = left + share * (right - left)
+    nearer, other = (left, right) if share < 0.5 else (right, left)
+    return np.where(np.isnan(other) & ~np.isnan(nearer), nearer, np.where(np.isnan(nearer), np.nan, between))
