@@ -125,7 +125,13 @@ class SearchSpace(Mapping[str, Domain | Value]):
             }
             if kept and kept not in start:
                 start.append(kept)
-        priors = {**self.priors, **replacing.priors}
+        # A spread is a factor in a logarithm, and else a difference: it says nothing of a range of the other kind.
+        kept_priors = {
+            name: prior
+            for name, prior in self.priors.items()
+            if getattr(merged[name], "log", None) == getattr(self._entries[name], "log", None)
+        }
+        priors = {**kept_priors, **replacing.priors}
         made = SearchSpace({name: merged[name] for name in kept_names}, start=start, priors=priors)
         return made.conditioned({name: _undecided(conditions.get(name, {}), made) for name in made})
 
