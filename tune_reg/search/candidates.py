@@ -59,7 +59,8 @@ class Candidates:
         usual = self.cube.values(self._usual())
         begun = [self._space.complete({**usual, **start}) for start in self._space.start]
         at_usual = self._space.complete(usual)
-        if at_usual not in begun:
+        point = self.cube.point(at_usual)  # a value may come back from its coordinate with another last digit
+        if not any(np.allclose(self.cube.point(params), point, rtol=0, atol=1e-9) for params in begun):
             begun.append(at_usual)
         if number < len(begun):
             return begun[number]
