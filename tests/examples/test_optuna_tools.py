@@ -39,7 +39,7 @@ def example(examples):
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    """30 trials of one task, stopped by predicted halving, one of them diverged; and a task of which one trial is asked."""
+    """30 trials of one task, stopped by predictions, one of them diverged; and a task of which one is asked."""
     directory = tmp_path_factory.mktemp("study")
     tasks = [Task("adadecay", 1.0, SPACE, 30), Task("weight-decay", 1.0, SPACE, 1)]
     settings = SearchSettings(sampler="tpe-gp", reduction_factor=2)

@@ -41,7 +41,10 @@ def test_a_finished_study_has_nothing_left_to_train(tmp_path):
 
 def test_the_hash_of_a_study_is_what_it_was():
     root = Path(__file__).parents[2]
-    assert Study.from_toml(root / "studies" / "digits.toml").hash == "58be5177b9c3bca5"
+    plain = Study.from_toml(root / "studies" / "digits.toml").to_plain()
+    # As the study was searched then: sampler and pruner were what a study has that names none.
+    plain["search"] |= {"sampler": "tpe-gp", "pruner": "predicted", "reduction_factor": 2, "min_epochs": 2}
+    assert Study(**plain).hash == "58be5177b9c3bca5"
     for name in ("finished", "interrupted"):
         results = Results(WRITTEN / name)
         assert Study(**results.study()).hash == results.provenance()["study_hash"]

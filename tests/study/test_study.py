@@ -1,6 +1,7 @@
 import itertools
 import math
 import re
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -244,10 +245,21 @@ BAD = {
         {"search": {"pruner": "wilcoxon", "seeds": 3}},
         "search.seeds: must be >= 4 for search.pruner wilcoxon, whose test can reach p < 0.1 only then, but got 3",
     ),
+    "a pause without its model": (
+        {"search": {"sampler": "tpe", "pruner": "pause"}},
+        "search.pruner: \"pause\" needs the model of search.sampler knowledge-gradient, got 'tpe'; leave the ",
+    ),
+    "the model and a pruner of other samplers": (
+        {"search": {"sampler": "knowledge-gradient", "pruner": "asha"}},
+        'search.pruner: with search.sampler knowledge-gradient it must be "pause" or "none", but got \'asha\'; take ',
+    ),
+    "a budget of neither": (
+        {"search": {"budget": "minutes"}},
+        "search.budget: must be 'epochs' or 'seconds', but got 'minutes'",
+    ),
     "two objectives and stopped trials": (
         {"search": {"pruner": "asha", "second_objective": {"kind": "epoch_time"}}},
-        'search.pruner: with search.second_objective it must be "none": what a stopped trial would come to in the '
-        "second is not known, but got 'asha'",
+        'search.pruner: with search.second_objective it must be "pause" or "none", but got \'asha\'',
     ),
     "two objectives and a sampler for one": (
         {"search": {"pruner": "none", "sampler": "cma-es", "second_objective": {"kind": "epoch_time"}}},
@@ -678,3 +690,28 @@ def test_the_best_trials_of_another_study_are_tried_first(tmp_path):
     assert study.regularizers["adadecay"] == made().regularizers["adadecay"]
     assert study.hash != made().hash
     assert Study(**study.to_plain()).hash == study.hash
+
+
+@pytest.mark.parametrize(
+    ("given", "sampler", "pruner", "min_epochs"),
+    [
+        ({}, "knowledge-gradient", "pause", None),
+        ({"min_epochs": 2}, "knowledge-gradient", "pause", 2),
+        ({"pruner": "none"}, "knowledge-gradient", "none", 1),
+        ({"pruner": "asha"}, "tpe-gp", "asha", 1),
+        ({"sampler": "random"}, "random", "predicted", 1),
+        ({"sampler": "tpe", "second_objective": {"kind": "epoch_time"}}, "tpe", "none", 1),
+    ],
+)
+def test_sampler_pruner_and_first_rung_go_together_where_they_are_not_given(given, sampler, pruner, min_epochs):
+    study = made(search=given)
+    for read in (study, Study(**tomllib.loads(study.to_toml()))):
+        search = read.search
+        assert (search.sampler, search.pruner, search.min_epochs) == (sampler, pruner, min_epochs)
+
+
+def test_choices_that_came_later_are_not_in_the_file_of_a_study_that_does_not_make_them():
+    assert not {"prior", "budget"} & set(made().to_plain()["search"])
+    other = made(search={"prior": False, "budget": "seconds"})
+    assert (other.to_plain()["search"]["prior"], other.to_plain()["search"]["budget"]) == (False, "seconds")
+    assert Study(**other.to_plain()).hash == other.hash != made().hash

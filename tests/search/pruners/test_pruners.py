@@ -21,7 +21,7 @@ NAMES = get_args(PrunerName)
 
 
 def settings(name, **keys):
-    """With independent draws; "pause" goes with its own sampler alone, and stands for "predicted" in a function's space."""
+    """With independent draws; but "pause" goes with its own sampler alone, and stops what a function's space gives."""
     if name != "pause":
         keys["sampler"] = "random"
     return SearchSettings(pruner=name, seeds=4 if name == "wilcoxon" else 1, **keys)
