@@ -22,7 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _search.problems import Array, to_unit
-from search_spaces import Float, SearchSpace, loguniform, uniform
+from search_spaces import Float, Prior, SearchSpace, loguniform, uniform
+from tune_reg.regularizers import regularizers
+from tune_reg.study.learning_rate import learning_rate_prior
+from tune_reg.training.settings import TrainingSettings
 
 WITH_LEARNING_RATE = " x lr"
 LEARNING_RATE = "learning_rate"
@@ -52,14 +55,15 @@ class TableProblem:
         self.regularizer = method.regularizer
         self.epochs = method.curves.shape[-1]
         strengths, rates = domain(method.strengths), None
+        priors = known_beforehand(method)
         curves, test = method.curves, method.mean_test
         if learning_rate:
             rates = loguniform(float(method.rates[0]), float(method.rates[-1]))
-            self.space = SearchSpace({method.hyperparameter: strengths, LEARNING_RATE: rates})
+            self.space = SearchSpace({method.hyperparameter: strengths, LEARNING_RATE: rates}, priors=priors)
         else:
             best = int(test.max(axis=0).argmax())
             curves, test = curves[:, :, [best]], test[:, [best]]
-            self.space = SearchSpace({method.hyperparameter: strengths})
+            self.space = SearchSpace({method.hyperparameter: strengths}, priors=priors)
         #: The places of the table's values in the unit cube, one array a hyperparameter; [0] for one that is fixed.
         self._nodes = to_unit_values(method.strengths, strengths), to_unit_values(method.rates, rates)
         self._curves, self._test = curves, test
@@ -141,6 +145,21 @@ def table_problems(path: Path) -> list[TableProblem]:
     methods = [Method(table, name) for name in names]
     alone = [TableProblem(method, learning_rate=False) for method in methods]
     return alone + [TableProblem(method, learning_rate=True) for method in methods if len(method.rates) > 1]
+
+
+def known_beforehand(method: Method) -> dict[str, Prior]:
+    """The priors that a study of the method has: those of the regularizer, and of the learning rate.
+
+    A prior of a hyperparameter that is searched on another scale here says nothing.
+    """
+    rates = loguniform(float(method.rates[0]), float(method.rates[-1]))
+    rate_prior = learning_rate_prior(TrainingSettings(), rates)
+    priors = {} if rate_prior is None else {LEARNING_RATE: rate_prior}
+    space = regularizers()[method.regularizer].space if method.regularizer in regularizers() else SearchSpace()
+    usual, here = space.get(method.hyperparameter), domain(method.strengths)
+    if method.hyperparameter in space.priors and isinstance(usual, Float) and usual.log == here.log:
+        priors[method.hyperparameter] = space.priors[method.hyperparameter]
+    return priors
 
 
 def domain(values: Array) -> Float:
