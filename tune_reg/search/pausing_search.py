@@ -40,8 +40,6 @@ MOST_PAUSED: Final = 50
 _REACH: Final = 4.0
 #: New configurations whose knowledge gradient is computed: those of the largest expected improvement.
 _MOST_WEIGHED: Final = 101
-#: Values that the model is made from at least.
-_FEWEST: Final = 2
 #: Trainings that the model reads at most: the time of a decision grows with their cube.
 _MOST_READ: Final = 160
 
@@ -206,12 +204,14 @@ class PausingSearch(TaskSearch):
         return [self._trial(s.frozen) for s in paused if s.frozen.number not in kept]
 
     def winner(self) -> Trial | None:
-        """The trial of the highest expected value, paused ones included."""
+        """The trial of the highest expected value, paused ones included; before any value, the first that trains."""
         best = max(self.expected(), key=lambda e: (e.mean, -e.number), default=None)
-        return None if best is None else self._trial(self._trials()[best.number].frozen)
+        if best is not None:
+            return self._trial(self._trials()[best.number].frozen)
+        return next((self._trial(s.frozen) for s in self._trials() if s.running and s.until > 0), None)
 
     def expected(self) -> list[ExpectedValue]:
-        """What the model expects of every trial that has passed a rung."""
+        """What the model expects of every trial that has passed a rung, and did not diverge or fail."""
         if self._expected is None:
             model = self._fitted()
             self._expected = [] if model is None else self._expected_by(model)
@@ -224,7 +224,7 @@ class PausingSearch(TaskSearch):
             for (number, of_trial), training, mean, deviation in zip(
                 self._modelled, model.trainings, means, deviations, strict=True
             )
-            if of_trial == 0 and training.values and not training.diverged
+            if of_trial == 0 and training.values and self._trials()[number].frozen.state != TrialState.FAIL
         ]
 
     def counts(self) -> TrialCounts:
@@ -266,8 +266,20 @@ class PausingSearch(TaskSearch):
         return [s for s in self._trials() if s.running and s.frozen.number not in self._live]
 
     def _begun_epochs(self) -> int:
-        """Epochs that were trained, or that a trial may train before it is decided anew."""
-        return sum(standing.taken for standing in self._trials())
+        """Epochs that were trained, or that are promised to trials before they are decided anew."""
+        return sum(map(self._epochs_of, self._trials()))
+
+    def _promised(self, standing: _Standing) -> int:
+        """Epochs that the budget holds ready for a paused trial."""
+        return self._epochs_of(standing) - standing.step
+
+    def _epochs_of(self, standing: _Standing) -> int:
+        if standing.running:
+            to_the_end = standing.frozen.number < self._candidates.first_to_the_end
+            return max(standing.step, standing.until, self._epochs if to_the_end else 0)
+        if standing.frozen.state == TrialState.FAIL:
+            return max(standing.step, self._rungs[0])  # so that a search in which every trial fails comes to an end
+        return standing.step
 
     def _budget(self) -> int:
         """Epochs that may be trained in all: at least those of one training."""
@@ -324,7 +336,7 @@ class PausingSearch(TaskSearch):
         going_on = [
             _Action(self._next_rung(s.step), number=s.frozen.number)
             for s in self._paused()
-            if not self._is_last(s.step) and self._next_rung(s.step) - s.step <= left
+            if not self._is_last(s.step) and self._next_rung(s.step) - s.step <= left + self._promised(s)
         ]
         first = self._candidates.first_to_the_end
         for action in going_on:
@@ -332,7 +344,10 @@ class PausingSearch(TaskSearch):
             if action.number < first and trials[action.number].step < self._epochs:
                 return action
         new = self._rungs[0] <= left and not self._stagnated()
-        if new and (len(trials) < first or self._fitted() is None):
+        unknown = len(trials) < first or self._fitted() is None
+        if unknown and len(trials) >= self._task.trials:
+            new = False  # many workers must not spend on beginnings what is needed to train any of them to the end
+        if new and unknown:
             return _Action(self._rungs[0], params=self._candidates.first(len(trials)))
         if not going_on and not new:
             return None
@@ -401,10 +416,10 @@ class PausingSearch(TaskSearch):
         return functools.reduce(Points.joined, points)
 
     def _fitted(self) -> FinalValueModel | None:
-        """The model of everything that is in the journal now; None while there are too few values for one."""
+        """The model of everything that is in the journal now; None while there is no value."""
         if self._model is None:
             keyed = [(key, training) for s in self._trials() for key, training in self._trainings_of(s)]
-            if sum(len(training.values) for _, training in keyed) < _FEWEST:
+            if not any(training.values for _, training in keyed):
                 return None
             keyed = _most_informative(keyed)
             self._modelled = [key for key, _ in keyed]
@@ -446,13 +461,16 @@ class PausingSearch(TaskSearch):
         return trainings
 
     def _way(self, standing: _Standing, values: dict[int, float]) -> int | None:
-        """The rung that a trial is believed to come to: that to which it trains, or the first, where it failed."""
+        """The rung that a trial is believed to come to: that to which it trains, or the last one, where it failed.
+
+        So a configuration that fails is not asked for again and again to learn what it would come to.
+        """
         frozen = standing.frozen
         if standing.running:
             live = standing.step < standing.until
             return self._rungs.index((standing.until - 1) % self._epochs + 1) if live else None
         failed = frozen.state == TrialState.FAIL and DIVERGED not in frozen.user_attrs
-        return 0 if failed and not values else None
+        return len(self._rungs) - 1 if failed and len(self._rungs) - 1 not in values else None
 
     def _stagnated(self) -> bool:
         """Whether so many trials in a row, in the order in which they began, brought nothing better."""
