@@ -461,16 +461,13 @@ class PausingSearch(TaskSearch):
         return trainings
 
     def _way(self, standing: _Standing, values: dict[int, float]) -> int | None:
-        """The rung that a trial is believed to come to: that to which it trains, or the last one, where it failed.
-
-        So a configuration that fails is not asked for again and again to learn what it would come to.
-        """
+        """The rung that a trial is believed to come to: that to which it trains, or the first, where it failed."""
         frozen = standing.frozen
         if standing.running:
             live = standing.step < standing.until
             return self._rungs.index((standing.until - 1) % self._epochs + 1) if live else None
         failed = frozen.state == TrialState.FAIL and DIVERGED not in frozen.user_attrs
-        return len(self._rungs) - 1 if failed and len(self._rungs) - 1 not in values else None
+        return 0 if failed and not values else None
 
     def _stagnated(self) -> bool:
         """Whether so many trials in a row, in the order in which they began, brought nothing better."""
