@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
-from analysis.measures.budget import budget
+from analysis.measures.budget import BudgetRow, budget
 from analysis.measures.comparisons import comparisons
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.response import strength_optima
-from analysis.snapshot import Snapshot
+from analysis.snapshot import Snapshot, mapping
 from analysis.statistics import LEVEL, pairs_needed, smallest_p
 from analysis.statistics.intervals import BCA, STUDENT
 from analysis.wording import where
@@ -93,10 +93,23 @@ def _attack_warnings(data: Snapshot) -> list[str]:
 
 def _unequal_searches(data: Snapshot) -> list[str]:
     spent = budget(data)
+    if data.expected:  # the budget counts epochs, of which a trial takes as many as it is worth
+        return _unequal_epochs(data, spent)
     if len({row.trials for row in spent if row.trials}) < 2:
         return []
     given = ", ".join(f"{row.regularizer} {row.trials}" for row in spent)
     return [f"The searches did not get the same number of trials ({given})."]
+
+
+def _unequal_epochs(data: Snapshot, spent: tuple[BudgetRow, ...]) -> list[str]:
+    """The epochs of each search, where they are to be equal and are not but for what is left below one training."""
+    epochs = [row.search_epochs for row in spent if row.search_epochs]
+    left_over = mapping(data.study.get("training")).get("epochs", 0) * len({row["fraction"] for row in data.trials})
+    in_seconds = mapping(data.study.get("search")).get("budget") == "seconds"
+    if in_seconds or not epochs or max(epochs) - min(epochs) <= left_over:
+        return []
+    given = ", ".join(f"{row.regularizer} {row.search_epochs:,}" for row in spent)
+    return [f"The searches did not get the same number of epochs ({given})."]
 
 
 def _short_intervals(rows: tuple[ResultRow, ...]) -> list[str]:

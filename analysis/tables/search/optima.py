@@ -64,6 +64,6 @@ OPTIMUM_TABLE: Final = TableSpec(
     "Best value and plateau of each hyperparameter",
     "From the fitted curves of the figure above. The plateau is where the curve is within one standard error of "
     "its best: inside it the trials do not tell one value from another. The peak's interval resamples trials. The "
-    "winner is the single best trial.",
+    "winner is the trial that the search picked.",
     optimum_table,
 )
