@@ -415,12 +415,14 @@ def test_the_winner_is_expected_to_be_best_and_is_one_that_has_a_value():
     assert best.mean == pytest.approx(0.9, abs=0.02)
 
 
-def test_a_search_without_values_has_no_winner():
+def test_before_any_value_nothing_is_expected_and_the_first_that_trains_is_picked():
     driver = Driver(trials=4)
     assert driver.search.winner(driver.task) is None
     assert driver.search.expected(driver.task) == []
+    first = driver.ask()
     driver.ask()
-    assert driver.search.winner(driver.task) is None
+    assert driver.search.winner(driver.task).number == first.number
+    assert driver.search.expected(driver.task) == []
 
 
 def test_a_configuration_may_be_trained_again_on_other_seeds():

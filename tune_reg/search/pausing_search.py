@@ -66,17 +66,6 @@ class _Standing:
         """Whether it has not ended; it may be paused."""
         return self.frozen.state == TrialState.RUNNING
 
-    @property
-    def taken(self) -> int:
-        """The epochs that it was trained, or may train before it is decided anew.
-
-        A failed trial takes those that it might have trained: else a search whose trials all fail would never end.
-        """
-        if DIVERGED in self.frozen.user_attrs:
-            return self.step + 1  # the epoch that diverged has no value
-        over = self.frozen.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        return self.step if over else max(self.step, self.until)
-
 
 @final
 class PausingSearch(TaskSearch):
