@@ -107,6 +107,8 @@ class SearchStage(Stage):
         pauses = self._search.pauses(run.trial.task)
         if not math.isfinite(row["val_accuracy"]) or (run.training > 0 and not pauses):
             return Decision.CONTINUE
+        if pauses and run.training + 1 < len(run.trial.seeds) and row["epoch"] == self._plan.study.training.epochs:
+            return Decision.CONTINUE  # told with its outcome, which may come later: until then the run is not over
         step = self._step(run, row["epoch"])
         if pauses and self._search.decides_at(run.trial, step):
             # Stored first: what is paused is not trained or told again by whoever goes on with the study.
@@ -188,9 +190,9 @@ class SearchStage(Stage):
             self._end_trial(run, Completed() if whole else Pruned(), None)
 
     def _stored_scores(self, trial: Trial) -> _SeedScores:
-        """What the whole trainings of a paused trial came to, from the store."""
+        """What the trainings of a trial before the one that goes on came to, from the store."""
         scores = _SeedScores()
-        for training in range(len(trial.seeds)):
+        for training in range(trial.training):
             rows = self._recorder.epoch_rows(training_key(trial, training))
             if rows is None or len(rows) < self._plan.study.training.epochs:
                 break
