@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import torch
 
-from search_spaces import entry_to_plain
+from search_spaces import entry_to_table
 from tune_reg.data import Dataset
 from tune_reg.regularizers import regularizer
 from tune_reg.storage.paths import StoragePath, write_whole
@@ -76,11 +76,7 @@ def write_provenance(
 
 def _method_facts(name: str, space: Mapping[str, Any]) -> dict[str, Any]:
     kind = regularizer(name)
-    plain = {key: entry_to_plain(entry) for key, entry in space.items()}
-    tables = {
-        key: {"choices": value} if isinstance(value, list) else value if isinstance(value, dict) else {"value": value}
-        for key, value in plain.items()
-    }
+    tables = {key: entry_to_table(entry) for key, entry in space.items()}
     return {"formula": kind.formula, "reference": kind.reference, "strength": kind.strength, "space": tables}
 
 

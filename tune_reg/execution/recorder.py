@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from search_spaces import entry_to_table
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
 from tune_reg.execution.study_run import StudyRun, trial_key
@@ -21,6 +22,7 @@ from tune_reg.store import (
     FinalValues,
     RobustnessRow,
     RobustnessValues,
+    RunState,
     Store,
     TrialRow,
 )
@@ -72,17 +74,26 @@ class Recorder:
 
     def write_trial(self, run: StudyRun, outcome: Outcome, reason: str | None, score: TrialScore) -> TrialRow:
         """Write the row of a trial that is over, and give it back."""
+        return self._write_trial(run, outcome.state, reason, score)
+
+    def write_untrained(self, run: StudyRun, state: RunState, reason: str) -> TrialRow:
+        """Write the row of a trial that ended before its training, and give it back."""
+        return self._write_trial(run, state, reason, TrialScore(None, None, seeds=0, epochs=0, wall_s=0.0))
+
+    def _write_trial(self, run: StudyRun, state: RunState, reason: str | None, score: TrialScore) -> TrialRow:
+        ranges = run.trial.ranges
         row: TrialRow = {
             **self._run_columns(run),
             "fraction": run.run.fraction,
             "trial": run.trial.number,
             "params": run.trial.params,
+            "ranges": None if ranges is None else {name: entry_to_table(domain) for name, domain in ranges.items()},
             "seed": self._plan.study.seed,
             "seeds": max(1, score.seeds),
-            "state": outcome.state,
+            "state": state,
             "reason": reason,
-            "value": score.value if outcome.state in ("complete", "pruned") else None,
-            "robust_accuracy": score.robust_accuracy if outcome.state == "complete" else None,
+            "value": score.value if state in ("complete", "pruned") else None,
+            "robust_accuracy": score.robust_accuracy if state == "complete" else None,
             "n_val": self._plan.validation_images,
             "epochs_trained": score.epochs,
             "wall_s": score.wall_s,

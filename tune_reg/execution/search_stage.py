@@ -78,6 +78,8 @@ class SearchStage(Stage):
             if trial is None:
                 return None
             row = self._recorder.trial_row(trial)
+            if row is None and trial.refused is not None:
+                row = self._recorder.write_untrained(search_run(self._plan, trial, 0), *trial.refused)
             if row is None:
                 return search_run(self._plan, trial, self._seeds_done(trial))
             self._tell_stored(trial, row)

@@ -21,6 +21,7 @@ from tune_reg.search import final_values, pruners, samplers
 from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
 from tune_reg.search.journal import open_journal
+from tune_reg.search.suggestion import suggested
 from tune_reg.search.trial import Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.storage.paths import StoragePath
@@ -172,7 +173,7 @@ class AskTell:
         winner = self._winners.get(task.name)
         if winner is None or winner.number != number:
             frozen = self._studies[task.name].get_trials(deepcopy=False)[number]
-            winner = Trial(task, number, task.space.suggest(optuna.trial.FixedTrial(frozen.params)))
+            winner = Trial(task, number, task.space.suggest(optuna.trial.FixedTrial(frozen.params, number)))
             self._winners[task.name] = winner
         return winner
 
@@ -214,7 +215,7 @@ class AskTell:
             waiting=bool(self._waiting[task.name]),
         )
         live = seen.ask() if begun is None else optuna.Trial(seen, begun._trial_id)
-        trial = Trial(task, live.number, task.space.suggest(live))
+        trial = suggested(task, live)
         self._waiting[task.name].discard(live.number)
         running[live.number] = self._storage.get_trial(live._trial_id)
         return trial

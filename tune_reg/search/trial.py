@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from search_spaces import Value
+from search_spaces import Domain, Value
+from tune_reg.store import RunState
 from tune_reg.study import Task
+
+
+class Refused(NamedTuple):
+    """Why a trial is not trained: how the function that is its space ended it, and the reason in words."""
+
+    state: RunState
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -15,6 +24,10 @@ class Trial:
     task: Task
     number: int
     params: dict[str, Value]
+    #: Of a space that is a function, the ranges that it asked for in this trial; None where all trials have the same.
+    ranges: dict[str, Domain] | None = None
+    #: Where the function ended the trial in place of giving all of its hyperparameters.
+    refused: Refused | None = None
 
 
 @dataclass(frozen=True)

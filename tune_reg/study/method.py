@@ -15,6 +15,7 @@ from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
 from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
 from tune_reg.training.settings import TrainingSettings
+from tune_reg.user_code import raised_at
 from tune_reg.user_function import import_function
 
 #: Keys of a method's table that are no hyperparameters.
@@ -122,7 +123,7 @@ def _of_function(key: str, names: str, kind: type[Regularizer], entries: Any, st
             for name in as_fixed:
                 _check(names, kind, as_fixed, name)
     except SpaceError as error:
-        raise StudyError(f"{key}.space: {error}") from None
+        raise StudyError(f"{key}.space: {error}{raised_at(error)}") from None
     return space
 
 

@@ -269,7 +269,7 @@ class Study(Table):
             start = list(declared.space.start)
             for row in results.best_trials(name, best):
                 inside = {key: value for key, value in row.items() if key in domains and domains[key].contains(value)}
-                if inside and inside not in start:
+                if inside and inside not in start and declared.space.admits(inside):
                     start.append(inside)
             methods[name] = Method(declared.regularizer, declared.space.starting(start))
         return self.model_copy(update={"regularizers": methods})
