@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
 from tune_reg.study import Study as DeclaredStudy
+from tune_reg.study import unused_settings
 
 if TYPE_CHECKING:
     from tune_reg.evaluation.settings import RobustnessSettings
@@ -61,13 +63,27 @@ class Study(DeclaredStudy):
         address: str | None = None,
         data: str | Path | None = None,
         plugins: Sequence[str | Path] = (),
+        skip_preflight: bool = False,
     ) -> Results:
         """Search, confirm, test and attack into ``directory``; what is done there already is not done again.
 
         ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
-        ``data``: the data root. ``plugins``: files that register the study's own regularizers.
+        ``data``: the data root. ``plugins``: files that register the study's own regularizers. ``skip_preflight``: the
+        parts of the study are not tried before the start. Warns of settings that change nothing, and of what else a
+        person should know before the start.
         """
         from tune_reg.backends.ray.launch import run_study  # loads Ray, which a study that is only declared needs not
 
         root = Path(data) if data else None
-        return run_study(self, directory, address=address, data_root=root, plugins=[Path(path) for path in plugins])
+        for text in unused_settings(self):
+            warnings.warn(text, stacklevel=2)
+        return run_study(
+            self,
+            directory,
+            address=address,
+            data_root=root,
+            plugins=[Path(path) for path in plugins],
+            skip_preflight=skip_preflight,
+            # As if the caller of this method were warned: three functions stand between.
+            note=lambda text: warnings.warn(text, stacklevel=5),
+        )

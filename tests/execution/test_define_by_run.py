@@ -87,8 +87,7 @@ def test_a_pruned_trial_that_was_not_told_yet_is_not_written_twice(tmp_path, mon
         patch.setattr(ask_tell.AskTell, "tell", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         controller = control(tmp_path, half_pruned)
         with pytest.raises(KeyboardInterrupt):
-            for _ in range(8):
-                controller.next_run()
+            finish_all(controller)
     finish_all(control(tmp_path, half_pruned))
     assert [row["trial"] for row in stored(tmp_path)] == list(range(8))
 

@@ -69,6 +69,7 @@ def run(
             plugins=plugin,
             robustness_only=only is not None,
             skip_preflight=skip_preflight,
+            note=lambda text: console.print(text, soft_wrap=True),
             watch=lambda controller: live_progress(controller.progress, console),
         )
     except NothingSucceededError:
@@ -132,10 +133,13 @@ def check(
 
 
 def _print_plan(plan: StudyPlan) -> None:
-    """Print what the study will cost, and say so where lanes are asked for and nothing can be one."""
+    """Print what the study will cost, which of its settings mean nothing, and whether lanes can be had."""
     from tune_reg.cli.tables import print_plan
+    from tune_reg.study import unused_settings
 
     print_plan(plan)
+    for unused in unused_settings(plan.study):
+        console.print(unused, soft_wrap=True)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes
     from tune_reg.execution.lane_keys import lanes_note

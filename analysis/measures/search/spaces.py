@@ -73,13 +73,7 @@ def numeric_space(description: object) -> Space | None:
 
 @once
 def all_spaces(data: Snapshot) -> Mapping[str, Mapping[str, Any]]:
-    """The space of each method by its name, each with the bounds that its trials had, the widest where they differ.
-
-    >>> from pathlib import Path
-    >>> from tune_reg.store import Results
-    >>> all_spaces(Snapshot(Results(Path("nowhere"))))
-    {}
-    """
+    """The space of each method by its name, each with the bounds that its trials had, the widest where they differ."""
     return {name: _spaces(data, name) for name in data.regularizers}
 
 

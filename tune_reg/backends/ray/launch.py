@@ -23,7 +23,7 @@ from tune_reg.execution.lane_keys import LaneKeys, lanes_of
 from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
 from tune_reg.execution.provenance import write_provenance
-from tune_reg.execution.results_directory import claim, refuse_another_study, refuse_other_data
+from tune_reg.execution.results_directory import claim, holds, refuse_another_study, refuse_other_data
 from tune_reg.optimizers import citations as of_optimizers
 from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
@@ -49,6 +49,7 @@ def run_study(
     robustness_only: bool = False,
     watch: Watch | None = None,
     skip_preflight: bool = False,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Search, confirm, test and attack; what is done already in ``directory`` is not done again.
 
@@ -56,7 +57,8 @@ def run_study(
     robustness tests), and for nothing else, goes on from it. ``robustness_only``: confirmed runs get the robustness
     tests that they lack, and nothing else is done.
     ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
-    ``skip_preflight``: the parts of the study are not tried before the start.
+    ``skip_preflight``: the parts of the study are not tried before the start. ``note``: called with each thing that a
+    person should know before it.
     ``data_root``: where the data sets lie. ``plugins``: files that register regularizers of one's own, which every
     process that trains must run, too. ``watch``: given the controller of the study, a context that shows its progress.
     Raises ``TuneRegError`` before any work starts where something is wrong, and ``NothingSucceededError`` at the end of
@@ -75,13 +77,17 @@ def run_study(
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
         dataset = load(study.dataset, data_root)
         refuse_other_data(directory, dataset)
-        if not (skip_preflight or robustness_only):
-            preflight(plan, data_root)
+        begun = holds(directory, study)
+        wanted = not (skip_preflight or robustness_only)
+        if wanted and not begun:
+            _try(plan, data_root, note)
         claim(directory, study)
         write_provenance(directory, plan, dataset, plugins, citations=_citations(plan))
         controller = StudyController(
             plan, directory, data_root=data_root, plugins=plugins, robustness_only=robustness_only
         )
+        if wanted and begun and not controller.finished:
+            _try(plan, data_root, note)
         if lease is not None:
             lease.call_on_loss(controller.stop)
         if not controller.finished:
@@ -90,6 +96,11 @@ def run_study(
     if not robustness_only:
         raise_if_nothing_succeeded(plan, results)
     return results
+
+
+def _try(plan: StudyPlan, data_root: Path | None, note: Callable[[str], None]) -> None:
+    for text in preflight(plan, data_root):
+        note(text)
 
 
 def _carry_out(controller: StudyController, address: str | None, watch: Watch | None) -> None:
