@@ -230,7 +230,7 @@ BAD = {
     ),
     "table that is none": (
         {"search": 3},
-        "search: must be a valid dictionary or instance of SearchSettings, but got 3",
+        "search: must be a table, but got 3",
     ),
     "unknown sampler": (
         {"search": {"sampler": "cma"}},

@@ -14,6 +14,7 @@ from search_spaces import Choice, DefinedByRun, Domain, SearchSpace, SpaceError,
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
 from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
+from tune_reg.study.error_lines import rule_of, short
 from tune_reg.training.settings import TrainingSettings
 from tune_reg.user_code import raised_at
 from tune_reg.user_function import import_function
@@ -68,7 +69,8 @@ def method(name: str, table: Any) -> Method:
     _check_name(key, name)
     entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
     if entries is None:
-        raise StudyError(f"{key}: a SearchSpace, a table of hyperparameters or a function is wanted, got {table!r}")
+        wanted = "a SearchSpace, a table of hyperparameters or a function is wanted"
+        raise StudyError(f"{key}: {wanted}, but got {short(table)}")
     names, start = name, None
     if not isinstance(entries, SearchSpace):
         entries = dict(entries)
@@ -79,7 +81,7 @@ def method(name: str, table: Any) -> Method:
     except TuneRegError as error:
         raise StudyError(f"{key}: {error}") from None
     if start is not None and not (isinstance(start, list | tuple) and all(isinstance(s, Mapping) for s in start)):
-        raise StudyError(f"{key}.start: a list of tables is wanted, but got {start!r}")
+        raise StudyError(f"{key}.start: a list of tables is wanted, but got {short(start)}")
     base = kind.space
     if entries.get(_SPACE) == _PAPER:
         if kind.paper is None:
@@ -106,6 +108,7 @@ def method(name: str, table: Any) -> Method:
 
 def _check_name(key: str, name: str) -> None:
     if not _NAME.fullmatch(name):
+        key = key if key.isprintable() else f"regularizers.{short(name)}"
         raise StudyError(f"{key}: a name has letters, digits, spaces and . + - _ and begins with a letter or digit")
     if len(name.encode()) > _NAME_BYTES:
         raise StudyError(f"{key}: a name has at most {_NAME_BYTES} bytes in UTF-8, but this has {len(name.encode())}")
@@ -157,7 +160,7 @@ def _parameters(kind: str) -> set[str]:
 def _names(key: str, given: Any) -> str:
     names = [given] if isinstance(given, str) else given
     if not (isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names)):
-        raise StudyError(f"{key}.regularizer: a name or a list of names is wanted, but got {given!r}")
+        raise StudyError(f"{key}.regularizer: a name or a list of names is wanted, but got {short(given)}")
     return "+".join(names)
 
 
@@ -192,7 +195,8 @@ def _check_setting(key: str, entry: Domain | Value) -> None:
         except ValidationError as error:
             detail = error.errors()[0]
             cause = detail.get("ctx", {}).get("error")
-            raise SpaceError(f"{key}: {cause or detail['msg'] + f', but got {value!r}'}") from None
+            rule = cause or f"{rule_of(detail['type'], detail['msg'])}, but got {short(value)}"
+            raise SpaceError(f"{key}: {rule}") from None
 
 
 def _check_schedule(hyperparameter: Hyperparameter, given: SearchSpace, parameter: str, entry: Domain | Value) -> None:
