@@ -677,3 +677,32 @@ def test_the_best_trials_of_another_study_are_tried_first(tmp_path):
     assert study.regularizers["adadecay"] == made().regularizers["adadecay"]
     assert study.hash != made().hash
     assert Study(**study.to_plain()).hash == study.hash
+
+
+def bounded(trial):
+    rate = trial.suggest_float("learning_rate", 1e-3, 1.0, log=True)
+    return {"learning_rate": rate, "weight_decay": trial.suggest_float("weight_decay", 1e-6, rate)}
+
+
+def test_best_trials_that_do_not_fit_the_ranges_of_a_function_are_left_out(tmp_path):
+    from tune_reg.store import Results, Store
+
+    store = Store(tmp_path, study_hash="0" * 16)
+    for number, (rate, decay) in enumerate([(0.5, 0.1), (0.01, 0.1)]):
+        row = {"regularizer": "weight-decay", "trial": number, "state": "complete", "value": 0.9, "fraction": 1.0}
+        params = {"learning_rate": rate, "weight_decay": decay}
+        store.write("trials", str(number), [{**row, "params": params}])
+    study = made(regularizers={"weight-decay": bounded}, baseline="weight-decay").with_prior(Results(tmp_path))
+    assert study.regularizers["weight-decay"].space.start == ({"learning_rate": 0.5, "weight_decay": 0.1},)
+
+
+def test_a_function_that_fails_is_one_line_with_its_place():
+    def space(trial):
+        trial.suggest_float("weight_decay", 0, 1)
+        raise ValueError
+
+    with pytest.raises(StudyError) as caught:
+        made(regularizers={"weight-decay": space}, baseline="weight-decay")
+    line = space.__code__.co_firstlineno + 2
+    assert str(caught.value).startswith("regularizers.weight-decay.space: ")
+    assert str(caught.value).endswith(f"space raised ValueError ({__file__}:{line})")
