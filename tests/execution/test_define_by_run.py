@@ -105,3 +105,21 @@ def test_each_trial_has_its_ranges_and_the_provenance_the_widest(tmp_path):
         ranges = json.loads(row["ranges"])
         assert ranges["weight_decay"] == {"low": 1e-6, "high": row["param_learning_rate"]}
         assert ranges["learning_rate"] == {"low": 1e-3, "high": 1.0, "log": True}
+
+
+def test_a_winner_keeps_what_the_function_returned_when_it_was_asked(tmp_path):
+    """Called once more, a function may return something else: it read a clock, or has drawn numbers itself."""
+
+    def moody(trial):
+        calls.append(trial.number)
+        return {"weight_decay": trial.suggest_float("weight_decay", 0, 1), "learning_rate": 1 / len(calls)}
+
+    calls = []
+    controller = control(tmp_path, moody, trials=3)
+    first = controller.next_run()
+    asked = [control(tmp_path, moody, trials=3).next_run().trial.params for _ in range(2)]
+    assert asked == [first.trial.params] * 2
+    runs = finish_all(control(tmp_path, moody, trials=3), lambda run: 0.9 - 0.1 * run.trial.number)
+    (confirmed,) = [run for run in runs if run.stage == "confirm"]
+    assert confirmed.trial.params == first.trial.params
+    assert Results(tmp_path).final().to_pylist()[0]["param_learning_rate"] == first.trial.params["learning_rate"]

@@ -21,7 +21,7 @@ from tune_reg.search import final_values, pruners, samplers
 from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
 from tune_reg.search.journal import open_journal
-from tune_reg.search.suggestion import suggested
+from tune_reg.search.suggestion import hyperparameters, suggested
 from tune_reg.search.trial import Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.storage.paths import StoragePath
@@ -173,7 +173,7 @@ class AskTell:
         winner = self._winners.get(task.name)
         if winner is None or winner.number != number:
             frozen = self._studies[task.name].get_trials(deepcopy=False)[number]
-            winner = Trial(task, number, task.space.suggest(optuna.trial.FixedTrial(frozen.params, number)))
+            winner = Trial(task, number, hyperparameters(task, frozen))
             self._winners[task.name] = winner
         return winner
 

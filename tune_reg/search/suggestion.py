@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from search_spaces import DefinedByRun, Domain, SpaceError, Value
 from search_spaces.to_optuna import domain_from_optuna, values_outside_accepted
@@ -13,6 +14,8 @@ from tune_reg.search.trial import Refused, Trial
 from tune_reg.study import Task
 from tune_reg.user_code import raised_at
 
+#: In the journal, what the function returned for a trial: called once more, it may return something else.
+_RETURNED: Final = "hyperparameters"
 _PRUNED: Final = Refused("pruned", "its space pruned it before training")
 
 
@@ -25,12 +28,13 @@ def suggested(task: Task, live: optuna.Trial) -> Trial:
     space = task.space
     if not isinstance(space, DefinedByRun):
         return Trial(task, live.number, space.suggest(live))
-    params: dict[str, Value] | None = None
+    before: dict[str, Value] | None = live.user_attrs.get(_RETURNED)  # where the process was killed since it was asked
+    params = None
     asked: dict[str, Domain] = {}
     refused = None
     try:
         with values_outside_accepted():
-            params = space.suggest(live)
+            params = before or space.suggest(live)
     except optuna.TrialPruned:
         refused = _PRUNED
     except SpaceError as error:
@@ -40,13 +44,22 @@ def suggested(task: Task, live: optuna.Trial) -> Trial:
     except SpaceError as error:
         refused = refused or Refused("failed", str(error))
     refused = refused or _outside(live, asked)
-    if params is None or refused is not None:
-        hyperparameters = {name for values in space.returned for name in values}
-        params = {name: value for name, value in live.params.items() if name in hyperparameters}
+    if refused is None and params is not None:
+        if before is None:
+            live.set_user_attr(_RETURNED, params)
+    else:
+        names = {name for values in space.returned for name in values}
+        params = {name: value for name, value in live.params.items() if name in names}
     # What the function makes of a value, under the same name, does not lie in the range of the value.
     as_asked = {name for name, value in live.params.items() if params.get(name, value) == value}
     ranges = {name: domain for name, domain in asked.items() if name in as_asked}
     return Trial(task, live.number, params, ranges, refused)
+
+
+def hyperparameters(task: Task, ended: FrozenTrial) -> dict[str, Value]:
+    """The hyperparameters of a trial that has ended, as they were when it was asked."""
+    returned: dict[str, Value] | None = ended.user_attrs.get(_RETURNED)
+    return returned or task.space.suggest(optuna.trial.FixedTrial(ended.params, ended.number))
 
 
 def _outside(live: optuna.Trial, asked: Mapping[str, Domain]) -> Refused | None:
