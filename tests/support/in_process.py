@@ -9,7 +9,7 @@ from tune_reg.backends.run_worker import RunWorker
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys
-from tune_reg.execution.messages import Decision, LaneGroupReport, StorageFault
+from tune_reg.execution.messages import Decision, LaneGroupReport, RunReport
 from tune_reg.execution.provenance import write_provenance
 from tune_reg.execution.results_directory import claim, refuse_another_study
 from tune_reg.execution.study_run import StudyRun
@@ -52,10 +52,10 @@ def train(controller: StudyController, run: StudyRun) -> None:
     decision = Decision.CONTINUE
     while decision is Decision.CONTINUE and not controller.stopped:
         message = worker.step()
-        if isinstance(message, StorageFault):
-            controller.take_fault(message)
-        else:
+        if isinstance(message, RunReport):
             decision = controller.take(run.key, message)
+        else:
+            controller.take_fault(message)
 
 
 def train_group(groups: LaneGroups, group: LaneGroup, controller: StudyController) -> None:

@@ -13,10 +13,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tune_reg.errors import TuneRegError
+from tune_reg.errors import DataError, TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
-from tune_reg.execution.messages import Decision, Failed, Outcome, Pruned, RunOrder, RunReport, RunStage, StorageFault
+from tune_reg.execution.messages import (
+    DataFault,
+    Decision,
+    Failed,
+    Outcome,
+    Pruned,
+    RunOrder,
+    RunReport,
+    RunStage,
+    StudyFault,
+)
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.results_directory import cannot_be_written
@@ -39,8 +49,8 @@ class _LiveRun:
 class StudyController:
     """One study being run. Not thread-safe, but ``progress`` and ``stop`` may be called from another thread.
 
-    ``data_root``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing is searched or
-    confirmed; confirmed runs get the robustness tests that they lack.
+    ``data_root``, ``data_md5``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing
+    is searched or confirmed; confirmed runs get the robustness tests that they lack.
     """
 
     def __init__(
@@ -49,12 +59,14 @@ class StudyController:
         directory: StoragePath,
         *,
         data_root: Path | None = None,
+        data_md5: str | None = None,
         plugins: Sequence[Path] = (),
         robustness_only: bool = False,
     ) -> None:
         self.plan = plan
         self.directory = directory
         self._data_root = str(data_root) if data_root else None
+        self._data_md5 = data_md5
         self._plugins = tuple(str(path.absolute()) for path in plugins)
         study = plan.study
         recorder = Recorder(plan, directory)
@@ -105,6 +117,7 @@ class StudyController:
             run=run.run,
             checkpoints=str(checkpoint_directory(self.directory, run.stored_key).absolute()),
             data_root=self._data_root,
+            data_md5=self._data_md5,
             plugins=self._plugins,
             robustness=study.robustness,
             validation_attack=study.search.validation_attack,
@@ -172,9 +185,10 @@ class StudyController:
 
     # Whether the study can go on
 
-    def take_fault(self, fault: StorageFault) -> None:
-        """Stop the study where a worker could not write a checkpoint."""
-        self.stop(cannot_be_written(self.directory, fault.reason))
+    def take_fault(self, fault: StudyFault) -> None:
+        """Stop the study where a worker could not write a checkpoint, or reads other data."""
+        is_of_data = isinstance(fault, DataFault)
+        self.stop(DataError(fault.reason) if is_of_data else cannot_be_written(self.directory, fault.reason))
 
     def stop(self, error: TuneRegError | KeyboardInterrupt) -> None:
         """Stop the study as a whole; ``raise_if_stopped`` raises the first error that was given."""
