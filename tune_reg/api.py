@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,13 +62,26 @@ class Study(DeclaredStudy):
         address: str | None = None,
         data: str | Path | None = None,
         plugins: Sequence[str | Path] = (),
+        retry_failed: bool = False,
+        accept_changes: bool = False,
     ) -> Results:
         """Search, confirm, test and attack into ``directory``; what is done there already is not done again.
 
         ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
-        ``data``: the data root. ``plugins``: files that register the study's own regularizers.
+        ``data``: the data root. ``plugins``: files that register the study's own regularizers. ``retry_failed``: every
+        run that failed is tried again, not only those whose code has changed since. ``accept_changes``: code that has
+        changed since runs succeeded is taken, as their numbers stay the same; without it, it is refused.
         """
         from tune_reg.backends.ray.launch import run_study  # loads Ray, which a study that is only declared needs not
 
         root = Path(data) if data else None
-        return run_study(self, directory, address=address, data_root=root, plugins=[Path(path) for path in plugins])
+        return run_study(
+            self,
+            directory,
+            address=address,
+            data_root=root,
+            plugins=[Path(path) for path in plugins],
+            retry_failed=retry_failed,
+            accept_changes=accept_changes,
+            note=lambda line: warnings.warn(line, stacklevel=2),
+        )

@@ -15,6 +15,8 @@ class Trial:
     task: Task
     number: int
     params: dict[str, Value]
+    #: The number of the failed trial that this one tries again.
+    retries: int | None = None
 
 
 @dataclass(frozen=True)
