@@ -104,6 +104,18 @@ def test_a_module_that_is_used_is_followed(digest, name):
     assert digest(name) != digest(name, ("helpers.py", "2 * x", "3 * x"))
 
 
+def test_a_package_that_is_not_imported_is_not_imported_for_it(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_one").mkdir()
+    (tmp_path / "slow_one" / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.setattr("tune_reg.user_source.is_the_users", lambda file: "slow_one" not in str(file))
+    (tmp_path / "users_lazy_net.py").write_text("def net():\n    from slow_one import part\n    import slow_one.part\n")
+    module = importlib.import_module("users_lazy_net")
+    assert source_digest(module, "net") is not None
+    assert "slow_one" not in sys.modules
+    del sys.modules["users_lazy_net"]
+
+
 def test_the_folder_of_a_file_is_no_part_of_it(digest, tmp_path, tmp_path_factory):
     here = digest("net")
     elsewhere = tmp_path_factory.mktemp("elsewhere")

@@ -122,16 +122,25 @@ def _imported(node: ast.Import | ast.ImportFrom, file: Path, module: str) -> lis
 def _wanted(module: str, name: str | None, loaded: ModuleType | None = None) -> _Wanted | None:
     """A name of a module, where the module is a file of the user's."""
     known = loaded or sys.modules.get(module)
-    file = getattr(known, "__file__", None)
-    if known is None:
-        try:
-            spec = importlib.util.find_spec(module)
-        except (ImportError, ValueError, AttributeError):  # the parent of a dotted name is no package
-            return None
-        file = spec.origin if spec is not None and spec.has_location else None
+    file = _file_not_imported(module) if known is None else getattr(known, "__file__", None)
     if file is None or not file.endswith(".py") or not is_the_users(file):
         return None
     return _Wanted(Path(file), module, name)
+
+
+def _file_not_imported(module: str) -> str | None:
+    """The file of a module that this process has not imported, as an import inside a function may not have been."""
+    top = module.partition(".")[0]
+    try:
+        if top != module:  # to look for it imports the package, which may take seconds where it is not the user's
+            package = importlib.util.find_spec(top)
+            folders = (package.submodule_search_locations if package is not None else None) or ()
+            if not any(is_the_users(folder) for folder in folders):
+                return None
+        spec = importlib.util.find_spec(module)
+    except Exception:  # of a package of the user's that fails when it is imported, or of what is no package
+        return None
+    return spec.origin if spec is not None and spec.has_location else None
 
 
 def _without_comments(data: bytes) -> list[str]:
