@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,8 @@ class Study(DeclaredStudy):
         ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
         ``data``: the data root. ``plugins``: files that register the study's own regularizers. ``retry_failed``: every
         run that failed is tried again, not only those whose code has changed since. ``accept_changes``: code that has
-        changed since runs succeeded is taken, as their numbers stay the same; without it, it is refused.
+        changed since runs succeeded is taken, as their numbers stay the same; without it, it is refused. What a person
+        should know meanwhile is logged as a warning.
         """
         from tune_reg.backends.ray.launch import run_study  # loads Ray, which a study that is only declared needs not
 
@@ -83,5 +84,5 @@ class Study(DeclaredStudy):
             plugins=[Path(path) for path in plugins],
             retry_failed=retry_failed,
             accept_changes=accept_changes,
-            note=lambda line: warnings.warn(line, stacklevel=2),
+            note=logging.getLogger("tune_reg").warning,  # one line, on standard error where nothing else is set up
         )

@@ -104,6 +104,18 @@ def test_addresses_of_objects_make_no_difference(tmp_path):
     assert len(trials(tmp_path)) == 3
 
 
+def test_a_trial_that_waits_for_its_process_holds_up_no_decision(tmp_path):
+    controller = control(tmp_path)
+    waiting = controller.next_run()
+    while controller.progress().tasks[0].failed < 3:
+        run = controller.next_run()
+        fail(controller, run) if run.run.regularizer == waiting.run.regularizer else finish(controller, run)
+    assert controller.next_run(wanted=lambda task, _: task.regularizer == waiting.run.regularizer) is None
+    fail(controller, waiting, "its process ended without a word")
+    assert controller.next_run(wanted=lambda task, _: task.regularizer == waiting.run.regularizer) is None
+    assert len(trials(tmp_path)) == 4
+
+
 def test_trials_under_way_end_before_a_search_is_given_up(tmp_path):
     notes = []
     controller = control(tmp_path, note=notes.append)

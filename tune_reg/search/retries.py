@@ -36,15 +36,16 @@ def failed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def failing_alike(trials: Sequence[FrozenTrial]) -> str | None:
-    """The reason for which the first trials of a search all failed, where no trial came to a value; else None.
+    """The reason for which the first trials to end all failed, where no trial came to a value; else None.
 
-    Trials that are tried again do not count.
+    Trials that are tried again do not count. The first to end, since one that waits for its process holds up no others.
     """
     again = set(retried(trials).values())
     counted = [trial for trial in trials if trial.number not in again]
     if any(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in counted):
         return None
-    first = counted[:ALIKE]
+    ended = [(trial.datetime_complete, trial.number, trial) for trial in counted if trial.datetime_complete is not None]
+    first = [trial for *_, trial in sorted(ended, key=lambda entry: entry[:2])[:ALIKE]]
     reasons = {_ADDRESS.sub("0x", trial.user_attrs.get(REASON, "")) for trial in first}
     if len(first) < ALIKE or len(reasons) != 1 or not all(_failed(trial) for trial in first):
         return None
