@@ -36,6 +36,14 @@ def deterministic_fault(error: BaseException) -> str | None:
     return str(error) if isinstance(error, TuneRegError) else error_text(error)
 
 
+def reason_or_raise(error: BaseException) -> str:
+    """As ``deterministic_fault``, for an exception that is being handled: one that is worth another try is raised."""
+    reason = deterministic_fault(error)
+    if reason is None:
+        raise error
+    return reason
+
+
 def _of_the_machine(error: BaseException) -> bool:
     if isinstance(error, _MISSING):
         return not raised_at(error)

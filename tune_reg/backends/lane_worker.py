@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from tune_reg.backends.faults import deterministic_fault
+from tune_reg.backends.faults import reason_or_raise
 from tune_reg.backends.run_worker import completed, load_same_data, prepare
 from tune_reg.execution.messages import Completed, Diverged, Failed, LaneGroupReport, RunOrder, RunReport, StorageFault
 from tune_reg.storage.paths import StoragePath, to_path
@@ -114,10 +114,7 @@ class LaneWorker:
         try:
             return completed(engine, member.order)
         except (Exception, SystemExit) as error:
-            reason = deterministic_fault(error)
-            if reason is None:
-                raise
-            return Failed(reason)
+            return Failed(reason_or_raise(error))
 
     def _save(self, lane: int, member: _Member) -> None:
         state = self._engine.state(lane)

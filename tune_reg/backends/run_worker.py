@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from tune_reg.backends.faults import deterministic_fault
+from tune_reg.backends.faults import reason_or_raise
 from tune_reg.data import Dataset, load
 from tune_reg.errors import DataError
 from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
@@ -42,10 +42,20 @@ class RunWorker:
 
     def __init__(self, order: RunOrder, device: torch.device) -> None:
         self.order = order
-        self._device = device
-        self._dataset: Dataset | None = None
-        self._engine: SerialEngine | None = None
         self._reported = 0
+        #: What ended the run before it was built.
+        self._ended: RunReport | StudyFault | None = None
+        # The driver has run the plugins and read the data: where this process cannot, its machine is at fault.
+        prepare(order)
+        try:
+            dataset = load_same_data(order)
+        except OtherDataError as error:
+            self._ended = DataFault(str(error))
+            return
+        try:
+            self._engine = self._built(dataset, device)
+        except (Exception, SystemExit) as error:
+            self._ended = RunReport((), Failed(reason_or_raise(error)))
 
     def step(self, leave: Callable[[], bool] = lambda: False) -> RunReport | StudyFault:
         """Train one epoch and keep it; after the last one, make the tests that the run is to have.
@@ -53,25 +63,25 @@ class RunWorker:
         An exception that the run would raise again ends it as failed; any other one is raised. ``leave``: asked before
         each optimizer step; where it is true, what was trained of the epoch is kept and ``Interrupted`` is raised.
         """
-        if self._dataset is None:
-            # The driver has run the plugins and read the data: where this process cannot, its machine is at fault.
-            prepare(self.order)
-            try:
-                self._dataset = load_same_data(self.order)
-            except OtherDataError as error:
-                return DataFault(str(error))
+        if self._ended is not None:
+            return self._ended
         try:
-            return self._step(self._dataset, leave)
+            return self._step(leave)
         except Interrupted:
             raise
         except (Exception, SystemExit) as error:
-            reason = deterministic_fault(error)
-            if reason is None:
-                raise
-            return RunReport(self._new_rows(), Failed(reason))
+            return RunReport(self._new_rows(), Failed(reason_or_raise(error)))
 
-    def _step(self, dataset: Dataset, leave: Callable[[], bool]) -> RunReport | StudyFault:
-        engine = self._engine = self._engine or self._built(dataset)
+    def _built(self, dataset: Dataset, device: torch.device) -> SerialEngine:
+        """The engine of the run, at its newest checkpoint."""
+        engine = SerialEngine(self.order.run, device=device, dataset=dataset)
+        state = checkpoints.load_newest(self._checkpoints)
+        if state is not None:
+            engine.load_state(state)
+        return engine
+
+    def _step(self, leave: Callable[[], bool]) -> RunReport | StudyFault:
+        engine = self._engine
         if not engine.finished:
             left = False
             try:
@@ -89,23 +99,14 @@ class RunWorker:
         outcome = completed(engine, self.order) if engine.finished else None
         return RunReport(self._new_rows(), outcome)
 
-    def _built(self, dataset: Dataset) -> SerialEngine:
-        """The engine of the run, at its newest checkpoint."""
-        engine = SerialEngine(self.order.run, device=self._device, dataset=dataset)
-        state = checkpoints.load_newest(self._checkpoints)
-        if state is not None:
-            engine.load_state(state)
-        return engine
-
     @property
     def _checkpoints(self) -> StoragePath:
         return to_path(self.order.checkpoints, has_answered=True)
 
     def _new_rows(self) -> tuple[EpochValues, ...]:
         """The epochs that were not reported yet."""
-        history = [] if self._engine is None else self._engine.history
-        rows = tuple(history[self._reported :])
-        self._reported = len(history)
+        rows = tuple(self._engine.history[self._reported :])
+        self._reported += len(rows)
         return rows
 
 

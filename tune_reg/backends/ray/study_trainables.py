@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from ray import tune
 
-from tune_reg.backends.faults import deterministic_fault
+from tune_reg.backends.faults import reason_or_raise
 from tune_reg.backends.lane_worker import LaneWorker
 from tune_reg.backends.ray.device import device_of
 from tune_reg.backends.ray.preemption import Preempted, preemption_watch
@@ -98,7 +98,7 @@ class LaneGroupTrainable(StudyTrainable):
         """Build the runs, each at its newest checkpoint where there is one."""
         # What this process trained before it holds memory.
         self._lane_worker: LaneWorker | None = None
-        self._group: tuple[RunOrder, ...] = ()
+        self._fault: DataFault | LaneGroupFailed | None = None  # for which the group could not be built
         vars(self).pop("_worker", None)
         order = order_of(config)
         if not isinstance(order, LaneGroupOrder):
@@ -109,7 +109,10 @@ class LaneGroupTrainable(StudyTrainable):
         self._measure_up_to = order.measure_up_to
         self._first_run = order.runs[0]
         self._where, self._share = device_of(self.trial_resources)
-        self._group = order.runs
+        try:
+            self._lane_worker = LaneWorker(order.runs, self._where)
+        except (Exception, SystemExit) as error:
+            self._fault = _fault_of_group(error)
 
     def change(self, change: LaneChange) -> None:
         """Take what the driver says of the last step: which runs have ended, and which take their lanes."""
@@ -120,29 +123,24 @@ class LaneGroupTrainable(StudyTrainable):
 
         Raises ``Preempted`` where the machine is about to go, after what was trained before is kept and reported.
         """
-        if not self._group:
+        if self._fault is not None:
+            return {MESSAGE: self._fault, tune.result.DONE: True}
+        if self._lane_worker is None:
             return super().step()
         with preemption_watch() as preempted:
             if self._preempted or preempted():
                 raise Preempted
-            result = self._group_result()
+            result = self._group_result(self._lane_worker)
             self._preempted = preempted()
         return result
 
-    def _group_result(self) -> dict[str, Any]:
-        """The result of a step; runs that would raise the same exception again are told apart by training alone."""
+    def _group_result(self, worker: LaneWorker) -> dict[str, Any]:
         try:
-            return self._group_step()
-        except OtherDataError as error:
-            return {MESSAGE: DataFault(str(error)), tune.result.DONE: True}
+            return self._group_step(worker)
         except (Exception, SystemExit) as error:
-            reason = deterministic_fault(error)
-            if reason is None:
-                raise
-            return {MESSAGE: LaneGroupFailed(reason), tune.result.DONE: True}
+            return {MESSAGE: _fault_of_group(error), tune.result.DONE: True}
 
-    def _group_step(self) -> dict[str, Any]:
-        worker = self._lane_worker = self._lane_worker or LaneWorker(self._group, self._where)
+    def _group_step(self, worker: LaneWorker) -> dict[str, Any]:
         while self._changes:
             change = self._changes.pop(0)
             worker.change(change.ended, change.started)
@@ -162,3 +160,8 @@ class LaneGroupTrainable(StudyTrainable):
                 lambda lanes: measured(order.run, lanes, dataset, self._where, share=self._share), most=most
             )
         return self._lanes[key]
+
+
+def _fault_of_group(error: BaseException) -> DataFault | LaneGroupFailed:
+    """What an exception says of a lane group; runs that would raise it again are told apart by training alone."""
+    return DataFault(str(error)) if isinstance(error, OtherDataError) else LaneGroupFailed(reason_or_raise(error))
