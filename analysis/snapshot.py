@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
 from tune_reg.store import FinalRow, Results, RobustnessRow, TableName, TrialRow
+from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow, with_every_column
 
 T = TypeVar("T")
@@ -53,8 +54,8 @@ class Snapshot:
 
     @cached_property
     def trials(self) -> list[TrialRow]:
-        """Rows of the table ``trials``."""
-        return from_arrow("trials", _sorted("trials", self._results.trials))
+        """Rows of the table ``trials``, without failed ones that were tried again."""
+        return without_retried(from_arrow("trials", _sorted("trials", self._results.trials)))
 
     @cached_property
     def final(self) -> list[FinalRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -64,13 +65,16 @@ class Study(DeclaredStudy):
         data: str | Path | None = None,
         plugins: Sequence[str | Path] = (),
         skip_preflight: bool = False,
+        retry_failed: bool = False,
+        accept_changes: bool = False,
     ) -> Results:
         """Search, confirm, test and attack into ``directory``; what is done there already is not done again.
 
         ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
         ``data``: the data root. ``plugins``: files that register the study's own regularizers. ``skip_preflight``: the
-        parts of the study are not tried before the start. Warns of settings that change nothing, and of what else a
-        person should know before the start.
+        parts of the study are not tried before the start. ``retry_failed``: every run that failed is tried again, not only those whose code has changed since. ``accept_changes``: code that has
+        changed since runs succeeded is taken, as their numbers stay the same; without it, it is refused. What a person
+        should know meanwhile is logged as a warning; settings that change nothing are Python warnings.
         """
         from tune_reg.backends.ray.launch import run_study  # loads Ray, which a study that is only declared needs not
 
@@ -84,6 +88,7 @@ class Study(DeclaredStudy):
             data_root=root,
             plugins=[Path(path) for path in plugins],
             skip_preflight=skip_preflight,
-            # As if the caller of this method were warned: three functions stand between.
-            note=lambda text: warnings.warn(text, stacklevel=5),
+            retry_failed=retry_failed,
+            accept_changes=accept_changes,
+            note=logging.getLogger("tune_reg").warning,  # one line, on standard error where nothing else is set up
         )

@@ -41,6 +41,17 @@ def run(
         typer.Option(metavar="robustness", help="Only the study's robustness tests, on the runs that are confirmed."),
     ] = None,
     skip_preflight: SkipPreflight = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try every failed run again, not only those whose code has changed."),
+    ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="Go on although code has changed since runs succeeded: their numbers stay the same.",
+        ),
+    ] = False,
 ) -> None:
     """Search, confirm on fresh seeds, test once, attack, report. Stopped and started again, it goes on.
 
@@ -55,6 +66,8 @@ def run(
 
     if prior is not None and only is not None:
         raise StudyError("--prior: means nothing with --only robustness, which searches nothing; drop it")
+    if retry_failed and only is not None:
+        raise StudyError("--retry-failed: means nothing with --only robustness, which trains nothing; drop it")
     load_plugins(plugin)
     declared = Study.from_toml(study)
     if prior is not None:
@@ -69,7 +82,9 @@ def run(
             plugins=plugin,
             robustness_only=only is not None,
             skip_preflight=skip_preflight,
-            note=lambda text: console.print(text, soft_wrap=True),
+            retry_failed=retry_failed,
+            accept_changes=accept_changes,
+            note=lambda line: console.print(f"note: {line}", soft_wrap=True),
             watch=lambda controller: live_progress(controller.progress, console),
         )
     except NothingSucceededError:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from search_spaces import entry_to_table
+from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
 from tune_reg.execution.study_run import StudyRun, trial_key
@@ -20,12 +21,14 @@ from tune_reg.store import (
     EpochValues,
     FinalRow,
     FinalValues,
+    Results,
     RobustnessRow,
     RobustnessValues,
     RunState,
     Store,
     TrialRow,
 )
+from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
 from tune_reg.study import StudyPlan
 
@@ -58,8 +61,10 @@ class TrialScore:
 class Recorder:
     """Writes and reads the tables of one results directory, run by run."""
 
-    def __init__(self, plan: StudyPlan, directory: StoragePath) -> None:
+    def __init__(self, plan: StudyPlan, directory: StoragePath, code: CodeDigests | None = None) -> None:
         self._plan = plan
+        self._directory = directory
+        self._code = code or code_digests(plan.study)
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
         self._tests = _digest(plan.study.robustness.model_dump())
 
@@ -97,6 +102,8 @@ class Recorder:
             "n_val": self._plan.validation_images,
             "epochs_trained": score.epochs,
             "wall_s": score.wall_s,
+            "retries": run.trial.retries,
+            "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("trials", trial_key(run.trial), [row])
         return row
@@ -105,6 +112,19 @@ class Recorder:
         """The row of a trial, or None where it is not stored."""
         key = trial_key(trial)
         return self._store.rows("trials", key)[0] if self._store.has("trials", key) else None
+
+    def has_other_code(self, row: TrialRow | FinalRow) -> bool:
+        """Whether the user's code has changed since a run; False where a run does not tell its code."""
+        return row["code"] not in (None, self._code.of_method(row["regularizer"]))
+
+    def failed_with_other_code(self) -> set[tuple[str, float, int | None, int]]:
+        """The trials that failed and whose code has changed: regularizer, fraction, images a class, number."""
+        rows = from_arrow("trials", Results(self._directory).trials())
+        return {
+            (row["regularizer"], row["fraction"], row["images_per_class"], row["trial"])
+            for row in rows
+            if row["state"] == "failed" and row["regularizer"] in self._code.regularizers and self.has_other_code(row)
+        }
 
     def epoch_rows(self, key: str) -> list[EpochRow] | None:
         """The epochs of a run, or None where they are not stored."""
@@ -150,6 +170,7 @@ class Recorder:
             **(final or _NOT_TESTED),
             "epochs": len(rows),
             "wall_s": sum(row["wall_s"] for row in rows),
+            "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("final", run.key, [row])
 
@@ -166,6 +187,11 @@ class Recorder:
             for test in values
         ]
         self._store.write("robustness", run.stored_key, rows, tests=self._tests)
+
+    def failed_confirmed(self) -> dict[str, FinalRow]:
+        """The rows of the confirmed runs that failed, by their keys."""
+        rows = {key: self._store.rows("final", key)[0] for key in self.confirmed_keys()}
+        return {key: row for key, row in rows.items() if row["state"] == "failed"}
 
     def confirmed_keys(self) -> set[str]:
         """The keys of the confirmed runs that are stored."""

@@ -81,6 +81,15 @@ def is_confirm_key(key: str) -> bool:
     return "-from-" in key
 
 
+def is_run_of(key: str, regularizer: str) -> bool:
+    """Whether a key is that of a run of this method.
+
+    >>> is_run_of("l1-at-1-trial-00000", "l1"), is_run_of("l1-from-1-at-1-trial-00000-seed-1", "l2")
+    (True, False)
+    """
+    return key.startswith((f"{regularizer}-at-", f"{regularizer}-from-"))
+
+
 def checkpoint_directory(directory: StoragePath, stored_key: str) -> StoragePath:
     """The folder in a results directory that keeps the checkpoints of a run."""
     return directory / "checkpoints" / stored_key

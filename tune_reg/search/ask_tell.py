@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import optuna
@@ -17,7 +18,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tune_reg.search import final_values, pruners, samplers
+from tune_reg.search import final_values, pruners, retries, samplers
 from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
 from tune_reg.search.journal import open_journal
@@ -36,7 +37,6 @@ _STATES: Final[dict[RunState, TrialState]] = {
 }
 #: Finished trials that are looked at where a sampler sees a limited number: an ask must not slow down with the search.
 _READ: Final = 500
-_REASON: Final = "reason"
 
 
 class AskTell:
@@ -48,6 +48,7 @@ class AskTell:
     ``journal``: the file, or an Optuna storage. ``epochs``: of a trial that is not stopped. ``predict``: predicts the
     final values with which the sampler sees stopped trials; None: it sees them as stopped, with their values so far.
     ``images``: validation images, which say how far apart two accuracies must be where there is a second objective.
+    ``retry``: whether the failed trial of a number is tried again, as a new trial of the same configuration.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class AskTell:
         seed: int = 0,
         predict: final_values.Predictor | None = final_values.predict,
         images: int = 1,
+        retry: Callable[[Task, int], bool] = lambda *_: False,
     ) -> None:
         # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, for example.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -82,8 +84,15 @@ class AskTell:
         self._statistics: dict[str, TrialStatistics] = {}
         self._finished: dict[str, FinishedTrials] = {}
         self._winners: dict[str, Trial] = {}
+        self._retries: dict[str, dict[int, int]] = {}  # by number, that of the trial which is tried again
         for task in tasks:
             trials = self._studies[task.name].get_trials(deepcopy=False)
+            for failed in retries.failed(trials):
+                if retry(task, failed.number):
+                    again = {retries.RETRIES: failed.number}
+                    self._studies[task.name].enqueue_trial(failed.params, user_attrs=again)
+            trials = self._studies[task.name].get_trials(deepcopy=False)
+            self._retries[task.name] = retries.retried(trials)
             self._statistics[task.name] = TrialStatistics.of(trials, images=images, sign=-1 if fewer else 1)
             self._finished[task.name] = FinishedTrials(trials)
             self._running[task.name] = {t.number: t for t in trials if t.state == TrialState.RUNNING}
@@ -144,7 +153,7 @@ class AskTell:
         if frozen.state.is_finished():
             return
         if reason is not None:
-            self._storage.set_trial_user_attr(frozen._trial_id, _REASON, f"{state}: {reason}")
+            self._storage.set_trial_user_attr(frozen._trial_id, retries.REASON, f"{state}: {reason}")
         if epoch_s is not None:
             self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
         if state == "diverged":
@@ -160,10 +169,29 @@ class AskTell:
         return statistics.running == 0 and statistics.asked >= self._budget(task)
 
     def _budget(self, task: Task) -> int:
-        """The trials of the task: those of the study, or those asked for when the search had stagnated."""
+        """The trials of the task: those of the study, or those asked for when the search had stagnated or stopped.
+
+        Failed trials that are tried again come on top.
+        """
         patience, statistics = self._settings.patience, self._statistics[task.name]
+        whole = task.trials + statistics.retried
         stagnated = patience and statistics.longest_wait >= patience
-        return min(task.trials, statistics.asked) if stagnated else task.trials
+        if stagnated:
+            left = len(self._waiting[task.name] & self._retries[task.name].keys())
+            return min(whole, statistics.asked + left)
+        return min(whole, statistics.asked) if self._failing_alike(task) is not None else whole
+
+    def stopped(self, task: Task) -> tuple[str, int] | None:
+        """Why a search is over whose first trials all failed alike, and how many it has left; None for any other."""
+        reason, left = self._failing_alike(task), task.trials - self._statistics[task.name].asked
+        left += self._statistics[task.name].retried
+        return None if reason is None or left <= 0 or not self.finished(task) else (reason, left)
+
+    def _failing_alike(self, task: Task) -> str | None:
+        counts = self.counts(task)
+        if counts.failed < retries.ALIKE or counts.complete or counts.pruned:
+            return None
+        return retries.failing_alike(self._studies[task.name].get_trials(deepcopy=False))
 
     def winner(self, task: Task) -> Trial | None:
         """The complete trial that ``pick`` picks, or None where there is none."""
@@ -215,7 +243,7 @@ class AskTell:
             waiting=bool(self._waiting[task.name]),
         )
         live = seen.ask() if begun is None else optuna.Trial(seen, begun._trial_id)
-        trial = suggested(task, live)
+        trial = replace(suggested(task, live), retries=self._retries[task.name].get(live.number))
         self._waiting[task.name].discard(live.number)
         running[live.number] = self._storage.get_trial(live._trial_id)
         return trial

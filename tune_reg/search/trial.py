@@ -28,6 +28,8 @@ class Trial:
     ranges: dict[str, Domain] | None = None
     #: Where the function ended the trial in place of giving all of its hyperparameters.
     refused: Refused | None = None
+    #: The number of the failed trial that this one tries again.
+    retries: int | None = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ _Fraction: TypeAlias = Annotated[float, "share of the training images that the r
 _SearchFraction: TypeAlias = Annotated[float, "fraction at which the hyperparameters were picked"]
 _ParamsColumn: TypeAlias = Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
 _Seed: TypeAlias = Annotated[int, "seed of the run"]
+_Code: TypeAlias = Annotated[
+    str | None, "digest of the user's code (model, regularizer, space) that the run was trained with; null without any"
+]
 
 
 class RunColumns(TypedDict):
@@ -82,6 +85,8 @@ class TrialRow(RunColumns):
         "JSON: the range of each hyperparameter in this trial, where the search space is a function and may ask for "
         "other ranges in other trials",
     ]
+    retries: Annotated[int | None, "number of the failed trial that this one tries again, which then no longer counts"]
+    code: _Code
 
 
 class EpochValues(TypedDict):
@@ -140,6 +145,7 @@ class FinalRow(_FinalRun, FinalValues):
 
     epochs: Annotated[int, "number of epochs trained"]
     wall_s: Annotated[float, "seconds of training"]
+    code: _Code
 
 
 class RobustnessValues(TypedDict):
@@ -179,7 +185,7 @@ ROWS: Final[Mapping[TableName, type]] = {
 
 #: Columns that stores of an earlier release may lack; readers take them as null.
 ADDED_LATER: Final = frozenset(
-    {"images_per_class", "seeds", "robust_accuracy", "n_val", "ranges", "test_ece", "warning"}
+    {"images_per_class", "seeds", "robust_accuracy", "n_val", "ranges", "test_ece", "warning", "retries", "code"}
 )
 
 
