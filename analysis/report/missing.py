@@ -39,7 +39,9 @@ def lost_sentences(source: Source) -> tuple[str, ...]:
     keys: dict[str, list[str]] = {}
     for part in data.lost:
         keys.setdefault(part.table, []).append(part.key)
-    sentences = [f"tables/{table} has lost {_some(lost)}: `run` trains what is lost anew." for table, lost in keys.items()]
+    sentences = [
+        f"tables/{table} has lost {_some(lost)}: `run` trains what is lost anew." for table, lost in keys.items()
+    ]
     if data.journal_problem:
         sentences.append(f"{data.journal_problem}: `run` makes it anew from the tables.")
     return tuple(sentences)

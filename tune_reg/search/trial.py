@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from search_spaces import Value
+from tune_reg.store import TrialRow
 from tune_reg.study import Task
 
 
@@ -26,3 +27,14 @@ class TrialCounts:
     pruned: int
     failed: int
     best: float | None
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial that is over, as the tables have it."""
+
+    row: TrialRow
+    #: What the search was told of it: accuracies, by the epochs after which they were reported.
+    values: dict[int, float]
+    #: Seconds of its shortest epoch on the first seed.
+    epoch_s: float | None
