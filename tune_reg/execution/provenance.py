@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -21,6 +20,7 @@ from tune_reg.data import Dataset
 from tune_reg.regularizers import regularizer
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.store import Results
+from tune_reg.store.seal import sealed_json
 from tune_reg.study import StudyPlan
 from tune_reg.version import __version__
 
@@ -71,7 +71,7 @@ def write_provenance(
     }
     if grown_from:
         provenance["grown_from"] = grown_from
-    write_whole(path, json.dumps(provenance, indent=2, sort_keys=True).encode())
+    write_whole(path, sealed_json(provenance).encode())
 
 
 def _method_facts(name: str, space: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from tune_reg.store.lost_parts import Facts, LostPart, lost_parts, part_facts
 from tune_reg.store.parts import concatenated
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import SCHEMAS, TABLES, TableName, TrialRow
+from tune_reg.store.seal import unsealed_json, unsealed_text
 from tune_reg.store.table_folder import read_table_folder
 from tune_reg.store.winner import winner
 
@@ -54,7 +54,7 @@ class Results:
 
     def study(self) -> dict[str, Any]:
         """The study as it was run, every default written out."""
-        return self._parsed("study.toml", tomllib.loads)
+        return self._parsed("study.toml", lambda text: tomllib.loads(unsealed_text(text)))
 
     def provenance(self) -> dict[str, Any]:
         """Where the results come from: code, package versions, data, hardware, command, methods, citations.
@@ -63,7 +63,7 @@ class Results:
         """
         if not (self.directory / "provenance.json").exists():
             return {}
-        return self._parsed("provenance.json", json.loads)
+        return self._parsed("provenance.json", unsealed_json)
 
     def best(self, regularizer: str, *, fraction: float | None = None) -> dict[str, Any]:
         """The winning hyperparameters of ``regularizer``, by validation accuracy.

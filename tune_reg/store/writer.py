@@ -33,6 +33,7 @@ from tune_reg.store.schema import (
     TableName,
     TrialRow,
 )
+from tune_reg.store.seal import sealed_table
 from tune_reg.store.table_folder import PartFile, TableFolder, read_table_folder
 
 
@@ -227,5 +228,5 @@ class Store:
     @staticmethod
     def _write_file(path: StoragePath, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
+        pq.write_table(sealed_table(table), sink, write_page_checksum=True)
         write_whole(path, sink.getvalue().to_pybytes())

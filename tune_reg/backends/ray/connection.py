@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
+from tune_reg.backends.ray.process_watcher import unmark, watched
 from tune_reg.errors import ClusterError, one_line
 
 #: Before Ray is imported or started: quiet, and no thread of a numerical library beyond a trial's share.
@@ -52,19 +53,23 @@ def ray_running(address: str | None) -> Iterator[None]:
         on_sigterm = signal.getsignal(signal.SIGTERM)
         if not address:
             refuse_temporary_folder()
-        try:
-            with nullcontext() if address else _on_loopback():
-                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local_settings)
-        except Exception as error:  # Ray has many, of the system, of its own and of other packages
-            ray.shutdown()
-            raise ClusterError(_why_not(address, error, given)) from None
-        try:
-            yield
-        finally:
-            with _ctrl_c_ignored():  # by someone who pressed it twice: Ray's processes would stay
+        with nullcontext() if address else watched():
+            try:
+                with nullcontext() if address else _on_loopback():
+                    ray.init(
+                        address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local_settings
+                    )
+                unmark()
+            except Exception as error:  # Ray has many, of the system, of its own and of other packages
                 ray.shutdown()
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+                raise ClusterError(_why_not(address, error, given)) from None
+            try:
+                yield
+            finally:
+                with _ctrl_c_ignored():  # by someone who pressed it twice: Ray's processes would stay
+                    ray.shutdown()
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
 
 
 def refuse_temporary_folder() -> None:
