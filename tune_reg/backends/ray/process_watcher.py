@@ -78,7 +78,9 @@ class _Processes:
                 continue
             with contextlib.suppress(OSError):  # it has ended meanwhile
                 # After the name, which can hold anything: the state, the parent, ..., 20th the time of its start.
-                name, _, rest = Path("/proc", entry, "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+                name, _, rest = (
+                    Path("/proc", entry, "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")
+                )
                 state, parent, *fields = rest.split()
                 if state == "Z":
                     continue
