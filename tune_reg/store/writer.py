@@ -171,7 +171,8 @@ class Store:
         rows = read_part(path)
         parts = {other: part for other, part in parts_of(rows).items() if other != key}
         if parts:
-            metadata = {**rows.schema.metadata, **row_counts_metadata(parts)}
+            counts = {name.encode(): value.encode() for name, value in row_counts_metadata(parts).items()}
+            metadata = {**rows.schema.metadata, **counts}
             self._write_file(path, concatenated(list(parts.values())).replace_schema_metadata(metadata))
         else:
             path.unlink()
