@@ -128,11 +128,12 @@ def _parsed(path: StoragePath, content: bytes) -> pa.Table:
     try:
         table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
         table.validate(full=True)
-        table = unsealed_table(table)
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
     try:
         version = int((table.schema.metadata or {}).get(b"tune_reg.schema", b"0"))
+        if version == SCHEMA_VERSION:
+            table = unsealed_table(table)
         counts = row_counts(table)
     except ValueError as error:
         raise _unreadable(path, error) from None

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.store.identity import study_hashes
-from tune_reg.store.journal_keys import read_journal_keys
+from tune_reg.store.journal_keys import JournalKeys, read_journal_keys
 from tune_reg.store.lost_parts import Facts, LostPart, lost_parts, part_facts
 from tune_reg.store.parts import concatenated
 from tune_reg.store.rows import from_arrow
@@ -35,6 +35,8 @@ class Results:
     _left_out: dict[TableName, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
     #: Of the tables that were read: the facts of their parts.
     _facts: Facts = field(default_factory=dict, init=False, repr=False, compare=False)
+    #: What the journal said when it was read, for who asks whether it can be.
+    _journal: list[JournalKeys] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def trials(self) -> pa.Table:
         """The table ``trials``: one row for each configuration that was tried."""
@@ -131,10 +133,10 @@ class Results:
 
     def _lost(self, over: frozenset[str] | None = None) -> tuple[LostPart, ...]:
         if over is None:
-            journal = read_journal_keys(self.directory)
-            if not journal.exists:
+            self._journal.append(read_journal_keys(self.directory))
+            if not self._journal[-1].exists:
                 return ()
-            over = journal.over
+            over = self._journal[-1].over
         for table in TABLES:
             if table not in self._facts:
                 self._read(table)
@@ -142,7 +144,9 @@ class Results:
 
     def journal_problem(self) -> str | None:
         """Why the journal cannot be read, in one line; None where it can, or is not there."""
-        return read_journal_keys(self.directory).problem
+        if not self._journal:
+            self._journal.append(read_journal_keys(self.directory))
+        return self._journal[-1].problem
 
     def _read(self, table: TableName) -> pa.Table:
         folder = read_table_folder(self.directory / "tables" / table, table, study_hashes(self.provenance()))
