@@ -109,8 +109,10 @@ def report(
     from tune_reg.cli.tables import print_results
     from tune_reg.store import load
 
-    results = load(directory)
-    print_results(analysis.result_rows(results))
+    data = analysis.Snapshot(load(directory))
+    print_results(analysis.result_rows(data))
+    for sentence in analysis.lost_sentences(data):
+        console.print(sentence, soft_wrap=True)
     page = analysis.report(directory)
     console.print(f"report: {page}", soft_wrap=True)
 

@@ -34,11 +34,14 @@ from tune_reg.execution.retried_trials import retried_trials
 from tune_reg.execution.robustness_stage import RobustnessStage
 from tune_reg.execution.search_stage import SearchStage
 from tune_reg.execution.stage import Stage, Wanted
-from tune_reg.execution.study_run import StudyRun, checkpoint_directory
+from tune_reg.execution.study_run import SearchKeys, StudyRun, checkpoint_directory
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.journal_repair import journal_in_line
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import EpochValues
+from tune_reg.store.journal_keys import JOURNAL
 from tune_reg.study import StudyPlan, Task
+from tune_reg.training import checkpoint as checkpoints
 
 
 @dataclass
@@ -75,15 +78,19 @@ class StudyController:
         self._plugins = tuple(str(path.absolute()) for path in plugins)
         study = plan.study
         recorder = Recorder(plan, directory)
+        rows = recorder.trial_rows()
+        journal = journal_in_line(directory / JOURNAL, plan.tasks, study.search, rows, recorder.stored_trials)
         self._asks = AskTell(
-            directory / "search.journal",
+            journal,
             plan.tasks,
             study.search,
             epochs=study.training.epochs * study.search.seeds,
             seed=study.seed,
             images=plan.validation_images,
             retry=retried_trials(recorder, always=retry_failed) if not robustness_only else lambda *_: False,
+            stored=rows,
         )
+        self._drop_unknown_trials(recorder)
         failed = {} if robustness_only else recorder.failed_confirmed()
         retried = [key for key, row in failed.items() if retry_failed or recorder.has_other_code(row)]
         self._confirmed = ConfirmedRuns(plan, self._asks, recorder, directory, retried=retried)
@@ -103,6 +110,15 @@ class StudyController:
         for task in plan.tasks if not robustness_only else ():
             self._note_if_stopped(task)
         self._progress = self._snapshot()
+
+    def _drop_unknown_trials(self, recorder: Recorder) -> None:
+        """Remove what is left of trials whose configurations went with the journal: they are asked again."""
+        known = self._asks.known()
+        recorder.drop_unknown_epochs(known)
+        keys = SearchKeys(self.plan.tasks)
+        for folder in (self.directory / "checkpoints").glob("*"):
+            if keys.is_unknown(folder.name, known):
+                checkpoints.remove(folder)
 
     # Starting runs
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -23,6 +22,7 @@ from tune_reg.execution.code_digests import code_digests
 from tune_reg.regularizers import regularizer
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.store import Results
+from tune_reg.store.seal import sealed_json
 from tune_reg.study import StudyPlan
 from tune_reg.version import __version__
 
@@ -48,7 +48,7 @@ def write_provenance(directory: StoragePath, provenance: Mapping[str, Any]) -> N
             "changes": [*before.get("changes", []), *changed],
         }
         written |= {name: entries for name, entries in lists.items() if entries}
-    write_whole(directory / "provenance.json", json.dumps(written, indent=2, sort_keys=True).encode())
+    write_whole(directory / "provenance.json", sealed_json(written).encode())
 
 
 def make_provenance(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +14,8 @@ from search_spaces import entry_to_table
 from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
-from tune_reg.execution.study_run import StudyRun, trial_key
-from tune_reg.search.trial import Trial
+from tune_reg.execution.study_run import SearchKeys, StudyRun, seed_key, trial_key
+from tune_reg.search.trial import StoredTrial, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
     EpochRow,
@@ -28,9 +29,10 @@ from tune_reg.store import (
     Store,
     TrialRow,
 )
+from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import StudyPlan
+from tune_reg.study import StudyPlan, Task
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
@@ -66,6 +68,7 @@ class Recorder:
         self._directory = directory
         self._code = code or code_digests(plan.study)
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
+        self._keys = SearchKeys(plan.tasks)
         self._tests = _digest(plan.study.robustness.model_dump())
 
     # Trials of the search
@@ -125,6 +128,61 @@ class Recorder:
             for row in rows
             if row["state"] == "failed" and row["regularizer"] in self._code.regularizers and self.has_other_code(row)
         }
+
+    def trial_rows(self) -> dict[str, dict[int, TrialRow]]:
+        """The rows of all trials, by the name of their task and their number."""
+        rows: dict[str, dict[int, TrialRow]] = {task.name: {} for task in self._plan.tasks}
+        for key, row in self._store.trial_rows().items():
+            trial = self._keys.trial(key)
+            if trial is not None:
+                rows[trial[0]][trial[1]] = row
+        return rows
+
+    def stored_trials(self, task_name: str) -> dict[int, StoredTrial]:
+        """All that the tables know of the trials of a task that are over, by their number."""
+        (task,) = [task for task in self._plan.tasks if task.name == task_name]
+        curves = self._store.epoch_rows(trial_key(Trial(task, 0, {})).removesuffix("00000"))
+        training = self._plan.study.training.epochs
+        stored = {}
+        for number, row in self.trial_rows()[task_name].items():
+            trial = Trial(task, number, {})
+            epochs = curves.get(trial_key(trial), [])
+            values = {e["epoch"]: e["val_accuracy"] for e in epochs if math.isfinite(e["val_accuracy"])}
+            scores = []
+            for seed_index in range(self._plan.study.search.seeds):
+                of_seed = curves.get(seed_key(trial, seed_index), [])
+                if len(of_seed) < training or not math.isfinite(of_seed[-1]["val_accuracy"]):
+                    break
+                scores.append(of_seed[-1]["val_accuracy"])
+                values[(seed_index + 1) * training] = sum(scores) / len(scores)
+            stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in epochs), default=None))
+        return stored
+
+    def trial_numbers(self, task: Task) -> list[int]:
+        """The numbers of the stored trials of a task."""
+        trials = [self._keys.trial(key) for key in self._store.keys("trials")]
+        return sorted(trial[1] for trial in trials if trial is not None and trial[0] == task.name)
+
+    def epochs_lost(self, trial: Trial) -> list[tuple[int, int]]:
+        """The seeds of a stored trial whose epochs are not all stored, each with how many epochs it trained."""
+        facts = self._store.facts
+        row = facts["trials"].get(trial_key(trial))
+        if row is None or row.state == "failed":
+            return []
+        training, left, lost = self._plan.study.training.epochs, row.epochs or 0, []
+        for seed_index in range(self._plan.study.search.seeds):
+            expected = min(training, left)
+            left -= expected
+            part = facts["epochs"].get(seed_key(trial, seed_index))
+            if expected and (part is None or part.rows != expected):
+                lost.append((seed_index, expected))
+        return lost
+
+    def drop_unknown_epochs(self, known: Mapping[str, Collection[int]]) -> None:
+        """Drop the epochs of trials of the search whose numbers, and so parameters, are not ``known``, by task."""
+        for key in self._store.keys("epochs"):
+            if self._keys.is_unknown(key, known):
+                self._store.drop("epochs", key)
 
     def epoch_rows(self, key: str) -> list[EpochRow] | None:
         """The epochs of a run, or None where they are not stored."""
@@ -194,8 +252,13 @@ class Recorder:
         return {key: row for key, row in rows.items() if row["state"] == "failed"}
 
     def confirmed_keys(self) -> set[str]:
-        """The keys of the confirmed runs that are stored."""
-        return self._store.keys("final")
+        """The keys of the confirmed runs that are stored, with their epochs; others are made again."""
+        facts = self._store.facts
+        return {
+            key
+            for key in self._store.keys("final")
+            if facts["final"][key].state == "failed" or not has_lost_epochs(facts, key)
+        }
 
     def needs_no_tests(self, key: str) -> bool:
         """Whether a confirmed run has had the robustness tests of the study, or did not end well."""

@@ -65,11 +65,18 @@ class SearchStage(Stage):
         self._directory = directory
         self._scores: dict[str, _SeedScores] = {}  # by the key of the trial
         self._next_seeds: list[StudyRun] = []  # of trials that go on with another seed
+        self._without_epochs = self._lost_epochs()
+        #: How many epochs runs train whose trials are stored, but whose epochs were lost, by key.
+        self._epochs_again = {run.key: epochs for run, epochs in self._without_epochs}
         self._ended = 0
 
     def next_run(self, wanted: Wanted | None) -> StudyRun | None:
         """The next seed of a trial that goes on, else a new trial."""
         fits = wanted or (lambda *_: True)
+        for i, (run, _) in enumerate(self._without_epochs):
+            if fits(run.trial.task, run.trial.task.training_set):
+                del self._without_epochs[i]
+                return run
         for i, run in enumerate(self._next_seeds):
             if fits(run.trial.task, run.trial.task.training_set):
                 return self._next_seeds.pop(i)
@@ -86,6 +93,8 @@ class SearchStage(Stage):
 
     def take_epoch(self, run: StudyRun, row: EpochValues) -> Decision:
         """Report an epoch of a trial's first seed; later seeds are compared when they end."""
+        if run.key in self._epochs_again:
+            return Decision.STOP if row["epoch"] >= self._epochs_again[run.key] else Decision.CONTINUE
         if run.seed_index > 0 or not math.isfinite(row["val_accuracy"]):
             return Decision.CONTINUE
         stop = self._search.report(run.trial, row["epoch"], row["val_accuracy"])
@@ -96,6 +105,9 @@ class SearchStage(Stage):
         trial = run.trial
         robust = outcome.robust_accuracy if isinstance(outcome, Completed) else None
         self._recorder.write_search_epochs(run, rows, robust)
+        if self._epochs_again.pop(run.key, None) is not None:
+            self._remove_checkpoints(run.key)
+            return
         scores = self._scores.setdefault(trial_key(trial), _SeedScores())
         scores.add(rows, with_value=bool(rows) and outcome.state in ("complete", "pruned"))
         if robust is not None:
@@ -119,7 +131,7 @@ class SearchStage(Stage):
 
     def startable(self) -> int:
         """How many runs could be started now."""
-        return len(self._next_seeds) + self._search.left()
+        return len(self._without_epochs) + len(self._next_seeds) + self._search.left()
 
     def waiting_seeds(self, task_name: str) -> int:
         """How many trials of a task wait for their next seed."""
@@ -128,7 +140,20 @@ class SearchStage(Stage):
     @property
     def finished(self) -> bool:
         """Whether every trial of every task has ended."""
-        return not self._next_seeds and all(self._search.finished(task) for task in self._plan.tasks)
+        return not (self._epochs_again or self._next_seeds) and all(
+            self._search.finished(task) for task in self._plan.tasks
+        )
+
+    def _lost_epochs(self) -> list[tuple[StudyRun, int]]:
+        """Runs of stored trials whose epochs were lost, each with how many epochs it trained."""
+        runs = []
+        for task in self._plan.tasks:
+            for number in self._recorder.trial_numbers(task):
+                lost = self._recorder.epochs_lost(Trial(task, number, {}))
+                trial = self._search.stored_trial(task, number) if lost else None
+                if trial is not None:
+                    runs += [(search_run(self._plan, trial, seed), epochs) for seed, epochs in lost]
+        return runs
 
     def _seeds_done(self, trial: Trial) -> int:
         """How many seeds of an interrupted trial are stored; their scores are taken from the store."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tune_reg.execution.messages import RunStage
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
-from tune_reg.study import StudyPlan
+from tune_reg.study import StudyPlan, Task
 from tune_reg.training import Run, TrainingSet
 
 #: Ends the key of a confirmed run while it is tested for robustness later.
@@ -16,6 +18,8 @@ _LATER_TESTS: Final = "-robustness"
 
 #: The seeds of a search stand this far apart, out of reach of those of the confirmed runs.
 _SEED_STEP: Final = 2**20
+
+_OF_SEARCH: Final = re.compile(r"(.+)-trial-(\d{5,})(?:-seed-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,24 @@ def trial_key(trial: Trial) -> str:
 def seed_key(trial: Trial, seed_index: int) -> str:
     """The key of a trial's run on one of the search's seeds."""
     return trial_key(trial) + (f"-seed-{seed_index + 1}" if seed_index else "")
+
+
+class SearchKeys:
+    """Which trial of the search a key is of: in the store, or of a folder of checkpoints."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = {trial_key(Trial(task, 0, {})).removesuffix("-trial-00000"): task.name for task in tasks}
+
+    def trial(self, key: str) -> tuple[str, int] | None:
+        """The name of the task and the number of the trial; None for the key of another run."""
+        match = _OF_SEARCH.fullmatch(key)
+        task = match and self._tasks.get(match[1])
+        return None if match is None or task is None else (task, int(match[2]))
+
+    def is_unknown(self, key: str, known: Mapping[str, Collection[int]]) -> bool:
+        """Whether a key is of a trial of the search whose number is not ``known``, by task."""
+        trial = self.trial(key)
+        return trial is not None and trial[1] not in known.get(trial[0], ())
 
 
 def confirm_key(winner: Trial, training_set: TrainingSet, seed: int) -> str:

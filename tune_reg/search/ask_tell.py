@@ -9,19 +9,19 @@ the journal at a time.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_reg.search import final_values, pruners, retries, samplers
 from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
 from tune_reg.search.journal import open_journal
+from tune_reg.search.journal_repair import STATES, configuration, directions_of
 from tune_reg.search.suggestion import hyperparameters, suggested
 from tune_reg.search.trial import Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
@@ -29,12 +29,6 @@ from tune_reg.storage.paths import StoragePath
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
 
-_STATES: Final[dict[RunState, TrialState]] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "diverged": TrialState.FAIL,
-    "failed": TrialState.FAIL,
-}
 #: Finished trials that are looked at where a sampler sees a limited number: an ask must not slow down with the search.
 _READ: Final = 500
 
@@ -49,6 +43,8 @@ class AskTell:
     final values with which the sampler sees stopped trials; None: it sees them as stopped, with their values so far.
     ``images``: validation images, which say how far apart two accuracies must be where there is a second objective.
     ``retry``: whether the failed trial of a number is tried again, as a new trial of the same configuration.
+    ``stored``: the numbers of the trials that the tables hold, by task; others that are over in the journal were lost,
+    and are asked again with their configurations. They stop where they stopped, and telling their end changes nothing.
     """
 
     def __init__(
@@ -62,6 +58,7 @@ class AskTell:
         predict: final_values.Predictor | None = final_values.predict,
         images: int = 1,
         retry: Callable[[Task, int], bool] = lambda *_: False,
+        stored: Mapping[str, Collection[int]] | None = None,
     ) -> None:
         # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, for example.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -70,9 +67,7 @@ class AskTell:
         self._seed = seed
         second = settings.second_objective
         fewer = second is not None and second.kind == "epoch_time"
-        self._directions = [StudyDirection.MAXIMIZE]
-        if second is not None:
-            self._directions.append(StudyDirection.MINIMIZE if fewer else StudyDirection.MAXIMIZE)
+        self._directions = directions_of(settings)
         self._predict = predict
         self._pruner = pruners.build(settings, epochs=epochs)
         storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
@@ -81,6 +76,7 @@ class AskTell:
         self._running: dict[str, dict[int, FrozenTrial]] = {}  # by number, as they were asked
         self._waiting: dict[str, set[int]] = {}  # numbers of trials that are to be asked first
         self._interrupted: list[tuple[Task, FrozenTrial]] = []
+        self._lost: dict[str, set[int]] = {}  # numbers of trials that are over and are trained once more
         self._statistics: dict[str, TrialStatistics] = {}
         self._finished: dict[str, FinishedTrials] = {}
         self._winners: dict[str, Trial] = {}
@@ -98,13 +94,17 @@ class AskTell:
             self._running[task.name] = {t.number: t for t in trials if t.state == TrialState.RUNNING}
             self._waiting[task.name] = {t.number for t in trials if t.state == TrialState.WAITING}
             self._interrupted += [(task, t) for t in self._running[task.name].values()]
+            held = None if stored is None else stored.get(task.name, ())
+            lost = [] if held is None else [t for t in trials if t.state.is_finished() and t.number not in held]
+            self._lost[task.name] = {t.number for t in lost}
+            self._interrupted += [(task, t) for t in lost]
 
     def ask(self, wanted: Callable[[Task], bool] = lambda _: True) -> Trial | None:
         """The next configuration of a ``wanted`` task, or None where every such task has used its budget."""
         for i, (task, begun) in enumerate(self._interrupted):
             if wanted(task):
                 del self._interrupted[i]
-                return self._sample(task, begun)
+                return self._begun(task, begun)
         open_tasks = [t for t in self.tasks if wanted(t) and self._statistics[t.name].asked < self._budget(t)]
         if not open_tasks:
             return None
@@ -125,6 +125,8 @@ class AskTell:
         not reported meanwhile.
         """
         frozen = self._frozen(trial)
+        if frozen.state.is_finished():
+            return frozen.state == TrialState.PRUNED and epoch >= max(frozen.intermediate_values, default=0)
         if epoch not in frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, value)
             frozen = self._frozen(trial)
@@ -149,6 +151,7 @@ class AskTell:
         """
         frozen = self._frozen(trial)
         del self._running[trial.task.name][trial.number]
+        self._lost[trial.task.name].discard(trial.number)
         # The trial may have been told before the process that told it was killed.
         if frozen.state.is_finished():
             return
@@ -159,14 +162,14 @@ class AskTell:
         if state == "diverged":
             self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
         finals = [v for v in (value, second) if v is not None] if state == "complete" else []
-        self._studies[trial.task.name].tell(trial.number, finals or None, _STATES[state])
-        self._statistics[trial.task.name].end(trial.number, _STATES[state], *(finals or (None,)))
+        self._studies[trial.task.name].tell(trial.number, finals or None, STATES[state])
+        self._statistics[trial.task.name].end(trial.number, STATES[state], *(finals or (None,)))
         self._finished[trial.task.name].add(self._storage.get_trial(frozen._trial_id))
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended."""
         statistics = self._statistics[task.name]
-        return statistics.running == 0 and statistics.asked >= self._budget(task)
+        return not self._lost[task.name] and statistics.running == 0 and statistics.asked >= self._budget(task)
 
     def _budget(self, task: Task) -> int:
         """The trials of the task: those of the study, or those asked for when the search had stagnated or stopped.
@@ -205,6 +208,21 @@ class AskTell:
             self._winners[task.name] = winner
         return winner
 
+    def known(self) -> dict[str, set[int]]:
+        """The numbers of the trials whose configurations are known, by task."""
+        known = {}
+        for task in self.tasks:
+            trials = self._studies[task.name].get_trials(deepcopy=False)
+            asked = (t for t in trials if t.state != TrialState.WAITING)
+            known[task.name] = {t.number for t in asked if t.state.is_finished() or configuration(task, t) is not None}
+        return known
+
+    def stored_trial(self, task: Task, number: int) -> Trial | None:
+        """A trial that is over, with its configuration."""
+        trial = self._studies[task.name].get_trials(deepcopy=False)[number]
+        params = configuration(task, trial)
+        return None if params is None else Trial(task, number, params)
+
     def counts(self, task: Task) -> TrialCounts:
         """How many trials of the task are in which state."""
         return self._statistics[task.name].counts()
@@ -224,16 +242,24 @@ class AskTell:
                 study.enqueue_trial(values, skip_if_exists=True)
         return study
 
+    def _begun(self, task: Task, begun: FrozenTrial) -> Trial:
+        """A trial of an earlier process, with its configuration."""
+        params = configuration(task, begun)
+        if params is None:
+            return self._sample(task, begun)
+        self._running[task.name][begun.number] = begun
+        return Trial(task, begun.number, params)
+
     def _sample(self, task: Task, begun: FrozenTrial | None = None) -> Trial:
-        """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
+        """A new trial; or one whose process was killed while it asked, which asks the same again."""
         study, running = self._studies[task.name], self._running[task.name]
         number = self._statistics[task.name].asked if begun is None else begun.number
         name = samplers.turn(self._settings, task, number, self._finished[task.name].epoch_s)
         sampler = samplers.build(name, task, seed=self._seed, number=number)
         limit = samplers.SAMPLERS[name].limit
         finished = self._finished[task.name].most_informative(None if limit is None else _READ)
-        # A trial that is asked once more would be taken for another one that runs.
-        others = [t for t in running.values() if t is not begun]
+        # A trial that is asked once more would be taken for another one that runs, as would one that was lost.
+        others = [t for t in running.values() if t is not begun and not t.state.is_finished()]
         seen = ImputedStudy(
             study,
             sampler,
@@ -242,7 +268,7 @@ class AskTell:
             limit=limit,
             waiting=bool(self._waiting[task.name]),
         )
-        live = seen.ask() if begun is None else optuna.Trial(seen, begun._trial_id)
+        live = seen.ask() if begun is None else _asking_anew(seen, begun)
         trial = replace(suggested(task, live), retries=self._retries[task.name].get(live.number))
         self._waiting[task.name].discard(live.number)
         running[live.number] = self._storage.get_trial(live._trial_id)
@@ -250,3 +276,10 @@ class AskTell:
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self._storage.get_trial(self._running[trial.task.name][trial.number]._trial_id)
+
+
+def _asking_anew(study: optuna.Study, begun: FrozenTrial) -> optuna.Trial:
+    """A trial that forgets what it asked: a sampler whose first draws were left out would go on with other ones."""
+    live = optuna.Trial(study, begun._trial_id)
+    live._cached_frozen_trial.params, live._cached_frozen_trial.distributions = {}, {}
+    return live

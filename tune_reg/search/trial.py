@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from search_spaces import Domain, Value
-from tune_reg.store import RunState
+from tune_reg.store import RunState, TrialRow
 from tune_reg.study import Task
 
 
@@ -41,3 +41,14 @@ class TrialCounts:
     pruned: int
     failed: int
     best: float | None
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial that is over, as the tables have it."""
+
+    row: TrialRow
+    #: What the search was told of it: accuracies, by the epochs after which they were reported.
+    values: dict[int, float]
+    #: Seconds of its shortest epoch on the first seed.
+    epoch_s: float | None
