@@ -73,9 +73,9 @@ class Study(DeclaredStudy):
         ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
         ``data``: the data root. ``plugins``: files that register the study's own regularizers. ``skip_preflight``: the
         parts of the study are not tried before the start. ``retry_failed``: every run that failed is tried again, not
-        only those whose code has changed since. ``accept_changes``: code that has changed since runs succeeded is taken,
-        as their numbers stay the same; without it, it is refused. What a person should know meanwhile is logged as a
-        warning; settings that change nothing are Python warnings.
+        only those whose code has changed since. ``accept_changes``: code that has changed since runs succeeded is
+        taken, as their numbers stay the same; without it, it is refused. What a person should know meanwhile is logged
+        as a warning; settings that change nothing are Python warnings.
         """
         from tune_reg.backends.ray.launch import run_study  # loads Ray, which a study that is only declared needs not
 
