@@ -47,7 +47,7 @@ from analysis.measures.search.response import Optimum, Response, responses
 from analysis.measures.search.tuning import TuningPoint, equal_budgets, tuning_points
 from analysis.measures.tradeoff import Trade, trades
 from analysis.report.claims import Claim, claims
-from analysis.report.missing import missing
+from analysis.report.missing import lost_sentences, missing
 from analysis.report.studies.compare import compare
 from analysis.report.write import report
 from analysis.snapshot import Snapshot
@@ -121,6 +121,7 @@ __all__ = [
     "hyperparameter_importance",
     "importances",
     "learning_curves",
+    "lost_sentences",
     "mean_interval",
     "missing",
     "objectives",

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
 from tune_reg.store import ExpectedRow, FinalRow, Results, RobustnessRow, TableName, TrialRow
+from tune_reg.store.lost_parts import LostPart
+from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow, with_every_column
 
 T = TypeVar("T")
@@ -54,8 +56,8 @@ class Snapshot:
 
     @cached_property
     def trials(self) -> list[TrialRow]:
-        """Rows of the table ``trials``."""
-        return from_arrow("trials", _sorted("trials", self._results.trials))
+        """Rows of the table ``trials``, without failed ones that were tried again."""
+        return without_retried(from_arrow("trials", _sorted("trials", self._results.trials)))
 
     @cached_property
     def expected(self) -> list[ExpectedRow]:
@@ -92,6 +94,18 @@ class Snapshot:
         for _ in (self.trials, self.expected, self.confirm_epochs, self.final, self.robustness):
             pass  # each table is read once
         return self._results.left_out()
+
+    @cached_property
+    def lost(self) -> tuple[LostPart, ...]:
+        """The parts that the tables must hold and have lost."""
+        for _ in (self.trials, self.confirm_epochs, self.final, self.robustness):
+            pass  # each table is read once
+        return self._results.lost()
+
+    @cached_property
+    def journal_problem(self) -> str | None:
+        """Why the journal cannot be read, in one line; None where nothing is wrong."""
+        return self._results.journal_problem()
 
     @cached_property
     def images_per_class(self) -> dict[float, int]:

@@ -18,7 +18,7 @@ from search_spaces.domains import (
     loguniform,
     uniform,
 )
-from search_spaces.plain import entry_from_plain, entry_to_plain
+from search_spaces.plain import entry_from_plain, entry_to_plain, entry_to_table
 from search_spaces.priors import Prior
 from search_spaces.scheduled import ScheduleSpace, schedule
 from search_spaces.space import SearchSpace
@@ -39,6 +39,7 @@ __all__ = [
     "choice",
     "entry_from_plain",
     "entry_to_plain",
+    "entry_to_table",
     "integer",
     "loguniform",
     "schedule",

@@ -117,6 +117,21 @@ def choice(values: Sequence[Value]) -> Choice:
     return Choice(tuple(values))
 
 
+def widened(first: Domain, second: Domain) -> Domain:
+    """The smallest range that has both ranges in it; choices stay as they are, since they are the same in all trials.
+
+    >>> widened(uniform(0, 0.5), uniform(0.25, 1))
+    Float(low=0.0, high=1.0, log=False)
+    """
+    match first, second:
+        case Float(low, high, log), Float(other_low, other_high, _):
+            return Float(min(low, other_low), max(high, other_high), log=log)
+        case Integer(low, high, log), Integer(other_low, other_high, _):
+            return Integer(min(low, other_low), max(high, other_high), log=log)
+        case _:
+            return first
+
+
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 

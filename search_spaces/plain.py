@@ -36,6 +36,18 @@ def entry_to_plain(entry: Domain | Value) -> Any:
             return entry
 
 
+def entry_to_table(entry: Domain | Value) -> dict[str, Any]:
+    """An entry as results have it: always a table, also for choices and values.
+
+    >>> entry_to_table(Choice((1, 2))), entry_to_table(0.5)
+    ({'choices': [1, 2]}, {'value': 0.5})
+    """
+    plain = entry_to_plain(entry)
+    if isinstance(plain, list):
+        return {"choices": plain}
+    return plain if isinstance(plain, dict) else {"value": plain}
+
+
 def entry_from_plain(plain: object) -> Domain | Value | ScheduleSpace | Conditional:
     """The entry of a search space that a study file gives: the inverse of ``entry_to_plain``.
 

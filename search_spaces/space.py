@@ -197,6 +197,11 @@ class SearchSpace(Mapping[str, Domain | Value]):
                     values[name] = value
         return {name: values[name] for name in self._entries if name in values}
 
+    def admits(self, values: Mapping[str, Value]) -> bool:
+        """Whether ``values``, each of which lies in the domain of its name, may be a starting point together."""
+        del values
+        return True
+
     def complete(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Every hyperparameter in use where the searched names have ``values``, fixed ones included.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
 from tune_reg.study import Study as DeclaredStudy
+from tune_reg.study import unused_settings
 
 if TYPE_CHECKING:
     from tune_reg.evaluation.settings import RobustnessSettings
@@ -61,13 +64,32 @@ class Study(DeclaredStudy):
         address: str | None = None,
         data: str | Path | None = None,
         plugins: Sequence[str | Path] = (),
+        skip_preflight: bool = False,
+        retry_failed: bool = False,
+        accept_changes: bool = False,
     ) -> Results:
         """Search, confirm, test and attack into ``directory``; what is done there already is not done again.
 
         ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
-        ``data``: the data root. ``plugins``: files that register the study's own regularizers.
+        ``data``: the data root. ``plugins``: files that register the study's own regularizers. ``skip_preflight``: the
+        parts of the study are not tried before the start. ``retry_failed``: every run that failed is tried again, not
+        only those whose code has changed since. ``accept_changes``: code that has changed since runs succeeded is
+        taken, as their numbers stay the same; without it, it is refused. What a person should know meanwhile is logged
+        as a warning; settings that change nothing are Python warnings.
         """
         from tune_reg.backends.ray.launch import run_study  # loads Ray, which a study that is only declared needs not
 
         root = Path(data) if data else None
-        return run_study(self, directory, address=address, data_root=root, plugins=[Path(path) for path in plugins])
+        for text in unused_settings(self):
+            warnings.warn(text, stacklevel=2)
+        return run_study(
+            self,
+            directory,
+            address=address,
+            data_root=root,
+            plugins=[Path(path) for path in plugins],
+            skip_preflight=skip_preflight,
+            retry_failed=retry_failed,
+            accept_changes=accept_changes,
+            note=logging.getLogger("tune_reg").warning,  # one line, on standard error where nothing else is set up
+        )

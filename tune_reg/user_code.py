@@ -40,7 +40,7 @@ def raised_at(error: BaseException) -> str:
         chain = [
             (frame.filename, frame.lineno or 0)
             for frame in traceback.extract_tb(at.__traceback__)
-            if _is_the_users(frame.filename)
+            if is_the_users(frame.filename)
         ]
         at = at.__cause__ or at.__context__
     return _place(chain)
@@ -52,14 +52,19 @@ def raised_at_in(text: str) -> str:
     >>> raised_at_in('File "/home/me/nets.py", line 7, in forward')
     ' (/home/me/nets.py:7)'
     """
-    return _place([(file, int(line)) for file, line in _FRAME.findall(text) if _is_the_users(file)])
+    return _place([(file, int(line)) for file, line in _FRAME.findall(text) if is_the_users(file)])
 
 
 def _place(frames: list[tuple[str, int]]) -> str:
     return f" ({frames[-1][0]}:{frames[-1][1]})" if frames else ""
 
 
-def _is_the_users(file: str) -> bool:
+def is_the_users(file: str) -> bool:
+    """Whether a file holds code of the user's: neither this project's nor that of an installed package.
+
+    >>> is_the_users("/home/me/nets.py"), is_the_users(__file__)
+    (True, False)
+    """
     if file.startswith("<"):
         return False
     path = Path(file)

@@ -44,6 +44,12 @@ def import_function(name: str, what: str) -> Callable[..., Any]:
     return found
 
 
+def imported_module(name: str) -> ModuleType:
+    """The module of the function that ``name`` says, which ``import_function`` has imported."""
+    module_name, _, attribute = name.partition(":")
+    return _imported(module_name, attribute)
+
+
 def _imported(module_name: str, attribute: str) -> ModuleType:
     """The module, imported; the file of that name in this folder where another module of that name lacks the function.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from analysis.exports import latex
 from analysis.exports.rendered_table import RenderedTable
 from tune_reg.errors import StoreError, UnreachableError
+from tune_reg.storage.leftovers import remove_half_written_report
 from tune_reg.storage.paths import StoragePath, write_whole
 
 #: The files of each figure and table.
@@ -30,6 +32,8 @@ def write(target: StoragePath, files: Mapping[str, bytes], names: Iterable[str])
     Nothing else in the folder is touched. Raises ``StoreError`` where it cannot be written.
     """
     try:
+        if isinstance(target, Path):
+            remove_half_written_report(target)
         for folder in _FORMS:
             (target / folder).mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

@@ -1,7 +1,8 @@
 """Calls spread over processes, for work that keeps one core busy while others idle.
 
 ``multiprocessing`` would run the caller's script again in each process, and joblib's processes stay when the caller is
-killed. These processes read calls from a pipe and end when the pipe ends.
+killed. These processes read calls from a pipe, and end when the pipe ends or, in the middle of a call, soon after the
+caller.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -24,6 +27,8 @@ _SERVE: Final = (
     "from tune_reg import own_packages; own_packages.claim('analysis'); "
     "from analysis.exports.processes import serve; serve()"
 )
+#: So often a process looks whether its caller is still there, in seconds.
+_LOOK_S: Final = 0.5
 
 
 def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], processes: int | None = None) -> list[T]:
@@ -62,7 +67,8 @@ def cores() -> int:
 
 
 def serve() -> None:
-    """Read calls from stdin and write their results to stdout, until stdin ends."""
+    """Read calls from stdin and write their results to stdout, until stdin or the caller, ``sys.argv[1]``, ends."""
+    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True).start()
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a function prints must not stand among the results
     with suppress(EOFError, BrokenPipeError):  # the caller has no more calls, or is gone
@@ -72,11 +78,18 @@ def serve() -> None:
             results.flush()
 
 
+def _end_with(caller: int) -> None:
+    """End this process when its caller does: the pipe tells only between two calls, and one can take long."""
+    while os.getppid() == caller:
+        time.sleep(_LOOK_S)
+    os._exit(1)
+
+
 def _process() -> subprocess.Popen[bytes]:
     # A notebook names a backend of its own.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "agg"}
     # -P: no working folder in front, where a user's analysis.py or queue.py may lie.
-    command = [sys.executable, "-P", "-c", _SERVE]
+    command = [sys.executable, "-P", "-c", _SERVE, str(os.getpid())]
     # In a session of its own Ctrl-C does not reach it, not even while it starts; the caller then closes the pipe.
     return subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True

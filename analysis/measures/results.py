@@ -11,7 +11,7 @@ from analysis.measures.accuracy import Setting, setting_of
 from analysis.measures.comparisons import ACCURACY, compared
 from analysis.measures.lost import is_of_0_1, lost
 from analysis.measures.outcomes import state_counts
-from analysis.measures.search.spaces import edges
+from analysis.measures.search.spaces import edges, space_in_trial
 from analysis.snapshot import Snapshot, finite, once
 from analysis.statistics import Comparison, Estimate, mean_interval, share_interval
 from tune_reg.store import FinalRow
@@ -79,8 +79,12 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
     complete = [row for row in runs if row["state"] == "complete"]
     states = state_counts(runs)
     params = {json.dumps(row["params"], sort_keys=True): dict(row["params"]) for row in runs}
-    space = data.method(name).get("space")
-    on_edge = {key: side for values in params.values() for key, side in edges(values, space).items()}
+    won = {row["trial"]: row for row in data.trials_of(name) if row["fraction"] == setting.search_fraction}
+    on_edge = {
+        key: side
+        for row in runs
+        for key, side in edges(dict(row["params"]), space_in_trial(data, name, won.get(row["trial"]))).items()
+    }
     comparison = compared(data, ACCURACY, setting, name)
     return ResultRow(
         fraction=setting.fraction,

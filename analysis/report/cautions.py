@@ -29,6 +29,7 @@ def cautions(data: Snapshot) -> list[str]:
         if row.runs == 1:
             sentences.append(f"{method}: one run only, so there is no interval.")
     sentences += [*_edges(data, rows), *_moving_strengths(data), *_attack_warnings(data), *_unequal_searches(data)]
+    sentences += _several_codes(data)
     sentences += _short_intervals(rows)
     return [*sentences, _scope(data)] if rows else sentences
 
@@ -44,6 +45,20 @@ def _power(data: Snapshot) -> list[str]:
         f"With {count(max(pairs), 'pair')} of runs a comparison, the exact test cannot give a corrected p "
         f"below {least:.3g} for the first of {count(len(pairs), 'comparison')}, so no difference can be "
         f"claimed however large it is. {pairs_needed(len(pairs))} seeds would allow it."
+    ]
+
+
+def _several_codes(data: Snapshot) -> list[str]:
+    """Methods whose code was changed, and the change accepted, after runs had succeeded."""
+    codes: dict[str, set[str]] = {}
+    for row in [*data.trials, *data.final]:
+        if row["code"] is not None and row["state"] != "failed":
+            codes.setdefault(row["regularizer"], set()).add(row["code"])
+    return [
+        f"{name}: its runs were trained by {len(codes[name])} versions of the user's code, which was accepted when the "
+        "study went on; its numbers describe them together."
+        for name in data.regularizers
+        if len(codes.get(name, ())) > 1
     ]
 
 

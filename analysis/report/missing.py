@@ -1,14 +1,17 @@
-"""What an unfinished study lacks, and which files of its tables are not counted."""
+"""What an unfinished study lacks, what its tables have lost, and which of their files are not counted."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from analysis.formatting import count
 from analysis.measures.lost import is_of_0_1, lost, lost_methods
 from analysis.measures.outcomes import state_counts
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
 from analysis.wording import where
+
+#: So many lost parts are named.
+_NAMED: Final = 5
 
 
 def missing(source: Source) -> tuple[str, ...]:
@@ -27,7 +30,27 @@ def missing(source: Source) -> tuple[str, ...]:
         sentences += [f"{name}: {why}." for name, why in lost_methods(data).items()]
     if data.trials:
         sentences += [sentence for name in names for sentence in _trials(data, name)]
-    return (*sentences, *data.left_out)
+    return (*sentences, *lost_sentences(data), *data.left_out)
+
+
+def lost_sentences(source: Source) -> tuple[str, ...]:
+    """One sentence for every table that has lost parts, and one for a journal that cannot be read."""
+    data = snapshot(source)
+    keys: dict[str, list[str]] = {}
+    for part in data.lost:
+        keys.setdefault(part.table, []).append(part.key)
+    sentences = [
+        f"tables/{table} has lost {_some(lost)}: `run` trains what is lost anew." for table, lost in keys.items()
+    ]
+    if data.journal_problem:
+        sentences.append(f"{data.journal_problem}: `run` makes it anew from the tables.")
+    return tuple(sentences)
+
+
+def _some(names: list[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _robustness_asked_for(data: Snapshot) -> bool:

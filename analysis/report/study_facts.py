@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from analysis.exports import bibtex
 from analysis.formatting import setting_text, share_text
+from analysis.measures.search.spaces import DEPENDS, all_spaces
 from analysis.snapshot import Snapshot, mapping
 
 
@@ -96,7 +97,7 @@ def _method(data: Snapshot, name: str) -> Method:
         name=name,
         formula=method.get("formula"),
         strength=method.get("strength"),
-        space=tuple((key, _space(space)) for key, space in mapping(method.get("space")).items()),
+        space=tuple((key, _space(space)) for key, space in all_spaces(data).get(name, {}).items()),
         cite=", ".join(bibtex.keys(reference)) or reference,
     )
 
@@ -106,8 +107,8 @@ def _space(description: object) -> str:
     if "choices" in fields:
         return "one of " + ", ".join(map(setting_text, fields["choices"]))
     if "low" in fields and "high" in fields:
-        log = ", log" if fields.get("log") else ""
-        return f"{setting_text(fields['low'])} to {setting_text(fields['high'])}{log}"
+        more = (", log" if fields.get("log") else "") + (" at most, by the trial" if fields.get(DEPENDS) else "")
+        return f"{setting_text(fields['low'])} to {setting_text(fields['high'])}{more}"
     if "value" in fields:
         return setting_text(fields["value"])
     return _settings(fields) if fields else str(description)

@@ -2,14 +2,17 @@
 
 import dataclasses
 import math
+import platform
+import re
 
 import pytest
 import torch
 
 from tune_reg.backends.run_worker import RunWorker
+from tune_reg.data import load
 from tune_reg.evaluation import final_row
 from tune_reg.evaluation.settings import RobustnessSettings
-from tune_reg.execution.messages import Diverged, RunOrder, StorageFault
+from tune_reg.execution.messages import DataFault, Diverged, Failed, RunOrder, StorageFault
 from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
 
 CPU = torch.device("cpu")
@@ -79,3 +82,75 @@ def test_a_full_disk_is_told_from_a_run_that_fails(tmp_path):
     message = RunWorker(order(tmp_path), CPU).step()
     assert isinstance(message, StorageFault)
     assert message.reason.startswith(f"{tmp_path / 'run'}: ")
+
+
+USERS_NET = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        if self.calls > {calls}:
+            raise {error}
+        return self.layers(images)
+
+
+def net(channels, image_size, classes):
+    return Net()
+"""
+
+
+def users_order(folder, monkeypatch, *, error, calls=60, stage="search"):
+    """The order of a run whose net raises an exception after so many batches."""
+    name = f"raises_{folder.name.replace('-', '_')}"
+    (folder / f"{name}.py").write_text(USERS_NET.format(error=error, calls=calls))
+    monkeypatch.syspath_prepend(folder)
+    plain = order(folder, stage)
+    return dataclasses.replace(plain, run=dataclasses.replace(plain.run, model=f"{name}:net"))
+
+
+def test_an_exception_of_the_users_code_ends_the_run_at_once_with_file_and_line(tmp_path, monkeypatch):
+    worker = RunWorker(users_order(tmp_path, monkeypatch, error="ValueError('no such\\nlayer')"), CPU)
+    reports = [worker.step()]
+    while reports[-1].outcome is None:
+        reports.append(worker.step())
+    failed = reports[-1].outcome
+    assert isinstance(failed, Failed)
+    assert re.fullmatch(r"ValueError: no such layer \(.*raises_\w+\.py:15\)", failed.reason)
+    assert [row["epoch"] for report in reports for row in report.rows] == [1, 2]
+
+
+def test_a_last_epoch_counts_although_the_tests_of_the_run_fail(tmp_path, monkeypatch):
+    trained = users_order(tmp_path, monkeypatch, error="ValueError('no')", calls=10_000, stage="confirm")
+    worker = RunWorker(trained, CPU)
+    worker.step(), worker.step()
+
+    def fails(*_):
+        raise ValueError("no attack of this net")
+
+    monkeypatch.setattr("tune_reg.backends.run_worker.completed", fails)
+    report = worker.step()
+    assert [row["epoch"] for row in report.rows] == [3]
+    assert report.outcome.reason.startswith("ValueError: no attack of this net")
+
+
+def test_want_of_memory_is_raised_so_that_the_run_is_tried_again(tmp_path, monkeypatch):
+    worker = RunWorker(users_order(tmp_path, monkeypatch, error="MemoryError('full')", calls=10), CPU)
+    with pytest.raises(MemoryError):
+        worker.step()
+
+
+def test_a_worker_with_other_data_than_the_driver_names_its_machine_and_both_md5_sums(tmp_path):
+    there = "0" * 32
+    message = RunWorker(dataclasses.replace(order(tmp_path), data_md5=there), CPU).step()
+    assert isinstance(message, DataFault)
+    for part in (f"machine {platform.node()}: ", there, load("digits").md5):
+        assert part in message.reason
+    assert RunWorker(dataclasses.replace(order(tmp_path), data_md5=load("digits").md5), CPU).step().rows

@@ -139,6 +139,7 @@ def test_list_cites(tune_reg):
     [
         (["list", "models", "--cite"], "--cite"),
         (["run", "STUDY", "--out", "out", "--only", "robustness", "--prior", "out"], "--prior"),
+        (["run", "STUDY", "--out", "out", "--only", "robustness", "--retry-failed"], "--retry-failed"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(tune_reg, study, words, option):

@@ -15,8 +15,7 @@ import yaml
 from tune_reg.cluster import KubeRay, Nodes, Slurm, Submission, jobs, rayjob, sbatch
 from tune_reg.data import load
 from tune_reg.errors import TuneRegError
-from tune_reg.execution.provenance import write_provenance
-from tune_reg.store import Results
+from tune_reg.execution.provenance import make_provenance
 from tune_reg.study import make_plan
 
 #: A program that asks the head node whether it is alive.
@@ -68,9 +67,7 @@ def test_authentication_is_nowhere_switched_off():
 def test_plugins_are_named_and_hashed_in_provenance(study_of, tmp_path):
     plugin = tmp_path / "my_plugin.py"
     plugin.write_bytes(b"# \xc3\xa9 \r\n")
-    (tmp_path / "out").mkdir()
-    write_provenance(tmp_path / "out", make_plan(study_of()), load("digits"), [plugin])
-    plugins = Results(tmp_path / "out").provenance()["plugins"]
+    plugins = make_provenance(make_plan(study_of()), load("digits"), [plugin])["plugins"]
     assert plugins == {"my_plugin.py": hashlib.sha256(b"# \xc3\xa9 \r\n").hexdigest()}
 
 

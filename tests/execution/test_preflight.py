@@ -9,6 +9,7 @@ import torch
 from tune_reg.data.catalog import _load
 from tune_reg.errors import DataError, StudyError
 from tune_reg.execution.preflight import preflight
+from tune_reg.regularizers import load_plugin, registry
 from tune_reg.study import Study, make_plan
 
 NETS = """
@@ -49,6 +50,66 @@ class Raises(Pair):
 
 def raises(c, size, classes):
     return Raises(c * size[0] * size[1], classes)
+
+class Spare(nn.Module):
+    # head is never used, and at_random not in every pass
+    def __init__(self, inputs, classes):
+        super().__init__()
+        self.layer, self.head = nn.Linear(inputs, classes), nn.Linear(inputs, 2)
+        self.at_random, self.passes = nn.Linear(inputs, classes), 0
+    def forward(self, x):
+        x = x.flatten(1)
+        self.passes += 1
+        return self.layer(x) + self.at_random(x) if self.passes % 2 else self.layer(x)
+
+def spare(c, size, classes):
+    return Spare(c * size[0] * size[1], classes)
+"""
+PLUGIN = """
+from search_spaces import SearchSpace, uniform
+from tune_reg.regularizers import Hyperparameter, Regularizer, register
+
+class Mine(Regularizer):
+    formula = reference = "none"
+    hyperparameters = (Hyperparameter("strength", 0.1, "how strong", low=0.0),)
+    strength = "strength"
+    space = SearchSpace({"strength": uniform(0, 1)})
+
+@register
+class EachImage(Mine):
+    name = "each-image"
+    def penalty(self, inputs, outputs, targets, strengths, progress, noise):
+        return strengths["strength"] * outputs.square().sum(1)
+
+@register
+class Forgets(Mine):
+    name = "forgets"
+    def penalty(self, inputs, outputs, targets, strengths, progress, noise):
+        strengths["strength"] * outputs.square().mean()
+
+@register
+class Classes(Mine):
+    name = "classes"
+    def targets(self, targets, strengths, progress):
+        return targets.argmax(1).float()
+
+@register
+class Narrow(Mine):
+    name = "narrow"
+    def gradient(self, gradient, parameter, strengths, progress, noise):
+        return gradient.mean()
+
+@register
+class EachLayer(Mine):
+    name = "each-layer"
+    def weight_decay(self, strengths, progress):
+        return strengths["strength"].repeat(2)
+
+@register
+class Sound(Mine):
+    name = "sound"
+    def penalty(self, inputs, outputs, targets, strengths, progress, noise):
+        return strengths["strength"] * outputs.square().mean()
 """
 DATA = """
 import numpy as np
@@ -76,8 +137,20 @@ def mine(tmp_path, monkeypatch):
     _load.cache_clear()
 
 
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "my_preflight_plugin.py"
+    path.write_text(PLUGIN)
+    before = dict(registry._REGISTERED)
+    load_plugin(path)
+    yield path
+    registry._REGISTERED.clear()
+    registry._REGISTERED.update(before)
+
+
 def tried(model="nn-2", *, dataset="digits", methods=("weight-decay",), **keys):
-    preflight(make_plan(Study(name="x", dataset=dataset, model=model, regularizers=list(methods), **keys)))
+    methods = list(methods) if isinstance(methods, tuple) else methods
+    return preflight(make_plan(Study(name="x", dataset=dataset, model=model, regularizers=methods, **keys)))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +173,61 @@ def test_a_last_batch_of_one_image_is_refused_where_the_net_cannot_take_it(mine)
         tried("my_preflight_nets:normed", training={"batch_size": 52})
     tried("my_preflight_nets:normed", training={"batch_size": 64})
     tried("my_preflight_nets:plain", training={"batch_size": 52})
+
+
+def test_a_last_batch_is_that_of_each_method(mine):
+    """Of digits 1197 images are left to train on, and batches of 52 leave one of them over."""
+
+    def own(entry):
+        return {"weight-decay": {}, "l1": {"batch_size": entry}}
+
+    for entry in (52, [64, 52]):
+        with pytest.raises(StudyError, match=r"has 1 image.*choose a regularizers.l1.batch_size other than 52$"):
+            tried("my_preflight_nets:normed", methods=own(entry))
+    (note,) = tried("my_preflight_nets:normed", methods=own({"low": 50, "high": 54, "integer": True}))
+    assert note.startswith("regularizers.l1.batch_size: with 52 the last batch of an epoch has 1 image")
+    assert tried("my_preflight_nets:normed", methods=own([64, 128])) == []
+    assert tried("my_preflight_nets:plain", methods=own(52)) == []
+
+
+def test_the_batch_size_of_a_function_and_of_a_schedule_is_known(mine):
+    def space(trial):
+        return {"weight_decay": 0.0, "batch_size": trial.suggest_int("batch_size", 51, 52)}
+
+    (note,) = tried("my_preflight_nets:normed", methods={"weight-decay": {"space": space}})
+    assert "weight-decay.batch_size: with 52" in note
+    halved = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 0.5]}
+    with pytest.raises(StudyError, match=r"choose a training.batch_size other than 52"):
+        tried("my_preflight_nets:normed", training={"batch_size": 104, "batch_size_schedule": halved})
+
+
+def test_parameters_that_are_never_used_are_named(mine):
+    (note,) = tried("my_preflight_nets:spare")
+    assert "the forward pass never uses head.weight, head.bias, so" in note
+
+
+@pytest.mark.parametrize(
+    ("method", "rule"),
+    [
+        ("each-image", r"penalty must return one number, a tensor of shape \[\], but returns \[4\]; take .mean\(\)"),
+        ("forgets", "penalty must return a tensor, but returns a NoneType"),
+        ("classes", r"targets must return a tensor in the shape of its first argument, \[4, 10\], but returns \[4\]"),
+        ("narrow", r"gradient must return a tensor in the shape of its first argument, \[.*\], but returns \[\]"),
+        ("each-layer", r"weight_decay must return one number, .* but returns \[2\]"),
+        ("l1+each-image", "penalty must return one number"),
+    ],
+)
+def test_a_hook_of_a_plugin_that_returns_a_wrong_shape_is_named(mine, plugin, method, rule):
+    with pytest.raises(StudyError, match=rule) as caught:
+        tried(methods=["weight-decay", method])
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(f"regularizers.{method}: ")
+    assert f"({plugin}:" in text
+
+
+def test_a_sound_plugin_passes(mine, plugin):
+    assert tried(methods=["sound", ["l1", "sound"]]) == []
 
 
 def test_dropout_needs_a_layer_that_drops(mine):

@@ -38,16 +38,20 @@ def test_a_journal_with_half_a_line_goes_on(tmp_path):
     AskTell(journal, PLAN.tasks, PLAN.study.search, epochs=2)  # reads it all
 
 
-@pytest.mark.parametrize("harm", ["truncated", "zeroed", "missing"])
+@pytest.mark.parametrize("harm", ["truncated", "zeroed", "missing", "a folder"])
 def test_the_older_checkpoint_is_taken_where_the_newest_is_broken(tmp_path, harm):
     checkpoint.save(tmp_path, 1, {"epoch": 1})
     newest = checkpoint.save(tmp_path, 2, {"epoch": 2})
-    if harm == "missing":
+    if harm in ("missing", "a folder"):
         newest.unlink()
+        if harm == "a folder":
+            newest.mkdir()
     else:
         data = newest.read_bytes()
         newest.write_bytes(data[: len(data) // 2] if harm == "truncated" else bytes(len(data)))
     assert checkpoint.load_newest(tmp_path) == {"epoch": 1}
+    checkpoint.save(tmp_path, 3, {"epoch": 3})
+    assert checkpoint.load_newest(tmp_path) == {"epoch": 3}
 
 
 def test_a_checkpoint_half_written_is_none(tmp_path):

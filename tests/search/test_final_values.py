@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from tune_reg.search.final_values import Observed, predict, units
+from tune_reg.search.final_values import Observed, predict, units, widest
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy, imputed, most_useful
 
 
@@ -168,3 +168,12 @@ def test_the_most_useful_trials_are_the_best_half_and_the_newest_others():
     assert len(most_useful(trials, 20)) == 7
     as_seen = ImputedStudy(study, study.sampler, study.get_trials(), predict, limit=4)
     assert [t.number for t in as_seen.get_trials()] == [0, 1, 5, 6]
+
+
+def test_configurations_are_scaled_by_the_widest_range_that_any_trial_had():
+    trials = [
+        create_trial(value=0.5, params={"x": x}, distributions={"x": FloatDistribution(0, high)})
+        for x, high in ((0.5, 1.0), (0.1, 0.1))
+    ]
+    assert widest(trials) == {"x": FloatDistribution(0, 1)}
+    assert units(trials, widest(trials)).tolist() == [[0.5], [0.1]]

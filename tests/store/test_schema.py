@@ -11,12 +11,12 @@ from tune_reg.store.schema import ADDED_LATER, ROWS, columns
 COLUMNS = Path(__file__).parents[2] / "docs" / "columns.md"
 
 
-def test_the_columns_are_those_of_the_first_release_in_their_order():
+def test_the_columns_are_those_of_the_first_release_in_their_order_and_later_ones():
     begin = ["study", "dataset", "model", "protocol", "regularizer", "images_per_class"]
     assert SCHEMAS["trials"].names == [
         *begin,
         *("fraction", "trial", "params", "seed", "seeds", "state", "reason", "value", "robust_accuracy", "n_val"),
-        *("epochs_trained", "wall_s"),
+        *("epochs_trained", "wall_s", "ranges", "retries", "code"),
     ]
     assert SCHEMAS["epochs"].names == [
         *begin,
@@ -27,7 +27,7 @@ def test_the_columns_are_those_of_the_first_release_in_their_order():
         *begin,
         *("fraction", "search_fraction", "trial", "params", "seed", "state", "reason", "n_train", "n_test"),
         *("train_accuracy", "val_accuracy", "test_accuracy", "test_loss", "test_ece", "generalization_gap"),
-        *("max_over_epochs", "mean_last_10pct", "epochs", "wall_s"),
+        *("max_over_epochs", "mean_last_10pct", "epochs", "wall_s", "code"),
     ]
     assert SCHEMAS["robustness"].names == [
         *begin,
@@ -38,9 +38,9 @@ def test_the_columns_are_those_of_the_first_release_in_their_order():
 
 def test_the_types_are_those_of_the_first_release():
     whole = {"images_per_class", "trial", "seed", "seeds", "n_val", "epochs_trained", "epoch", "n_train", "n_test"}
-    whole |= {"epochs", "severity", "n"}
+    whole |= {"epochs", "severity", "n", "retries"}
     text = {"study", "dataset", "model", "protocol", "regularizer", "params", "state", "reason", "stage", "test"}
-    text |= {"norm", "warning"}
+    text |= {"norm", "warning", "ranges", "code"}
     for schema in SCHEMAS.values():
         for field in schema:
             wanted = pa.int64() if field.name in whole else pa.string() if field.name in text else pa.float64()

@@ -231,7 +231,7 @@ BAD = {
     ),
     "table that is none": (
         {"search": 3},
-        "search: must be a valid dictionary or instance of SearchSettings, but got 3",
+        "search: must be a table, but got 3",
     ),
     "unknown sampler": (
         {"search": {"sampler": "cma"}},
@@ -715,3 +715,32 @@ def test_choices_that_came_later_are_not_in_the_file_of_a_study_that_does_not_ma
     other = made(search={"prior": False, "budget": "seconds"})
     assert (other.to_plain()["search"]["prior"], other.to_plain()["search"]["budget"]) == (False, "seconds")
     assert Study(**other.to_plain()).hash == other.hash != made().hash
+
+
+def bounded(trial):
+    rate = trial.suggest_float("learning_rate", 1e-3, 1.0, log=True)
+    return {"learning_rate": rate, "weight_decay": trial.suggest_float("weight_decay", 1e-6, rate)}
+
+
+def test_best_trials_that_do_not_fit_the_ranges_of_a_function_are_left_out(tmp_path):
+    from tune_reg.store import Results, Store
+
+    store = Store(tmp_path, study_hash="0" * 16)
+    for number, (rate, decay) in enumerate([(0.5, 0.1), (0.01, 0.1)]):
+        row = {"regularizer": "weight-decay", "trial": number, "state": "complete", "value": 0.9, "fraction": 1.0}
+        params = {"learning_rate": rate, "weight_decay": decay}
+        store.write("trials", str(number), [{**row, "params": params}])
+    study = made(regularizers={"weight-decay": bounded}, baseline="weight-decay").with_prior(Results(tmp_path))
+    assert study.regularizers["weight-decay"].space.start == ({"learning_rate": 0.5, "weight_decay": 0.1},)
+
+
+def test_a_function_that_fails_is_one_line_with_its_place():
+    def space(trial):
+        trial.suggest_float("weight_decay", 0, 1)
+        raise ValueError
+
+    with pytest.raises(StudyError) as caught:
+        made(regularizers={"weight-decay": space}, baseline="weight-decay")
+    line = space.__code__.co_firstlineno + 2
+    assert str(caught.value).startswith("regularizers.weight-decay.space: ")
+    assert str(caught.value).endswith(f"space raised ValueError ({__file__}:{line})")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from tune_reg.backends.lane_worker import LaneWorker
 from tune_reg.backends.run_worker import RunWorker
+from tune_reg.execution.changes import changes, refuse_or_accept
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys
-from tune_reg.execution.messages import LaneGroupReport, StorageFault
-from tune_reg.execution.provenance import write_provenance
+from tune_reg.execution.messages import LaneGroupReport, RunReport
+from tune_reg.execution.provenance import make_provenance, write_provenance
 from tune_reg.execution.results_directory import as_begun, claim, refuse_another_study
 from tune_reg.execution.study_run import StudyRun
 from tune_reg.search.decision import Decision
@@ -20,18 +23,43 @@ from tune_reg.study import Study, make_plan
 CPU = torch.device("cpu")
 
 
-def run_study(study: Study, directory, *, lanes: int = 1, robustness_only: bool = False) -> Results:
-    """A study from its beginning, or from where it was stopped, to its end."""
+def run_study(study: Study, directory, *, lanes: int = 1, **settings) -> Results:
+    """A study from its beginning, or from where it was stopped, to its end. ``settings``: as ``opened`` takes them."""
+    carry_out(opened(study, directory, **settings), lanes=lanes)
+    return Results(directory)
+
+
+def opened(
+    study: Study,
+    directory,
+    *,
+    robustness_only: bool = False,
+    retry_failed: bool = False,
+    accept_changes: bool = False,
+    note: Callable[[str], None] = lambda _: None,
+) -> StudyController:
+    """The controller of a study that begins or goes on, as a command opens it."""
     from tune_reg.data import load
 
     directory.mkdir(parents=True, exist_ok=True)
     study = as_begun(directory, study)
     refuse_another_study(directory, study)
-    claim(directory, study)
     plan = make_plan(study)
-    write_provenance(directory, plan, load(study.dataset))
-    carry_out(StudyController(plan, directory, robustness_only=robustness_only), lanes=lanes)
-    return Results(directory)
+    dataset = load(study.dataset)
+    provenance = make_provenance(plan, dataset)
+    changed = changes(Results(directory).provenance(), provenance)
+    for line in refuse_or_accept(directory, study, changed, accept_changes=accept_changes):
+        note(line)
+    claim(directory, study)
+    write_provenance(directory, provenance)
+    return StudyController(
+        plan,
+        directory,
+        data_md5=dataset.md5,
+        robustness_only=robustness_only,
+        retry_failed=retry_failed,
+        note=note,
+    )
 
 
 def carry_out(controller: StudyController, *, lanes: int = 1) -> None:
@@ -54,10 +82,10 @@ def train(controller: StudyController, run: StudyRun) -> None:
     decision = Decision.CONTINUE
     while decision is Decision.CONTINUE and not controller.stopped:
         message = worker.step()
-        if isinstance(message, StorageFault):
-            controller.take_fault(message)
-        else:
+        if isinstance(message, RunReport):
             decision = controller.take(run.key, message)
+        else:
+            controller.take_fault(message)
 
 
 def train_group(groups: LaneGroups, group: LaneGroup, controller: StudyController) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from tune_reg.backends.run_worker import completed, prepare
-from tune_reg.data import load
-from tune_reg.execution.messages import Completed, Diverged, LaneGroupReport, RunOrder, RunReport, StorageFault
+from tune_reg.backends.faults import reason_or_raise
+from tune_reg.backends.run_worker import completed, load_same_data, prepare
+from tune_reg.execution.messages import Completed, Diverged, Failed, LaneGroupReport, RunOrder, RunReport, StorageFault
 from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.training import LaneEngine, SerialEngine
 from tune_reg.training import checkpoint as checkpoints
@@ -89,8 +88,7 @@ class LaneWorker:
 
     def _build(self, members: Sequence[tuple[_Member, dict[str, Any] | None]]) -> None:
         """An engine of as many lanes; each run at its state, or where there is none, at its newest checkpoint."""
-        first = members[0][0].order
-        dataset = load(first.run.dataset, Path(first.data_root) if first.data_root else None)
+        dataset = load_same_data(members[0][0].order)
         self._engine = LaneEngine([member.order.run for member, _ in members], device=self.device, dataset=dataset)
         self._members = {lane: member for lane, (member, _) in enumerate(members)}
         for lane, (member, now) in enumerate(members):
@@ -111,11 +109,14 @@ class LaneWorker:
             return RunReport(rows, Diverged())
         return RunReport(rows, Completed() if progress.finished and not member.order.is_tested else None)
 
-    def _tested(self, lane: int, member: _Member) -> Completed:
+    def _tested(self, lane: int, member: _Member) -> Completed | Failed:
         """The tests of a run that is trained, as a single run makes them."""
         engine = SerialEngine(member.order.run, device=self.device, dataset=self._engine.dataset)
         engine.load_state(self._engine.state(lane))
-        return completed(engine, member.order)
+        try:
+            return completed(engine, member.order)
+        except (Exception, SystemExit) as error:
+            return Failed(reason_or_raise(error))
 
     def _save(self, lane: int, member: _Member) -> None:
         state = self._engine.state(lane)

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from tune_reg.backends.faults import reason_or_raise
+from tune_reg.data import Dataset, load
+from tune_reg.errors import DataError
 from tune_reg.evaluation import final_row, robustness_rows, validation_robustness
-from tune_reg.execution.messages import Completed, Diverged, RunOrder, RunReport, StorageFault
+from tune_reg.execution.messages import (
+    Completed,
+    DataFault,
+    Diverged,
+    Failed,
+    RunOrder,
+    RunReport,
+    StorageFault,
+    StudyFault,
+)
 from tune_reg.global_generators import seeded
 from tune_reg.regularizers import load_plugin
-from tune_reg.storage.paths import to_path
+from tune_reg.storage.paths import StoragePath, to_path
+from tune_reg.store import EpochValues
 from tune_reg.training import Interrupted, SerialEngine
 from tune_reg.training import checkpoint as checkpoints
 from tune_reg.training.seeding import derive
@@ -27,25 +41,48 @@ class RunWorker:
     """
 
     def __init__(self, order: RunOrder, device: torch.device) -> None:
-        prepare(order)
         self.order = order
-        data_root = Path(order.data_root) if order.data_root else None
-        self.engine = SerialEngine(order.run, data_root=data_root, device=device)
-        self._checkpoints = to_path(order.checkpoints, has_answered=True)
-        state = checkpoints.load_newest(self._checkpoints)
-        if state is not None:
-            self.engine.load_state(state)
         self._reported = 0
+        #: What ended the run before it was built.
+        self._ended: RunReport | StudyFault | None = None
+        # The driver has run the plugins and read the data: where this process cannot, its machine is at fault.
+        prepare(order)
+        try:
+            dataset = load_same_data(order)
+        except OtherDataError as error:
+            self._ended = DataFault(str(error))
+            return
+        try:
+            self._engine = self._built(dataset, device)
+        except (Exception, SystemExit) as error:
+            self._ended = RunReport((), Failed(reason_or_raise(error)))
 
-    def step(self, leave: Callable[[], bool] = lambda: False) -> RunReport | StorageFault:
+    def step(self, leave: Callable[[], bool] = lambda: False) -> RunReport | StudyFault:
         """Train one epoch and keep it; after the last one, make the tests that the run is to have.
 
         The first step of a run that goes on from a checkpoint trains nothing: it tells the epochs that were trained.
-
-        ``leave``: asked before each optimizer step; where it is true, what was trained of the epoch is kept and
-        ``Interrupted`` is raised.
+        An exception that the run would raise again ends it as failed; any other one is raised. ``leave``: asked before
+        each optimizer step; where it is true, what was trained of the epoch is kept and ``Interrupted`` is raised.
         """
-        engine = self.engine
+        if self._ended is not None:
+            return self._ended
+        try:
+            return self._step(leave)
+        except Interrupted:
+            raise
+        except (Exception, SystemExit) as error:
+            return RunReport(self._new_rows(), Failed(reason_or_raise(error)))
+
+    def _built(self, dataset: Dataset, device: torch.device) -> SerialEngine:
+        """The engine of the run, at its newest checkpoint."""
+        engine = SerialEngine(self.order.run, device=device, dataset=dataset)
+        state = checkpoints.load_newest(self._checkpoints)
+        if state is not None:
+            engine.load_state(state)
+        return engine
+
+    def _step(self, leave: Callable[[], bool]) -> RunReport | StudyFault:
+        engine = self._engine
         # What a checkpoint brought back is told before anything is trained: the run may be over or paused by it.
         restored = self._reported < len(engine.history)
         if not (engine.finished or restored):
@@ -60,11 +97,20 @@ class RunWorker:
                 return StorageFault(f"{self._checkpoints}: {error.strerror}")
             if left:
                 raise Interrupted
-        rows = tuple(engine.history[self._reported :])
-        self._reported = len(engine.history)
         if engine.diverged:
-            return RunReport(rows, Diverged())
-        return RunReport(rows, completed(engine, self.order) if engine.finished else None)
+            return RunReport(self._new_rows(), Diverged())
+        outcome = completed(engine, self.order) if engine.finished else None
+        return RunReport(self._new_rows(), outcome)
+
+    @property
+    def _checkpoints(self) -> StoragePath:
+        return to_path(self.order.checkpoints, has_answered=True)
+
+    def _new_rows(self) -> tuple[EpochValues, ...]:
+        """The epochs that were not reported yet."""
+        rows = tuple(self._engine.history[self._reported :])
+        self._reported += len(rows)
+        return rows
 
 
 def completed(engine: SerialEngine, order: RunOrder) -> Completed:
@@ -96,3 +142,19 @@ def prepare(order: RunOrder) -> None:
     sys.path.extend(path for path in order.import_path if path not in sys.path)
     for plugin in order.plugins:
         load_plugin(Path(plugin))
+
+
+class OtherDataError(DataError):
+    """A worker reads other data than the driver under the same name."""
+
+
+def load_same_data(order: RunOrder) -> Dataset:
+    """The data set of an order; ``OtherDataError`` names this machine where the driver has other data."""
+    name = order.run.dataset
+    dataset = load(name, Path(order.data_root) if order.data_root else None)
+    if order.data_md5 is not None and dataset.md5 != order.data_md5:
+        raise OtherDataError(
+            f"machine {platform.node()}: its data of {name} have the md5 {dataset.md5}, but {order.data_md5} where the "
+            "command was given; make them the same, and give the command again"
+        )
+    return dataset

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from typing import Annotated, Final
@@ -12,12 +11,11 @@ import typer
 from tune_reg.cli.catalog_commands import data_fetch, doctor, list_
 from tune_reg.cli.cluster_commands import fetch, submit
 from tune_reg.cli.environment import take_the_machine_as_it_is
+from tune_reg.cli.limits import limit_reached
 from tune_reg.cli.options import console
 from tune_reg.cli.study_commands import check, compare, report, run
 from tune_reg.errors import LostClusterError, NothingSucceededError, TuneRegError, UnreachableError
 from tune_reg.version import __version__
-
-_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="tune-reg",
@@ -60,14 +58,23 @@ def main() -> None:
     try:
         app()
     except TuneRegError as error:
-        for line in str(error).splitlines():
-            print(f"tune-reg: {line}", file=sys.stderr)  # noqa: T201 - rich would wrap the line
+        _say(str(error))
         sys.exit(1 if isinstance(error, _NOT_OF_THE_COMMAND) else 2)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
+    except (OSError, MemoryError, ImportError, RuntimeError) as error:
+        line = limit_reached(error)
+        if line is None:
             raise
-        where = f"{error.filename}: " if error.filename else "standard output, the results or the temporary folder: "
-        print(f"tune-reg: {where}{error.strerror}; make room and give the command again", file=sys.stderr)  # noqa: T201
+        _say(line)
         # What standard output still holds could not be written at the end, either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+
+
+def _say(text: str) -> None:
+    """Write lines to standard error, which may be full, too: the exit code then tells alone."""
+    try:
+        for line in text.splitlines():
+            print(f"tune-reg: {line}", file=sys.stderr)  # noqa: T201 - rich would wrap the line
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -41,6 +41,17 @@ def run(
         typer.Option(metavar="robustness", help="Only the study's robustness tests, on the runs that are confirmed."),
     ] = None,
     skip_preflight: SkipPreflight = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try every failed run again, not only those whose code has changed."),
+    ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            "--accept-changes",
+            help="Go on although code has changed since runs succeeded: their numbers stay the same.",
+        ),
+    ] = False,
 ) -> None:
     """Search, confirm on fresh seeds, test once, attack, report. Stopped and started again, it goes on.
 
@@ -55,6 +66,8 @@ def run(
 
     if prior is not None and only is not None:
         raise StudyError("--prior: means nothing with --only robustness, which searches nothing; drop it")
+    if retry_failed and only is not None:
+        raise StudyError("--retry-failed: means nothing with --only robustness, which trains nothing; drop it")
     load_plugins(plugin)
     declared = Study.from_toml(study)
     if prior is not None:
@@ -69,6 +82,9 @@ def run(
             plugins=plugin,
             robustness_only=only is not None,
             skip_preflight=skip_preflight,
+            retry_failed=retry_failed,
+            accept_changes=accept_changes,
+            note=lambda line: console.print(f"note: {line}", soft_wrap=True),
             watch=lambda controller: live_progress(controller.progress, console),
         )
     except NothingSucceededError:
@@ -93,8 +109,10 @@ def report(
     from tune_reg.cli.tables import print_results
     from tune_reg.store import load
 
-    results = load(directory)
-    print_results(analysis.result_rows(results))
+    data = analysis.Snapshot(load(directory))
+    print_results(analysis.result_rows(data))
+    for sentence in analysis.lost_sentences(data):
+        console.print(sentence, soft_wrap=True)
     page = analysis.report(directory)
     console.print(f"report: {page}", soft_wrap=True)
 
@@ -132,10 +150,13 @@ def check(
 
 
 def _print_plan(plan: StudyPlan) -> None:
-    """Print what the study will cost, and say so where lanes are asked for and nothing can be one."""
+    """Print what the study will cost, which of its settings mean nothing, and whether lanes can be had."""
     from tune_reg.cli.tables import print_plan
+    from tune_reg.study import unused_settings
 
     print_plan(plan)
+    for unused in unused_settings(plan.study):
+        console.print(unused, soft_wrap=True)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes
     from tune_reg.execution.lane_keys import lanes_note

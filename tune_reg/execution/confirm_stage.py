@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
-from tune_reg.execution.messages import Completed, Outcome
+from tune_reg.execution.messages import Completed, Failed, Outcome
 from tune_reg.execution.recorder import Recorder, reason_of
 from tune_reg.execution.stage import Stage, Wanted
 from tune_reg.execution.study_run import StudyRun, confirm_run
@@ -33,6 +33,8 @@ class ConfirmStage(Stage):
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:
         """Write a confirmed run down, with its tests."""
         self._under_way.discard(run.key)
+        if isinstance(outcome, Failed):
+            self._confirmed.remove_checkpoints(run.key)  # tried again, it begins anew
         completed = outcome if isinstance(outcome, Completed) else Completed()
         self._recorder.write_confirmed(
             run, rows, outcome, reason_of(outcome, rows), completed.final, completed.robustness

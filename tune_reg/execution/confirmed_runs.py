@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.study_run import checkpoint_directory, confirm_key
@@ -15,14 +15,26 @@ from tune_reg.training import checkpoint as checkpoints
 
 
 class ConfirmedRuns:
-    """Compares the confirmed runs that a plan asks for with those that are stored."""
+    """Compares the confirmed runs that a plan asks for with those that are stored.
 
-    def __init__(self, plan: StudyPlan, search: AskTell, recorder: Recorder, directory: StoragePath) -> None:
+    ``retried``: the keys of stored runs that count as missing; each stays until it is stored anew.
+    """
+
+    def __init__(
+        self,
+        plan: StudyPlan,
+        search: AskTell,
+        recorder: Recorder,
+        directory: StoragePath,
+        *,
+        retried: Collection[str] = (),
+    ) -> None:
         self._plan = plan
         self._search = search
         self._recorder = recorder
         self._directory = directory
-        self._stored = recorder.confirmed_keys()
+        self._retried = set(retried)
+        self._stored = recorder.confirmed_keys() - self._retried
         #: Stored runs that need no robustness tests any more: they have had them, or cannot.
         self._tested = {key for key in self._stored if recorder.needs_no_tests(key)}
         for confirmation in plan.confirmations:
@@ -64,8 +76,13 @@ class ConfirmedRuns:
         """A confirmed run is stored, with its robustness tests; the runs of an earlier winner go."""
         key = self._key(winner, confirmation)
         self._stored.add(key)
+        self._retried.discard(key)
         self._tested.add(key)
         self._drop_superseded(confirmation)
+
+    def remove_checkpoints(self, stored_key: str) -> None:
+        """Remove the checkpoints of a run that nothing goes on from."""
+        checkpoints.remove(checkpoint_directory(self._directory, stored_key))
 
     def add_tests(self, stored_key: str) -> None:
         """A stored run has had its robustness tests, or cannot have them."""
@@ -78,10 +95,12 @@ class ConfirmedRuns:
             return
         key = self._key(winner, confirmation)
         any_trial = re.compile(re.escape(key).replace(f"trial\\-{winner.number:05d}", r"trial\-\d{5,}"))
-        for superseded in [other for other in self._stored if other != key and any_trial.fullmatch(other)]:
+        others = (self._stored | self._retried) - {key}
+        for superseded in [other for other in others if any_trial.fullmatch(other)]:
             self._recorder.drop_confirmed(superseded)
-            checkpoints.remove(checkpoint_directory(self._directory, superseded))
-            self._stored.remove(superseded)
+            self.remove_checkpoints(superseded)
+            self._stored.discard(superseded)
+            self._retried.discard(superseded)
             self._tested.discard(superseded)
 
     @staticmethod

@@ -8,27 +8,40 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tune_reg.errors import TuneRegError
+from tune_reg.errors import DataError, TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
-from tune_reg.execution.messages import Failed, Outcome, Pruned, RunOrder, RunReport, RunStage, StorageFault
+from tune_reg.execution.messages import (
+    DataFault,
+    Failed,
+    Outcome,
+    Pruned,
+    RunOrder,
+    RunReport,
+    RunStage,
+    StudyFault,
+)
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.results_directory import cannot_be_written
+from tune_reg.execution.retried_trials import retried_trials
 from tune_reg.execution.robustness_stage import RobustnessStage
 from tune_reg.execution.search_stage import SearchStage
 from tune_reg.execution.stage import Stage, Wanted
-from tune_reg.execution.study_run import StudyRun, checkpoint_directory
+from tune_reg.execution.study_run import SearchKeys, StudyRun, checkpoint_directory
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
+from tune_reg.search.journal_repair import journal_in_line
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import EpochValues
-from tune_reg.study import StudyPlan
+from tune_reg.store.journal_keys import JOURNAL
+from tune_reg.study import StudyPlan, Task
+from tune_reg.training import checkpoint as checkpoints
 
 
 @dataclass
@@ -44,8 +57,10 @@ class _LiveRun:
 class StudyController:
     """One study being run. Not thread-safe, but ``progress`` and ``stop`` may be called from another thread.
 
-    ``data_root``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing is searched or
-    confirmed; confirmed runs get the robustness tests that they lack.
+    ``data_root``, ``data_md5``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing
+    is searched or confirmed; confirmed runs get the robustness tests that they lack. ``retry_failed``: every run that
+    failed is tried again, and not only those whose code has changed since. ``note``: is told, in a line, that a search
+    was stopped.
     """
 
     def __init__(
@@ -54,24 +69,35 @@ class StudyController:
         directory: StoragePath,
         *,
         data_root: Path | None = None,
+        data_md5: str | None = None,
         plugins: Sequence[Path] = (),
         robustness_only: bool = False,
+        retry_failed: bool = False,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.plan = plan
         self.directory = directory
         self._data_root = str(data_root) if data_root else None
+        self._data_md5 = data_md5
         self._plugins = tuple(str(path.absolute()) for path in plugins)
         study = plan.study
         recorder = Recorder(plan, directory)
+        rows = recorder.trial_rows()
+        journal = journal_in_line(directory / JOURNAL, plan.tasks, study.search, rows, recorder.stored_trials)
         self._asks = AskTell(
-            directory / "search.journal",
+            journal,
             plan.tasks,
             study.search,
             epochs=study.training.epochs * study.search.seeds,
             seed=study.seed,
             images=plan.validation_images,
+            retry=retried_trials(recorder, always=retry_failed) if not robustness_only else lambda *_: False,
+            stored=rows,
         )
-        self._confirmed = ConfirmedRuns(plan, self._asks, recorder, directory)
+        self._drop_unknown_trials(recorder)
+        failed = {} if robustness_only else recorder.failed_confirmed()
+        retried = [key for key, row in failed.items() if retry_failed or recorder.has_other_code(row)]
+        self._confirmed = ConfirmedRuns(plan, self._asks, recorder, directory, retried=retried)
         self._search = SearchStage(plan, self._asks, recorder, directory)
         later: Stage = RobustnessStage(plan, self._confirmed, recorder)
         confirm: Stage = ConfirmStage(plan, self._confirmed, recorder)
@@ -83,7 +109,20 @@ class StudyController:
         self._begin = time.monotonic()
         self._epochs = 0
         self._first_epoch: float | None = None  # when it began: the time before is the start of the workers
+        self._note = note
+        self._noted: set[str] = set()  # names of stopped searches
+        for task in plan.tasks if not robustness_only else ():
+            self._note_if_stopped(task)
         self._progress = self._snapshot()
+
+    def _drop_unknown_trials(self, recorder: Recorder) -> None:
+        """Remove what is left of trials whose configurations went with the journal: they are asked again."""
+        known = self._asks.known()
+        recorder.drop_unknown_epochs(known)
+        keys = SearchKeys(self.plan.tasks)
+        for folder in (self.directory / "checkpoints").glob("*"):
+            if keys.is_unknown(folder.name, known):
+                checkpoints.remove(folder)
 
     # Starting runs
 
@@ -110,6 +149,7 @@ class StudyController:
             run=run.run,
             checkpoints=str(checkpoint_directory(self.directory, run.stored_key).absolute()),
             data_root=self._data_root,
+            data_md5=self._data_md5,
             plugins=self._plugins,
             robustness=study.robustness,
             validation_attack=study.search.validation_attack,
@@ -181,13 +221,26 @@ class StudyController:
     def _end(self, live: _LiveRun, outcome: Outcome) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].end(live.run, live.in_order, outcome)
+        self._note_if_stopped(live.run.trial.task)
         self._progress = self._snapshot()
+
+    def _note_if_stopped(self, task: Task) -> None:
+        stopped = self._asks.stopped(task)
+        if stopped is not None and task.name not in self._noted:
+            self._noted.add(task.name)
+            reason, left = stopped
+            others = "other trial is" if left == 1 else f"{left} other trials are"
+            self._note(
+                f"{task.name}: its first trials all failed with {reason.rstrip('.')}; its {others} not started. Mend "
+                "the cause and give the command again"
+            )
 
     # Whether the study can go on
 
-    def take_fault(self, fault: StorageFault) -> None:
-        """Stop the study where a worker could not write a checkpoint."""
-        self.stop(cannot_be_written(self.directory, fault.reason))
+    def take_fault(self, fault: StudyFault) -> None:
+        """Stop the study where a worker could not write a checkpoint, or reads other data."""
+        is_of_data = isinstance(fault, DataFault)
+        self.stop(DataError(fault.reason) if is_of_data else cannot_be_written(self.directory, fault.reason))
 
     def stop(self, error: TuneRegError | KeyboardInterrupt) -> None:
         """Stop the study as a whole; ``raise_if_stopped`` raises the first error that was given."""

@@ -1,7 +1,7 @@
 """The contract between the controller of a study and whoever trains its runs: one kind of message for each direction.
 
 The controller sends a ``RunOrder`` for each run, or a ``LaneGroupOrder`` for runs that train side by side. A worker
-answers with a ``RunReport`` after each epoch, or with a ``StorageFault``. What comes back to the worker is a
+answers with a ``RunReport`` after each epoch, or with a ``StudyFault``. What comes back to the worker is a
 ``Decision``, and for a lane group a ``LaneChange``.
 """
 
@@ -37,6 +37,8 @@ class RunOrder:
     #: The tests of a confirmed run.
     robustness: RobustnessSettings
     data_root: str | None = None
+    #: Of the data set, as the driver has it; None where that is not compared.
+    data_md5: str | None = None
     #: Files that register regularizers of the user's.
     plugins: tuple[str, ...] = ()
     #: The attack on validation images that a trial of the search undergoes at its end.
@@ -99,7 +101,7 @@ class Diverged:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run was given up after it failed more often than it may."""
+    """The run raised an exception that it would raise again, or failed more often than it may."""
 
     state: ClassVar[RunState] = "failed"
     reason: str
@@ -116,7 +118,7 @@ class RunReport:
     """The epochs of a run that are new, and its outcome once nothing is left to train or to test."""
 
     rows: tuple[EpochValues, ...] = ()
-    outcome: Completed | Diverged | None = None
+    outcome: Completed | Diverged | Failed | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,24 @@ class LanesMeasured:
 
 
 @dataclass(frozen=True)
+class LaneGroupFailed:
+    """The runs of a lane group cannot train side by side: an exception that they would raise again."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class StorageFault:
     """A checkpoint could not be written. Every other run would meet this fault, so the study cannot go on."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class DataFault:
+    """The worker's machine has other data than the driver. What it trains must not count, so the study cannot go on."""
+
+    reason: str
+
+
+StudyFault: TypeAlias = StorageFault | DataFault

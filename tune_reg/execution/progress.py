@@ -12,6 +12,7 @@ from tune_reg.search.ask_tell import is_paused
 from tune_reg.search.journal import JournalProgress, read_progress
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
+from tune_reg.store.seal import unsealed_text
 from tune_reg.study import StudyPlan, Task
 
 
@@ -79,7 +80,7 @@ class DirectoryProgress:
 
     def __init__(self, plan: StudyPlan, text: str, directory: StoragePath) -> None:
         self._plan = plan
-        self._text = text.encode()
+        self._text = text
         self._directory = directory
         self._begin = time.monotonic()
         self._epochs_before: int | None = None
@@ -92,9 +93,9 @@ class DirectoryProgress:
         if begin < self._next_read:
             return self._last
         try:
-            if (self._directory / "study.toml").read_bytes() == self._text:
+            if unsealed_text((self._directory / "study.toml").read_text(encoding="utf-8")) == self._text:
                 self._last = self._timed(stored_progress(self._plan, self._directory))
-        except (OSError, StoreError):
+        except (OSError, ValueError, StoreError):
             pass  # what is written at this moment, or a store that does not answer, is read at the next look
         end = time.monotonic()
         self._next_read = end + 5 * (end - begin)

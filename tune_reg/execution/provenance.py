@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -16,40 +15,55 @@ from typing import Any, Final
 
 import torch
 
-from search_spaces import entry_to_plain
+from search_spaces import entry_to_table
 from tune_reg.data import Dataset
+from tune_reg.execution.changes import changes
+from tune_reg.execution.code_digests import code_digests
 from tune_reg.regularizers import regularizer
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.store import Results
+from tune_reg.store.seal import sealed_json
 from tune_reg.study import StudyPlan
 from tune_reg.version import __version__
 
 _PACKAGES: Final = ("ray", "optuna", "torch", "torchvision", "numpy", "scipy", "pyarrow", "foolbox")
 
 
-def write_provenance(
-    directory: StoragePath,
+def write_provenance(directory: StoragePath, provenance: Mapping[str, Any]) -> None:
+    """Write where the results come from, when a study first runs, when it has grown, and when something has changed.
+
+    ``grown_from`` names what the directory held before: the hash, the command and the commit of each. ``changes`` says
+    what was otherwise before.
+    """
+    written = dict(provenance)
+    before = Results(directory).provenance()
+    if before:
+        changed = [change.to_plain() for change in changes(before, provenance)]
+        grown = before["study_hash"] != provenance["study_hash"]
+        if not (grown or changed):
+            return
+        earlier = {"study_hash": before["study_hash"], "argv": before["argv"], "commit": before["code"]["commit"]}
+        lists = {
+            "grown_from": [*before.get("grown_from", []), *([earlier] if grown else [])],
+            "changes": [*before.get("changes", []), *changed],
+        }
+        written |= {name: entries for name, entries in lists.items() if entries}
+    write_whole(directory / "provenance.json", sealed_json(written).encode())
+
+
+def make_provenance(
     plan: StudyPlan,
     dataset: Dataset,
     plugins: Sequence[Path] = (),
     *,
     citations: Sequence[tuple[str, str]] = (),
-) -> None:
-    """Write where the results come from, when a study first runs and when it has grown.
+) -> dict[str, Any]:
+    """Where results come from that are made now.
 
-    ``grown_from`` names what the directory held before: the hash, the command and the commit of each. ``citations``:
-    what is cited for, and its BibTeX, of everything that the study uses beside its regularizers.
+    ``citations``: what is cited for, and its BibTeX, of everything that the study uses beside its regularizers.
     """
     study = plan.study
-    path = directory / "provenance.json"
-    grown_from: list[dict[str, Any]] = []
-    if path.exists():
-        before = Results(directory).provenance()
-        if before["study_hash"] == study.hash:
-            return
-        earlier = {"study_hash": before["study_hash"], "argv": before["argv"], "commit": before["code"]["commit"]}
-        grown_from = [*before.get("grown_from", []), earlier]
-    provenance: dict[str, Any] = {
+    return {
         "study_hash": study.hash,
         "command": "tune-reg run study.toml --out DIR",
         "argv": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -63,24 +77,18 @@ def write_provenance(
         },
         "plugins": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in plugins},
         "code": {"version": __version__, "commit": _commit()},
+        "digests": code_digests(study).to_plain(),
         "regularizers": {
             task.regularizer: {**_method_facts(task.parts or task.regularizer, task.space), "trials": task.trials}
             for task in plan.tasks
         },
         "citations": [{"method": method, "bibtex": bibtex} for method, bibtex in citations],
     }
-    if grown_from:
-        provenance["grown_from"] = grown_from
-    write_whole(path, json.dumps(provenance, indent=2, sort_keys=True).encode())
 
 
 def _method_facts(name: str, space: Mapping[str, Any]) -> dict[str, Any]:
     kind = regularizer(name)
-    plain = {key: entry_to_plain(entry) for key, entry in space.items()}
-    tables = {
-        key: {"choices": value} if isinstance(value, list) else value if isinstance(value, dict) else {"value": value}
-        for key, value in plain.items()
-    }
+    tables = {key: entry_to_table(entry) for key, entry in space.items()}
     return {"formula": kind.formula, "reference": kind.reference, "strength": kind.strength, "space": tables}
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from search_spaces import entry_to_table
+from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
-from tune_reg.execution.study_run import StudyRun, search_seed, task_key, trial_key
-from tune_reg.search.trial import ExpectedValue, Trial
+from tune_reg.execution.study_run import SearchKeys, StudyRun, search_seed, task_key, training_key, trial_key
+from tune_reg.search.ask_tell import is_paused
+from tune_reg.search.trial import ExpectedValue, StoredTrial, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
     EpochRow,
@@ -20,11 +24,15 @@ from tune_reg.store import (
     ExpectedRow,
     FinalRow,
     FinalValues,
+    Results,
     RobustnessRow,
     RobustnessValues,
+    RunState,
     Store,
     TrialRow,
 )
+from tune_reg.store.lost_parts import has_lost_epochs
+from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
 from tune_reg.study import StudyPlan, Task
 
@@ -57,9 +65,12 @@ class TrialScore:
 class Recorder:
     """Writes and reads the tables of one results directory, run by run."""
 
-    def __init__(self, plan: StudyPlan, directory: StoragePath) -> None:
+    def __init__(self, plan: StudyPlan, directory: StoragePath, code: CodeDigests | None = None) -> None:
         self._plan = plan
+        self._directory = directory
+        self._code = code or code_digests(plan.study)
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
+        self._keys = SearchKeys(plan.tasks)
         self._tests = _digest(plan.study.robustness.model_dump())
 
     # Trials of the search
@@ -73,20 +84,31 @@ class Recorder:
 
     def write_trial(self, run: StudyRun, outcome: Outcome, reason: str | None, score: TrialScore) -> TrialRow:
         """Write the row of a trial that is over, and give it back."""
+        return self._write_trial(run, outcome.state, reason, score)
+
+    def write_untrained(self, run: StudyRun, state: RunState, reason: str) -> TrialRow:
+        """Write the row of a trial that ended before its training, and give it back."""
+        return self._write_trial(run, state, reason, TrialScore(None, None, seeds=0, epochs=0, wall_s=0.0))
+
+    def _write_trial(self, run: StudyRun, state: RunState, reason: str | None, score: TrialScore) -> TrialRow:
+        ranges = run.trial.ranges
         row: TrialRow = {
             **self._run_columns(run),
             "fraction": run.run.fraction,
             "trial": run.trial.number,
             "params": run.trial.params,
+            "ranges": None if ranges is None else {name: entry_to_table(domain) for name, domain in ranges.items()},
             "seed": search_seed(self._plan, run.trial, 0),
             "seeds": max(1, score.seeds),
-            "state": outcome.state,
+            "state": state,
             "reason": reason,
-            "value": score.value if outcome.state in ("complete", "pruned") else None,
-            "robust_accuracy": score.robust_accuracy if outcome.state == "complete" else None,
+            "value": score.value if state in ("complete", "pruned") else None,
+            "robust_accuracy": score.robust_accuracy if state == "complete" else None,
             "n_val": self._plan.validation_images,
             "epochs_trained": score.epochs,
             "wall_s": score.wall_s,
+            "retries": run.trial.retries,
+            "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("trials", trial_key(run.trial), [row])
         return row
@@ -95,6 +117,81 @@ class Recorder:
         """The row of a trial, or None where it is not stored."""
         key = trial_key(trial)
         return self._store.rows("trials", key)[0] if self._store.has("trials", key) else None
+
+    def has_other_code(self, row: TrialRow | FinalRow) -> bool:
+        """Whether the user's code has changed since a run; False where a run does not tell its code."""
+        return row["code"] not in (None, self._code.of_method(row["regularizer"]))
+
+    def failed_with_other_code(self) -> set[tuple[str, float, int | None, int]]:
+        """The trials that failed and whose code has changed: regularizer, fraction, images a class, number."""
+        rows = from_arrow("trials", Results(self._directory).trials())
+        return {
+            (row["regularizer"], row["fraction"], row["images_per_class"], row["trial"])
+            for row in rows
+            if row["state"] == "failed" and row["regularizer"] in self._code.regularizers and self.has_other_code(row)
+        }
+
+    def trial_rows(self) -> dict[str, dict[int, TrialRow]]:
+        """The rows of all trials, by the name of their task and their number."""
+        rows: dict[str, dict[int, TrialRow]] = {task.name: {} for task in self._plan.tasks}
+        for key, row in self._store.trial_rows().items():
+            trial = self._keys.trial(key)
+            if trial is not None:
+                rows[trial[0]][trial[1]] = row
+        return rows
+
+    def stored_trials(self, task_name: str) -> dict[int, StoredTrial]:
+        """All that the tables know of the trials of a task that are over, by their number."""
+        (task,) = [task for task in self._plan.tasks if task.name == task_name]
+        curves = self._store.epoch_rows(trial_key(Trial(task, 0, {})).removesuffix("00000"))
+        training = self._plan.study.training.epochs
+        stored = {}
+        for number, row in self.trial_rows()[task_name].items():
+            trial = Trial(task, number, {})
+            epochs = curves.get(trial_key(trial), [])
+            values = {e["epoch"]: e["val_accuracy"] for e in epochs if math.isfinite(e["val_accuracy"])}
+            scores: list[float] = []
+            for training_index in range(self._plan.study.search.seeds):
+                of_seed = curves.get(training_key(trial, training_index), [])
+                if len(of_seed) < training or not math.isfinite(of_seed[-1]["val_accuracy"]):
+                    break
+                scores.append(of_seed[-1]["val_accuracy"])
+                values[(training_index + 1) * training] = sum(scores) / len(scores)
+            if is_paused(self._plan.study.search, task):
+                values = {
+                    training_index * training + e["epoch"]: e["val_accuracy"]
+                    for training_index in range(self._plan.study.search.seeds)
+                    for e in curves.get(training_key(trial, training_index), [])
+                    if math.isfinite(e["val_accuracy"])
+                }
+            stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in epochs), default=None))
+        return stored
+
+    def trial_numbers(self, task: Task) -> list[int]:
+        """The numbers of the stored trials of a task."""
+        trials = [self._keys.trial(key) for key in self._store.keys("trials")]
+        return sorted(trial[1] for trial in trials if trial is not None and trial[0] == task.name)
+
+    def epochs_lost(self, trial: Trial) -> list[tuple[int, int]]:
+        """The seeds of a stored trial whose epochs are not all stored, each with how many epochs it trained."""
+        facts = self._store.facts
+        row = facts["trials"].get(trial_key(trial))
+        if row is None or row.state == "failed":
+            return []
+        training, left, lost = self._plan.study.training.epochs, row.epochs or 0, []
+        for training_index in range(self._plan.study.search.seeds):
+            expected = min(training, left)
+            left -= expected
+            part = facts["epochs"].get(training_key(trial, training_index))
+            if expected and (part is None or part.rows != expected):
+                lost.append((training_index, expected))
+        return lost
+
+    def drop_unknown_epochs(self, known: Mapping[str, Collection[int]]) -> None:
+        """Drop the epochs of trials of the search whose numbers, and so parameters, are not ``known``, by task."""
+        for key in self._store.keys("epochs"):
+            if self._keys.is_unknown(key, known):
+                self._store.drop("epochs", key)
 
     def epoch_rows(self, key: str) -> list[EpochRow] | None:
         """The epochs of a run, or None where they are not stored."""
@@ -156,6 +253,7 @@ class Recorder:
             **(final or _NOT_TESTED),
             "epochs": len(rows),
             "wall_s": sum(row["wall_s"] for row in rows),
+            "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("final", run.key, [row])
 
@@ -173,9 +271,19 @@ class Recorder:
         ]
         self._store.write("robustness", run.stored_key, rows, tests=self._tests)
 
+    def failed_confirmed(self) -> dict[str, FinalRow]:
+        """The rows of the confirmed runs that failed, by their keys."""
+        rows = {key: self._store.rows("final", key)[0] for key in self.confirmed_keys()}
+        return {key: row for key, row in rows.items() if row["state"] == "failed"}
+
     def confirmed_keys(self) -> set[str]:
-        """The keys of the confirmed runs that are stored."""
-        return self._store.keys("final")
+        """The keys of the confirmed runs that are stored, with their epochs; others are made again."""
+        facts = self._store.facts
+        return {
+            key
+            for key in self._store.keys("final")
+            if facts["final"][key].state == "failed" or not has_lost_epochs(facts, key)
+        }
 
     def needs_no_tests(self, key: str) -> bool:
         """Whether a confirmed run has had the robustness tests of the study, or did not end well."""

@@ -7,6 +7,7 @@ from tune_reg.errors import StoreError, UnreachableError
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.storage.remote_path import RemotePath
 from tune_reg.store import Results
+from tune_reg.store.seal import sealed_text
 from tune_reg.study import Study
 from tune_reg.study.growth import differences
 
@@ -50,9 +51,13 @@ def refuse_other_data(directory: StoragePath, dataset: Dataset) -> None:
         )
 
 
+def holds(directory: StoragePath, study: Study) -> bool:
+    """Whether the directory belongs to this very study, which has not grown since."""
+    path = directory / "study.toml"
+    return path.exists() and path.read_bytes() == sealed_text(study.to_toml()).encode()
+
+
 def claim(directory: StoragePath, study: Study) -> None:
     """Write the study into a directory that belongs to no study yet, or in place of the study that it grows from."""
-    path = directory / "study.toml"
-    text = study.to_toml().encode()
-    if not path.exists() or path.read_bytes() != text:
-        write_whole(path, text)
+    if not holds(directory, study):
+        write_whole(directory / "study.toml", sealed_text(study.to_toml()).encode())

@@ -66,6 +66,9 @@ class SearchStage(Stage):
         self._directory = directory
         self._scores: dict[str, _SeedScores] = {}  # by the key of the trial
         self._next_trainings: list[StudyRun] = []  # of trials that go on with another seed
+        self._without_epochs = self._lost_epochs()
+        #: How many epochs runs train whose trials are stored, but whose epochs were lost, by key.
+        self._epochs_again = {run.key: epochs for run, epochs in self._without_epochs}
         self._ended = 0
         # What a killed process left to do.
         self._end_those_over()
@@ -75,6 +78,10 @@ class SearchStage(Stage):
     def next_run(self, wanted: Wanted | None) -> StudyRun | None:
         """The next seed of a trial that goes on, else what the search asks for."""
         fits = wanted or (lambda *_: True)
+        for i, (run, _) in enumerate(self._without_epochs):
+            if fits(run.trial.task, run.trial.task.training_set):
+                del self._without_epochs[i]
+                return run
         for i, run in enumerate(self._next_trainings):
             if fits(run.trial.task, run.trial.task.training_set):
                 return self._next_trainings.pop(i)
@@ -83,6 +90,8 @@ class SearchStage(Stage):
             if trial is None:
                 return None
             row = self._recorder.trial_row(trial)
+            if row is None and trial.refused is not None:
+                row = self._recorder.write_untrained(search_run(self._plan, trial, 0), *trial.refused)
             if row is not None:
                 self._tell_stored(trial, row)
             elif self._search.pauses(trial.task):
@@ -104,6 +113,8 @@ class SearchStage(Stage):
     def take_epoch(self, run: StudyRun, rows: Sequence[EpochValues]) -> Decision:
         """Report an epoch. Where trials are not paused, trainings after the first are compared when they end."""
         row = rows[-1]
+        if run.key in self._epochs_again:
+            return Decision.STOP if row["epoch"] >= self._epochs_again[run.key] else Decision.CONTINUE
         pauses = self._search.pauses(run.trial.task)
         if not math.isfinite(row["val_accuracy"]) or (run.training > 0 and not pauses):
             return Decision.CONTINUE
@@ -125,6 +136,9 @@ class SearchStage(Stage):
         trial = run.trial
         robust = outcome.robust_accuracy if isinstance(outcome, Completed) else None
         self._recorder.write_search_epochs(run, rows, robust)
+        if self._epochs_again.pop(run.key, None) is not None:
+            self._remove_checkpoints(run.key)
+            return
         scores = self._scores.setdefault(trial_key(trial), _SeedScores())
         scores.add(rows, with_value=bool(rows) and outcome.state in ("complete", "pruned"))
         if robust is not None:
@@ -146,7 +160,7 @@ class SearchStage(Stage):
 
     def startable(self) -> int:
         """How many runs could be started now."""
-        return len(self._next_trainings) + self._search.left()
+        return len(self._without_epochs) + len(self._next_trainings) + self._search.left()
 
     def waiting_seeds(self, task_name: str) -> int:
         """How many trials of a task wait for their next seed."""
@@ -155,7 +169,20 @@ class SearchStage(Stage):
     @property
     def finished(self) -> bool:
         """Whether every trial of every task has ended."""
-        return not self._next_trainings and all(self._search.finished(task) for task in self._plan.tasks)
+        return not (self._epochs_again or self._next_trainings) and all(
+            self._search.finished(task) for task in self._plan.tasks
+        )
+
+    def _lost_epochs(self) -> list[tuple[StudyRun, int]]:
+        """Runs of stored trials whose epochs were lost, each with how many epochs it trained."""
+        runs = []
+        for task in self._plan.tasks:
+            for number in self._recorder.trial_numbers(task):
+                lost = self._recorder.epochs_lost(Trial(task, number, {}))
+                trial = self._search.stored_trial(task, number) if lost else None
+                if trial is not None:
+                    runs += [(search_run(self._plan, trial, training), epochs) for training, epochs in lost]
+        return runs
 
     def _step(self, run: StudyRun, epoch: int) -> int:
         """An epoch of one training as a step of the trial."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +18,8 @@ _LATER_TESTS: Final = "-robustness"
 
 #: The seeds of a search stand this far apart, out of reach of those of the confirmed runs.
 _SEED_STEP: Final = 2**20
+
+_OF_SEARCH: Final = re.compile(r"(.+)-trial-(\d{5,})(?:-seed-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,24 @@ def training_key(trial: Trial, training: int) -> str:
     return trial_key(trial) + (f"-seed-{training + 1}" if training else "")
 
 
+class SearchKeys:
+    """Which trial of the search a key is of: in the store, or of a folder of checkpoints."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks = {trial_key(Trial(task, 0, {})).removesuffix("-trial-00000"): task.name for task in tasks}
+
+    def trial(self, key: str) -> tuple[str, int] | None:
+        """The name of the task and the number of the trial; None for the key of another run."""
+        match = _OF_SEARCH.fullmatch(key)
+        task = match and self._tasks.get(match[1])
+        return None if match is None or task is None else (task, int(match[2]))
+
+    def is_unknown(self, key: str, known: Mapping[str, Collection[int]]) -> bool:
+        """Whether a key is of a trial of the search whose number is not ``known``, by task."""
+        trial = self.trial(key)
+        return trial is not None and trial[1] not in known.get(trial[0], ())
+
+
 def confirm_key(winner: Trial, training_set: TrainingSet, seed: int) -> str:
     """The key of the run that trains a winner anew."""
     task = winner.task
@@ -88,6 +110,15 @@ def confirm_key(winner: Trial, training_set: TrainingSet, seed: int) -> str:
 def is_confirm_key(key: str) -> bool:
     """Whether a key is that of a confirmed run."""
     return "-from-" in key
+
+
+def is_run_of(key: str, regularizer: str) -> bool:
+    """Whether a key is that of a run of this method.
+
+    >>> is_run_of("l1-at-1-trial-00000", "l1"), is_run_of("l1-from-1-at-1-trial-00000-seed-1", "l2")
+    (True, False)
+    """
+    return key.startswith((f"{regularizer}-at-", f"{regularizer}-from-"))
 
 
 def checkpoint_directory(directory: StoragePath, stored_key: str) -> StoragePath:

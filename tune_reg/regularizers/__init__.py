@@ -1,6 +1,7 @@
 """Regularizers, one file each: pure functions, hyperparameters, the publication, and a drop-in form."""
 
 from tune_reg.regularizers.base import Hyperparameter, Progress, Regularizer, Strengths
+from tune_reg.regularizers.combination import parts_of
 from tune_reg.regularizers.registry import load_plugin, register, regularizer, regularizers
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Regularizer",
     "Strengths",
     "load_plugin",
+    "parts_of",
     "register",
     "regularizer",
     "regularizers",

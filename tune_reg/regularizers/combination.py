@@ -153,6 +153,11 @@ class Combination(Regularizer):
             yield part, self._strengths_of(i, strengths), share
 
 
+def parts_of(reg: Regularizer) -> tuple[Regularizer, ...]:
+    """The regularizers that ``reg`` is made of: itself, where it is no combination."""
+    return tuple(reg._parts) if isinstance(reg, Combination) else (reg,)
+
+
 @functools.cache
 def combine(parts: tuple[type[Regularizer], ...]) -> type[Combination]:
     """One regularizer made of several; ``TuneRegError`` where the parts do not go together.

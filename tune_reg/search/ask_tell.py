@@ -8,17 +8,20 @@ time. How a task is searched is decided in ``PausingSearch``, the default, or ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from search_spaces import DefinedByRun
 from tune_reg.search import final_values
 from tune_reg.search.decision import Decision
 from tune_reg.search.journal import open_journal
+from tune_reg.search.journal_repair import configuration, directions_of
 from tune_reg.search.pausing_search import PausingSearch
+from tune_reg.search.retries import enqueue_retries
 from tune_reg.search.stopping_search import StoppingSearch
 from tune_reg.search.task_search import TaskSearch
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
@@ -36,7 +39,10 @@ class AskTell:
     ``journal``: the file, or an Optuna storage. ``epochs``: of all trainings of a trial that is not stopped.
     ``predict``: predicts the final values with which a sampler of Optuna's sees stopped trials; None: it sees them as
     stopped, with their values so far. ``images``: validation images, which say how far apart two accuracies must be
-    where there is a second objective.
+    where there is a second objective. ``retry``: whether the failed trial of a number is tried again, as a new trial of
+    the same configuration. ``stored``: the numbers of the trials that the tables hold, by task; others that are over in
+    the journal were lost, and are asked again with their configurations. They stop where they stopped, and telling
+    their end changes nothing.
     """
 
     def __init__(
@@ -49,33 +55,35 @@ class AskTell:
         seed: int = 0,
         predict: final_values.Predictor | None = final_values.predict,
         images: int = 1,
+        retry: Callable[[Task, int], bool] = lambda *_: False,
+        stored: Mapping[str, Collection[int]] | None = None,
     ) -> None:
         # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, for example.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.tasks = list(tasks)
         self._in_seconds = settings.budget == "seconds"
-        second = settings.second_objective
-        directions = [StudyDirection.MAXIMIZE]
-        if second is not None:
-            directions.append(StudyDirection.MINIMIZE if second.kind == "epoch_time" else StudyDirection.MAXIMIZE)
         storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
         self._searches: dict[str, TaskSearch] = {}
+        self._studies: dict[str, optuna.Study] = {}
         for task in tasks:
             study = optuna.create_study(
                 storage=storage,
                 study_name=task.name,
-                directions=directions,
+                directions=directions_of(settings),
                 # Never asked: each trial is sampled by a sampler built for it.
                 sampler=optuna.samplers.RandomSampler(seed=0),
                 load_if_exists=True,
             )
+            self._studies[task.name] = study
+            enqueue_retries(study, functools.partial(retry, task))
+            held = None if stored is None else stored.get(task.name, ())
             if is_paused(settings, task):
                 self._searches[task.name] = PausingSearch(
-                    storage, study, task, settings, epochs=epochs // settings.seeds, seed=seed
+                    storage, study, task, settings, epochs=epochs // settings.seeds, seed=seed, held=held
                 )
             else:
                 self._searches[task.name] = StoppingSearch(
-                    storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images
+                    storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images, held=held
                 )
 
         self._share_out()
@@ -164,6 +172,26 @@ class AskTell:
     def winner(self, task: Task) -> Trial | None:
         """The trial that is picked: of the highest expected value, or that which ``store.pick`` picks."""
         return self._searches[task.name].winner()
+
+    def stopped(self, task: Task) -> tuple[str, int] | None:
+        """Why a search is over whose first trials all failed alike, and how many it has left; None for any other."""
+        search = self._searches[task.name]
+        reason = search.failing_alike()
+        left = search.trials_left if reason is not None and search.finished else 0
+        return (reason, left) if reason is not None and left > 0 else None
+
+    def known(self) -> dict[str, set[int]]:
+        """The numbers of the trials whose configurations are known, by task."""
+        known = {}
+        for task in self.tasks:
+            trials = self._studies[task.name].get_trials(deepcopy=False)
+            asked = (t for t in trials if t.state != TrialState.WAITING)
+            known[task.name] = {t.number for t in asked if t.state.is_finished() or configuration(task, t) is not None}
+        return known
+
+    def stored_trial(self, task: Task, number: int) -> Trial | None:
+        """A trial that is over, with its configuration."""
+        return self._searches[task.name].stored_trial(number)
 
     def expected(self, task: Task) -> list[ExpectedValue]:
         """What the model of final values expects of the task's trials; empty where there is none."""

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
+from search_spaces.domains import widened
+from search_spaces.to_optuna import domain_from_optuna, optuna_distribution
+
 #: How far, in a space of three hyperparameters scaled to [0, 1], one trial's gain says something of another's.
 _LENGTH: Final = 0.3
 #: Variance of the gains that the value so far explains, over that of the gains of different configurations.
@@ -126,6 +129,18 @@ def units(trials: Sequence[FrozenTrial], asked: Mapping[str, BaseDistribution]) 
         values = [trial.params.get(name) for trial in trials]
         columns.append([0.5 if v is None or high <= low else (scale(v) - low) / (high - low) for v in values])
     return np.array(columns, dtype=np.float64).T.reshape(len(trials), len(columns))
+
+
+def widest(trials: Iterable[FrozenTrial]) -> dict[str, BaseDistribution]:
+    """The distribution of each hyperparameter of any trial, with the widest range where trials differ in it."""
+    asked: dict[str, BaseDistribution] = {}
+    for trial in trials:
+        for name, distribution in trial.distributions.items():
+            known = asked.setdefault(name, distribution)
+            if known is not distribution and known != distribution:
+                both = widened(domain_from_optuna(known), domain_from_optuna(distribution))
+                asked[name] = optuna_distribution(both)
+    return asked
 
 
 def observed(

@@ -43,7 +43,7 @@ def imputed(
     stopped = [t for t in trials if one and t.state == TrialState.PRUNED and t.intermediate_values]
     # Where nothing is stopped, nothing is predicted: an ask is the dearest thing that the driver does.
     reported = [t for t in finished if t.intermediate_values] if stopped else []
-    asked = {name: distribution for t in (*finished, *stopped) for name, distribution in t.distributions.items()}
+    asked = final_values.widest([*finished, *stopped])
     stopped_curves, finished_curves = (
         final_values.observed(some, (t.intermediate_values for t in some), asked)
         for some in (stopped, reported[-final_values.MOST_FINISHED :])

@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal._storage import JournalStorageReplayResult
 from optuna.trial import FrozenTrial
 
-from tune_reg.errors import StoreError
+from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.search.pauses import is_waiting
 from tune_reg.search.trial import TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
@@ -28,12 +29,52 @@ from tune_reg.storage.remote_path import RemotePath
 _JOINED: Final = 500
 
 
+class DamagedJournalError(StoreError):
+    """A journal that something else than a killed process damaged. ``lines``: those before the damage."""
+
+    def __init__(self, path: StoragePath, reason: str, lines: list[bytes]) -> None:
+        super().__init__(f"{path} cannot be read ({reason}); bring it back from a copy")
+        self.lines = lines
+
+
 def open_journal(path: StoragePath) -> JournalStorage:
     """The Optuna storage of the journal at ``path``, which the caller alone writes.
 
     What a killed process left half done is removed: the beginning of a line, after which the next line would be
-    written, and the lock, for which Optuna would wait.
+    written, and the lock, for which Optuna would wait. ``DamagedJournalError`` where anything else is wrong with the
+    file, and ``StoreError`` where it may not be read.
     """
+    if path.exists() and not path.is_file():
+        raise DamagedJournalError(path, "it is a folder", [])
+    try:
+        return _opened(path)
+    except (StoreError, UnreachableError):
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be read or written ({error.strerror}); mend that, and give the command again"
+        ) from None
+    except Exception as error:  # Optuna takes every line as it is
+        raise DamagedJournalError(path, *_damage(_read(path)[0], error)) from None
+
+
+def in_memory(lines: list[bytes]) -> JournalStorage:
+    """The Optuna storage of lines of a journal, to which nothing can be written."""
+    return JournalStorage(_Lines(lines))
+
+
+def _damage(lines: list[bytes], error: Exception) -> tuple[str, list[bytes]]:
+    """Which line of a journal is damaged, in words, and the lines before it."""
+    replayed = JournalStorageReplayResult("")
+    for number, line in enumerate(lines):
+        try:
+            replayed.apply_logs([json.loads(line)])
+        except Exception:  # as above
+            return f"its line {number + 1} is damaged", lines[:number]
+    return one_line(error) or type(error).__name__, []
+
+
+def _opened(path: StoragePath) -> JournalStorage:
     if isinstance(path, RemotePath):
         return JournalStorage(ObjectJournal(path))
     if path.exists():
@@ -49,7 +90,11 @@ def open_journal(path: StoragePath) -> JournalStorage:
 
 def read_journal(path: StoragePath) -> dict[str, list[FrozenTrial]]:
     """The trials of each study in the journal, by its name, as they are now. Another process may be writing it."""
-    storage = JournalStorage(_Lines(_read(path)[0]))
+    lines = _read(path)[0]
+    try:
+        storage = in_memory(lines)
+    except Exception as error:  # Optuna takes every line as it is
+        raise DamagedJournalError(path, *_damage(lines, error)) from None
     return {study.study_name: storage.get_all_trials(study._study_id) for study in storage.get_all_studies()}
 
 

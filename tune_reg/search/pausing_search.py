@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -15,12 +15,14 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
+from tune_reg.search import retries
 from tune_reg.search.candidates import Candidates
 from tune_reg.search.decision import Decision
 from tune_reg.search.final_value_model import FinalValueModel, Training
 from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.gaussian_process import Points
 from tune_reg.search.imputed_study import DIVERGED
+from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
 from tune_reg.search.pauses import UNTIL, step_of, until_of
 from tune_reg.search.task_search import GivenValues, TaskSearch, write_end
@@ -77,11 +79,19 @@ class PausingSearch(TaskSearch):
     knows. With ``settings.seeds`` above 1, a configuration that was trained to the end may be trained again with
     another seed, where that is worth most.
 
-    ``epochs``: of one training.
+    ``epochs``: of one training. ``held``: the trials that the tables hold, where it is known.
     """
 
     def __init__(
-        self, storage: BaseStorage, study: optuna.Study, task: Task, settings: SearchSettings, *, epochs: int, seed: int
+        self,
+        storage: BaseStorage,
+        study: optuna.Study,
+        task: Task,
+        settings: SearchSettings,
+        *,
+        epochs: int,
+        seed: int,
+        held: Collection[int] | None = None,
     ) -> None:
         self._storage, self._study, self._task = storage, study, task
         self._epochs = epochs
@@ -91,6 +101,9 @@ class PausingSearch(TaskSearch):
         self._rungs = rungs(settings, epochs)
         self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
         self._live: set[int] = set()
+        trials = study.get_trials(deepcopy=False)
+        lost = [] if held is None else [t for t in trials if t.state.is_finished() and t.number not in held]
+        self._lost = {t.number for t in lost}  # over, and trained once more
         self._standings: list[_Standing] | None = None
         self._model: FinalValueModel | None = None
         self._expected: list[ExpectedValue] | None = None
@@ -114,6 +127,8 @@ class PausingSearch(TaskSearch):
         """An interrupted trial, else what is worth most."""
         for standing in self._interrupted():
             return self._go_on(standing.frozen, until=standing.until)
+        if self._waiting():
+            return self._begin({}, self._rungs[0])  # what it tries again gives its values
         action = self._decide()
         if action is None:
             return None
@@ -129,11 +144,14 @@ class PausingSearch(TaskSearch):
     def left(self) -> int:
         """How many trials can be asked for, as far as can be said now."""
         epochs = self._budget() - self._begun_epochs()
-        return len(self._interrupted()) + max(0, epochs // self._rungs[0])
+        return len(self._interrupted()) + len(self._waiting()) + max(0, epochs // self._rungs[0])
 
     def report(self, trial: Trial, step: int, value: float) -> Decision:
         """Take a value; at the step to which the trial may train, decide whether it goes on."""
         standing = self._trials()[trial.number]
+        if standing.frozen.state.is_finished():
+            over = standing.frozen.state == TrialState.PRUNED and step >= standing.step
+            return Decision.STOP if over else Decision.CONTINUE
         if step not in standing.frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(standing.frozen._trial_id, step, value)
             self._changed()
@@ -162,6 +180,7 @@ class PausingSearch(TaskSearch):
         """End a trial."""
         frozen = self._trials()[trial.number].frozen
         self._live.discard(trial.number)
+        self._lost.discard(trial.number)
         if not frozen.state.is_finished():
             if epoch_s is not None:
                 self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
@@ -173,7 +192,26 @@ class PausingSearch(TaskSearch):
     @property
     def finished(self) -> bool:
         """Whether every trial has ended and no other will be asked for."""
-        return not any(standing.running for standing in self._trials()) and self._decide() is None
+        under_way = any(standing.running for standing in self._trials()) or self._lost or self._waiting()
+        return not under_way and self._decide() is None
+
+    def failing_alike(self) -> str | None:
+        """The reason for which the first trials to end all failed, where no trial came to a value; else None."""
+        failed = sum(s.frozen.state == TrialState.FAIL for s in self._trials())
+        if failed < retries.ALIKE or any(s.running and s.step > 0 for s in self._trials()):
+            return None
+        return retries.failing_alike([standing.frozen for standing in self._trials()])
+
+    @property
+    def trials_left(self) -> int:
+        """How many trials of the study's number were not asked for."""
+        asked = sum(standing.frozen.state != TrialState.WAITING for standing in self._trials())
+        return self._task.trials + len(self._retried()) - asked
+
+    def stored_trial(self, number: int) -> Trial | None:
+        """A trial that is over; None where its configuration is not known."""
+        frozen = self._trials()[number].frozen
+        return None if configuration(self._task, frozen) is None else self._trial(frozen)
 
     def over(self) -> list[Trial]:
         """Paused trials that never go on: hopeless ones, those beyond what is kept, and all once the budget is used."""
@@ -245,18 +283,32 @@ class PausingSearch(TaskSearch):
 
     def _paused(self) -> list[_Standing]:
         """Trials that wait at a rung, from which they may go on."""
-        return [s for s in self._idle() if 0 < s.until <= s.step and not self._is_last(s.step)]
+        return [s for s in self._idle() if s.running and 0 < s.until <= s.step and not self._is_last(s.step)]
 
     def _interrupted(self) -> list[_Standing]:
-        """Trials on which no process of this search works, and which no rung has stopped."""
-        return [s for s in self._idle() if s.step < s.until or s.until == 0 or self._is_last(s.step)]
+        """Trials on which no process of this search works, and which no rung has stopped; and those that were lost."""
+        return [s for s in self._idle() if not s.running or s.step < s.until or s.until == 0 or self._is_last(s.step)]
 
     def _idle(self) -> list[_Standing]:
-        return [s for s in self._trials() if s.running and s.frozen.number not in self._live]
+        """Trials that are not over, or were lost, and that no process of this search works on."""
+        return [
+            s
+            for s in self._trials()
+            if s.frozen.number not in self._live and (s.running or s.frozen.number in self._lost)
+        ]
+
+    def _waiting(self) -> list[_Standing]:
+        """Trials that are to try failed ones again."""
+        return [s for s in self._trials() if s.frozen.state == TrialState.WAITING]
+
+    def _retried(self) -> set[int]:
+        """The failed trials that are tried again."""
+        return set(retries.retried([s.frozen for s in self._trials()]).values())
 
     def _begun_epochs(self) -> int:
         """Epochs that were trained, or that are promised to trials before they are decided anew."""
-        return sum(map(self._epochs_of, self._trials()))
+        again = self._retried()
+        return sum(self._epochs_of(s) for s in self._trials() if s.frozen.number not in again)
 
     def _promised(self, standing: _Standing) -> int:
         """Epochs that the budget holds ready for a paused trial."""
@@ -288,6 +340,9 @@ class PausingSearch(TaskSearch):
 
     def _go_on(self, frozen: FrozenTrial, *, until: int) -> Trial:
         """A trial goes on, or is sampled to the end where its process was killed while it asked."""
+        if frozen.state.is_finished():  # it was lost, and is trained as it was
+            self._live.add(frozen.number)
+            return self._trial(frozen)
         if until == 0:
             params = self._new_params(frozen.number)
             asking = optuna.Study(self._study.study_name, self._storage, GivenValues(params))
@@ -309,7 +364,9 @@ class PausingSearch(TaskSearch):
         step = step_of(frozen)
         seeds = tuple((frozen.number + i) % self._seeds for i in range(self._trainings))
         training = min(step // self._epochs, self._trainings - 1)
-        return Trial(self._task, frozen.number, self._task.space.complete(frozen.params), seeds, training)
+        params = self._task.space.complete(frozen.params)
+        again: int | None = frozen.user_attrs.get(retries.RETRIES)
+        return Trial(self._task, frozen.number, params, retries=again, seeds=seeds, training=training)
 
     # What is worth most
 
@@ -332,7 +389,7 @@ class PausingSearch(TaskSearch):
             assert action.number is not None
             if action.number < first and trials[action.number].step < self._epochs:
                 return action
-        new = self._rungs[0] <= left and not self._stagnated()
+        new = self._rungs[0] <= left and not self._stagnated() and self.failing_alike() is None
         unknown = len(trials) < first or self._fitted() is None
         if unknown and len(trials) >= self._task.trials:
             new = False  # many workers must not spend on beginnings what is needed to train any of them to the end
@@ -344,7 +401,7 @@ class PausingSearch(TaskSearch):
 
     def _new_params(self, number: int) -> dict[str, Value]:
         """What a trial was being asked for: the decision made when only the other trials were there."""
-        self._standings = [standing for standing in self._trials() if standing.frozen.number != number]
+        self._standings = self._trials()[:number]
         self._model, self._decided = None, False
         action = self._decide()
         params = action.params if action is not None else None
@@ -420,8 +477,8 @@ class PausingSearch(TaskSearch):
     def _trainings_of(self, standing: _Standing) -> list[tuple[tuple[int, int], Training]]:
         """The trainings of a trial: those that have passed a rung, are under way, diverged or failed."""
         frozen = standing.frozen
-        if not frozen.params or (standing.running and standing.until == 0):
-            return []  # its process was killed while it asked
+        if not frozen.params or (standing.running and standing.until == 0) or frozen.number in self._retried():
+            return []  # its process was killed while it asked, or another trial stands for it
         params = self._task.space.complete(frozen.params)
         features, prior = self._candidates.cube.features(params), self._candidates.log_prior(params)
         curve = frozen.intermediate_values

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Final, final
 
 import optuna
@@ -12,12 +13,13 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from search_spaces import Value
-from tune_reg.search import final_values, pruners, samplers
+from tune_reg.search import final_values, pruners, retries, samplers
 from tune_reg.search.decision import Decision
 from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
 from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
-from tune_reg.search.task_search import JOURNAL_STATES, TaskSearch, write_end
+from tune_reg.search.journal_repair import STATES, configuration
+from tune_reg.search.suggestion import hyperparameters, suggested
+from tune_reg.search.task_search import TaskSearch, write_end
 from tune_reg.search.trial import Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.store import RunState
@@ -33,6 +35,7 @@ class StoppingSearch(TaskSearch):
 
     What the sampler sees of a trial stands in ``imputed_study``. Trials of several seeds are reported with the mean of
     their final values so far, at the last step of each seed. ``epochs``, ``predict``, ``images``: see ``AskTell``.
+    ``held``: the trials that the tables hold, where it is known.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class StoppingSearch(TaskSearch):
         seed: int,
         predict: final_values.Predictor | None,
         images: int,
+        held: Collection[int] | None = None,
     ) -> None:
         self._storage, self._study, self._task, self._settings = storage, study, task, settings
         self._seed = seed
@@ -60,7 +64,10 @@ class StoppingSearch(TaskSearch):
         self._ended = FinishedTrials(trials)
         self._running = {t.number: t for t in trials if t.state == TrialState.RUNNING}  # as they were asked
         self._waiting = {t.number for t in trials if t.state == TrialState.WAITING}  # to be asked first
-        self._interrupted = list(self._running.values())
+        self._retries = retries.retried(trials)  # by number, that of the trial which is tried again
+        lost = [] if held is None else [t for t in trials if t.state.is_finished() and t.number not in held]
+        self._lost = {t.number for t in lost}  # over, and trained once more
+        self._interrupted = [*self._running.values(), *lost]
         self._winner: Trial | None = None
 
     @property
@@ -76,7 +83,7 @@ class StoppingSearch(TaskSearch):
     def ask(self) -> Trial | None:
         """A trial that an earlier process was training, else a new one while the budget lasts."""
         if self._interrupted:
-            return self._sample(self._interrupted.pop(0))
+            return self._begun(self._interrupted.pop(0))
         if self._statistics.asked >= self._budget():
             return None
         trial = self._sample()
@@ -94,6 +101,9 @@ class StoppingSearch(TaskSearch):
     def report(self, trial: Trial, step: int, value: float) -> Decision:
         """Take a value, and ask the stopping rule at this step."""
         frozen = self._frozen(trial)
+        if frozen.state.is_finished():
+            over = frozen.state == TrialState.PRUNED and step >= max(frozen.intermediate_values, default=0)
+            return Decision.STOP if over else Decision.CONTINUE
         if step not in frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(frozen._trial_id, step, value)
             frozen = self._frozen(trial)
@@ -111,6 +121,7 @@ class StoppingSearch(TaskSearch):
         """End a trial; ``epoch_s`` decides whether a slow sampler is asked."""
         frozen = self._frozen(trial)
         del self._running[trial.number]
+        self._lost.discard(trial.number)
         # The trial may have been told before the process that told it was killed.
         if frozen.state.is_finished():
             return
@@ -119,13 +130,13 @@ class StoppingSearch(TaskSearch):
         if state == "diverged":
             self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
         write_end(self._storage, self._study, frozen, state, values, reason)
-        self._statistics.end(trial.number, JOURNAL_STATES[state], *(values or (None,)))
+        self._statistics.end(trial.number, STATES[state], *(values or (None,)))
         self._ended.add(self._storage.get_trial(frozen._trial_id))
 
     @property
     def finished(self) -> bool:
         """Whether every trial of the budget has ended."""
-        return self._statistics.running == 0 and self._statistics.asked >= self._budget()
+        return not self._lost and self._statistics.running == 0 and self._statistics.asked >= self._budget()
 
     def winner(self) -> Trial | None:
         """The complete trial that ``pick`` picks, or None where there is none."""
@@ -134,8 +145,7 @@ class StoppingSearch(TaskSearch):
             return None
         if self._winner is None or self._winner.number != number:
             frozen = self._study.get_trials(deepcopy=False)[number]
-            params = self._task.space.suggest(optuna.trial.FixedTrial(frozen.params))
-            self._winner = self._trial(number, params)
+            self._winner = self._trial(Trial(self._task, number, hyperparameters(self._task, frozen)))
         return self._winner
 
     def counts(self) -> TrialCounts:
@@ -143,22 +153,52 @@ class StoppingSearch(TaskSearch):
         return self._statistics.counts()
 
     def _budget(self) -> int:
-        """The trials of the task, or those asked for when the search had stagnated."""
+        """The trials of the task, or those asked for when the search had stagnated or stopped.
+
+        Failed trials that are tried again come on top.
+        """
         patience, statistics = self._settings.patience, self._statistics
         stagnated = patience and statistics.longest_wait >= patience
-        trials = max(1, math.floor(self._task.trials * self.share))
-        return min(trials, statistics.asked) if stagnated else trials
+        whole = max(1, math.floor(self._task.trials * self.share)) + statistics.retried
+        if stagnated:
+            return min(whole, statistics.asked + len(self._waiting & self._retries.keys()))
+        return min(whole, statistics.asked) if self.failing_alike() is not None else whole
+
+    def failing_alike(self) -> str | None:
+        """The reason for which the first trials to end all failed, where no trial came to a value; else None."""
+        counts = self.counts()
+        if counts.failed < retries.ALIKE or counts.complete or counts.pruned:
+            return None
+        return retries.failing_alike(self._study.get_trials(deepcopy=False))
+
+    @property
+    def trials_left(self) -> int:
+        """How many trials of the study's number were not asked for."""
+        return self._task.trials + self._statistics.retried - self._statistics.asked
+
+    def stored_trial(self, number: int) -> Trial | None:
+        """A trial that is over; None where its configuration is not known."""
+        params = configuration(self._task, self._study.get_trials(deepcopy=False)[number])
+        return None if params is None else self._trial(Trial(self._task, number, params))
+
+    def _begun(self, begun: FrozenTrial) -> Trial:
+        """A trial of an earlier process, with its configuration."""
+        params = configuration(self._task, begun)
+        if params is None:
+            return self._sample(begun)
+        self._running[begun.number] = begun
+        return self._trial(Trial(self._task, begun.number, params))
 
     def _sample(self, begun: FrozenTrial | None = None) -> Trial:
-        """A new trial; or one that was begun, with what it still lacks if its process was killed while it asked."""
+        """A new trial; or one whose process was killed while it asked, which asks the same again."""
         task = self._task
         number = self._statistics.asked if begun is None else begun.number
         name = samplers.turn(self._settings, task, number, self._ended.epoch_s)
         sampler = samplers.build(name, task, seed=self._seed, number=number)
         limit = samplers.SAMPLERS[name].limit
         finished = self._ended.most_informative(None if limit is None else _READ)
-        # A trial that is asked once more would be taken for another one that runs.
-        others = [t for t in self._running.values() if t is not begun]
+        # A trial that is asked once more would be taken for another one that runs, as would one that was lost.
+        others = [t for t in self._running.values() if t is not begun and not t.state.is_finished()]
         seen = ImputedStudy(
             self._study,
             sampler,
@@ -167,14 +207,23 @@ class StoppingSearch(TaskSearch):
             limit=limit,
             waiting=bool(self._waiting),
         )
-        live = seen.ask() if begun is None else optuna.Trial(seen, begun._trial_id)
-        params = task.space.suggest(live)
+        live = seen.ask() if begun is None else _asking_anew(seen, begun)
+        trial = suggested(task, live)
         self._waiting.discard(live.number)
         self._running[live.number] = self._storage.get_trial(live._trial_id)
-        return self._trial(live.number, params)
+        return self._trial(trial)
 
-    def _trial(self, number: int, params: dict[str, Value]) -> Trial:
-        return Trial(self._task, number, params, seeds=tuple(range(self._settings.seeds)))
+    def _trial(self, trial: Trial) -> Trial:
+        """With the seeds of its trainings, and the trial that it tries again."""
+        seeds = tuple(range(self._settings.seeds))
+        return replace(trial, seeds=seeds, retries=self._retries.get(trial.number))
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self._storage.get_trial(self._running[trial.number]._trial_id)
+
+
+def _asking_anew(study: optuna.Study, begun: FrozenTrial) -> optuna.Trial:
+    """A trial that forgets what it asked: a sampler whose first draws were left out would go on with other ones."""
+    live = optuna.Trial(study, begun._trial_id)
+    live._cached_frozen_trial.params, live._cached_frozen_trial.distributions = {}, {}
+    return live

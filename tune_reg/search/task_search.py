@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from search_spaces import Value
 from tune_reg.search.decision import Decision
+from tune_reg.search.journal_repair import STATES
+from tune_reg.search.retries import REASON
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
-
-#: The state in the journal of a trial that is over.
-JOURNAL_STATES: Final[dict[RunState, TrialState]] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "diverged": TrialState.FAIL,
-    "failed": TrialState.FAIL,
-}
-#: In the journal, why a trial diverged or failed.
-REASON: Final = "reason"
 
 
 class TaskSearch(ABC):
@@ -88,6 +80,19 @@ class TaskSearch(ABC):
     def counts(self) -> TrialCounts:
         """How many trials are in which state, and the best value so far."""
 
+    @abstractmethod
+    def failing_alike(self) -> str | None:
+        """The reason for which the first trials to end all failed, where no trial came to a value; else None."""
+
+    @property
+    @abstractmethod
+    def trials_left(self) -> int:
+        """How many trials of the study's number were not asked for."""
+
+    @abstractmethod
+    def stored_trial(self, number: int) -> Trial | None:
+        """A trial that is over; None where its configuration is not known."""
+
     def over(self) -> list[Trial]:
         """Paused trials that never go on: they are to be told as what they have come to."""
         return []
@@ -134,4 +139,4 @@ def write_end(
     """Write the end of a trial into the journal."""
     if reason is not None:
         storage.set_trial_user_attr(frozen._trial_id, REASON, f"{state}: {reason}")
-    study.tell(frozen.number, list(values) or None, JOURNAL_STATES[state])
+    study.tell(frozen.number, list(values) or None, STATES[state])

@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from search_spaces import Value
+from search_spaces import Domain, Value
+from tune_reg.store import RunState, TrialRow
 from tune_reg.study import Task
+
+
+class Refused(NamedTuple):
+    """Why a trial is not trained: how the function that is its space ended it, and the reason in words."""
+
+    state: RunState
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,13 @@ class Trial:
     def seed_index(self) -> int:
         """Which of the search's seeds the training is made with."""
         return self.seeds[self.training]
+
+    #: Of a space that is a function, the ranges that it asked for in this trial; None where all trials have the same.
+    ranges: dict[str, Domain] | None = None
+    #: Where the function ended the trial in place of giving all of its hyperparameters.
+    refused: Refused | None = None
+    #: The number of the failed trial that this one tries again.
+    retries: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,3 +61,14 @@ class ExpectedValue(NamedTuple):
     number: int
     mean: float
     deviation: float
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial that is over, as the tables have it."""
+
+    row: TrialRow
+    #: What the search was told of it: accuracies, by the epochs after which they were reported.
+    values: dict[int, float]
+    #: Seconds of its shortest epoch on the first seed.
+    epoch_s: float | None

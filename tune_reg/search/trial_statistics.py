@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Final
 
 from optuna.trial import FrozenTrial, TrialState
 
+from tune_reg.search.retries import retried
 from tune_reg.search.trial import TrialCounts
 from tune_reg.store import Candidate, pick
 
@@ -26,6 +28,8 @@ class TrialStatistics:
     """
 
     asked: int = 0
+    #: Failed trials that are tried again as others: they count no more.
+    retried: int = 0
     #: Finished trials by state.
     by_state: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(_FINISHED, 0))
     complete: dict[int, Candidate] = field(default_factory=dict)
@@ -48,12 +52,15 @@ class TrialStatistics:
     @classmethod
     def of(cls, trials: list[FrozenTrial], *, images: int = 1, sign: int = 1) -> TrialStatistics:
         """The statistics of the trials of a journal."""
-        statistics = cls(images=images, sign=sign)
+        again = set(retried(trials).values())
+        statistics = cls(images=images, sign=sign, retried=len(again))
         for trial in trials:
             if trial.state == TrialState.WAITING:
                 continue
             statistics.begin()
-            if trial.state in _FINISHED:
+            if trial.number in again:
+                statistics._place(trial.number, math.nan)
+            elif trial.state in _FINISHED:
                 done = trial.state == TrialState.COMPLETE
                 statistics.end(trial.number, trial.state, *(trial.values if done else (None,)))
         return statistics
@@ -68,7 +75,7 @@ class TrialStatistics:
     @property
     def running(self) -> int:
         """How many trials have not ended."""
-        return self.asked - sum(self.by_state.values())
+        return self.asked - sum(self.by_state.values()) - self.retried
 
     def counts(self) -> TrialCounts:
         """How many trials are in which state, and the best value so far."""
@@ -91,10 +98,16 @@ class TrialStatistics:
             self.complete[number] = Candidate(number, value, None if second is None else self.sign * second)
             self.best = max(value, value if self.best is None else self.best)
             self._winner = None
+        self._place(number, value)
+
+    def _place(self, number: int, value: float | None) -> None:
+        """Count how many trials in a row brought nothing better. ``value``: NaN of a trial that is tried again."""
         self._out_of_order[number] = value
         while self._in_order in self._out_of_order:
             value = self._out_of_order.pop(self._in_order)
             self._in_order += 1
+            if value is not None and math.isnan(value):
+                continue
             if value is not None and (self._best_in_order is None or value > self._best_in_order):
                 self._best_in_order, self._wait = value, 0
             else:

@@ -22,7 +22,8 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 from tune_reg.errors import StoreError, TuneRegError, UnreachableError
 from tune_reg.storage.remote_path import RemotePath
@@ -59,6 +60,7 @@ class Lease:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="tune-reg-lease", daemon=True)
         self._beats = 0
+        self._since = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
         self._taken_over: list[str] = []
         self._lost: TuneRegError | None = None
         self._on_loss: Callable[[TuneRegError], None] | None = None
@@ -116,7 +118,7 @@ class Lease:
                 return
 
     def _write(self) -> None:
-        holder = f"process {os.getpid()} on {platform.node()}"
+        holder = f"process {os.getpid()} on {platform.node()} since {self._since}"
         content = {"holder": holder, "beats": self._beats, "took_over": self._taken_over}
         self._object.write_bytes(json.dumps(content).encode())
 
@@ -154,9 +156,18 @@ class Lease:
 
 
 def _holder(content: bytes) -> str:
-    return str(json.loads(content)["holder"])
+    return str(_parsed(content).get("holder") or "a run that does not say who it is")
 
 
 def _taken_over(content: bytes) -> list[str]:
-    names: list[str] = json.loads(content)["took_over"]
-    return names
+    names = _parsed(content).get("took_over")
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _parsed(content: bytes) -> dict[str, Any]:
+    """What a run has written of itself; empty where it is damaged."""
+    try:
+        parsed = json.loads(content)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, read_all
 from tune_reg.store.schema import SCHEMA_VERSION
+from tune_reg.store.seal import unsealed_table
 
 #: Names of compacted files. Release 0.1 began them with ``_``, which Arrow, pandas and Spark take for hidden files.
 _COMPACTED: Final = re.compile(r"compacted-(\d{5,})\.parquet")
@@ -125,11 +126,14 @@ def _unreadable(path: StoragePath | str, error: Exception) -> StoreError:
 
 def _parsed(path: StoragePath, content: bytes) -> pa.Table:
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
     try:
         version = int((table.schema.metadata or {}).get(b"tune_reg.schema", b"0"))
+        if version == SCHEMA_VERSION:
+            table = unsealed_table(table)
         counts = row_counts(table)
     except ValueError as error:
         raise _unreadable(path, error) from None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,11 +13,17 @@ import pyarrow.compute as pc
 from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.store.identity import study_hashes
+from tune_reg.store.journal_keys import JournalKeys, read_journal_keys
+from tune_reg.store.lost_parts import Facts, LostPart, lost_parts, part_facts
 from tune_reg.store.parts import concatenated
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import SCHEMAS, TABLES, TableName, TrialRow
+from tune_reg.store.seal import unsealed_json, unsealed_text
 from tune_reg.store.table_folder import read_table_folder
 from tune_reg.store.winner import winner
+
+#: What a user does about a part that was lost.
+_MEND: Final = "; bring it back from a copy, or give the `run` command again, which trains it anew"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class Results:
     directory: StoragePath
     #: Of the tables that were read: the sentences of ``left_out``.
     _left_out: dict[TableName, tuple[str, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    #: Of the tables that were read: the facts of their parts.
+    _facts: Facts = field(default_factory=dict, init=False, repr=False, compare=False)
+    #: What the journal said when it was read, for who asks whether it can be.
+    _journal: list[JournalKeys] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def trials(self) -> pa.Table:
         """The table ``trials``: one row for each configuration that was tried."""
@@ -51,7 +60,7 @@ class Results:
 
     def study(self) -> dict[str, Any]:
         """The study as it was run, every default written out."""
-        return self._parsed("study.toml", tomllib.loads)
+        return self._parsed("study.toml", lambda text: tomllib.loads(unsealed_text(text)))
 
     def provenance(self) -> dict[str, Any]:
         """Where the results come from: code, package versions, data, hardware, command, methods, citations.
@@ -60,13 +69,13 @@ class Results:
         """
         if not (self.directory / "provenance.json").exists():
             return {}
-        return self._parsed("provenance.json", json.loads)
+        return self._parsed("provenance.json", unsealed_json)
 
     def best(self, regularizer: str, *, fraction: float | None = None) -> dict[str, Any]:
         """The winning hyperparameters of ``regularizer``: of the highest expected or, without a model, seen accuracy.
 
         ``fraction``: the training fraction searched; the largest one searched if None. Ties go to the trial
-        asked first, as in the search. Raises ``StoreError`` where no trial of it ended with a value.
+        asked first, as in the search. Raises ``StoreError`` where no trial of it ended with a value, or one was lost.
         """
         rows = self._with_values(regularizer)
         if fraction is None:
@@ -89,8 +98,16 @@ class Results:
         return [dict(row["params"]) for row in best_first[:count]]
 
     def _with_values(self, regularizer: str) -> list[TrialRow]:
-        """The trials of ``regularizer`` that have a value, complete or not."""
+        """The trials of ``regularizer`` that have a value, complete or not.
+
+        ``StoreError`` where a trial of it was lost: it may have been the best one.
+        """
+        over = read_journal_keys(self.directory).over  # first: a study that runs writes it last
         trials = self.trials()
+        begins = f"{regularizer}-at-"
+        lost = sorted(key for key in over if key.startswith(begins) and key not in self._facts["trials"])
+        if lost:
+            raise StoreError(f"{self.directory}: {LostPart('trials', lost[0])}{_MEND}")
         valued = pc.and_(pc.equal(trials["regularizer"], regularizer), pc.is_valid(trials["value"]))
         return from_arrow("trials", trials.filter(valued))
 
@@ -110,11 +127,42 @@ class Results:
                 self._read(table)
         return tuple(sentence for table in TABLES for sentence in self._left_out[table])
 
+    def lost(self) -> tuple[LostPart, ...]:
+        """The parts that the tables must hold, as the journal and other tables have it, and do not hold.
+
+        Nothing is known to be lost where the journal is not there, or cannot be read.
+        """
+        if not self._lost():
+            return ()
+        # A study that runs may have written between two tables: in this order it leaves nothing out.
+        over = read_journal_keys(self.directory).over
+        for table in ("trials", "final", "robustness", "epochs"):
+            self._read(table)
+        return self._lost(over)
+
+    def _lost(self, over: frozenset[str] | None = None) -> tuple[LostPart, ...]:
+        if over is None:
+            self._journal.append(read_journal_keys(self.directory))
+            if not self._journal[-1].exists:
+                return ()
+            over = self._journal[-1].over
+        for table in TABLES:
+            if table not in self._facts:
+                self._read(table)
+        return tuple(lost_parts(self._facts, over))
+
+    def journal_problem(self) -> str | None:
+        """Why the journal cannot be read, in one line; None where it can, or is not there."""
+        if not self._journal:
+            self._journal.append(read_journal_keys(self.directory))
+        return self._journal[-1].problem
+
     def _read(self, table: TableName) -> pa.Table:
         folder = read_table_folder(self.directory / "tables" / table, table, study_hashes(self.provenance()))
         self._left_out[table] = tuple(
             f"tables/{table}/{entry.path.name} {entry.reason}, and is not counted." for entry in folder.left_out
         )
+        self._facts[table] = part_facts(table, folder.files)
         if not folder.files:
             return SCHEMAS[table].empty_table()
         return concatenated([file.rows for file in folder.files]).replace_schema_metadata(None)

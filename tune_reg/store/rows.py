@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Final, Literal, overload
 
 import pyarrow as pa
 
@@ -21,6 +21,9 @@ from tune_reg.store.schema import (
     TrialRow,
     table_schema,
 )
+
+#: Columns that are mappings in Python, and JSON in Parquet.
+_JSON: Final = ("params", "ranges")
 
 
 def to_arrow(
@@ -113,8 +116,9 @@ def from_arrow(table: TableName, rows: pa.Table) -> Any:
     """
     typed: list[dict[str, Any]] = with_every_column(table, rows).to_pylist()
     for row in typed:
-        if "params" in row:
-            row["params"] = _params(row["params"])
+        for name in _JSON:
+            if name in row and (name == "params" or row[name] is not None):
+                row[name] = _from_json(name, row[name])
     return typed
 
 
@@ -136,7 +140,8 @@ def _with_param_columns(row: Mapping[str, Any], parameters: Mapping[str, Paramet
     flat = {
         f"param_{name}": _text(value) if parameters.get(name) == "text" else value for name, value in params.items()
     }
-    return {**row, **flat, "params": json.dumps(params, sort_keys=True)}
+    as_json = {name: json.dumps(row[name], sort_keys=True) for name in _JSON if row.get(name) is not None}
+    return {**row, **flat, **as_json}
 
 
 def _text(value: object) -> str | None:
@@ -148,9 +153,9 @@ def _text(value: object) -> str | None:
     return str(pa.scalar(value, pa.float64()).cast(pa.string()).as_py())
 
 
-def _params(text: str | None) -> dict[str, Any]:
+def _from_json(column: str, text: str | None) -> dict[str, Any]:
     try:
         loaded: object = json.loads(text or "{}")
     except ValueError as error:
-        raise StoreError(f"column params must be JSON, but got {text!r} ({error})") from None
+        raise StoreError(f"column {column} must be JSON, but got {text!r} ({error})") from None
     return dict(loaded) if isinstance(loaded, Mapping) else {}

@@ -4,8 +4,8 @@ From these declarations come the Parquet schemas (``SCHEMAS``), the rows that re
 reference of all columns in ``docs/columns.md`` (``python -m tune_reg.store.reference``).
 
 A field is ``Annotated[type, "what the column holds, with its unit"]``; ``| None`` says that the column may be null.
-In Python a row's ``params`` is a mapping. In Parquet the column ``params`` is JSON, and every hyperparameter also has
-a column ``param_<name>`` of its own.
+In Python a row's ``params`` is a mapping, and so is ``ranges``. In Parquet both columns are JSON, and every
+hyperparameter also has a column ``param_<name>`` of its own.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ _Fraction: TypeAlias = Annotated[float, "share of the training images that the r
 _SearchFraction: TypeAlias = Annotated[float, "fraction at which the hyperparameters were picked"]
 _ParamsColumn: TypeAlias = Annotated[Params, "hyperparameters: JSON, and each one also in a column `param_<name>`"]
 _Seed: TypeAlias = Annotated[int, "seed of the run"]
+_Code: TypeAlias = Annotated[
+    str | None, "digest of the user's code (model, regularizer, space) that the run was trained with; null without any"
+]
 
 
 class RunColumns(TypedDict):
@@ -69,7 +72,7 @@ class TrialRow(RunColumns):
     seed: Annotated[int, "seed of the run; the first one, where a trial is trained on several"]
     seeds: Annotated[int | None, "number of seeds that `value` is the mean of"]
     state: Annotated[RunState, "complete, pruned, diverged or failed"]
-    reason: Annotated[str | None, "why the trial diverged or failed"]
+    reason: Annotated[str | None, "why the trial diverged or failed, or was pruned before training"]
     value: Annotated[float | None, "last validation accuracy, a share in [0, 1]; null where diverged or failed"]
     robust_accuracy: Annotated[
         float | None, "accuracy under attack on validation images, a share in [0, 1], where that is a second objective"
@@ -77,6 +80,13 @@ class TrialRow(RunColumns):
     n_val: Annotated[int | None, "number of validation images behind `value`"]
     epochs_trained: Annotated[int, "number of epochs trained, over all seeds of the trial"]
     wall_s: Annotated[float, "seconds of training, over all seeds of the trial"]
+    ranges: Annotated[
+        Params | None,
+        "JSON: the range of each hyperparameter in this trial, where the search space is a function and may ask for "
+        "other ranges in other trials",
+    ]
+    retries: Annotated[int | None, "number of the failed trial that this one tries again, which then no longer counts"]
+    code: _Code
 
 
 class ExpectedRow(RunColumns):
@@ -146,6 +156,7 @@ class FinalRow(_FinalRun, FinalValues):
 
     epochs: Annotated[int, "number of epochs trained"]
     wall_s: Annotated[float, "seconds of training"]
+    code: _Code
 
 
 class RobustnessValues(TypedDict):
@@ -185,7 +196,9 @@ ROWS: Final[Mapping[TableName, type]] = {
 }
 
 #: Columns that stores of an earlier release may lack; readers take them as null.
-ADDED_LATER: Final = frozenset({"images_per_class", "seeds", "robust_accuracy", "n_val", "test_ece", "warning"})
+ADDED_LATER: Final = frozenset(
+    {"images_per_class", "seeds", "robust_accuracy", "n_val", "ranges", "test_ece", "warning", "retries", "code"}
+)
 
 
 class Column(NamedTuple):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.store.identity import KEY, study_hashes
+from tune_reg.store.lost_parts import Facts, part_facts
 from tune_reg.store.parts import (
     concatenated,
     is_compacted_name,
@@ -33,7 +34,8 @@ from tune_reg.store.schema import (
     TableName,
     TrialRow,
 )
-from tune_reg.store.table_folder import TableFolder, read_table_folder
+from tune_reg.store.seal import sealed_table
+from tune_reg.store.table_folder import PartFile, TableFolder, read_table_folder
 
 
 class Store:
@@ -51,6 +53,8 @@ class Store:
         self._metadata = {"tune_reg.schema": str(SCHEMA_VERSION), "tune_reg.study": study_hash}
         earlier = study_hashes(Results(directory).provenance())
         self._hashes = earlier | {study_hash} if earlier else earlier
+        #: The facts of every stored part, by table and key.
+        self.facts: Facts = {}
         self._parameters: dict[TableName, dict[str, ParameterKind]] = {}
         self._separate: dict[TableName, set[str]] = {}  # the keys of the parts that have a file of their own
         self._compacted: dict[TableName, dict[str, StoragePath]] = {}
@@ -85,13 +89,15 @@ class Store:
             # A space that is a function can return a name that it returned in no try.
             self._parameters[table] = parameters
             self._bring_up_to_date(table)
+        self._drop_compacted(table, key)
         self._write_file(self._path(table, key), part)
         self._separate[table].add(key)
+        self.facts[table] |= part_facts(table, [PartFile(self._path(table, key), part, {key: part}, False)])
 
     def compact(self, table: TableName, keys: Collection[str]) -> None:
         """Put the parts ``keys`` of a table together in one file; to read thousands of small files takes long.
 
-        A compacted part is read as before, but can neither be written nor dropped any more.
+        A compacted part is read as before; to write or drop it, its file is written anew.
         """
         separate = sorted(self._separate[table] & set(keys))
         parts = dict(zip(separate, read_parts([self._path(table, key) for key in separate]), strict=True))
@@ -140,8 +146,41 @@ class Store:
 
     def drop(self, table: TableName, key: str) -> None:
         """Remove the part ``key`` of ``table``, if it is stored."""
+        self._drop_compacted(table, key)
         self._path(table, key).unlink(missing_ok=True)
         self._separate[table].discard(key)
+        self.facts[table].pop(key, None)
+
+    def trial_rows(self) -> dict[str, TrialRow]:
+        """The row of every trial, by its key."""
+        folder = read_table_folder(self._folder("trials"), "trials", self._hashes)
+        parts = {key: part for file in folder.files for key, part in file.parts.items() if part.num_rows}
+        rows = from_arrow("trials", concatenated([part.slice(0, 1) for part in parts.values()])) if parts else []
+        return dict(zip(parts, rows, strict=True))
+
+    def epoch_rows(self, begins: str) -> dict[str, list[EpochRow]]:
+        """The epochs of every run whose key begins so, by its key."""
+        folder = read_table_folder(self._folder("epochs"), "epochs", self._hashes)
+        return {
+            key: from_arrow("epochs", part)
+            for file in folder.files
+            for key, part in file.parts.items()
+            if key.startswith(begins)
+        }
+
+    def _drop_compacted(self, table: TableName, key: str) -> None:
+        """Write the compacted file of a part anew without it."""
+        path = self._compacted[table].pop(key, None)
+        if path is None:
+            return
+        rows = read_part(path)
+        parts = {other: part for other, part in parts_of(rows).items() if other != key}
+        if parts:
+            counts = {name.encode(): value.encode() for name, value in row_counts_metadata(parts).items()}
+            metadata = {**rows.schema.metadata, **counts}
+            self._write_file(path, concatenated(list(parts.values())).replace_schema_metadata(metadata))
+        else:
+            path.unlink()
 
     def _bring_up_to_date(self, table: TableName) -> None:
         """Give every stored part of ``table`` the columns of the study and the names of this release.
@@ -153,6 +192,7 @@ class Store:
         parameters = self._parameters[table] = joined(self._parameters[table], *stored)
         self._separate[table] = set()
         self._compacted[table] = {}
+        self.facts[table] = part_facts(table, folder.files)
         for file in folder.files:
             rows = with_schema(table, file.rows, parameters)
             path = file.path
@@ -194,5 +234,5 @@ class Store:
     @staticmethod
     def _write_file(path: StoragePath, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
+        pq.write_table(sealed_table(table), sink, write_page_checksum=True)
         write_whole(path, sink.getvalue().to_pybytes())

@@ -4,6 +4,7 @@ from tune_reg.study.method import Method
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
 from tune_reg.study.settings import ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
 from tune_reg.study.study import Study
+from tune_reg.study.unused_settings import unused_settings
 
 __all__ = [
     "ConfirmSettings",
@@ -17,4 +18,5 @@ __all__ = [
     "StudyPlan",
     "Task",
     "make_plan",
+    "unused_settings",
 ]

@@ -15,7 +15,7 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Each mistake in the keys of ``model`` as ``key: rule, but got value``."""
     lines = []
     for detail in error.errors():
-        key = ".".join(str(part) for part in detail["loc"])
+        key = ".".join(_key(part) for part in detail["loc"])
         cause = detail.get("ctx", {}).get("error")
         if isinstance(cause, StudyError):  # names its key itself
             lines.append(str(cause))
@@ -29,15 +29,32 @@ def error_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
         elif isinstance(cause, ValueError):
             lines.append(f"{key}: {cause}")
         else:
-            rule = detail["msg"].removeprefix("Input ").replace("should be", "must be").replace("should", "must")
-            lines.append(f"{key}: {rule[0].lower()}{rule[1:]}, but got {_short(detail['input'])}")
+            lines.append(f"{key}: {rule_of(detail['type'], detail['msg'])}, but got {short(detail['input'])}")
     return lines
 
 
-def _short(value: Any) -> str:
+def rule_of(kind: str, message: str) -> str:
+    """The rule of a mistake that pydantic found, as the end of a sentence.
+
+    >>> rule_of("int_type", "Input should be a valid integer")
+    'must be a valid integer'
+    """
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "must be a table"
+    rule = message.removeprefix("Input ").replace("should be", "must be").replace("should", "must")
+    return f"{rule[0].lower()}{rule[1:]}"
+
+
+def _key(part: int | str) -> str:
+    """A part of a key as a message shows it, in one line."""
+    text = str(part)
+    return text if text.isprintable() and len(text) <= _LONGEST else short(text)
+
+
+def short(value: Any) -> str:
     """A value as a message shows it: a long one by its beginning.
 
-    >>> _short("digits"), len(_short(list(range(1000))))
+    >>> short("digits"), len(short(list(range(1000))))
     ("'digits'", 83)
     """
     text = repr(value)

@@ -14,7 +14,9 @@ from search_spaces import Choice, DefinedByRun, Domain, Float, Integer, Prior, S
 from tune_reg.errors import StudyError, TuneRegError, did_you_mean
 from tune_reg.regularizers import Hyperparameter, Regularizer, regularizer
 from tune_reg.schedules import KINDS, PRESETS, schedule_from_text
+from tune_reg.study.error_lines import rule_of, short
 from tune_reg.training.settings import TrainingSettings
+from tune_reg.user_code import raised_at
 from tune_reg.user_function import import_function
 
 #: Keys of a method's table that are no hyperparameters.
@@ -76,7 +78,8 @@ def method(name: str, table: Any) -> Method:
     _check_name(key, name)
     entries: Any = table if isinstance(table, Mapping) else {_SPACE: table} if callable(table) else None
     if entries is None:
-        raise StudyError(f"{key}: a SearchSpace, a table of hyperparameters or a function is wanted, got {table!r}")
+        wanted = "a SearchSpace, a table of hyperparameters or a function is wanted"
+        raise StudyError(f"{key}: {wanted}, but got {short(table)}")
     names, start, priors = name, None, None
     if not isinstance(entries, SearchSpace):
         entries = dict(entries)
@@ -87,7 +90,7 @@ def method(name: str, table: Any) -> Method:
     except TuneRegError as error:
         raise StudyError(f"{key}: {error}") from None
     if start is not None and not (isinstance(start, list | tuple) and all(isinstance(s, Mapping) for s in start)):
-        raise StudyError(f"{key}.start: a list of tables is wanted, but got {start!r}")
+        raise StudyError(f"{key}.start: a list of tables is wanted, but got {short(start)}")
     base = kind.space
     if entries.get(_SPACE) == _PAPER:
         if kind.paper is None:
@@ -138,6 +141,7 @@ def _prior(space: SearchSpace, name: str, given: Any) -> Prior:
 
 def _check_name(key: str, name: str) -> None:
     if not _NAME.fullmatch(name):
+        key = key if key.isprintable() else f"regularizers.{short(name)}"
         raise StudyError(f"{key}: a name has letters, digits, spaces and . + - _ and begins with a letter or digit")
     if len(name.encode()) > _NAME_BYTES:
         raise StudyError(f"{key}: a name has at most {_NAME_BYTES} bytes in UTF-8, but this has {len(name.encode())}")
@@ -155,7 +159,7 @@ def _of_function(key: str, names: str, kind: type[Regularizer], entries: Any, st
             for name in as_fixed:
                 _check(names, kind, as_fixed, name)
     except SpaceError as error:
-        raise StudyError(f"{key}.space: {error}") from None
+        raise StudyError(f"{key}.space: {error}{raised_at(error)}") from None
     return space
 
 
@@ -189,7 +193,7 @@ def _parameters(kind: str) -> set[str]:
 def _names(key: str, given: Any) -> str:
     names = [given] if isinstance(given, str) else given
     if not (isinstance(names, list | tuple) and names and all(isinstance(name, str) for name in names)):
-        raise StudyError(f"{key}.regularizer: a name or a list of names is wanted, but got {given!r}")
+        raise StudyError(f"{key}.regularizer: a name or a list of names is wanted, but got {short(given)}")
     return "+".join(names)
 
 
@@ -224,7 +228,8 @@ def _check_setting(key: str, entry: Domain | Value) -> None:
         except ValidationError as error:
             detail = error.errors()[0]
             cause = detail.get("ctx", {}).get("error")
-            raise SpaceError(f"{key}: {cause or detail['msg'] + f', but got {value!r}'}") from None
+            rule = cause or f"{rule_of(detail['type'], detail['msg'])}, but got {short(value)}"
+            raise SpaceError(f"{key}: {rule}") from None
 
 
 def _check_schedule(hyperparameter: Hyperparameter, given: SearchSpace, parameter: str, entry: Domain | Value) -> None:

@@ -196,7 +196,8 @@ class ResourceSettings(Table):
     #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed. Where several train
     #: side by side, they have so many times as long.
     epoch_timeout_s: Annotated[float, Field(gt=0, le=1e8)] = 3600.0
-    #: A run that failed goes on from its newest checkpoint, so many times.
+    #: A run whose process or machine failed goes on from its newest checkpoint, so many times. An exception that the
+    #: run would raise again ends it at once.
     max_failures: Annotated[int, Field(ge=0, le=1000)] = 3
 
     @field_validator("lanes", mode="before")

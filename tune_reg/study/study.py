@@ -25,7 +25,7 @@ from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
 from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
-from tune_reg.study.error_lines import error_lines
+from tune_reg.study.error_lines import error_lines, short
 from tune_reg.study.learning_rate import learning_rate_prior
 from tune_reg.study.method import Method, method
 from tune_reg.study.settings import (
@@ -60,6 +60,14 @@ def _refuse_beyond_reason(key: str, value: Any) -> None:
             _refuse_beyond_reason(key, entry)
     elif isinstance(value, int) and abs(value) >= _LARGEST:
         raise StudyError(f"{key}: must be a number below 2^63, but is about 2^{value.bit_length()}")
+
+
+def _joined(entry: Any) -> str:
+    """One entry of a list of regularizers, a name or several names, as the name of its method."""
+    names = entry if isinstance(entry, list | tuple) else [entry]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"each must be a name or a list of names, but got {short(entry)}")
+    return "+".join(names)
 
 
 def _refuse_names_of_one_file(names: Iterable[Any]) -> None:
@@ -105,13 +113,13 @@ class Study(Table):
     @classmethod
     def _methods(cls, value: Any) -> dict[str, Method]:
         if isinstance(value, list | tuple):
-            names = ["+".join(name) if isinstance(name, list | tuple) else str(name) for name in value]
+            names = [_joined(entry) for entry in value]
             if len(set(names)) != len(names):
                 raise ValueError(f"must differ, but got {value!r}")
             value = {name: {} for name in names}
         if not isinstance(value, Mapping) or not value:
             rule = "a list of names or a table of spaces is wanted, with at least one regularizer"
-            raise ValueError(f"{rule}, but got {value!r}")
+            raise ValueError(f"{rule}, but got {short(value)}")
         if len(value) > _LONGEST:
             raise ValueError(f"at most {_LONGEST} can be compared in one study, but got {len(value):,}")
         _refuse_names_of_one_file(value)
@@ -270,7 +278,7 @@ class Study(Table):
             start = list(declared.space.start)
             for row in results.best_trials(name, best):
                 inside = {key: value for key, value in row.items() if key in domains and domains[key].contains(value)}
-                if inside and inside not in start:
+                if inside and inside not in start and declared.space.admits(inside):
                     start.append(inside)
             methods[name] = Method(declared.regularizer, declared.space.starting(start))
         return self.model_copy(update={"regularizers": methods})

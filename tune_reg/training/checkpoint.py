@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -62,7 +63,8 @@ def remove(directory: StoragePath) -> None:
 
 
 def _newest_first(directory: StoragePath) -> list[StoragePath]:
-    return sorted((path for path in directory.glob("epoch-*.pt") if _NAME.fullmatch(path.name)), reverse=True)
+    named = (path for path in directory.glob("epoch-*.pt") if _NAME.fullmatch(path.name))
+    return sorted((path for path in named if not (isinstance(path, Path) and path.is_dir())), reverse=True)
 
 
 def _is_interrupted(path: StoragePath) -> bool:

@@ -9,7 +9,8 @@ from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, look, styled
 from analysis.formatting import scored_on
 from analysis.measures.search.response import CATEGORY, LINEAR, LOG, parameters, responses, scale_of, space_of, winners
-from analysis.snapshot import Snapshot, Source, finite_or_none, snapshot
+from analysis.measures.search.spaces import DEPENDS, all_spaces
+from analysis.snapshot import Snapshot, Source, finite_or_none, mapping, snapshot
 from analysis.wording import where
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class StrengthPanel(NamedTuple):
     regularizer: str
     parameter: str  # on the x axis
     scale: str  # LINEAR, LOG, SYMLOG or CATEGORY
-    low: float | None  # bounds of the space
+    low: float | None  # bounds of the space, the widest where trials differ in them
     high: float | None
     points: tuple[StrengthPoint, ...]
 
@@ -56,6 +57,7 @@ class StrengthResponse(NamedTuple):
     picked_on_test: bool
     fractions: tuple[float, ...]
     panels: tuple[StrengthPanel, ...]
+    moving: frozenset[tuple[str, str]] = frozenset()  # regularizers and parameters whose range trials differ in
 
 
 def strength_response(source: Source) -> StrengthResponse:
@@ -67,7 +69,14 @@ def strength_response(source: Source) -> StrengthResponse:
     data = snapshot(source)
     fractions = tuple(sorted({row["fraction"] for row in data.trials}, reverse=True))
     panels = [_panel(data, name, key) for name in data.regularizers for key in parameters(data, name)]
-    return StrengthResponse(data.picked_on_test, fractions, tuple(panel for panel in panels if _varied(panel)))
+    moving = frozenset(
+        (name, key)
+        for name, spaces in all_spaces(data).items()
+        for key, description in spaces.items()
+        if mapping(description).get(DEPENDS)
+    )
+    varied = tuple(panel for panel in panels if _varied(panel))
+    return StrengthResponse(data.picked_on_test, fractions, varied, moving)
 
 
 def _varied(panel: StrengthPanel) -> bool:
@@ -180,7 +189,8 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     failures = [(at(point), str(point.state)) for point in trials if point.value is None]
     _strip(axes, failures, values=len(failures) < len(trials))
     axes.set_title(panel.regularizer)
-    axes.set_xlabel(panel.parameter)
+    moving = (panel.regularizer, panel.parameter) in data.moving
+    axes.set_xlabel(f"{panel.parameter} (dotted: its widest range)" if moving else panel.parameter)
     axes.set_ylabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
     legend(axes)
 

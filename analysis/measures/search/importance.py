@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from analysis.measures.outcomes import complete_value
 from analysis.measures.search.response import searched
-from analysis.measures.search.spaces import Space, number, numeric_space, spans_decades
-from analysis.snapshot import Snapshot, mapping, once
+from analysis.measures.search.spaces import Space, all_spaces, number, numeric_space, spans_decades
+from analysis.snapshot import Snapshot, once
 from analysis.statistics import percentile_interval
 from analysis.statistics.intervals import Array
 from analysis.statistics.ped_anova import divergence
@@ -51,7 +51,7 @@ def importances(data: Snapshot) -> tuple[Importance, ...]:
         trials = data.trials_of(name)
         for fraction in sorted({row["fraction"] for row in trials}, reverse=True):
             valued = [row for row in trials if row["fraction"] == fraction and complete_value(row) is not None]
-            rows += _search(name, fraction, valued, mapping(data.method(name).get("space")))
+            rows += _search(name, fraction, valued, all_spaces(data)[name])
     return tuple(rows)
 
 

@@ -8,8 +8,16 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from analysis.measures.outcomes import complete_value
-from analysis.measures.search.spaces import Space, edge, number, numeric_space, spans_decades
-from analysis.snapshot import Snapshot, mapping, once
+from analysis.measures.search.spaces import (
+    Space,
+    all_spaces,
+    edge,
+    number,
+    numeric_space,
+    space_in_trial,
+    spans_decades,
+)
+from analysis.snapshot import Snapshot, once
 from analysis.statistics import percentile_interval
 from analysis.statistics.intervals import Array
 from analysis.statistics.smoothing import MINIMUM, MINIMUM_PLACES, Smoother
@@ -33,7 +41,7 @@ class Optimum(NamedTuple):
     scale: str  # LINEAR, LOG, SYMLOG or CATEGORY
     trials: int  # that ended and have the parameter; the curve is fitted to these
     picked: float | str | None  # the winner's value
-    picked_edge: str | None  # "low" or "high" where the winner lies on that edge of its space
+    picked_edge: str | None  # "low" or "high" where the winner lies on that edge of the space that it was drawn from
     best: float | None = None  # where the curve is highest; None where there is no curve
     best_low: float | None = None  # ends of its 95 % bootstrap interval over trials
     best_high: float | None = None
@@ -86,7 +94,7 @@ def responses(data: Snapshot) -> tuple[Response, ...]:
 def parameters(data: Snapshot, name: str) -> list[str]:
     """The searched hyperparameters of ``name``, its strength first; only the strength where nothing was searched."""
     first = strength_parameter(data, name)
-    others = searched(data.trials_of(name), mapping(data.method(name).get("space")))
+    others = searched(data.trials_of(name), all_spaces(data)[name])
     return [key for key in dict.fromkeys([first, *others]) if key]
 
 
@@ -107,7 +115,7 @@ def strength_parameter(data: Snapshot, name: str) -> str:
     tried = sorted({key for row in rows for key in row["params"]})
     if isinstance(given, str) and given in tried:
         return given
-    spaces = mapping(method.get("space"))
+    spaces = all_spaces(data)[name]
     numeric = [key for key in spaces if numeric_space(spaces[key]) is not None and key in tried]
     return next(iter([*numeric, *searched(rows, spaces), *tried]), "")
 
@@ -157,8 +165,8 @@ def scale_of(data: Snapshot, name: str, parameter: str) -> str:
 
 
 def space_of(data: Snapshot, name: str, parameter: str) -> Space | None:
-    """The bounds within which ``parameter`` was searched."""
-    return numeric_space(mapping(data.method(name).get("space")).get(parameter))
+    """The bounds within which ``parameter`` was searched, the widest where trials differ in them."""
+    return numeric_space(all_spaces(data)[name].get(parameter))
 
 
 def _response(
@@ -166,9 +174,11 @@ def _response(
 ) -> Response:
     values = [(row["params"].get(parameter), complete_value(row)) for row in rows]
     ended = [(setting, value) for setting, value in values if setting is not None and value is not None]
-    picked = next((row["params"].get(parameter) for row in rows if row["trial"] == winner), None)
+    picked_row = next((row for row in rows if row["trial"] == winner), None)
+    picked = None if picked_row is None else picked_row["params"].get(parameter)
     space, picked_number = space_of(data, name, parameter), number(picked)
-    side = edge(space, picked_number) if space is not None and picked_number is not None else None
+    in_force = numeric_space(space_in_trial(data, name, picked_row).get(parameter))
+    side = edge(in_force, picked_number) if in_force is not None and picked_number is not None else None
     picked_value = picked_number if picked_number is not None or picked is None else str(picked)
     head = (name, fraction, parameter, scale, len(ended), picked_value, side)
     without_curve = Response(Optimum(*head), ())

@@ -1,11 +1,19 @@
-"""Does an optimum lie on the edge of its search space, as the provenance describes the space?"""
+"""Does an optimum lie on the edge of its search space? Which bounds has the space, where trials differ in them?
+
+The provenance describes the space of each method. Where it is a function, each trial has its own ranges beside it.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from analysis.snapshot import mapping
+from analysis.snapshot import Snapshot, mapping, once
+from tune_reg.store import TrialRow
+
+#: In the description of a space, says that trials differ in its bounds, which are then the widest.
+DEPENDS: Final = "depends"
 
 #: An optimum closer to a bound than this share of the space (in log where the space is) lies on its edge.
 EDGE: Final = 0.05
@@ -61,6 +69,37 @@ def numeric_space(description: object) -> Space | None:
     if low_bound is None or high_bound is None or not low_bound < high_bound:
         return None
     return Space(low_bound, high_bound, log=bool(fields.get("log")) and low_bound > 0, listed=False)
+
+
+@once
+def all_spaces(data: Snapshot) -> Mapping[str, Mapping[str, Any]]:
+    """The space of each method by its name, each with the bounds that its trials had, the widest where they differ."""
+    return {name: _spaces(data, name) for name in data.regularizers}
+
+
+def space_in_trial(data: Snapshot, name: str, row: TrialRow | None) -> Mapping[str, Any]:
+    """The space of method ``name`` as it was in one trial; as the provenance has it where the trial says nothing."""
+    if row is None or row["ranges"] is None:
+        return mapping(data.method(name).get("space"))
+    return row["ranges"]
+
+
+def _spaces(data: Snapshot, name: str) -> Mapping[str, Any]:
+    described = mapping(data.method(name).get("space"))
+    ranges = [row["ranges"] for row in data.trials_of(name) if row["ranges"] is not None]
+    if not ranges:
+        return described
+    keys = [key for key in dict.fromkeys([*described, *sorted(set().union(*ranges))]) if any(key in r for r in ranges)]
+    return {key: _widest(each[key] for each in (described, *ranges) if key in each) for key in keys}
+
+
+def _widest(descriptions: Iterable[Any]) -> Mapping[str, Any]:
+    """One description of a hyperparameter for all trials."""
+    tables = [mapping(each) for each in descriptions]
+    lows, highs = ([at for table in tables if (at := number(table.get(end))) is not None] for end in ("low", "high"))
+    if all(table == tables[0] for table in tables) or not len(lows) == len(highs) == len(tables):
+        return tables[0]
+    return {**tables[0], "low": min(lows), "high": max(highs), DEPENDS: True}
 
 
 def edge(space: Space, value: float) -> str | None:

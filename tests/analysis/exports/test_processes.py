@@ -91,3 +91,24 @@ spread(os.system, calls(), processes=2)
     _, printed = caller.communicate(timeout=20)
     assert caller.returncode != 0
     assert printed.count("Traceback") <= (sent == signal.SIGINT)  # the caller's own
+
+
+def test_a_long_call_ends_soon_after_its_caller():
+    """The pipe tells of the caller's end only between two calls."""
+    code = """
+import os, sys, time
+from analysis.exports.processes import spread
+
+def calls():
+    yield from [(1000,)] * 2
+
+print(os.getpid(), flush=True)
+spread(time.sleep, calls(), processes=2)
+"""
+    # The pipe is closed when the last process that has it ends.
+    caller = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert caller.stdout is not None
+    caller.stdout.readline()
+    time.sleep(3)  # the processes are there
+    caller.kill()
+    caller.communicate(timeout=20)

@@ -66,6 +66,16 @@ def test_one_seed_claims_nothing(tmp_path, lab):
     assert any("no interval" in line for line in sentences(results, CAUTION))
 
 
+def test_several_versions_of_the_users_code_are_named(tmp_path, lab):
+    def coded(row):
+        return {**row, "code": "a" if row["seed"] == 0 or row["regularizer"] != "adadecay" else "b"}
+
+    parts = lab.changed(lab.parts_of(), "final", coded)
+    lines = [line for line in sentences(load(lab.write_study(tmp_path, parts)), CAUTION) if "versions of" in line]
+    (line,) = lines
+    assert line.startswith("adadecay: its runs were trained by 2 versions of the user's code")
+
+
 def test_unequal_budgets_are_named(tmp_path, lab):
     parts = lab.changed(
         lab.parts_of(), "trials", lambda row: None if (row["regularizer"], row["trial"]) == ("adadecay", 11) else row

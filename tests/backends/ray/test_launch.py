@@ -149,6 +149,41 @@ def test_a_killed_actor_is_tried_again_and_nothing_is_lost(tmp_path, ray_cluster
     assert trial[1][1] != trial[2][1]
 
 
+#: Writes down each try of a trial; where its strength is 1, it raises an exception in its second epoch.
+RAISES = """
+if progress.epoch == 0 or strengths["strength"] == 1:
+    with LOG.open("a") as log:
+        log.write(f"{float(strengths['strength']):g} {float(progress.epoch):g} {os.getpid()}\\n")
+if strengths["strength"] == 1 and progress.epoch > 0:
+    raise ValueError("no [second]\\nepoch")
+return strengths["strength"] * 0
+"""
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_an_exception_of_the_users_code_is_told_once_and_tried_again_once_it_is_mended(tmp_path, ray_cluster, lanes):
+    name = f"raises-in-{lanes}"
+    plugin = load_regularizer(tmp_path, name, [1.0, 0.0], RAISES)
+    study = digits_study(
+        regularizers=[name],
+        training={"epochs": 4, "batch_size": 64},
+        search={"trials": 2, "pruner": "none", "sampler": "grid"},
+        resources={"lanes": lanes},
+    )
+    out = tmp_path / "out"
+    results = run_study(study, out, plugins=[plugin], skip_preflight=True)
+    reasons = {row["param_strength"]: row["reason"] for row in results.trials().to_pylist()}
+    line = plugin.read_text().splitlines().index('            raise ValueError("no [second]\\nepoch")') + 1
+    assert reasons == {1.0: f"ValueError: no [second] epoch ({plugin}:{line})", 0.0: None}
+    raised = [pid for strength, epoch, pid in logged(tmp_path) if strength == "1" and float(epoch) > 0]
+    assert len(raised) == lanes, "once, and once more alone where it was in a group"
+    before = results.trials().num_rows
+    run_study(study, out, plugins=[plugin], skip_preflight=True)
+    assert results.trials().num_rows == before, "nothing has changed"
+    run_study(study, out, plugins=[plugin], skip_preflight=True, retry_failed=True)
+    assert [row["retries"] for row in results.trials().to_pylist() if row["trial"] == 2] == [0]
+
+
 @pytest.mark.slow
 def test_a_trainable_runs_under_a_stock_tuner(tmp_path, ray_cluster):
     from ray import tune

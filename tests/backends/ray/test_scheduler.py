@@ -7,12 +7,13 @@ from unittest.mock import Mock
 import pytest
 from digits import digits_study
 
+from tune_reg.backends.lane_worker import LaneWorker
 from tune_reg.backends.ray import study_trainables
 from tune_reg.backends.ray.preemption import Preempted
 from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper, failure_reason
 from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
 from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable, config_of, order_of
-from tune_reg.errors import StoreError
+from tune_reg.errors import DataError, StoreError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys
@@ -192,15 +193,56 @@ def test_the_lanes_that_pay_are_measured_once_a_lane_key_and_process(make, monke
 def test_a_group_that_is_told_that_its_machine_goes_reports_its_epoch_and_then_leaves(make, monkeypatch):
     _, _, searcher, _ = make()
     trial, trainable = started(searcher)
-    worker = trainable._lane_worker
-    step = worker.step
-    monkeypatch.setattr(worker, "step", lambda: signal.raise_signal(signal.SIGTERM) or step())
-    assert [len(report.rows) for report in reports(trainable).values()] == [1, 1]
-    monkeypatch.setattr(worker, "step", lambda: pytest.fail("it trains on"))
-    with pytest.raises(Preempted) as left:
-        trainable.step()
+    step = LaneWorker.step
+    with monkeypatch.context() as patch:
+        patch.setattr(LaneWorker, "step", lambda worker: signal.raise_signal(signal.SIGTERM) or step(worker))
+        assert [len(report.rows) for report in reports(trainable).values()] == [1, 1]
+        patch.setattr(LaneWorker, "step", lambda _: pytest.fail("it trains on"))
+        with pytest.raises(Preempted) as left:
+            trainable.step()
     assert left.value.preempted  # no failure, for Tune
     assert list(reports(LaneGroupTrainable(dict(trial.config)))) == [order.key for order in order_of(trial.config).runs]
+
+
+def test_runs_that_cannot_train_side_by_side_are_tried_alone_at_once(make, monkeypatch):
+    controller, groups, searcher, scheduler = make()
+    trial, trainable = started(searcher)
+
+    def fails(_):
+        raise ValueError("no (nets.py:7)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LaneWorker, "step", fails)
+        result = trainable.train()
+    assert result["done"]
+    assert "no (nets.py:7)" in result["message"].reason
+    scheduler.on_trial_complete(None, trial, result)
+    alone = [groups.next_run(), groups.next_run()]
+    assert [run.key for run in alone] == [order.key for order in order_of(trial.config).runs]
+    assert controller.progress().tasks[0].failed == 0
+
+
+def test_what_lies_with_the_machine_of_a_group_is_raised(make, monkeypatch):
+    _, _, searcher, _ = make()
+    _, trainable = started(searcher)
+
+    def full(_):
+        raise MemoryError
+
+    monkeypatch.setattr(LaneWorker, "step", full)
+    with pytest.raises(MemoryError):
+        trainable.step()
+
+
+def test_other_data_on_a_machine_stop_the_study(make):
+    controller, _, searcher, scheduler = make()
+    controller._data_md5 = "0" * 32
+    trial, trainable = started(searcher)
+    result = trainable.train()
+    assert result["done"]
+    scheduler.on_trial_complete(None, trial, result)
+    with pytest.raises(DataError, match=r"^machine .*: its data of digits have the md5"):
+        controller.raise_if_stopped()
 
 
 @pytest.mark.parametrize("error", [None, "", "\n"])

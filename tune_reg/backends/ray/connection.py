@@ -10,8 +10,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_FSIZE, getrlimit
 from typing import Any, Final
 
+from tune_reg.backends.ray.process_watcher import unmark, watched
 from tune_reg.errors import ClusterError, one_line
 
 #: Before Ray is imported or started: quiet, and no thread of a numerical library beyond a trial's share.
@@ -34,7 +36,9 @@ _ENVIRONMENT: Final = {
 _TEMPORARY: Final = ("RAY_TMPDIR", "TMPDIR") if sys.platform == "linux" else ("RAY_TMPDIR",)
 #: A socket's path has 107 bytes, of which Ray takes these for itself.
 _LONGEST_FOLDER: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store")
-#: Settings of the system that a start of Ray can fail by.
+#: Limits of memory and of the size of files that a start of Ray can fail by, by their letter in ``ulimit``.
+_LIMITS: Final = {"v": RLIMIT_AS, "f": RLIMIT_FSIZE}
+#: Settings of the system that it can fail by.
 _SUSPECTS: Final = (*_TEMPORARY, "HOME", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 
 
@@ -52,19 +56,23 @@ def ray_running(address: str | None) -> Iterator[None]:
         on_sigterm = signal.getsignal(signal.SIGTERM)
         if not address:
             refuse_temporary_folder()
-        try:
-            with nullcontext() if address else _on_loopback():
-                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local_settings)
-        except Exception as error:  # Ray has many, of the system, of its own and of other packages
-            ray.shutdown()
-            raise ClusterError(_why_not(address, error, given)) from None
-        try:
-            yield
-        finally:
-            with _ctrl_c_ignored():  # by someone who pressed it twice: Ray's processes would stay
+        with nullcontext() if address else watched():
+            try:
+                with nullcontext() if address else _on_loopback():
+                    ray.init(
+                        address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local_settings
+                    )
+                unmark()
+            except Exception as error:  # Ray has many, of the system, of its own and of other packages
                 ray.shutdown()
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+                raise ClusterError(_why_not(address, error, given)) from None
+            try:
+                yield
+            finally:
+                with _ctrl_c_ignored():  # by someone who pressed it twice: Ray's processes would stay
+                    ray.shutdown()
+                if threading.current_thread() is threading.main_thread():
+                    signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
 
 
 def refuse_temporary_folder() -> None:
@@ -91,7 +99,9 @@ def _why_not(address: str | None, error: Exception, given: Sequence[str]) -> str
     reason = f"{type(error).__name__}: {one_line(error)}" if str(error) else type(error).__name__
     if address:
         return f"--address {address}: cannot be used ({reason})"
-    settings = f"; look at {', '.join(given)} in the environment" if given else ""
+    limited = [f"`ulimit -{letter}`" for letter, limit in _LIMITS.items() if getrlimit(limit)[0] != RLIM_INFINITY]
+    settings = f"; look at {' and '.join(limited)}, which is limited" if limited else ""
+    settings += f"; look at {', '.join(given)} in the environment" if given else ""
     return f"Ray cannot be started on this machine ({reason}){settings}; `tune-reg doctor` tries it alone"
 
 

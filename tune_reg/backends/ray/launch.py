@@ -17,13 +17,14 @@ from tune_reg.backends.ray.resources import LimitedRate, demand, nodes_alive, re
 from tune_reg.data import load
 from tune_reg.errors import StoreError
 from tune_reg.evaluation import citations as of_tests
+from tune_reg.execution.changes import changes, refuse_or_accept
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys, lanes_of
 from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
-from tune_reg.execution.provenance import write_provenance
-from tune_reg.execution.results_directory import as_begun, claim, refuse_another_study, refuse_other_data
+from tune_reg.execution.provenance import make_provenance, write_provenance
+from tune_reg.execution.results_directory import as_begun, claim, holds, refuse_another_study, refuse_other_data
 from tune_reg.optimizers import citations as of_optimizers
 from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
@@ -49,6 +50,9 @@ def run_study(
     robustness_only: bool = False,
     watch: Watch | None = None,
     skip_preflight: bool = False,
+    retry_failed: bool = False,
+    accept_changes: bool = False,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Results:
     """Search, confirm, test and attack; what is done already in ``directory`` is not done again.
 
@@ -57,6 +61,9 @@ def run_study(
     tests that they lack, and nothing else is done.
     ``address``: of a Ray cluster; None uses a Ray that is running in this process, or starts one here.
     ``skip_preflight``: the parts of the study are not tried before the start.
+    ``retry_failed``: every run that failed is tried again, not only those whose code has changed since.
+    ``accept_changes``: code or a torch that has changed since runs succeeded is taken, as the numbers stay the same.
+    ``note``: is given what a person should know before the start and while the study goes on, a line at a time.
     ``data_root``: where the data sets lie. ``plugins``: files that register regularizers of one's own, which every
     process that trains must run, too. ``watch``: given the controller of the study, a context that shows its progress.
     Raises ``TuneRegError`` before any work starts where something is wrong, and ``NothingSucceededError`` at the end of
@@ -76,13 +83,28 @@ def run_study(
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
         dataset = load(study.dataset, data_root)
         refuse_other_data(directory, dataset)
-        if not (skip_preflight or robustness_only):
-            preflight(plan, data_root)
+        begun = holds(directory, study)
+        wanted = not (skip_preflight or robustness_only)
+        if wanted and not begun:
+            _try(plan, data_root, note)
+        provenance = make_provenance(plan, dataset, plugins, citations=_citations(plan))
+        changed = changes(Results(directory).provenance(), provenance)
+        for line in refuse_or_accept(directory, study, changed, accept_changes=accept_changes):
+            note(line)
         claim(directory, study)
-        write_provenance(directory, plan, dataset, plugins, citations=_citations(plan))
+        write_provenance(directory, provenance)
         controller = StudyController(
-            plan, directory, data_root=data_root, plugins=plugins, robustness_only=robustness_only
+            plan,
+            directory,
+            data_root=data_root,
+            data_md5=dataset.md5,
+            plugins=plugins,
+            robustness_only=robustness_only,
+            retry_failed=retry_failed,
+            note=note,
         )
+        if wanted and begun and not controller.finished:
+            _try(plan, data_root, note)
         if lease is not None:
             lease.call_on_loss(controller.stop)
         if not controller.finished:
@@ -91,6 +113,11 @@ def run_study(
     if not robustness_only:
         raise_if_nothing_succeeded(plan, results)
     return results
+
+
+def _try(plan: StudyPlan, data_root: Path | None, note: Callable[[str], None]) -> None:
+    for text in preflight(plan, data_root):
+        note(text)
 
 
 def _carry_out(controller: StudyController, address: str | None, watch: Watch | None) -> None:

@@ -15,7 +15,15 @@ from tune_reg.backends.ray.study_trainables import MESSAGE, config_of
 from tune_reg.errors import LostClusterError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
-from tune_reg.execution.messages import LaneChange, LanesMeasured, RunReport, StorageFault
+from tune_reg.execution.messages import (
+    DataFault,
+    LaneChange,
+    LaneGroupFailed,
+    LanesMeasured,
+    RunReport,
+    StorageFault,
+    StudyFault,
+)
 from tune_reg.search.decision import Decision
 from tune_reg.user_code import raised_at_in
 
@@ -65,9 +73,9 @@ class StudyScheduler(NotPickled, FIFOScheduler):
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         self._give_up(trial)
 
-    def _take(self, trial: TuneTrial, message: RunReport | StorageFault) -> bool:
+    def _take(self, trial: TuneTrial, message: RunReport | StudyFault) -> bool:
         """Hand a message of a run over; whether its Tune trial is over."""
-        if isinstance(message, StorageFault):
+        if isinstance(message, StorageFault | DataFault):
             self._controller.take_fault(message)
             return False
         return self._controller.take(trial.config["key"], message) is not Decision.CONTINUE
@@ -87,10 +95,13 @@ class LaneGroupScheduler(StudyScheduler):
     def _take(self, trial: TuneTrial, message: Any) -> bool:
         """Write down the epochs; refill the lanes of runs that have ended; a group without runs is over."""
         group = self._groups.find(trial.config["key"])
-        if group is None or isinstance(message, StorageFault):
+        if group is None or isinstance(message, StorageFault | DataFault):
             return super()._take(trial, message)
         if self._controller.stopped:
             return False
+        if isinstance(message, LaneGroupFailed):
+            self._groups.give_up(group)
+            return True
         if isinstance(message, LanesMeasured):
             change = self._groups.take_measured(group, message.lanes)
         else:

@@ -9,12 +9,22 @@ from typing import Any, ClassVar, Final
 
 from ray import tune
 
+from tune_reg.backends.faults import reason_or_raise
 from tune_reg.backends.lane_worker import LaneWorker
 from tune_reg.backends.ray.device import device_of
 from tune_reg.backends.ray.preemption import Preempted, preemption_watch
-from tune_reg.backends.run_worker import RunWorker
+from tune_reg.backends.run_worker import OtherDataError, RunWorker
 from tune_reg.data import load
-from tune_reg.execution.messages import LaneChange, LaneGroupOrder, LanesMeasured, RunOrder, StorageFault
+from tune_reg.execution.messages import (
+    DataFault,
+    LaneChange,
+    LaneGroupFailed,
+    LaneGroupOrder,
+    LanesMeasured,
+    RunOrder,
+    RunReport,
+    StorageFault,
+)
 from tune_reg.training import Interrupted, LaneKey, lane_key
 from tune_reg.training.lanes import lanes_that_pay
 from tune_reg.training.lanes.rate import measured
@@ -63,7 +73,7 @@ class StudyTrainable(tune.Trainable):
                 message = self._worker.step(leave=preempted)
             except Interrupted:
                 raise Preempted from None
-        over = isinstance(message, StorageFault) or message.outcome is not None
+        over = not isinstance(message, RunReport) or message.outcome is not None
         return {MESSAGE: message, tune.result.DONE: over}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -88,6 +98,7 @@ class LaneGroupTrainable(StudyTrainable):
         """Build the runs, each at its newest checkpoint where there is one."""
         # What this process trained before it holds memory.
         self._lane_worker: LaneWorker | None = None
+        self._fault: DataFault | LaneGroupFailed | None = None  # for which the group could not be built
         vars(self).pop("_worker", None)
         order = order_of(config)
         if not isinstance(order, LaneGroupOrder):
@@ -98,7 +109,10 @@ class LaneGroupTrainable(StudyTrainable):
         self._measure_up_to = order.measure_up_to
         self._first_run = order.runs[0]
         self._where, self._share = device_of(self.trial_resources)
-        self._lane_worker = LaneWorker(order.runs, self._where)
+        try:
+            self._lane_worker = LaneWorker(order.runs, self._where)
+        except (Exception, SystemExit) as error:
+            self._fault = _fault_of_group(error)
 
     def change(self, change: LaneChange) -> None:
         """Take what the driver says of the last step: which runs have ended, and which take their lanes."""
@@ -109,14 +123,22 @@ class LaneGroupTrainable(StudyTrainable):
 
         Raises ``Preempted`` where the machine is about to go, after what was trained before is kept and reported.
         """
+        if self._fault is not None:
+            return {MESSAGE: self._fault, tune.result.DONE: True}
         if self._lane_worker is None:
             return super().step()
         with preemption_watch() as preempted:
             if self._preempted or preempted():
                 raise Preempted
-            result = self._group_step(self._lane_worker)
+            result = self._group_result(self._lane_worker)
             self._preempted = preempted()
         return result
+
+    def _group_result(self, worker: LaneWorker) -> dict[str, Any]:
+        try:
+            return self._group_step(worker)
+        except (Exception, SystemExit) as error:
+            return {MESSAGE: _fault_of_group(error), tune.result.DONE: True}
 
     def _group_step(self, worker: LaneWorker) -> dict[str, Any]:
         while self._changes:
@@ -138,3 +160,8 @@ class LaneGroupTrainable(StudyTrainable):
                 lambda lanes: measured(order.run, lanes, dataset, self._where, share=self._share), most=most
             )
         return self._lanes[key]
+
+
+def _fault_of_group(error: BaseException) -> DataFault | LaneGroupFailed:
+    """What an exception says of a lane group; runs that would raise it again are told apart by training alone."""
+    return DataFault(str(error)) if isinstance(error, OtherDataError) else LaneGroupFailed(reason_or_raise(error))

@@ -70,7 +70,7 @@ def predicted(
     )
     if len(finished) < _FEWEST:
         return [final_values.Prediction(value, 0.0) for value in values]
-    asked = {name: domain for trial in [*at_rung, *finished] for name, domain in trial.distributions.items()}
+    asked = final_values.widest([*at_rung, *finished])
     curves = final_values.observed(finished, (t.intermediate_values for t in finished), asked)
     return final_values.predict(final_values.observed(at_rung, ({rung: value} for value in values), asked), curves)
 
