@@ -248,7 +248,7 @@ class AskTell:
         if params is None:
             return self._sample(task, begun)
         self._running[task.name][begun.number] = begun
-        return Trial(task, begun.number, params)
+        return Trial(task, begun.number, params, retries=self._retries[task.name].get(begun.number))
 
     def _sample(self, task: Task, begun: FrozenTrial | None = None) -> Trial:
         """A new trial; or one whose process was killed while it asked, which asks the same again."""
@@ -268,7 +268,12 @@ class AskTell:
             limit=limit,
             waiting=bool(self._waiting[task.name]),
         )
-        live = seen.ask() if begun is None else _asking_anew(seen, begun)
+        if begun is None:
+            live = seen.ask()
+        elif name == "qmc":  # its place in the sequence is in the journal, and has moved on
+            live = optuna.Trial(seen, begun._trial_id)
+        else:
+            live = _asking_anew(seen, begun)
         trial = replace(suggested(task, live), retries=self._retries[task.name].get(live.number))
         self._waiting[task.name].discard(live.number)
         running[live.number] = self._storage.get_trial(live._trial_id)
