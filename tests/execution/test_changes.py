@@ -170,7 +170,7 @@ def test_a_directory_without_digests_goes_on():
 def test_another_torch_is_refused_once_runs_have_succeeded(tmp_path):
     results = in_process.run_study(digits_study(), tmp_path)
     path = tmp_path / "provenance.json"
-    before = json.loads(path.read_text())
+    before = Results(tmp_path).provenance()
     path.write_text(json.dumps({**before, "versions": {**before["versions"], "torch": "1.0.0"}}))
     with pytest.raises(StoreError, match=r"changed since runs succeeded there: torch \(1\.0\.0 before, .* now\)"):
         in_process.run_study(digits_study(), tmp_path)
@@ -193,7 +193,7 @@ def test_a_study_whose_hash_stays_keeps_what_it_grew_from(tmp_path):
     in_process.run_study(digits_study(), tmp_path)
     in_process.run_study(digits_study(confirm={"seeds": 2}), tmp_path)
     path = tmp_path / "provenance.json"
-    before = json.loads(path.read_text())
+    before = Results(tmp_path).provenance()
     path.write_text(json.dumps({**before, "versions": {**before["versions"], "numpy": "1.0.0"}}))
     notes = []
     in_process.run_study(digits_study(confirm={"seeds": 2}), tmp_path, note=notes.append)

@@ -18,7 +18,7 @@ from tune_reg.data import load as load_data
 from tune_reg.errors import StoreError, TuneRegError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.messages import Decision
-from tune_reg.execution.provenance import write_provenance
+from tune_reg.execution.provenance import make_provenance, write_provenance
 from tune_reg.execution.results_directory import claim, refuse_another_study
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.study import SearchSettings, Task, make_plan
@@ -40,7 +40,7 @@ def go_on(directory, study=STUDY, limit=1000):
     refuse_another_study(directory, study)
     claim(directory, study)
     plan = make_plan(study)
-    write_provenance(directory, plan, load_data(study.dataset))
+    write_provenance(directory, make_provenance(plan, load_data(study.dataset)))
     controller = StudyController(plan, directory)
     keys = []
     while not controller.finished and len(keys) < limit:
@@ -235,7 +235,7 @@ def test_a_conflict_copy_that_comes_while_the_study_runs_is_noticed_and_not_coun
                 )
 
     claim(tmp_path, STUDY)
-    write_provenance(tmp_path, make_plan(STUDY), load_data(STUDY.dataset))
+    write_provenance(tmp_path, make_provenance(make_plan(STUDY), load_data(STUDY.dataset)))
     controller = StudyController(make_plan(STUDY), tmp_path)
     while not controller.finished:
         run = controller.next_run()

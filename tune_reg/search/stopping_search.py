@@ -207,7 +207,12 @@ class StoppingSearch(TaskSearch):
             limit=limit,
             waiting=bool(self._waiting),
         )
-        live = seen.ask() if begun is None else _asking_anew(seen, begun)
+        if begun is None:
+            live = seen.ask()
+        elif name == "qmc":  # its place in the sequence is in the journal, and has moved on
+            live = optuna.Trial(seen, begun._trial_id)
+        else:
+            live = _asking_anew(seen, begun)
         trial = suggested(task, live)
         self._waiting.discard(live.number)
         self._running[live.number] = self._storage.get_trial(live._trial_id)
