@@ -58,6 +58,12 @@ def rich_data(rich: Path) -> analysis.Snapshot:
 
 
 @pytest.fixture(scope="session")
+def expected_data(tmp_path_factory: pytest.TempPathFactory) -> analysis.Snapshot:
+    """The rich study with what a model of final values expects of its trials, read once."""
+    return analysis.Snapshot(load(rich.write_rich(tmp_path_factory.mktemp("expected"), rich.expected_parts())))
+
+
+@pytest.fixture(scope="session")
 def lab() -> SimpleNamespace:
     """What makes synthetic studies; tests are no package, so they cannot import it."""
     return SimpleNamespace(
@@ -65,6 +71,7 @@ def lab() -> SimpleNamespace:
         write_study=write_study,
         changed=parts.changed,
         rich_parts=rich.rich_parts,
+        expected_parts=rich.expected_parts,
         write_rich=rich.write_rich,
         rich_methods=rich.RICH_METHODS,
         rich_study=rich.RICH_STUDY,

@@ -26,13 +26,25 @@ def test_one_line_says_it_all():
     )
 
 
+def test_where_trials_are_paused_the_line_counts_trainings():
+    paused = replace(PROGRESS.tasks[0], paused=5, trainings=7 + 1 / 3)
+    assert display.line(replace(PROGRESS, tasks=(paused,))).startswith(
+        "trainings 7.3/16 (3 done, 5 paused, 4 pruned, 1 failed); 4 running; confirmed 1/10; "
+    )
+    large = replace(PROGRESS.tasks[0], done=12_345, task=replace(TASK, trials=20_000))
+    assert display.line(replace(PROGRESS, tasks=(large,))).startswith("trials 12350/20000 (12345 done, 4 pruned")
+
+
 def test_the_table_shows_the_same_numbers():
     console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     with console.file:
         console.print(display.table(PROGRESS))
         text = console.export_text()
     row = next(line for line in text.splitlines() if line.startswith("adadecay"))
-    assert row.split() == ["adadecay", "at", "0.25", "2", "3", "4", "1", "16", "96.25%"]
+    assert row.split() == ["adadecay", "at", "0.25", "2", "·", "3", "4", "1", "8", "16", "96.25%"]
+    assert next(iter(text.splitlines())).split()[:8] == [
+        *("search", "running", "paused", "done", "pruned", "failed", "used", "of"),
+    ]
     assert "1 of 10" in text
     assert "about 1:02 h left" in text
 

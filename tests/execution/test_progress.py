@@ -13,7 +13,7 @@ from tune_reg.execution.controller import StudyController
 from tune_reg.execution.messages import Completed, RunReport
 from tune_reg.execution.progress import DirectoryProgress, stored_progress
 from tune_reg.search.decision import Decision
-from tune_reg.study import make_plan
+from tune_reg.study import Study, make_plan
 from tune_reg.training import checkpoint
 
 STUDY = digits_study(
@@ -27,19 +27,20 @@ PLAN = make_plan(STUDY)
 
 def events(controller):
     """Carry the study out two runs at a time; a stop after each event."""
-    live = []
+    live, trained = [], {}
     while not controller.finished:
         while len(live) < 2 and (run := controller.next_run()) is not None:
             live.append(run)
             yield
         run = live.pop(0)
         decision = Decision.CONTINUE
-        for epoch in (1, 2, 3):
+        for epoch in range(1 + trained.get(run.key, 0), 4):
+            trained[run.key] = epoch
             checkpoint.save(Path(controller.order(run).checkpoints), epoch, {"epoch": epoch})
             accuracy = 0.5 + 0.01 * ((7 * run.trial.number + 3 * epoch) % 10)
             decision = controller.take(run.key, epochs(epoch, accuracy=accuracy))
             yield
-            if decision is Decision.STOP:
+            if decision is not Decision.CONTINUE:
                 break
         if decision is Decision.CONTINUE:
             if run.stage == "search" and (run.trial.task.regularizer, run.trial.number) == ("adadecay", 0):
@@ -81,6 +82,32 @@ def test_the_directory_says_what_the_controller_knows(tmp_path):
     assert (stored.confirmed, stored.confirming) == (4, 0)
     assert any(pruned for _, _, pruned, _ in seen)
     assert any(failed for *_, failed in seen)
+
+
+def not_over(task):
+    """Progress that does not tell trials that train from those that are paused."""
+    return replace(task, running=task.running + task.paused, paused=0, trainings=None)
+
+
+def test_the_directory_says_what_the_controller_knows_of_trials_that_are_paused(tmp_path):
+    search = {"trials": 6, "sampler": "knowledge-gradient", "min_epochs": 1}
+    plan = make_plan(Study(**{**STUDY.to_plain(), "search": search}))
+    controller = StudyController(plan, tmp_path / "out")
+    most = 0
+    for _ in events(controller):
+        now, stored = controller.progress(), stored_progress(plan, tmp_path / "out")
+        for task, of_store in zip(now.tasks, stored.tasks, strict=True):
+            assert not_over(of_store) == not_over(task)
+            # One that has trained to its end, and is being tested, stands in the journal as one that waits.
+            tested = sum(len(live.rows) == 3 for live in controller._live.values() if live.run.trial.task == task.task)
+            assert task.paused <= of_store.paused <= task.paused + tested
+            # What a trial was allowed to train, but has not, is in no table.
+            assert of_store.used <= task.used <= task.budget
+            most = max(most, task.paused)
+    assert most > 0
+    assert [task.paused for task in now.tasks] == [0, 0]
+    assert all(task.used == pytest.approx(task.budget, abs=0.4) for task in stored.tasks)
+    assert (stored.confirmed, stored.confirming) == (4, 0)
 
 
 def files(folder):

@@ -6,7 +6,7 @@ import pytest
 from tune_reg import Study
 from tune_reg.data import load as load_data
 from tune_reg.errors import StoreError
-from tune_reg.execution.results_directory import claim, refuse_another_study, refuse_other_data
+from tune_reg.execution.results_directory import as_begun, claim, refuse_another_study, refuse_other_data
 
 
 def study(**keys):
@@ -78,3 +78,35 @@ def test_data_that_changed_are_refused_by_name(tmp_path):
         (tmp_path / "provenance.json").write_text(json.dumps({"data": {"md5": md5}}))
         with pytest.raises(StoreError, match="data of digits have changed") if refused else nullcontext():
             refuse_other_data(tmp_path, dataset)
+
+
+def searched_with(**search):
+    return study(search={"trials": 4, "fractions": [1.0], **search})
+
+
+def choices(of):
+    return of.search.sampler, of.search.pruner, of.search.min_epochs
+
+
+@pytest.mark.parametrize(
+    "begun", [{"sampler": "tpe-gp", "pruner": "predicted", "min_epochs": 2}, {"sampler": "random"}, {}]
+)
+def test_a_study_goes_on_with_the_search_that_it_was_begun_with_where_it_names_none(tmp_path, begun):
+    claim(tmp_path, searched_with(**begun))
+    goes_on = as_begun(tmp_path, searched_with())
+    assert choices(goes_on) == choices(searched_with(**begun))
+    refuse_another_study(tmp_path, goes_on)
+    assert goes_on.hash == searched_with(**begun).hash
+    grown = as_begun(tmp_path, study(search={"trials": 9, "fractions": [1.0]}))
+    assert (choices(grown), grown.search.trials) == (choices(goes_on), 9)
+
+
+def test_a_study_that_names_its_search_is_taken_at_its_word(tmp_path):
+    named = searched_with(sampler="tpe")
+    assert as_begun(tmp_path, named) is named, "nothing was begun"
+    claim(tmp_path, searched_with(sampler="random"))
+    assert choices(as_begun(tmp_path, named)) == choices(named)
+    with pytest.raises(StoreError, match=r"search.sampler is 'random' there and 'tpe' here"):
+        refuse_another_study(tmp_path, as_begun(tmp_path, named))
+    own_rung = as_begun(tmp_path, searched_with(min_epochs=3))
+    assert choices(own_rung) == ("random", "predicted", 3)

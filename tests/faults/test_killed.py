@@ -14,30 +14,39 @@ from tune_reg.execution.controller import StudyController
 from tune_reg.execution.results_directory import claim
 from tune_reg.study import make_plan
 
-STUDY = digits_study(
-    regularizers=["weight-decay", "adadecay"],
-    training={"epochs": 4, "batch_size": 64},
-    search={"trials": 7, "seeds": 2, "reduction_factor": 2},
-    confirm={"seeds": 2},
-)
+STUDIES = {
+    sampler: digits_study(
+        regularizers=["weight-decay", "adadecay"],
+        training={"epochs": 4, "batch_size": 64},
+        search={"trials": 7, "seeds": 2, "sampler": sampler, "reduction_factor": 2},
+        confirm={"seeds": 2},
+    )
+    for sampler in ("tpe-gp", "knowledge-gradient")
+}
+
+
+@pytest.fixture(scope="module", params=STUDIES, ids=["stopped", "paused"])
+def study(request):
+    """A study whose trials are stopped, and one whose trials are paused."""
+    return STUDIES[request.param]
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(study, tmp_path_factory):
     """What the study comes to, and how many seconds it takes."""
     directory = tmp_path_factory.mktemp("uninterrupted")
-    claim(directory, STUDY)
+    claim(directory, study)
     begin = time.monotonic()
-    in_process.run_study(STUDY, directory)
+    in_process.run_study(study, directory)
     return everything(directory), time.monotonic() - begin
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.slow)])
-def test_a_driver_killed_again_and_again_ends_as_the_uninterrupted_one(tmp_path, uninterrupted, times):
+def test_a_driver_killed_again_and_again_ends_as_the_uninterrupted_one(tmp_path, study, uninterrupted, times):
     expected, seconds = uninterrupted
     states = {dict(row)["state"] for row in expected["trials"]}
     assert states == {"'complete'", "'pruned'"}
-    claim(tmp_path, STUDY)
+    claim(tmp_path, study)
     rng = random.Random(times)
     kills = 0
     while kills < times:
@@ -54,6 +63,6 @@ def test_a_driver_killed_again_and_again_ends_as_the_uninterrupted_one(tmp_path,
         finally:
             process.communicate()
     assert kills >= times // 2, "the study was over before it was killed often enough to say anything"
-    in_process.run_study(STUDY, tmp_path)
+    in_process.run_study(study, tmp_path)
     assert everything(tmp_path) == expected
-    assert StudyController(make_plan(STUDY), tmp_path).finished
+    assert StudyController(make_plan(study), tmp_path).finished

@@ -1,7 +1,7 @@
 import optuna
 import pytest
 
-from search_spaces import SearchSpace, choice, loguniform, uniform, when
+from search_spaces import DefinedByRun, SearchSpace, choice, loguniform, uniform, when
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
 from tune_reg.search.trial import TrialCounts
@@ -218,3 +218,64 @@ def test_every_sampler_takes_conditions(tmp_path, sampler):
         else:
             search.tell(trial, "complete", value)
     assert search.counts(task(space=SearchSpace(entries))).pruned > 3
+
+
+# Which search a task has, and how much of the budget
+
+
+def by_a_function(trial):
+    return {"x": trial.suggest_float("x", 0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("space", "settings", "pauses"),
+    [
+        (SPACE, {}, True),
+        (SPACE, {"pruner": "none"}, True),
+        (SPACE, {"sampler": "tpe"}, False),
+        (SPACE, {"pruner": "asha"}, False),
+        (SPACE, {"second_objective": {"kind": "epoch_time"}}, False),
+        (DefinedByRun(by_a_function), {}, False),
+        (SearchSpace({"momentum": 0.9}), {}, False),
+    ],
+    ids=["default", "no rungs", "a sampler", "a pruner", "two objectives", "a function", "nothing to search"],
+)
+def test_trials_are_paused_where_there_is_a_model_of_their_final_values(tmp_path, space, settings, pauses):
+    of = task(trials=5, space=space)
+    search = AskTell(tmp_path / "search.journal", [of], SearchSettings(**settings), epochs=8, seed=3)
+    assert search.pauses(of) is pauses
+    assert (search.trainings(of) is None) is not pauses
+    paused = 0
+    while (trial := search.ask()) is not None:
+        decision = search.report(trial, 3, 0.5)
+        paused += decision is Decision.PAUSE
+        if decision is Decision.CONTINUE:
+            second = {"second": 1.0} if "second_objective" in settings else {}
+            search.report(trial, 8, 0.6)
+            search.tell(trial, "complete", 0.6, **second)
+        elif decision is Decision.STOP:
+            search.tell(trial, "pruned")
+        for over in search.over():
+            search.tell(over, "pruned")
+    assert search.finished(of)
+    assert paused == 0 or pauses
+    assert bool(search.expected(of)) is pauses
+    assert search.winner(of) is not None
+
+
+@pytest.mark.parametrize("sampler", ["knowledge-gradient", "random"])
+def test_in_seconds_what_trains_slowly_gets_fewer_epochs(tmp_path, sampler):
+    """Regularizer "b" takes twice as long for an epoch as "a": it gets half of the epochs."""
+    tasks = [task("a", 8), task("b", 8)]
+    settings = SearchSettings(sampler=sampler, pruner="none", budget="seconds")
+    path = tmp_path / "search.journal"
+    search = AskTell(path, tasks, settings, epochs=8, seed=3)
+    while (trial := search.ask()) is not None:
+        for step in range(1, 9):
+            search.report(trial, step, 0.5 + 0.01 * step)
+        search.tell(trial, "complete", 0.58, epoch_s=1.0 if trial.task is tasks[0] else 2.0)
+    assert [search.counts(of).complete for of in tasks] == [8, 4]
+    again = AskTell(path, tasks, settings, epochs=8, seed=3)
+    assert all(again.finished(of) for of in tasks)
+    in_epochs = AskTell(path, tasks, SearchSettings(sampler=sampler, pruner="none"), epochs=8, seed=3)
+    assert in_epochs.ask().task is tasks[1]

@@ -3,7 +3,7 @@ from typing import get_args
 import optuna
 import pytest
 
-from search_spaces import SearchSpace, choice, integer, loguniform, uniform, when
+from search_spaces import DefinedByRun, SearchSpace, choice, integer, loguniform, uniform, when
 from tune_reg.search import final_values, samplers
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
@@ -198,3 +198,24 @@ def test_the_names_of_a_study_file_build_the_samplers_that_they_say():
             "grid": "GridSampler",
         }.items()
     )
+
+
+def test_where_a_function_defines_the_space_tpe_stands_in_for_the_knowledge_gradient(tmp_path):
+    def asked(path, **settings):
+        search_ = AskTell(path, [Task("a", 1.0, DefinedByRun(mixed), 12)], SearchSettings(**settings), epochs=4, seed=5)
+        params = []
+        while (trial := search_.ask()) is not None:
+            params.append(trial.params)
+            search_.tell(trial, "complete", value_of(trial.params, 4), epoch_s=EPOCH_S)
+        return params
+
+    as_it_is = asked(tmp_path / "a")
+    assert len(as_it_is) == 12
+    assert as_it_is == asked(tmp_path / "b", sampler="tpe")
+
+
+def mixed(trial):
+    return {
+        "weight_decay": trial.suggest_float("weight_decay", 1e-6, 1e-1, log=True),
+        "alpha": trial.suggest_float("alpha", 0, 8),
+    }

@@ -92,7 +92,7 @@ def line(progress: StudyProgress) -> str:
     failed = sum(task.failed for task in progress.tasks)
     best = ", ".join(f"{task.task.name} {task.best:.2%}" for task in progress.tasks if task.best is not None)
     parts = [
-        f"{'trainings' if pausing else 'trials'} {used:.4g}/{total} "
+        f"{'trainings' if pausing else 'trials'} {round(used, 1):g}/{total} "
         f"({done} done, {paused}{pruned} pruned, {failed} failed)",
         f"{running} running",
         f"confirmed {progress.confirmed}/{progress.confirmations}",

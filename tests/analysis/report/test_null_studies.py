@@ -31,7 +31,7 @@ def null_study(rng):
                 {**run, "test": "fgsm", "norm": "linf", "epsilon": epsilon, "accuracy": value}
                 for epsilon, value in ((0.0, accuracy), (0.1, weaker))
             ]
-    tables = {"trials": [], "epochs": [], "final": final, "robustness": robust}
+    tables = {"trials": [], "expected": [], "epochs": [], "final": final, "robustness": robust}
     read = {
         name: (lambda rows=rows, name=name: pa.Table.from_pylist(rows, schema=SCHEMAS[name]))
         for name, rows in tables.items()

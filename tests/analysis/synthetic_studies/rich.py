@@ -201,6 +201,27 @@ def _rich_run(
     return [("final", key, [final]), ("epochs", key, epochs), ("robustness", key, rows)]
 
 
+def expected_parts() -> list[Part]:
+    """Every part of the rich study, and the table ``expected``: a search with a model doubts what was high by luck."""
+    parts = rich_parts()
+    for table, key, rows in list(parts):
+        if table != "trials":
+            continue
+        valued = [row for row in rows if row["value"] is not None]
+        mean = sum(row["value"] for row in valued) / len(valued)
+        columns = ("study", "dataset", "model", "protocol", "regularizer", "images_per_class", "fraction", "trial")
+        expected = [
+            {
+                **{name: row[name] for name in columns},
+                "expected_value": 0.9 * row["value"] + 0.1 * mean,
+                "expected_deviation": 0.002 + 0.001 * (row["state"] == "pruned"),
+            }
+            for row in valued
+        ]
+        parts.append(("expected", key, expected))
+    return parts
+
+
 def write_rich(directory: Path, parts: list[Part] | None = None, **changes: Any) -> Path:
     """Write the rich study."""
     provenance = {**PROVENANCE, "regularizers": RICH_METHODS}

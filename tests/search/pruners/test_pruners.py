@@ -11,6 +11,7 @@ from search_spaces import DefinedByRun, SearchSpace, uniform
 from tune_reg.search import pruners
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
+from tune_reg.search.pruners.out_of_reach import OutOfReach
 from tune_reg.search.pruners.predicted_halving import PredictedHalving
 from tune_reg.search.pruners.successive_halving import SuccessiveHalving
 from tune_reg.search.pruners.wilcoxon_over_seeds import WilcoxonOverSeeds
@@ -152,3 +153,34 @@ def test_a_race_over_seeds_stops_what_its_seeds_show_to_be_worse(seeds, lower, s
 def test_single_epochs_stop_nothing_in_a_race_over_seeds():
     study, trials = race(trial(0, {5: 0.9}, x=0.1, value=0.9), trial(1, {1: 0.0, 5: 0.1, 7: 0.0}, x=0.2))
     assert not WilcoxonOverSeeds(5).prune(study, trials[1])
+
+
+@pytest.mark.parametrize(
+    ("start", "images", "stops"),
+    [
+        (0.55, 10_000, True),  # it will come to 0.65: far below
+        (0.80, 10_000, False),  # the best
+        (0.70, 5, False),  # 5 images cannot tell its 0.8 from the 0.9 of the best
+        (0.70, 10_000, True),
+    ],
+)
+def test_with_a_second_objective_what_cannot_come_within_a_standard_error_of_the_best_stops(start, images, stops):
+    known = [trial(i, {3: 0.5 + i / 20, 9: 0.6 + i / 20}, x=i / 8, value=0.6 + i / 20) for i in range(7)]
+    study, trials = race(*known, trial(7, {3: start}, x=2.5 * (start - 0.5)))
+    assert OutOfReach(3, images).prune(study, trials[-1]) is stops
+
+
+def test_out_of_reach_is_judged_at_its_rung_and_by_four_finished_trials_at_least():
+    known = [trial(i, {3: 0.8, 9: 0.9}, x=i / 8, value=0.9) for i in range(4)]
+    study, trials = race(
+        *known, trial(4, {3: 0.1}, x=0.5), trial(5, {3: 0.1, 4: 0.1}, x=0.5), trial(6, {2: 0.1}, x=0.5)
+    )
+    assert [OutOfReach(3, 10_000).prune(study, t) for t in trials[4:]] == [True, False, False]
+    study, trials = race(*known[:3], trial(3, {3: 0.1}, x=0.5))
+    assert not OutOfReach(3, 10_000).prune(study, trials[3])
+
+
+def test_with_a_second_objective_pause_is_out_of_reach_at_a_third_of_the_epochs():
+    chosen = SearchSettings(second_objective={"kind": "epoch_time"}, seeds=2)
+    assert type(pruners.build(chosen, epochs=18, images=7)).__name__ == "OutOfReach"
+    assert vars(pruners.build(chosen, epochs=18, images=7)) == {"_rung": 3, "_images": 7}
