@@ -14,7 +14,7 @@ from tune_reg.training.settings import TrainingSettings
 #: The settings of a stopping rule, with the rules that read them.
 _OF_PRUNERS: Final[Mapping[str, tuple[PrunerName, ...]]] = {
     "reduction_factor": ("predicted", "asha", "hyperband"),
-    "min_epochs": ("predicted", "asha", "hyperband", "median"),
+    "min_epochs": ("pause", "predicted", "asha", "hyperband", "median"),
 }
 
 
@@ -31,8 +31,14 @@ def unused_settings(study: Study) -> list[str]:
 
 def _of_search(study: Study) -> Iterator[str]:
     search = study.search
+    # Where no first rung is given, that of a pruner that pauses is a third of the epochs, and of any other one 1.
+    given = {"reduction_factor": _given(search, "reduction_factor"), "min_epochs": search.min_epochs not in (None, 1)}
+    if search.pruner == "pause" and search.min_epochs is None and given["reduction_factor"]:
+        yield 'search.reduction_factor: means nothing with search.pruner "pause" and no search.min_epochs; drop it'
+    if search.sampler != "knowledge-gradient" and not search.prior:
+        yield f'search.prior: means nothing with search.sampler "{search.sampler}", which has no model; drop it'
     for key, readers in _OF_PRUNERS.items():
-        if search.pruner not in readers and _given(search, key):
+        if search.pruner not in ("pause", *readers) and given[key]:
             yield f'search.{key}: means nothing with search.pruner "{search.pruner}", which has no rungs; drop it'
     if search.patience >= search.trials:
         yield (
