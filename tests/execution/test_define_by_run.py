@@ -56,7 +56,7 @@ def test_a_trial_for_which_the_function_fails_costs_no_other(tmp_path):
     controller = control(tmp_path, failing_at_times)
     study = controller._asks._studies["weight-decay at 1"]
     study.enqueue_trial({"weight_decay": 0.25})
-    controller._asks._waiting["weight-decay at 1"].add(0)
+    controller._asks._searches["weight-decay at 1"]._waiting.add(0)
     finish_all(controller)
     first, *others = stored(tmp_path)
     assert first["state"] == "failed"

@@ -9,7 +9,8 @@ from tables import sorted_rows
 
 from tune_reg.execution.code_digests import CodeDigests
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Decision, Failed, RunReport
+from tune_reg.execution.messages import Failed, RunReport
+from tune_reg.search.decision import Decision
 from tune_reg.store import Results
 from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow

@@ -17,10 +17,10 @@ from tune_reg import load
 from tune_reg.data import load as load_data
 from tune_reg.errors import StoreError, TuneRegError
 from tune_reg.execution.controller import StudyController
-from tune_reg.execution.messages import Decision
 from tune_reg.execution.provenance import make_provenance, write_provenance
 from tune_reg.execution.results_directory import claim, refuse_another_study
 from tune_reg.search.ask_tell import AskTell
+from tune_reg.search.decision import Decision
 from tune_reg.study import SearchSettings, Task, make_plan
 
 STUDY = digits_study(

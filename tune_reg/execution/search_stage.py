@@ -102,7 +102,9 @@ class SearchStage(Stage):
 
     def rows_so_far(self, run: StudyRun) -> Sequence[EpochValues]:
         """The epochs of a run that was paused, as far as the search has heard of them."""
-        rows = self._recorder.epoch_rows(run.key) if self._search.pauses(run.trial.task) else None
+        if not self._search.pauses(run.trial.task):
+            return ()
+        rows = self._recorder.epoch_rows(run.key)
         heard = self._search.last_step(run.trial)
         return [
             {name: row[name] for name in EpochValues.__annotations__}  # type: ignore[literal-required, misc]

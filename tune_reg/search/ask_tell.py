@@ -117,7 +117,7 @@ class AskTell:
         return self._searches[trial.task.name].report(trial, step, value)
 
     def last_step(self, trial: Trial) -> int:
-        """The newest step of a trial that was reported; 0 before the first."""
+        """The newest step that was reported of a trial that may be paused; 0 before the first."""
         return self._searches[trial.task.name].last_step(trial)
 
     def decides_at(self, trial: Trial, step: int) -> bool:

@@ -391,7 +391,8 @@ class PausingSearch(TaskSearch):
                 return action
         new = self._rungs[0] <= left and not self._stagnated() and self.failing_alike() is None
         unknown = len(trials) < first or self._fitted() is None
-        if unknown and len(trials) >= self._task.trials:
+        begun = sum(standing.frozen.state != TrialState.FAIL for standing in trials)
+        if unknown and begun >= self._task.trials:
             new = False  # many workers must not spend on beginnings what is needed to train any of them to the end
         if new and unknown:
             return _Action(self._rungs[0], params=self._candidates.first(len(trials)))

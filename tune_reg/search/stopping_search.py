@@ -111,10 +111,6 @@ class StoppingSearch(TaskSearch):
         until_step.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= step}
         return Decision.STOP if self._pruner.prune(self._study, until_step) else Decision.CONTINUE
 
-    def last_step(self, trial: Trial) -> int:
-        """The newest step of a trial that was reported."""
-        return max(self._frozen(trial).intermediate_values, default=0)
-
     def tell(
         self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
     ) -> None:
