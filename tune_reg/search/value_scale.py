@@ -44,8 +44,8 @@ class ValueScale:
         return scaled
 
     def value(self, scaled: Vector) -> Vector:
-        """The accuracies that stand at points of this scale; at most 1."""
-        value: Vector = np.minimum(self.best - self.spread * np.expm1(-np.maximum(scaled, -20.0)), 1.0)
+        """The accuracies that stand at points of this scale, within 0 and 1."""
+        value: Vector = np.clip(self.best - self.spread * np.expm1(-np.maximum(scaled, -20.0)), 0.0, 1.0)
         return value
 
     def mean_and_deviation(self, mean: Vector, deviation: Vector) -> tuple[Vector, Vector]:
