@@ -198,21 +198,6 @@ CASES = [
 ]
 
 
-def without_repeats(events):
-    """What happened; a trial that was asked for again and again, without an epoch between, was asked for once."""
-    asked = {}
-    kept = []
-    for event in events:
-        if len(event) == 4:
-            if asked.get(event[0]) == event:
-                continue
-            asked[event[0]] = event
-        else:
-            asked.pop(event[0], None) if event[-1] is Decision.PAUSE else None
-        kept.append(event)
-    return kept
-
-
 @pytest.mark.parametrize(("space", "settings"), CASES)
 def test_a_search_that_is_begun_anew_after_every_event_does_what_the_uninterrupted_one_does(through, space, settings):
     driver = Driver(space, **settings)
@@ -350,6 +335,35 @@ def test_eight_workers_never_have_the_same_trial(seeds):
     assert driver.search.finished(driver.task)
     assert 12 * last - 1 < driver.epochs + 1 <= 12 * last + 1
     assert {trial.state.name for trial in driver.trials} <= {"COMPLETE", "PRUNED"}
+
+
+def test_workers_that_are_all_killed_again_and_again_lose_no_trial_and_no_epoch():
+    driver = Driver(MIXED, trials=10, min_epochs=1)
+    live = {}
+    for turn in range(3000):
+        if turn % 13 == 12:
+            driver.new_search()
+            again = [driver.ask() for _ in live]
+            assert {trial.number for trial in again} == set(live), "those that trained are asked for first"
+            assert all(trial.params == live[trial.number].params for trial in again)
+        while len(live) < 4 and (trial := driver.ask()) is not None:
+            assert trial.number not in live
+            live[trial.number] = trial
+        if not live:
+            break
+        trial = list(live.values())[(5 * turn) % len(live)]
+        step = driver.step_of(trial) + 1
+        value = accuracy(trial.params, step, trial.seed_index)
+        decision = driver.search.report(trial, step, value)
+        if decision is Decision.PAUSE or step == EPOCHS:
+            del live[trial.number]
+            if step == EPOCHS:
+                driver.tell(trial, "complete", value)
+            driver.end_those_over()
+    assert driver.search.finished(driver.task)
+    assert driver.epochs == 10 * EPOCHS
+    asked = [event[0] for event in driver.events if len(event) == 4]
+    assert len(set(asked)) == len(driver.trials)
 
 
 def test_what_is_under_way_is_not_begun_again_beside_it():

@@ -28,8 +28,8 @@ class UnitCube:
 
     >>> from search_spaces import choice, loguniform
     >>> cube = UnitCube(SearchSpace({"strength": loguniform(1e-4, 1.0), "mode": choice(["a", "b"])}))
-    >>> cube.params(np.array([0.5, 0.9]))
-    {'strength': 0.01, 'mode': 'b'}
+    >>> cube.params(np.array([1.0, 0.9]))
+    {'strength': 1.0, 'mode': 'b'}
     >>> cube.point({"strength": 0.01, "mode": "b"}).round(2).tolist()
     [0.5, 0.75]
     """

@@ -21,8 +21,8 @@ class ValueScale:
     """``z = -log(1 + (best - v) / spread)``: 0 at the best value seen, -log 2 at the median.
 
     >>> scale = ValueScale.of(np.array([0.5, 0.8, 0.9]))
-    >>> scale.scaled(np.array([0.9, 0.8])).round(4).tolist()
-    [0.0, -0.6931]
+    >>> scale.scaled(np.array([0.8, 0.5])).round(4).tolist()
+    [-0.6931, -1.6094]
     >>> scale.value(np.array([-0.6931471805599453])).round(4).tolist()
     [0.8]
     """

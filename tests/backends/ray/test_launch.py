@@ -12,7 +12,7 @@ import pytest
 from digits import digits_study
 from plugins import load_regularizer, logged
 from processes import start_command, wait_until
-from tables import written
+from tables import everything, written
 
 from tune_reg import load
 from tune_reg.backends.ray import study_trainables
@@ -67,6 +67,31 @@ def test_the_same_command_again_does_nothing_more(finished):
     before = written(finished)
     run_study(STUDY, finished.directory)
     assert written(finished) == before
+
+
+def test_a_study_that_pauses_trials_comes_to_the_same_as_in_one_process(tmp_path, ray_cluster):
+    """With one run at a time; paused ones go on in other trials of Tune."""
+    import ray
+
+    study = digits_study(
+        training=TRAINING,
+        search={"trials": 6, "sampler": "knowledge-gradient"},
+        resources={"cpus": int(ray.cluster_resources()["CPU"])},
+    )
+    for directory in (tmp_path / "ray", tmp_path / "here"):
+        directory.mkdir()
+        (directory / "study.toml").write_text(study.to_toml())
+    run_study(study, tmp_path / "ray")
+    in_process.run_study(study, tmp_path / "here")
+    under_ray, here = everything(tmp_path / "ray"), everything(tmp_path / "here")
+    # Losses may differ in their last digits: a run has as many threads there as it has cores.
+    for table in ("trials", "expected"):
+        assert under_ray[table] == here[table]
+    trained = [
+        sorted((row["stage"], row["trial"], row["epoch"]) for row in load(path).epochs().to_pylist())
+        for path in (tmp_path / "ray", tmp_path / "here")
+    ]
+    assert trained[0] == trained[1]
 
 
 def test_a_study_that_fits_nowhere_ends_at_once(tmp_path, ray_cluster):

@@ -92,6 +92,34 @@ def test_a_study_of_single_runs_comes_to_its_end(tmp_path, hangs):
     assert Results(tmp_path).final()["state"].to_pylist() == ["complete"]
 
 
+def test_a_paused_run_ends_its_trial_of_tune_and_goes_on_in_another_from_its_checkpoint(tmp_path, hangs):
+    study = digits_study(
+        training={"epochs": 3, "batch_size": 64}, search={"trials": 6, "sampler": "knowledge-gradient"}
+    )
+    controller = StudyController(make_plan(study), tmp_path)
+    searcher = StudySearcher(controller, slots=lambda: 1)
+    scheduler = StudyScheduler(controller, hangs)
+    keys, decision, number = [], "CONTINUE", 0
+    while (config := searcher.suggest(f"{number}")) != "FINISHED":
+        keys.append(config["key"])
+        trainable, trial = StudyTrainable(dict(config)), FakeTrial(config)
+        while True:
+            result = trainable.train()
+            if result["done"]:
+                scheduler.on_trial_complete(None, trial, result)
+                break
+            decision = scheduler.on_trial_result(None, trial, result)
+            if decision == "STOP":
+                break
+        searcher.on_trial_complete(f"{number}")
+        number += 1
+    assert controller.finished
+    rows = [row for row in Results(tmp_path).epochs().to_pylist() if row["stage"] == "search"]
+    assert len({(row["trial"], row["epoch"]) for row in rows}) == len(rows)
+    assert 6 * 3 - 1 <= len(rows) <= 6 * 3
+    assert len(set(keys)) < len(keys), "one that was paused went on"
+
+
 def test_a_study_in_lanes_comes_to_its_end(make):
     controller, _, searcher, scheduler = make()
     trial, trainable = started(searcher)
