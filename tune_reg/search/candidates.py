@@ -22,9 +22,11 @@ _ON_A_LINE: Final = 101
 _SPREAD: Final = 128
 #: Neighbours of the best configuration so far.
 _NEAR: Final = 48
-#: How far a neighbour is away in each coordinate, and how often one of its coordinates is drawn anew.
-_STEP: Final = 0.07
+#: How far neighbours are away in each coordinate, and how often one of their coordinates is drawn anew.
+_NEARNESS: Final = (0.07, 0.02)
 _ANEW: Final = 0.1
+#: Trials that are trained to the end before anything is weighed, at most.
+_MOST_TO_THE_END: Final = 4
 #: The log density of what is usual falls no lower: a prior that is wrong must be overruled by a few trials.
 _FLOOR: Final = -4.0
 
@@ -47,7 +49,7 @@ class Candidates:
         }
         dims = self.cube.dims
         #: So many trials are trained to the end before anything is weighed.
-        self.first_to_the_end = max(1, min(dims + 2, trials // 2))
+        self.first_to_the_end = max(1, min(dims + 2, _MOST_TO_THE_END, trials // 2))
         self._first = self._drawn("first", _SPREAD)
         base = np.linspace(0, 1, _ON_A_LINE)[:, None] if dims == 1 else self._sobol("spread", _SPREAD)
         if dims > 1 and self._priors:
@@ -75,7 +77,8 @@ class Candidates:
             return params, features, prior
         rng = np.random.default_rng(derive(self._seed, "near", self._name, number))
         centre = self.cube.point(best)
-        points = np.clip(centre + _STEP * rng.standard_normal((_NEAR, len(centre))), 0, 1)
+        steps = np.resize(_NEARNESS, _NEAR)[:, None]
+        points = np.clip(centre + steps * rng.standard_normal((_NEAR, len(centre))), 0, 1)
         anew = rng.random(points.shape) < _ANEW
         points[anew] = rng.random(int(anew.sum()))
         near = self._described([*(self.cube.params(point) for point in points), *map(dict, known)])

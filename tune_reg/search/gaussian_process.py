@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.optimize import Bounds, minimize
 from scipy.special import ndtri
 from scipy.stats import qmc
 
@@ -22,10 +23,12 @@ _PRIOR_WEIGHT: Final = 0.5
 _PRIOR_WEIGHT_VARIANCE: Final = 0.25
 _JITTER: Final = 1e-8
 
-#: Draws from the prior of the scales, and then around the best one, with ever smaller steps.
-_DRAWS: Final = 24
-_STEPS: Final = (0.6, 0.25)
+#: Draws from the prior of the scales, from the best of which as many steps uphill are made at most.
+_DRAWS: Final = 16
+_STEPS: Final = 25
 
+#: In standard deviations of the prior; further away a covariance may have no inverse.
+_BOUNDS: Final = Bounds(-4.0, 4.0)
 #: Values that the scales are fitted to at most.
 _MOST_FITTED: Final = 96
 
@@ -87,7 +90,7 @@ class GaussianProcess:
     rung it is less by the gains from each rung to the next, each ``c_r + h_r(x) + t_ir``. f and h_r are Gaussian
     processes with a Matern 5/2 covariance and one length scale a hyperparameter; s, e and t are white; m and c_r are
     flat; q is the log density of what is known beforehand, and c its weight, about N(0.5, 0.5^2). The scales are
-    those of the largest posterior among random draws, under log-normal priors.
+    those of the largest posterior under log-normal priors, uphill from the best of a few draws.
 
     ``groups`` [k]: the hyperparameter that each feature belongs to. ``rungs``: how many there are.
     """
@@ -180,27 +183,56 @@ class GaussianProcess:
         dims = len(squares)
         medians = np.log([_LENGTH[0] * np.sqrt(dims)] * dims + [median for median, _ in _PRIORS])
         spreads = np.array([_LENGTH[1]] * dims + [spread for _, spread in _PRIORS])
-        draws = _normal_draws(dims + len(_PRIORS), _DRAWS)
-        best, best_score = np.zeros(dims + len(_PRIORS)), -np.inf
-        for step in (1.0, *_STEPS):
-            standard = best + step * draws
-            scores = self._scores(points, residual, squares, np.exp(medians + spreads * standard))
-            scores -= 0.5 * np.sum(standard**2, axis=1)
-            if scores.max() > best_score:
-                best, best_score = standard[scores.argmax()], scores.max()
-        return _scales(np.exp(medians + spreads * best)[None], dims)
+        likelihood = _Likelihood(points, residual, squares, self._rungs)
 
-    def _scores(self, points: Points, residual: Vector, squares: Vector, drawn: Vector) -> Vector:
-        """The log likelihood of each draw of the scales."""
-        covariance = _covariance(points, points, squares, _scales(drawn, len(squares)), self._rungs)
-        n = len(residual)
-        covariance[:, np.arange(n), np.arange(n)] += _JITTER
-        scores = np.empty(len(drawn))
-        for i, matrix in enumerate(covariance):
-            factor = cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
-            whitened = solve_triangular(factor, residual, lower=True, check_finite=False)
-            scores[i] = -0.5 * whitened @ whitened - np.log(np.diagonal(factor)).sum()
-        return scores
+        def loss(standard: Vector) -> tuple[float, Vector]:
+            value, slope = likelihood(np.exp(medians + spreads * standard))
+            return 0.5 * float(standard @ standard) - value, standard - spreads * slope
+
+        draws = _normal_draws(dims + len(_PRIORS), _DRAWS)
+        start = min(draws, key=lambda draw: loss(draw)[0])
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS, options={"maxiter": _STEPS})
+        return _scales(np.exp(medians + spreads * found.x)[None], dims)
+
+
+class _Likelihood:
+    """The log likelihood of scales, and its slope by the logarithm of each.
+
+    With ``a = K^-1 y`` the slope by a scale s is ``sum((a a' - K^-1) * dK/dlog s) / 2``.
+    """
+
+    def __init__(self, points: Points, residual: Vector, squares: Vector, rungs: int) -> None:
+        self._residual, self._squares = residual, squares
+        self._one_training = points.training[:, None] == points.training
+        self._one_seed = points.seed[:, None] == points.seed
+        self._gaps = rungs - 1 - np.maximum(points.rung[:, None], points.rung)
+        self._flat = _FLAT * (1 + self._gaps) + _PRIOR_WEIGHT_VARIANCE * np.outer(points.prior, points.prior)
+        self._flat[np.diag_indices_from(self._flat)] += _JITTER
+
+    def __call__(self, scales: Vector) -> tuple[float, Vector]:
+        lengths, (amplitude, noise, seed, gain, gain_noise) = scales[:-5], scales[-5:] ** 2
+        distance = np.sqrt(5 * np.tensordot(1 / lengths**2, self._squares, axes=1))
+        decay = np.exp(-distance)
+        kernel = (1 + distance + distance**2 / 3) * decay
+        height = amplitude + gain * self._gaps
+        width = noise + gain_noise * self._gaps
+        covariance = height * kernel + width * self._one_training + seed * self._one_seed + self._flat
+        factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        whitened = solve_triangular(factor, self._residual, lower=True, check_finite=False)
+        value = -0.5 * float(whitened @ whitened) - float(np.log(np.diagonal(factor)).sum())
+        inverse = cho_solve((factor, True), np.eye(len(factor)), check_finite=False)
+        solved = inverse @ self._residual
+        weight = 0.5 * (np.outer(solved, solved) - inverse)
+        of_lengths = weight * height * (5 / 3) * (1 + distance) * decay
+        slopes = [
+            *(np.sum(of_lengths * squares) / length**2 for squares, length in zip(self._squares, lengths, strict=True)),
+            2 * amplitude * np.sum(weight * kernel),
+            2 * noise * np.sum(weight * self._one_training),
+            2 * seed * np.sum(weight * self._one_seed),
+            2 * gain * np.sum(weight * self._gaps * kernel),
+            2 * gain_noise * np.sum(weight * self._gaps * self._one_training),
+        ]
+        return value, np.array(slopes)
 
 
 class Expected:
