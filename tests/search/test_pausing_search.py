@@ -595,3 +595,10 @@ def test_an_ask_among_hundreds_of_trials_takes_seconds_at_most():
     for _ in range(3):
         assert driver.ask() is not None
     assert (time.monotonic() - begin) / 3 < 20
+
+
+def test_every_starting_point_is_tried_though_only_the_first_trials_go_to_the_end():
+    strengths = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75]
+    space = SearchSpace({"x": uniform(0, 1)}, start=[{"x": x} for x in strengths])
+    driver = Driver(trials=8, space=space).run()
+    assert [trial.params["x"] for trial in driver.trials][:8] == strengths

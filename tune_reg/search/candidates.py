@@ -50,6 +50,8 @@ class Candidates:
         dims = self.cube.dims
         #: So many trials are trained to the end before anything is weighed.
         self.first_to_the_end = max(1, min(dims + 2, _MOST_TO_THE_END, trials // 2))
+        #: Starting points that the space gives: each of them is tried.
+        self.given = min(len(space.start), trials)
         self._first = self._drawn("first", _SPREAD)
         base = np.linspace(0, 1, _ON_A_LINE)[:, None] if dims == 1 else self._sobol("spread", _SPREAD)
         if dims > 1 and self._priors:

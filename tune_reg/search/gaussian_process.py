@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import minimize
 from scipy.special import ndtri
 from scipy.stats import qmc
 
@@ -28,7 +28,7 @@ _DRAWS: Final = 16
 _STEPS: Final = 25
 
 #: In standard deviations of the prior; further away a covariance may have no inverse.
-_BOUNDS: Final = Bounds(-4.0, 4.0)
+_FURTHEST: Final = 4.0
 #: Values that the scales are fitted to at most.
 _MOST_FITTED: Final = 96
 
@@ -191,7 +191,8 @@ class GaussianProcess:
 
         draws = _normal_draws(dims + len(_PRIORS), _DRAWS)
         start = min(draws, key=lambda draw: loss(draw)[0])
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS, options={"maxiter": _STEPS})
+        bounds = [(-_FURTHEST, _FURTHEST)] * len(start)
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
         return _scales(np.exp(medians + spreads * found.x)[None], dims)
 
 

@@ -394,7 +394,7 @@ class PausingSearch(TaskSearch):
         begun = sum(standing.frozen.state != TrialState.FAIL for standing in trials)
         if unknown and begun >= self._task.trials:
             new = False  # many workers must not spend on beginnings what is needed to train any of them to the end
-        if new and unknown:
+        if new and (unknown or len(trials) < self._candidates.given):
             return _Action(self._rungs[0], params=self._candidates.first(len(trials)))
         if not going_on and not new:
             return None
