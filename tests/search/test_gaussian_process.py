@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from tune_reg.search.gaussian_process import GaussianProcess, Points, Scales
+from tune_reg.search.gaussian_process import GaussianProcess, Points, Scales, _Likelihood
 
 #: Two hyperparameters: a range, and a choice of two values, each with a feature of its own.
 GROUPS = np.array([0, 1, 1])
@@ -181,19 +181,21 @@ def test_the_levels_of_seeds_are_told_from_what_configurations_are_worth():
     assert fitted[1] > 2 * fitted[0]
 
 
-def test_the_likelihood_of_many_scales_at_once_is_that_of_the_normal_distribution():
-    process, points, values = some_process()
-    rng = np.random.default_rng(1)
-    drawn_scales = np.exp(0.3 * rng.standard_normal((7, 2 + 5)))
+def test_the_likelihood_is_that_of_the_normal_distribution_and_its_slope_is_its_own():
+    _, points, values = some_process()
     squares = np.stack(
         [np.sum((points.unit[:, None, cols] - points.unit[None, :, cols]) ** 2, axis=-1) for cols in ([0], [1, 2])]
     )
-    scores = process._scores(points, values, squares, drawn_scales)
-    for score, draw in zip(scores, drawn_scales, strict=True):
+    likelihood = _Likelihood(points, values, squares, RUNGS)
+    for draw in np.exp(0.3 * np.random.default_rng(1).standard_normal((7, 2 + 5))):
         scales = Scales(draw[None, :2], *draw[2:, None])
         covariance = GaussianProcess(points, values, GROUPS, RUNGS, scales).covariance(points, points)
         known = multivariate_normal(np.zeros(len(values)), covariance + JITTER * np.eye(len(values)))
-        assert score == pytest.approx(known.logpdf(values) + len(values) / 2 * math.log(2 * math.pi), rel=1e-6)
+        value, slope = likelihood(draw)
+        assert value == pytest.approx(known.logpdf(values) + len(values) / 2 * math.log(2 * math.pi), rel=1e-6)
+        steps = 1e-5 * np.eye(len(draw))
+        measured = [(likelihood(draw * np.exp(s))[0] - likelihood(draw * np.exp(-s))[0]) / 2e-5 for s in steps]
+        assert slope == pytest.approx(measured, rel=1e-4, abs=1e-5)
 
 
 def test_it_is_fitted_alike_each_time_and_to_late_rungs_where_there_are_many():

@@ -150,7 +150,7 @@ def test_trials_stand_at_rungs_when_they_are_over():
     assert len(driver.trials) > 12
 
 
-@pytest.mark.parametrize(("space", "trials", "first"), [(LINE, 10, 3), (MIXED, 20, 6), (MIXED, 6, 3)])
+@pytest.mark.parametrize(("space", "trials", "first"), [(LINE, 10, 3), (MIXED, 20, 4), (MIXED, 6, 3)])
 def test_the_first_ones_are_trained_to_the_end(space, trials, first):
     driver = Driver(space, trials=trials)
     for number in range(first):
