@@ -152,11 +152,11 @@ def check(
 def _print_plan(plan: StudyPlan) -> None:
     """Print what the study will cost, which of its settings mean nothing, and whether lanes can be had."""
     from tune_reg.cli.tables import print_plan
-    from tune_reg.study import unused_settings
+    from tune_reg.study import other_searches, unused_settings
 
     print_plan(plan)
-    for unused in unused_settings(plan.study):
-        console.print(unused, soft_wrap=True)
+    for line in [*unused_settings(plan.study), *other_searches(plan)]:
+        console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes
     from tune_reg.execution.lane_keys import lanes_note

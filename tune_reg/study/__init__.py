@@ -1,6 +1,7 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
 from tune_reg.study.method import Method
+from tune_reg.study.other_searches import other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
 from tune_reg.study.settings import ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
 from tune_reg.study.study import Study
@@ -18,5 +19,6 @@ __all__ = [
     "StudyPlan",
     "Task",
     "make_plan",
+    "other_searches",
     "unused_settings",
 ]

@@ -1,0 +1,26 @@
+"""Which searches of a study are not made by the model of final values, although its sampler is the default."""
+
+from __future__ import annotations
+
+from search_spaces import DefinedByRun
+from tune_reg.study.plan import StudyPlan
+
+
+def other_searches(plan: StudyPlan) -> list[str]:
+    """A line for each method, or for all of them, that TPE searches in place of the sampler knowledge-gradient.
+
+    >>> from tune_reg.study import Study, make_plan
+    >>> second = {"second_objective": {"kind": "epoch_time"}}
+    >>> other_searches(make_plan(Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], search=second)))
+    ['search.second_objective: TPE searches, as the sampler knowledge-gradient looks for one thing alone']
+    """
+    if plan.study.search.sampler != "knowledge-gradient":
+        return []
+    if plan.study.search.second_objective is not None:
+        return ["search.second_objective: TPE searches, as the sampler knowledge-gradient looks for one thing alone"]
+    functions = dict.fromkeys(task.regularizer for task in plan.tasks if isinstance(task.space, DefinedByRun))
+    return [
+        f"regularizers.{name}: TPE searches it, as its space is a function, and the sampler knowledge-gradient needs "
+        "hyperparameters that are the same in each trial"
+        for name in functions
+    ]
