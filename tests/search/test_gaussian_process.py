@@ -11,7 +11,7 @@ from tune_reg.search.gaussian_process import GaussianProcess, Points, Scales, _L
 #: Two hyperparameters: a range, and a choice of two values, each with a feature of its own.
 GROUPS = np.array([0, 1, 1])
 RUNGS = 3
-SCALES = Scales(*(np.array(s) for s in ([[0.4, 0.7]], [1.1], [0.2], [0.3], [0.6], [0.15])))
+SCALES = Scales(np.array([0.4, 0.7]), 1.1, 0.2, 0.3, 0.6, 0.15)
 FLAT, WEIGHT, WEIGHT_VARIANCE, JITTER = 25.0, 0.5, 0.25, 1e-8
 
 
@@ -32,13 +32,13 @@ def some_process(count=12):
 
 def matern(a, b):
     squares = [sum((a[i] - b[i]) ** 2 for i in range(3) if GROUPS[i] == group) for group in (0, 1)]
-    distance = math.sqrt(5 * sum(s / length**2 for s, length in zip(squares, SCALES.lengths[0], strict=True)))
+    distance = math.sqrt(5 * sum(s / length**2 for s, length in zip(squares, SCALES.lengths, strict=True)))
     return (1 + distance + distance**2 / 3) * math.exp(-distance)
 
 
 def worth(unit, prior, other_unit, other_prior):
     """The covariance of m + c q(x) + f(x)."""
-    return FLAT + WEIGHT_VARIANCE * prior * other_prior + SCALES.amplitude[0] ** 2 * matern(unit, other_unit)
+    return FLAT + WEIGHT_VARIANCE * prior * other_prior + SCALES.amplitude**2 * matern(unit, other_unit)
 
 
 def observed(points, i, other, j):
@@ -46,21 +46,21 @@ def observed(points, i, other, j):
     total = worth(points.unit[i], points.prior[i], other.unit[j], other.prior[j])
     same_training = points.training[i] == other.training[j] and points.training[i] >= 0
     if points.seed[i] == other.seed[j]:
-        total += SCALES.seed[0] ** 2
+        total += SCALES.seed**2
     if same_training:
-        total += SCALES.noise[0] ** 2
+        total += SCALES.noise**2
     gains, others = range(points.rung[i], RUNGS - 1), range(other.rung[j], RUNGS - 1)
     for _ in set(gains) & set(others):
-        total += FLAT + SCALES.gain[0] ** 2 * matern(points.unit[i], other.unit[j])
+        total += FLAT + SCALES.gain**2 * matern(points.unit[i], other.unit[j])
         if same_training:
-            total += SCALES.gain_noise[0] ** 2
+            total += SCALES.gain_noise**2
     return total
 
 
 def own_variance(points, i):
     """The variance of what is observed at a point, whose training may be a new one."""
     gains = RUNGS - 1 - points.rung[i]
-    noise = SCALES.noise[0] ** 2 + gains * SCALES.gain_noise[0] ** 2
+    noise = SCALES.noise**2 + gains * SCALES.gain_noise**2
     return observed(points, i, points, i) + (noise if points.training[i] < 0 else 0.0)
 
 
@@ -153,8 +153,8 @@ def drawn(scales, *, rungs, count=60, seed=0):
 
 
 def scales_with(**changes):
-    usual = {"lengths": [[0.3]], "amplitude": [1.0], "noise": [0.2], "seed": [0.1], "gain": [0.3], "gain_noise": [0.2]}
-    return Scales(**{name: np.array(value) for name, value in {**usual, **changes}.items()})
+    usual = {"lengths": np.array([0.3]), "amplitude": 1.0, "noise": 0.2, "seed": 0.1, "gain": 0.3, "gain_noise": 0.2}
+    return Scales(**{**usual, **changes})
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def scales_with(**changes):
 def test_scales_are_found_again_in_what_was_drawn_with_them(name, low, high):
     found = []
     for value in (low, high):
-        chosen = scales_with(**{name: [[value]] if name == "lengths" else [value]})
+        chosen = scales_with(**{name: np.array([value]) if name == "lengths" else value})
         points, values, groups = drawn(chosen, rungs=2, count=45)
         fitted = getattr(GaussianProcess(points, values, groups, 2).scales, name)
         found.append(float(np.ravel(fitted)[0]))
@@ -176,8 +176,8 @@ def test_the_levels_of_seeds_are_told_from_what_configurations_are_worth():
     """Level and worth are known apart, once every seed was trained on many configurations."""
     fitted = []
     for level in (0.02, 2.0):
-        points, values, groups = drawn(scales_with(seed=[level]), rungs=1)
-        fitted.append(GaussianProcess(points, values, groups, 1).scales.seed[0])
+        points, values, groups = drawn(scales_with(seed=level), rungs=1)
+        fitted.append(GaussianProcess(points, values, groups, 1).scales.seed)
     assert fitted[1] > 2 * fitted[0]
 
 
@@ -188,7 +188,7 @@ def test_the_likelihood_is_that_of_the_normal_distribution_and_its_slope_is_its_
     )
     likelihood = _Likelihood(points, values, squares, RUNGS)
     for draw in np.exp(0.3 * np.random.default_rng(1).standard_normal((7, 2 + 5))):
-        scales = Scales(draw[None, :2], *draw[2:, None])
+        scales = Scales(draw[:2], *draw[2:])
         covariance = GaussianProcess(points, values, GROUPS, RUNGS, scales).covariance(points, points)
         known = multivariate_normal(np.zeros(len(values)), covariance + JITTER * np.eye(len(values)))
         value, slope = likelihood(draw)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import functools
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -23,7 +23,7 @@ _PRIOR_WEIGHT: Final = 0.5
 _PRIOR_WEIGHT_VARIANCE: Final = 0.25
 _JITTER: Final = 1e-8
 
-#: Draws from the prior of the scales, from the best of which as many steps uphill are made at most.
+#: Draws from the prior of the scales, a power of 2, and steps uphill from the best of them at most.
 _DRAWS: Final = 16
 _STEPS: Final = 25
 
@@ -38,14 +38,14 @@ _LENGTH: Final = (0.3, 0.5)
 
 
 class Scales(NamedTuple):
-    """Standard deviations of the parts of a value, and the length scale of each hyperparameter, batched over draws."""
+    """Standard deviations of the parts of a value, and the length scale of each hyperparameter."""
 
-    lengths: Vector  # [draws, hyperparameters]
-    amplitude: Vector  # of what a configuration is worth [draws]
-    noise: Vector  # of one training [draws]
-    seed: Vector  # of the level of a seed [draws]
-    gain: Vector  # of what a configuration gains from one rung to the next [draws]
-    gain_noise: Vector  # of that gain in one training [draws]
+    lengths: Vector  # [hyperparameters]
+    amplitude: float  # of what a configuration is worth
+    noise: float  # of one training
+    seed: float  # of the level of a seed
+    gain: float  # of what a configuration gains from one rung to the next
+    gain_noise: float  # of that gain in one training
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,18 @@ class GaussianProcess:
 
     def covariance(self, first: Points, second: Points) -> Vector:
         """The covariance of two sets of points [n, m]."""
-        covariance: Vector = _covariance(
-            first, second, self._squares(first.unit, second.unit), self.scales, self._rungs
-        )[0]
+        scales = self.scales
+        kernel = _kernel(self._squares(first.unit, second.unit), scales.lengths)
+        one_training = first.training[:, None] == second.training
+        one_seed = first.seed[:, None] == second.seed
+        gaps = self._rungs - 1 - np.maximum(first.rung[:, None], second.rung)
+        covariance: Vector = (
+            (scales.amplitude**2 + gaps * scales.gain**2) * kernel
+            + (scales.noise**2 + gaps * scales.gain_noise**2) * one_training
+            + scales.seed**2 * one_seed
+            + _FLAT * (1 + gaps)
+            + _PRIOR_WEIGHT_VARIANCE * np.outer(first.prior, second.prior)
+        )
         return covariance
 
     def _variances(self, points: Points) -> Vector:
@@ -157,7 +166,7 @@ class GaussianProcess:
 
     def _worth(self, unit: Vector, prior: Vector, other: Vector, other_prior: Vector) -> Vector:
         """The covariance of what configurations are worth [n, m]."""
-        kernel = _kernel(self._squares(unit, other), self.scales.lengths)[0]
+        kernel = _kernel(self._squares(unit, other), self.scales.lengths)
         worth: Vector = (
             self.scales.amplitude**2 * kernel + _FLAT + _PRIOR_WEIGHT_VARIANCE * np.outer(prior, other_prior)
         )
@@ -189,11 +198,11 @@ class GaussianProcess:
             value, slope = likelihood(np.exp(medians + spreads * standard))
             return 0.5 * float(standard @ standard) - value, standard - spreads * slope
 
-        draws = _normal_draws(dims + len(_PRIORS), _DRAWS)
-        start = min(draws, key=lambda draw: loss(draw)[0])
+        start = min(_normal_draws(dims + len(_PRIORS)), key=lambda draw: loss(draw)[0])
         bounds = [(-_FURTHEST, _FURTHEST)] * len(start)
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
-        return _scales(np.exp(medians + spreads * found.x)[None], dims)
+        lengths, others = np.split(np.exp(medians + spreads * found.x), [dims])
+        return Scales(lengths, *others.tolist())
 
 
 class _Likelihood:
@@ -212,7 +221,7 @@ class _Likelihood:
 
     def __call__(self, scales: Vector) -> tuple[float, Vector]:
         lengths, (amplitude, noise, seed, gain, gain_noise) = scales[:-5], scales[-5:] ** 2
-        distance = np.sqrt(5 * np.tensordot(1 / lengths**2, self._squares, axes=1))
+        distance = _distance(self._squares, lengths)
         decay = np.exp(-distance)
         kernel = (1 + distance + distance**2 / 3) * decay
         height = amplitude + gain * self._gaps
@@ -262,40 +271,24 @@ class Expected:
         return changes
 
 
-def _covariance(first: Points, second: Points, squares: Vector, scales: Scales, rungs: int) -> Vector:
-    """The covariance of two sets of points for each draw of the scales [draws, n, m]."""
-
-    def squared(scale: Vector) -> Vector:
-        return (scale**2)[:, None, None]
-
-    kernel = _kernel(squares, scales.lengths)
-    one_training = first.training[:, None] == second.training
-    one_seed = first.seed[:, None] == second.seed
-    gaps = rungs - 1 - np.maximum(first.rung[:, None], second.rung)
-    covariance: Vector = (
-        (squared(scales.amplitude) + gaps * squared(scales.gain)) * kernel
-        + (squared(scales.noise) + gaps * squared(scales.gain_noise)) * one_training
-        + squared(scales.seed) * one_seed
-        + _FLAT * (1 + gaps)
-        + _PRIOR_WEIGHT_VARIANCE * np.outer(first.prior, second.prior)
-    )
-    return covariance
+def _distance(squares: Vector, lengths: Vector) -> Vector:
+    """Sqrt(5) times the distances [n, m] in units of the length scales, from squared ones by hyperparameter."""
+    distance: Vector = np.sqrt(5 * np.tensordot(1 / lengths**2, squares, axes=1))
+    return distance
 
 
 def _kernel(squares: Vector, lengths: Vector) -> Vector:
-    """Matern 5/2 [draws, n, m] from squared distances by hyperparameter and length scales [draws, hyperparameters]."""
-    distance = np.sqrt(5 * np.tensordot(1 / lengths**2, squares, axes=1))
+    """Matern 5/2 [n, m] from squared distances by hyperparameter and length scales [hyperparameters]."""
+    distance = _distance(squares, lengths)
     kernel: Vector = (1 + distance + distance**2 / 3) * np.exp(-distance)
     return kernel
 
 
-def _scales(drawn: Vector, dims: int) -> Scales:
-    return Scales(drawn[:, :dims], *drawn[:, dims:].T)
-
-
-def _normal_draws(dims: int, count: int) -> Vector:
-    """Evenly spread draws of a standard normal distribution [count, dims]; the first is at its median."""
-    even = qmc.Sobol(dims, seed=0).random_base2(math.ceil(math.log2(count)))[:count]
+@functools.cache
+def _normal_draws(dims: int) -> Vector:
+    """Evenly spread draws of a standard normal distribution [draws, dims]; the first is at its median."""
+    even = qmc.Sobol(dims, seed=0).random(_DRAWS)
     draws: Vector = ndtri(np.clip(even, 1e-6, 1 - 1e-6))
     draws[0] = 0.0
+    draws.flags.writeable = False
     return draws
