@@ -186,7 +186,19 @@ def test_a_seed_that_a_trial_has_ended_on_is_a_result(tmp_path):
     assert found == []
     changed = provenance(digests={"model": "x"}, regularizers={"weight-decay": {}})
     with pytest.raises(StoreError, match="the model"):
-        refuse_or_accept(tmp_path, study, changes(provenance(), changed))
+        refuse_or_accept(tmp_path, changes(provenance(), changed))
+
+
+def test_a_pause_is_a_result(tmp_path):
+    search = {"trials": 4, "sampler": "knowledge-gradient", "pruner": "pause"}
+    controller = in_process.opened(digits_study(training={"epochs": 6, "batch_size": 64}, search=search), tmp_path)
+    *_, paused = [controller.next_run() for _ in range(3)]  # the first two go to the end
+    in_process.train(controller, paused)
+    assert controller.progress().tasks[0].paused == 1
+    assert Results(tmp_path).trials().num_rows == 0
+    changed = provenance(digests={"model": "x"}, regularizers={"weight-decay": {}})
+    with pytest.raises(StoreError, match="the model"):
+        refuse_or_accept(tmp_path, changes(provenance(), changed))
 
 
 def test_a_study_whose_hash_stays_keeps_what_it_grew_from(tmp_path):

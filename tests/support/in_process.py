@@ -48,7 +48,7 @@ def opened(
     dataset = load(study.dataset)
     provenance = make_provenance(plan, dataset)
     changed = changes(Results(directory).provenance(), provenance)
-    for line in refuse_or_accept(directory, study, changed, accept_changes=accept_changes):
+    for line in refuse_or_accept(directory, changed, accept_changes=accept_changes):
         note(line)
     claim(directory, study)
     write_provenance(directory, provenance)

@@ -15,7 +15,6 @@ from tune_reg.errors import StoreError
 from tune_reg.execution.study_run import checkpoint_directory, is_run_of
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
-from tune_reg.study import Study
 from tune_reg.training import checkpoint as checkpoints
 
 _SUCCEEDED: Final = ("complete", "pruned", "diverged")
@@ -73,16 +72,14 @@ def _change(
         yield Change(what, str(old[key]), str(new[key]), methods)
 
 
-def refuse_or_accept(
-    directory: StoragePath, study: Study, found: Collection[Change], *, accept_changes: bool = False
-) -> list[str]:
+def refuse_or_accept(directory: StoragePath, found: Collection[Change], *, accept_changes: bool = False) -> list[str]:
     """What is to be told of changes, a line each; ``StoreError`` where a run has succeeded with what was changed.
 
     ``accept_changes``: the user says that the numbers stay the same. Checkpoints of unfinished runs with code that has
     changed are removed, so that none of them is trained with one half of each.
     """
     deciding = [change for change in found if change.methods]
-    succeeded = _succeeded(Results(directory), study) if deciding else set()
+    succeeded = _succeeded(Results(directory)) if deciding else set()
     refused = [change for change in deciding if succeeded & set(change.methods)]
     if refused and not accept_changes:
         raise StoreError(
@@ -99,18 +96,16 @@ def refuse_or_accept(
     ]
 
 
-def _succeeded(results: Results, study: Study) -> set[str]:
-    """The methods of which a run has come to a result, also if only on one of the seeds of a trial."""
-    rows = [*results.trials().select(["regularizer", "state"]).to_pylist()]
-    rows += results.final().select(["regularizer", "state"]).to_pylist()
+def _succeeded(results: Results) -> set[str]:
+    """The methods of which a run has come to a result, also if only on one of the seeds of a trial, or to a pause."""
+    trials = results.trials().select(["regularizer", "state", "fraction", "trial"]).to_pylist()
+    rows = [*trials, *results.final().select(["regularizer", "state"]).to_pylist()]
     methods = {row["regularizer"] for row in rows if row["state"] in _SUCCEEDED}
-    if study.search.seeds > 1:
-        columns = ["regularizer", "fraction", "trial"]
-        ended = {tuple(row.values()) for row in results.trials().select(columns).to_pylist()}
-        epochs = results.epochs().select([*columns, "stage"]).to_pylist()
-        seeds = {tuple(row[name] for name in columns) for row in epochs if row["stage"] == "search"}
-        methods |= {str(seed[0]) for seed in seeds - ended}
-    return methods
+    # A trial that is not over has epochs in the store where it ended on one of its seeds, or was paused.
+    ended = {(row["regularizer"], row["fraction"], row["trial"]) for row in trials}
+    epochs = results.epochs().select(["regularizer", "fraction", "trial", "stage"]).to_pylist()
+    stored = {(row["regularizer"], row["fraction"], row["trial"]) for row in epochs if row["stage"] == "search"}
+    return methods | {name for name, *_ in stored - ended}
 
 
 def _remove_checkpoints(directory: StoragePath, methods: Collection[str]) -> None:

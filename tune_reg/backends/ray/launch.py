@@ -89,7 +89,7 @@ def run_study(
             _try(plan, data_root, note)
         provenance = make_provenance(plan, dataset, plugins, citations=_citations(plan))
         changed = changes(Results(directory).provenance(), provenance)
-        for line in refuse_or_accept(directory, study, changed, accept_changes=accept_changes):
+        for line in refuse_or_accept(directory, changed, accept_changes=accept_changes):
             note(line)
         claim(directory, study)
         write_provenance(directory, provenance)
