@@ -15,6 +15,7 @@ from tune_reg.store import ExpectedRow, FinalRow, Results, RobustnessRow, TableN
 from tune_reg.store.lost_parts import LostPart
 from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow, with_every_column
+from tune_reg.store.winner import expected_values
 
 T = TypeVar("T")
 
@@ -147,11 +148,7 @@ class Snapshot:
 
     def expected_of(self, regularizer: str, fraction: float) -> dict[int, float]:
         """What is expected of the trials of one search that is over, by trial; empty where no model was asked."""
-        return {
-            row["trial"]: row["expected_value"]
-            for row in self.expected
-            if (row["regularizer"], row["fraction"]) == (regularizer, fraction)
-        }
+        return expected_values(self.expected, regularizer, fraction)
 
 
 Source: TypeAlias = Results | Snapshot

@@ -215,7 +215,7 @@ class StudyController:
 
     def _pause(self, live: _LiveRun) -> None:
         del self._live[live.run.key]
-        self._stage_of[live.run.stage].pause(live.run, live.in_order)
+        self._stage_of[live.run.stage].pause(live.run)
         self._progress = self._snapshot()
 
     def _end(self, live: _LiveRun, outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from search_spaces import entry_to_table
 from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
-from tune_reg.execution.study_run import SearchKeys, StudyRun, search_seed, task_key, training_key, trial_key
+from tune_reg.execution.study_run import SearchKeys, StudyRun, search_seed, training_key, trial_key
 from tune_reg.search.ask_tell import is_paused
 from tune_reg.search.trial import ExpectedValue, StoredTrial, Trial
 from tune_reg.storage.paths import StoragePath
@@ -31,6 +31,7 @@ from tune_reg.store import (
     Store,
     TrialRow,
 )
+from tune_reg.store.journal_keys import search_key
 from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
@@ -145,26 +146,13 @@ class Recorder:
         (task,) = [task for task in self._plan.tasks if task.name == task_name]
         curves = self._store.epoch_rows(trial_key(Trial(task, 0, {})).removesuffix("00000"))
         training = self._plan.study.training.epochs
+        paused = is_paused(self._plan.study.search, task)
         stored = {}
         for number, row in self.trial_rows()[task_name].items():
             trial = Trial(task, number, {})
-            epochs = curves.get(trial_key(trial), [])
-            values = {e["epoch"]: e["val_accuracy"] for e in epochs if math.isfinite(e["val_accuracy"])}
-            scores: list[float] = []
-            for training_index in range(self._plan.study.search.seeds):
-                of_seed = curves.get(training_key(trial, training_index), [])
-                if len(of_seed) < training or not math.isfinite(of_seed[-1]["val_accuracy"]):
-                    break
-                scores.append(of_seed[-1]["val_accuracy"])
-                values[(training_index + 1) * training] = sum(scores) / len(scores)
-            if is_paused(self._plan.study.search, task):
-                values = {
-                    training_index * training + e["epoch"]: e["val_accuracy"]
-                    for training_index in range(self._plan.study.search.seeds)
-                    for e in curves.get(training_key(trial, training_index), [])
-                    if math.isfinite(e["val_accuracy"])
-                }
-            stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in epochs), default=None))
+            trainings = [curves.get(training_key(trial, i), []) for i in range(self._plan.study.search.seeds)]
+            values = _all_values(trainings, training) if paused else _scores(trainings, training)
+            stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in trainings[0]), default=None))
         return stored
 
     def trial_numbers(self, task: Task) -> list[int]:
@@ -213,7 +201,7 @@ class Recorder:
 
     def write_expected(self, task: Task, expected: Sequence[ExpectedValue]) -> None:
         """Write what is expected of the trials of a search that is over; nothing where that is stored."""
-        key = task_key(task)
+        key = search_key(task.name)
         rows: list[ExpectedRow] = [
             {
                 **self._task_columns(task),
@@ -323,6 +311,28 @@ class Recorder:
             "regularizer": task.regularizer,
             "images_per_class": task.images_per_class,
         }
+
+
+def _all_values(trainings: Sequence[Sequence[EpochValues]], epochs: int) -> dict[int, float]:
+    """What a search that pauses trials was told of one: the accuracy of each epoch of its trainings, by step."""
+    return {
+        i * epochs + row["epoch"]: row["val_accuracy"]
+        for i, rows in enumerate(trainings)
+        for row in rows
+        if math.isfinite(row["val_accuracy"])
+    }
+
+
+def _scores(trainings: Sequence[Sequence[EpochValues]], epochs: int) -> dict[int, float]:
+    """What any other search was told of a trial: the epochs of its first training, and the mean after each one."""
+    values = _all_values(trainings[:1], epochs)
+    finals: list[float] = []
+    for i, rows in enumerate(trainings, start=1):
+        if len(rows) < epochs or not math.isfinite(rows[-1]["val_accuracy"]):
+            break
+        finals.append(rows[-1]["val_accuracy"])
+        values[i * epochs] = sum(finals) / len(finals)
+    return values
 
 
 def reason_of(outcome: Outcome, rows: Sequence[EpochValues]) -> str | None:

@@ -104,13 +104,8 @@ class SearchStage(Stage):
         """The epochs of a run that was paused, as far as the search has heard of them."""
         if not self._search.pauses(run.trial.task):
             return ()
-        rows = self._recorder.epoch_rows(run.key)
         heard = self._search.last_step(run.trial)
-        return [
-            {name: row[name] for name in EpochValues.__annotations__}  # type: ignore[literal-required, misc]
-            for row in rows or ()
-            if self._step(run, row["epoch"]) <= heard
-        ]
+        return [row for row in self._recorder.epoch_rows(run.key) or () if self._step(run, row["epoch"]) <= heard]
 
     def take_epoch(self, run: StudyRun, rows: Sequence[EpochValues]) -> Decision:
         """Report an epoch. Where trials are not paused, trainings after the first are compared when they end."""
@@ -128,9 +123,9 @@ class SearchStage(Stage):
             self._recorder.write_search_epochs(run, rows)
         return self._search.report(run.trial, step, row["val_accuracy"])
 
-    def pause(self, run: StudyRun, rows: Sequence[EpochValues]) -> None:
-        """A run waits at a rung, with its checkpoint; its epochs are stored."""
-        del run, rows
+    def pause(self, run: StudyRun) -> None:
+        """A run waits at a rung, with its checkpoint; ``take_epoch`` has stored its epochs."""
+        del run
         self._end_those_over()
 
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:

@@ -40,9 +40,9 @@ class Stage(ABC):
         del run
         return ()
 
-    def pause(self, run: StudyRun, rows: Sequence[EpochValues]) -> None:
-        """Write down a run of this stage that ``take_epoch`` pauses. ``rows``: all its epochs, in their order."""
-        raise NotImplementedError(f"{type(self).__name__} pauses no run, but {run.key} was paused after {len(rows)}")
+    def pause(self, run: StudyRun) -> None:
+        """Let a run of this stage wait that ``take_epoch`` pauses; most stages pause no run."""
+        del run
 
     @abstractmethod
     def end(self, run: StudyRun, rows: Sequence[EpochValues], outcome: Outcome) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 from tune_reg.execution.messages import RunStage
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
+from tune_reg.store import journal_keys
+from tune_reg.store.journal_keys import search_key
 from tune_reg.study import StudyPlan, Task
 from tune_reg.training import Run, TrainingSet
 
@@ -67,14 +69,9 @@ def robustness_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, se
     return StudyRun(f"{confirm_key(winner, training_set, seed)}{_LATER_TESTS}", "robustness", winner, run)
 
 
-def task_key(task: Task) -> str:
-    """The beginning of the keys of all trials of a task."""
-    return f"{task.regularizer}-at-{_file_name(task.training_set)}"
-
-
 def trial_key(trial: Trial) -> str:
     """The key of a trial, which is that of its first training."""
-    return f"{task_key(trial.task)}-trial-{trial.number:05d}"
+    return journal_keys.trial_key(trial.task.name, trial.number)
 
 
 def training_key(trial: Trial, training: int) -> str:
@@ -86,7 +83,7 @@ class SearchKeys:
     """Which trial of the search a key is of: in the store, or of a folder of checkpoints."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
-        self._tasks = {trial_key(Trial(task, 0, {})).removesuffix("-trial-00000"): task.name for task in tasks}
+        self._tasks = {search_key(task.name): task.name for task in tasks}
 
     def trial(self, key: str) -> tuple[str, int] | None:
         """The name of the task and the number of the trial; None for the key of another run."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Iterable
-from operator import itemgetter
-from typing import Final
+from collections.abc import Callable, Iterable
+from operator import attrgetter, itemgetter
+from typing import Any, Final, TypeVar
 
 from optuna.trial import FrozenTrial
+
+T = TypeVar("T")
 
 #: In the journal, the seconds that the shortest epoch of a trial took.
 EPOCH_S: Final = "epoch_s"
@@ -55,17 +57,18 @@ class FinishedTrials:
         if limit is None or len(self._numbered) <= limit:
             return [trial for _, trial in self._numbered]
         best = (trial for _, trial in self._ranked[: limit // 2])
-        return best_and_newest(best, (trial for _, trial in reversed(self._numbered)), limit)
+        newest = (trial for _, trial in reversed(self._numbered))
+        return best_and_newest(best, newest, limit, key=attrgetter("number"))
 
 
-def best_and_newest(best: Iterable[FrozenTrial], newest: Iterable[FrozenTrial], limit: int) -> list[FrozenTrial]:
-    """The ``best`` trials and, up to ``limit`` in all, the first of the ``newest`` others; sorted by number."""
-    chosen = {trial.number: trial for trial in best}
-    for trial in newest:
+def best_and_newest(best: Iterable[T], newest: Iterable[T], limit: int, *, key: Callable[[T], Any]) -> list[T]:
+    """The ``best`` and, up to ``limit`` in all, the first of the ``newest`` others; named and sorted by ``key``."""
+    chosen = {key(item): item for item in best}
+    for item in newest:
         if len(chosen) == limit:
             break
-        chosen.setdefault(trial.number, trial)
-    return [chosen[number] for number in sorted(chosen)]
+        chosen.setdefault(key(item), item)
+    return [chosen[name] for name in sorted(chosen)]
 
 
 def _rank(trial: FrozenTrial) -> tuple[float, float, int]:

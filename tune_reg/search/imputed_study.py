@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Container, Sequence
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -70,7 +71,8 @@ def imputed(
 def most_useful(trials: Sequence[FrozenTrial], limit: int) -> list[FrozenTrial]:
     """At most ``limit`` of the trials with a value: half of them the best, the others the newest."""
     ranked = sorted(trials, key=lambda t: (-_value(t), t.number))
-    return best_and_newest(ranked[: limit // 2], sorted(trials, key=lambda t: -t.number), limit)
+    newest = sorted(trials, key=lambda t: -t.number)
+    return best_and_newest(ranked[: limit // 2], newest, limit, key=attrgetter("number"))
 
 
 class ImputedStudy(optuna.Study):

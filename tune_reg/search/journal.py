@@ -22,8 +22,9 @@ from tune_reg.errors import StoreError, UnreachableError, one_line
 from tune_reg.search.pauses import is_waiting
 from tune_reg.search.trial import TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
-from tune_reg.storage.paths import StoragePath, read_all, unlink_all, write_whole
+from tune_reg.storage.paths import StoragePath, unlink_all, write_whole
 from tune_reg.storage.remote_path import RemotePath
+from tune_reg.store.journal_keys import JournalLines, journal_lines
 
 #: After so many objects their logs are joined in the first of them: to open the journal, few objects are then read.
 _JOINED: Final = 500
@@ -55,7 +56,7 @@ def open_journal(path: StoragePath) -> JournalStorage:
             f"{path} cannot be read or written ({error.strerror}); mend that, and give the command again"
         ) from None
     except Exception as error:  # Optuna takes every line as it is
-        raise DamagedJournalError(path, *_damage(_read(path)[0], error)) from None
+        raise DamagedJournalError(path, *_damage(_read(path).lines, error)) from None
 
 
 def in_memory(lines: list[bytes]) -> JournalStorage:
@@ -90,7 +91,7 @@ def _opened(path: StoragePath) -> JournalStorage:
 
 def read_journal(path: StoragePath) -> dict[str, list[FrozenTrial]]:
     """The trials of each study in the journal, by its name, as they are now. Another process may be writing it."""
-    lines = _read(path)[0]
+    lines = _read(path).lines
     try:
         storage = in_memory(lines)
     except Exception as error:  # Optuna takes every line as it is
@@ -122,30 +123,23 @@ def _counts(trials: list[FrozenTrial]) -> TrialCounts:
 
 def join(path: StoragePath) -> list[bytes]:
     """The lines of the journal, after the lines in objects beside it have been appended to it."""
-    lines, before, objects = _read(path)
-    if len(lines) > before:
+    lines, in_file, objects = _read(path)
+    if len(lines) > in_file:
         write_whole(path, b"".join(line + b"\n" for line in lines))
-    unlink_all(objects)
+    unlink_all(objects.values())
     return lines
 
 
-def _read(path: StoragePath) -> tuple[list[bytes], int, list[StoragePath]]:
-    """All lines of the journal, how many of them its file has, and the objects beside it that have the others.
-
-    The beginning of a line that is being written is left out.
-    """
-    objects = {int(item.stem): item for item in path.with_name(f"{path.name}.new").glob("*.jsonl")}
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    before = len(lines)
-    numbers = sorted(objects)
-    for number, content in zip(numbers, read_all([objects[number] for number in numbers]), strict=True):
-        if number > len(lines):
-            raise StoreError(
-                f"{path}: the log {len(lines)} is missing, but {objects[number]} is there; bring it back from a copy"
-            )
-        if number == len(lines):
-            lines += content.splitlines()
-    return lines, before, list(objects.values())
+def _read(path: StoragePath) -> JournalLines:
+    """The whole lines of the journal; ``StoreError`` where some are missing before those of an object."""
+    read = journal_lines(path)
+    beyond = min((number for number in read.objects if number > len(read.lines)), default=None)
+    if beyond is not None:
+        raise StoreError(
+            f"{path}: the log {len(read.lines)} is missing, but {read.objects[beyond]} is there; bring it back from a "
+            "copy"
+        )
+    return read
 
 
 class _Lines(BaseJournalBackend):

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, final
 
 import numpy as np
@@ -19,13 +20,13 @@ from tune_reg.search import retries
 from tune_reg.search.candidates import Candidates
 from tune_reg.search.decision import Decision
 from tune_reg.search.final_value_model import FinalValueModel, Training
-from tune_reg.search.finished_trials import EPOCH_S
+from tune_reg.search.finished_trials import EPOCH_S, best_and_newest
 from tune_reg.search.gaussian_process import Points
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
 from tune_reg.search.pauses import UNTIL, step_of, until_of
-from tune_reg.search.task_search import GivenValues, TaskSearch, write_end
+from tune_reg.search.task_search import GivenValues, TaskSearch, decision_of_lost
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
@@ -93,7 +94,7 @@ class PausingSearch(TaskSearch):
         seed: int,
         held: Collection[int] | None = None,
     ) -> None:
-        self._storage, self._study, self._task = storage, study, task
+        super().__init__(storage, study, task, held)
         self._epochs = epochs
         self._patience = settings.patience
         self._trainings = settings.seeds
@@ -101,9 +102,6 @@ class PausingSearch(TaskSearch):
         self._rungs = rungs(settings, epochs)
         self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
         self._live: set[int] = set()
-        trials = study.get_trials(deepcopy=False)
-        lost = [] if held is None else [t for t in trials if t.state.is_finished() and t.number not in held]
-        self._lost = {t.number for t in lost}  # over, and trained once more
         self._standings: list[_Standing] | None = None
         self._model: FinalValueModel | None = None
         self._expected: list[ExpectedValue] | None = None
@@ -150,8 +148,7 @@ class PausingSearch(TaskSearch):
         """Take a value; at the step to which the trial may train, decide whether it goes on."""
         standing = self._trials()[trial.number]
         if standing.frozen.state.is_finished():
-            over = standing.frozen.state == TrialState.PRUNED and step >= standing.step
-            return Decision.STOP if over else Decision.CONTINUE
+            return decision_of_lost(standing.frozen, step)
         if step not in standing.frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(standing.frozen._trial_id, step, value)
             self._changed()
@@ -182,11 +179,7 @@ class PausingSearch(TaskSearch):
         self._live.discard(trial.number)
         self._lost.discard(trial.number)
         if not frozen.state.is_finished():
-            if epoch_s is not None:
-                self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
-            if state == "diverged":
-                self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
-            write_end(self._storage, self._study, frozen, state, values, reason)
+            self._write_end(frozen, state, values, reason, epoch_s)
         self._changed()
 
     @property
@@ -382,7 +375,7 @@ class PausingSearch(TaskSearch):
         going_on = [
             _Action(self._next_rung(s.step), number=s.frozen.number)
             for s in self._paused()
-            if not self._is_last(s.step) and self._next_rung(s.step) - s.step <= left + self._promised(s)
+            if self._next_rung(s.step) - s.step <= left + self._promised(s)
         ]
         first = self._candidates.first_to_the_end
         for action in going_on:
@@ -412,8 +405,7 @@ class PausingSearch(TaskSearch):
     def _worth_most(self, going_on: Sequence[_Action], *, new: bool) -> _Action:
         """Of paused trials, and new ones to any rung, what has the largest knowledge gradient an epoch."""
         model = self._fitted()
-        if model is None:
-            return going_on[0]
+        assert model is not None, "a paused trial has a value at its rung, and without one nothing is weighed"
         options: list[tuple[float, _Action]] = []
         means = model.expect_trainings().mean
         best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
@@ -465,7 +457,9 @@ class PausingSearch(TaskSearch):
     def _fitted(self) -> FinalValueModel | None:
         """The model of everything that is in the journal now; None while there is no value."""
         if self._model is None:
-            keyed = [(key, training) for s in self._trials() for key, training in self._trainings_of(s)]
+            again = self._retried()  # other trials stand for these
+            standings = [s for s in self._trials() if s.frozen.number not in again]
+            keyed = [(key, training) for s in standings for key, training in self._trainings_of(s)]
             if not any(training.values for _, training in keyed):
                 return None
             keyed = _most_informative(keyed)
@@ -478,20 +472,21 @@ class PausingSearch(TaskSearch):
     def _trainings_of(self, standing: _Standing) -> list[tuple[tuple[int, int], Training]]:
         """The trainings of a trial: those that have passed a rung, are under way, diverged or failed."""
         frozen = standing.frozen
-        if not frozen.params or (standing.running and standing.until == 0) or frozen.number in self._retried():
-            return []  # its process was killed while it asked, or another trial stands for it
+        if not frozen.params or (standing.running and standing.until == 0):
+            return []  # its process was killed while it asked
         params = self._task.space.complete(frozen.params)
         features, prior = self._candidates.cube.features(params), self._candidates.log_prior(params)
         curve = frozen.intermediate_values
         last = max(standing.step, standing.until if standing.running else 0, 1)
         trainings = []
-        for of_trial in range(math.ceil(last / self._epochs)):
+        count = math.ceil(last / self._epochs)
+        for of_trial in range(count):
             values = {
                 index: curve[step]
                 for index, rung in enumerate(self._rungs)
                 if (step := of_trial * self._epochs + rung) in curve
             }
-            newest = of_trial == math.ceil(last / self._epochs) - 1
+            newest = of_trial == count - 1
             trainings.append(
                 (
                     (frozen.number, of_trial),
@@ -560,12 +555,7 @@ def _most_informative(
     if len(keyed) <= _MOST_READ:
         return keyed
     ranked = sorted(keyed, key=lambda item: _rank(item[1]))
-    chosen = dict(ranked[: _MOST_READ // 2])
-    for key, training in reversed(keyed):
-        if len(chosen) == _MOST_READ:
-            break
-        chosen.setdefault(key, training)
-    return [(key, training) for key, training in keyed if key in chosen]
+    return best_and_newest(ranked[: _MOST_READ // 2], reversed(keyed), _MOST_READ, key=itemgetter(0))
 
 
 def _rank(training: Training) -> tuple[bool, int, float]:

@@ -15,11 +15,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_reg.search import final_values, pruners, retries, samplers
 from tune_reg.search.decision import Decision
-from tune_reg.search.finished_trials import EPOCH_S, FinishedTrials
-from tune_reg.search.imputed_study import DIVERGED, ImputedStudy
+from tune_reg.search.finished_trials import FinishedTrials
+from tune_reg.search.imputed_study import ImputedStudy
 from tune_reg.search.journal_repair import STATES, configuration
 from tune_reg.search.suggestion import hyperparameters, suggested
-from tune_reg.search.task_search import TaskSearch, write_end
+from tune_reg.search.task_search import TaskSearch, decision_of_lost
 from tune_reg.search.trial import Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.store import RunState
@@ -51,7 +51,8 @@ class StoppingSearch(TaskSearch):
         images: int,
         held: Collection[int] | None = None,
     ) -> None:
-        self._storage, self._study, self._task, self._settings = storage, study, task, settings
+        super().__init__(storage, study, task, held)
+        self._settings = settings
         self._seed = seed
         self._predict = predict
         self._pruner = pruners.build(settings, epochs=epochs, images=images)
@@ -65,9 +66,7 @@ class StoppingSearch(TaskSearch):
         self._running = {t.number: t for t in trials if t.state == TrialState.RUNNING}  # as they were asked
         self._waiting = {t.number for t in trials if t.state == TrialState.WAITING}  # to be asked first
         self._retries = retries.retried(trials)  # by number, that of the trial which is tried again
-        lost = [] if held is None else [t for t in trials if t.state.is_finished() and t.number not in held]
-        self._lost = {t.number for t in lost}  # over, and trained once more
-        self._interrupted = [*self._running.values(), *lost]
+        self._interrupted = [*self._running.values(), *(t for t in trials if t.number in self._lost)]
         self._winner: Trial | None = None
 
     @property
@@ -102,8 +101,7 @@ class StoppingSearch(TaskSearch):
         """Take a value, and ask the stopping rule at this step."""
         frozen = self._frozen(trial)
         if frozen.state.is_finished():
-            over = frozen.state == TrialState.PRUNED and step >= max(frozen.intermediate_values, default=0)
-            return Decision.STOP if over else Decision.CONTINUE
+            return decision_of_lost(frozen, step)
         if step not in frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(frozen._trial_id, step, value)
             frozen = self._frozen(trial)
@@ -121,11 +119,7 @@ class StoppingSearch(TaskSearch):
         # The trial may have been told before the process that told it was killed.
         if frozen.state.is_finished():
             return
-        if epoch_s is not None:
-            self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
-        if state == "diverged":
-            self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
-        write_end(self._storage, self._study, frozen, state, values, reason)
+        self._write_end(frozen, state, values, reason, epoch_s)
         self._statistics.end(trial.number, STATES[state], *(values or (None,)))
         self._ended.add(self._storage.get_trial(frozen._trial_id))
 

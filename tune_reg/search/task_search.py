@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from search_spaces import Value
 from tune_reg.search.decision import Decision
+from tune_reg.search.finished_trials import EPOCH_S
+from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal_repair import STATES
+from tune_reg.search.pauses import step_of
 from tune_reg.search.retries import REASON
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
+from tune_reg.study import Task
 
 
 class TaskSearch(ABC):
@@ -25,6 +29,13 @@ class TaskSearch(ABC):
 
     #: The share of its budget that the task gets: less than 1 where its epochs take longer than those of another.
     share: float = 1.0
+
+    def __init__(self, storage: BaseStorage, study: Study, task: Task, held: Collection[int] | None) -> None:
+        """``held``: the trials that the tables hold, where it is known."""
+        self._storage, self._study, self._task = storage, study, task
+        trials = [] if held is None else study.get_trials(deepcopy=False)
+        #: Numbers of trials that are over, were lost from the tables, and are trained once more.
+        self._lost = {t.number for t in trials if t.state.is_finished() and t.number not in (held or ())}
 
     @property
     @abstractmethod
@@ -94,6 +105,18 @@ class TaskSearch(ABC):
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""
 
+    def _write_end(
+        self, frozen: FrozenTrial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
+    ) -> None:
+        """Write the end of a trial into the journal; see ``tell``."""
+        if epoch_s is not None:
+            self._storage.set_trial_user_attr(frozen._trial_id, EPOCH_S, epoch_s)
+        if state == "diverged":
+            self._storage.set_trial_user_attr(frozen._trial_id, DIVERGED, True)
+        if reason is not None:
+            self._storage.set_trial_user_attr(frozen._trial_id, REASON, f"{state}: {reason}")
+        self._study.tell(frozen.number, list(values) or None, STATES[state])
+
     def over(self) -> list[Trial]:
         """Paused trials that never go on: they are to be told as what they have come to."""
         return []
@@ -101,6 +124,12 @@ class TaskSearch(ABC):
     def expected(self) -> list[ExpectedValue]:
         """What is expected of every trial that was trained; empty where there is no model."""
         return []
+
+
+def decision_of_lost(frozen: FrozenTrial, step: int) -> Decision:
+    """What becomes at a step of a trial that is over and is trained once more: it stops where it stopped."""
+    over = frozen.state == TrialState.PRUNED and step >= step_of(frozen)
+    return Decision.STOP if over else Decision.CONTINUE
 
 
 class GivenValues(BaseSampler):
@@ -127,17 +156,3 @@ class GivenValues(BaseSampler):
         """The given value."""
         del study, trial, param_distribution
         return self._values[param_name]
-
-
-def write_end(
-    storage: BaseStorage,
-    study: Study,
-    frozen: FrozenTrial,
-    state: RunState,
-    values: Sequence[float],
-    reason: str | None,
-) -> None:
-    """Write the end of a trial into the journal."""
-    if reason is not None:
-        storage.set_trial_user_attr(frozen._trial_id, REASON, f"{state}: {reason}")
-    study.tell(frozen.number, list(values) or None, STATES[state])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tune_reg.errors import UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, read_all
@@ -28,14 +28,23 @@ class JournalKeys:
     problem: str | None = None
 
 
+def search_key(task: str) -> str:
+    """The beginning of the keys of all trials of the task with this name.
+
+    >>> search_key("adadecay at 0.25"), search_key("l1 at 5 a class")
+    ('adadecay-at-0.25', 'l1-at-5-a-class')
+    """
+    regularizer, _, size = task.rpartition(" at ")
+    return f"{regularizer}-at-{size.replace(' ', '-')}"
+
+
 def trial_key(task: str, number: int) -> str:
     """The key of a trial of the task with this name.
 
-    >>> trial_key("adadecay at 0.25", 3), trial_key("l1 at 5 a class", 0)
-    ('adadecay-at-0.25-trial-00003', 'l1-at-5-a-class-trial-00000')
+    >>> trial_key("adadecay at 0.25", 3)
+    'adadecay-at-0.25-trial-00003'
     """
-    regularizer, _, size = task.rpartition(" at ")
-    return f"{regularizer}-at-{size.replace(' ', '-')}-trial-{number:05d}"
+    return f"{search_key(task)}-trial-{number:05d}"
 
 
 def read_journal_keys(directory: StoragePath) -> JournalKeys:
@@ -44,7 +53,7 @@ def read_journal_keys(directory: StoragePath) -> JournalKeys:
     try:
         if not path.exists():
             return JournalKeys(exists=False)
-        return JournalKeys(_over(json.loads(line) for line in _lines(path)))
+        return JournalKeys(_over(json.loads(line) for line in journal_lines(path).lines))
     except UnreachableError:
         raise
     except (OSError, ValueError, TypeError, LookupError) as error:
@@ -52,15 +61,29 @@ def read_journal_keys(directory: StoragePath) -> JournalKeys:
         return JournalKeys(problem=f"{path} cannot be read ({reason})")
 
 
-def _lines(path: StoragePath) -> list[bytes]:
-    """The whole lines of the journal, and of the objects beside it whose lines it does not have yet."""
-    lines = path.read_bytes().split(b"\n")[:-1]
+class JournalLines(NamedTuple):
+    """The whole lines of a journal, and where they are from."""
+
+    lines: list[bytes]
+    #: How many of the lines the journal's own file has.
+    in_file: int
+    #: The objects beside the file, by the number of their first line.
+    objects: dict[int, StoragePath]
+
+
+def journal_lines(path: StoragePath) -> JournalLines:
+    """The whole lines of the journal, and of the objects beside it whose lines it does not have yet, up to a gap.
+
+    The beginning of a line that is being written is left out.
+    """
     objects = {int(item.stem): item for item in path.with_name(f"{path.name}.new").glob("*.jsonl")}
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    in_file = len(lines)
     numbers = sorted(objects)
     for number, content in zip(numbers, read_all([objects[number] for number in numbers]), strict=True):
         if number == len(lines):
             lines += content.splitlines()
-    return lines
+    return JournalLines(lines, in_file, objects)
 
 
 def _over(logs: Iterable[Any]) -> frozenset[str]:

@@ -20,7 +20,7 @@ from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import SCHEMAS, TABLES, TableName, TrialRow
 from tune_reg.store.seal import unsealed_json, unsealed_text
 from tune_reg.store.table_folder import read_table_folder
-from tune_reg.store.winner import winner
+from tune_reg.store.winner import expected_values, winner
 
 #: What a user does about a part that was lost.
 _MEND: Final = "; bring it back from a copy, or give the `run` command again, which trains it anew"
@@ -81,11 +81,7 @@ class Results:
         if fraction is None:
             fraction = max((row["fraction"] for row in rows), default=None)
         rows = [row for row in rows if row["fraction"] == fraction]
-        expected = {
-            row["trial"]: row["expected_value"]
-            for row in from_arrow("expected", self.expected())
-            if row["regularizer"] == regularizer and row["fraction"] == fraction
-        }
+        expected = expected_values(from_arrow("expected", self.expected()), regularizer, fraction)
         number = winner([row for row in rows if row["state"] == "complete"], self.study(), expected)
         if number is None:
             raise StoreError(f"best({regularizer!r}): no complete trial of it in {self.directory}")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tune_reg.store.schema import TrialRow
+from tune_reg.store.schema import ExpectedRow, TrialRow
 
 
 class Candidate(NamedTuple):
@@ -49,6 +49,15 @@ def second_value(row: TrialRow, kind: str) -> float | None:
     if kind == "robust_accuracy" or not row["epochs_trained"]:
         return row["robust_accuracy"]
     return row["wall_s"] / row["epochs_trained"]
+
+
+def expected_values(rows: Iterable[ExpectedRow], regularizer: str, fraction: float | None) -> dict[int, float]:
+    """What the model of one search expects of its trials, by their number. ``rows``: of the table "expected"."""
+    return {
+        row["trial"]: row["expected_value"]
+        for row in rows
+        if (row["regularizer"], row["fraction"]) == (regularizer, fraction)
+    }
 
 
 def winner(

@@ -8,6 +8,7 @@ from analysis.formatting import NONE
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
+from tune_reg.store.winner import winner
 
 
 class WinnerNumbers(NamedTuple):
@@ -27,21 +28,21 @@ def winner_table(data: Snapshot) -> Table:
     numbers = []
     trials = {(row["regularizer"], row["fraction"], row["trial"]): row for row in data.trials}
     for name in data.regularizers:
-        rows = [row for row in data.expected if row["regularizer"] == name]
-        for fraction in sorted({row["fraction"] for row in rows}, reverse=True):
-            here = [row for row in rows if row["fraction"] == fraction]
-            best = min(here, key=lambda row: (-row["expected_value"], row["trial"]))
-            trial = trials.get((name, fraction, best["trial"]))
-            if trial is not None:
+        rows = {(row["fraction"], row["trial"]): row for row in data.expected if row["regularizer"] == name}
+        for fraction in sorted({fraction for fraction, _ in rows}, reverse=True):
+            number = winner([], data.study, data.expected_of(name, fraction))
+            trial = None if number is None else trials.get((name, fraction, number))
+            if number is not None and trial is not None:
+                expected = rows[fraction, number]
                 numbers.append(
                     WinnerNumbers(
                         fraction,
                         name,
-                        best["trial"],
+                        number,
                         trial["epochs_trained"],
                         trial["value"],
-                        best["expected_value"],
-                        best["expected_deviation"],
+                        expected["expected_value"],
+                        expected["expected_deviation"],
                     )
                 )
     kind = "test" if data.picked_on_test else "validation"
