@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 from tune_reg.errors import StoreError
 from tune_reg.execution.study_run import is_confirm_key
-from tune_reg.search.ask_tell import is_paused
 from tune_reg.search.journal import JournalProgress, read_progress
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
 from tune_reg.store.seal import unsealed_text
-from tune_reg.study import StudyPlan, Task
+from tune_reg.study import StudyPlan, Task, is_paused
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
 from tune_reg.execution.study_run import SearchKeys, StudyRun, search_seed, training_key, trial_key
-from tune_reg.search.ask_tell import is_paused
 from tune_reg.search.trial import ExpectedValue, StoredTrial, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
@@ -35,7 +34,7 @@ from tune_reg.store.journal_keys import search_key
 from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import StudyPlan, Task
+from tune_reg.study import StudyPlan, Task, is_paused
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(

@@ -15,7 +15,6 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 
-from search_spaces import DefinedByRun
 from tune_reg.search import final_values
 from tune_reg.search.decision import Decision
 from tune_reg.search.journal import open_journal
@@ -27,7 +26,7 @@ from tune_reg.search.task_search import TaskSearch
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import RunState
-from tune_reg.study import SearchSettings, Task
+from tune_reg.study import SearchSettings, Task, is_paused
 
 
 class AskTell:
@@ -91,14 +90,13 @@ class AskTell:
     def ask(self, wanted: Callable[[Task], bool] = lambda _: True) -> Trial | None:
         """The next trial of a ``wanted`` task to train, new or going on; None where there is none now."""
         self._share_out()
-        tasks = [task for task in self.tasks if wanted(task)]
-        for task in tasks:
-            if self._searches[task.name].has_interrupted():
-                return self._searches[task.name].ask()
+        searches = [self._searches[task.name] for task in self.tasks if wanted(task)]
+        for search in searches:
+            if search.has_interrupted():
+                return search.ask()
         # Every task has had its share before another one goes ahead; an ask may show that a task has nothing to do.
-        searches = self._searches
-        for task in sorted(tasks, key=lambda task: searches[task.name].begun / searches[task.name].share):
-            trial = self._searches[task.name].ask()
+        for search in sorted(searches, key=lambda search: search.begun / search.share):
+            trial = search.ask()
             if trial is not None:
                 return trial
         return None
@@ -200,16 +198,3 @@ class AskTell:
     def counts(self, task: Task) -> TrialCounts:
         """How many trials of the task are in which state."""
         return self._searches[task.name].counts()
-
-
-def is_paused(settings: SearchSettings, task: Task) -> bool:
-    """Whether a task is searched by ``PausingSearch``; else by a sampler and a stopping rule.
-
-    A space that a function defines has no fixed hyperparameters, which the model of final values needs.
-    """
-    return (
-        settings.sampler == "knowledge-gradient"
-        and settings.second_objective is None
-        and bool(task.space.domains)
-        and not isinstance(task.space, DefinedByRun)
-    )

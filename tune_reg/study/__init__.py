@@ -1,7 +1,7 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
 from tune_reg.study.method import Method
-from tune_reg.study.other_searches import other_searches
+from tune_reg.study.other_searches import is_paused, other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
 from tune_reg.study.settings import ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
 from tune_reg.study.study import Study
@@ -18,6 +18,7 @@ __all__ = [
     "Study",
     "StudyPlan",
     "Task",
+    "is_paused",
     "make_plan",
     "other_searches",
     "unused_settings",

@@ -1,9 +1,23 @@
-"""Which searches of a study are not made by the model of final values, although its sampler is the default."""
+"""Which searches of a study the model of final values makes, and which not, although its sampler is the default."""
 
 from __future__ import annotations
 
 from search_spaces import DefinedByRun
-from tune_reg.study.plan import StudyPlan
+from tune_reg.study.plan import StudyPlan, Task
+from tune_reg.study.settings import SearchSettings
+
+
+def is_paused(settings: SearchSettings, task: Task) -> bool:
+    """Whether the model of final values searches a task and pauses its trials; else a sampler and a stopping rule do.
+
+    A space that a function defines has no fixed hyperparameters, which the model needs.
+    """
+    return (
+        settings.sampler == "knowledge-gradient"
+        and settings.second_objective is None
+        and bool(task.space.domains)
+        and not isinstance(task.space, DefinedByRun)
+    )
 
 
 def other_searches(plan: StudyPlan) -> list[str]:
@@ -18,7 +32,8 @@ def other_searches(plan: StudyPlan) -> list[str]:
         return []
     if plan.study.search.second_objective is not None:
         return ["search.second_objective: TPE searches, as the sampler knowledge-gradient looks for one thing alone"]
-    functions = dict.fromkeys(task.regularizer for task in plan.tasks if isinstance(task.space, DefinedByRun))
+    searched = [task for task in plan.tasks if task.space.domains]
+    functions = dict.fromkeys(task.regularizer for task in searched if not is_paused(plan.study.search, task))
     return [
         f"regularizers.{name}: TPE searches it, as its space is a function, and the sampler knowledge-gradient needs "
         "hyperparameters that are the same in each trial"
