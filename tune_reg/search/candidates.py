@@ -11,7 +11,8 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from search_spaces import SearchSpace, Value
-from tune_reg.search.unit_cube import UnitCube
+from tune_reg.surrogate.prior_density import PriorDensity
+from tune_reg.surrogate.unit_cube import UnitCube
 from tune_reg.training.seeding import derive
 
 Vector = NDArray[np.float64]
@@ -27,8 +28,6 @@ _NEARNESS: Final = (0.07, 0.02)
 _ANEW: Final = 0.1
 #: Trials that are trained to the end before anything is weighed, at most.
 _MOST_TO_THE_END: Final = 4
-#: The log density of what is usual falls no lower: a prior that is wrong must be overruled by a few trials.
-_FLOOR: Final = -4.0
 
 
 class Candidates:
@@ -42,11 +41,8 @@ class Candidates:
         self.cube = UnitCube(space)
         self._space = space
         self._seed, self._name = seed, name
-        self._priors = {
-            name: self.cube.prior(name, of)
-            for name, of in (space.priors if prior else {}).items()
-            if name in space.domains
-        }
+        self._density = PriorDensity(space, self.cube, prior=prior)
+        self._priors = self._density.coordinates
         dims = self.cube.dims
         #: So many trials are trained to the end before anything is weighed.
         self.first_to_the_end = max(1, min(dims + 2, _MOST_TO_THE_END, trials // 2))
@@ -88,14 +84,7 @@ class Candidates:
 
     def log_prior(self, params: Mapping[str, Value]) -> float:
         """The log density of hyperparameters under the priors, without its constant; never below -4."""
-        point = self.cube.point(params)
-        coordinates = dict(zip(self._space.domains, point.tolist(), strict=True))
-        squares = (
-            ((coordinates[name] - centre) / width) ** 2
-            for name, (centre, width) in self._priors.items()
-            if name in params
-        )
-        return float(max(_FLOOR, -0.5 * sum(squares)))
+        return self._density.log(params)
 
     def _described(self, configurations: list[dict[str, Value]]) -> tuple[list[dict[str, Value]], Vector, Vector]:
         features = np.array([self.cube.features(params) for params in configurations])

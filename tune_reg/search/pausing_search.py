@@ -19,9 +19,7 @@ from search_spaces import Value
 from tune_reg.search import retries
 from tune_reg.search.candidates import Candidates
 from tune_reg.search.decision import Decision
-from tune_reg.search.final_value_model import FinalValueModel, Training
 from tune_reg.search.finished_trials import EPOCH_S, best_and_newest
-from tune_reg.search.gaussian_process import Points
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
@@ -30,6 +28,8 @@ from tune_reg.search.task_search import GivenValues, TaskSearch, decision_of_los
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
+from tune_reg.surrogate.final_value_model import FinalValueModel, Training
+from tune_reg.surrogate.gaussian_process import Points
 
 Vector = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from tune_reg.search.gaussian_process import GaussianProcess, Points, Scales, _Likelihood
+from tune_reg.surrogate.gaussian_process import GaussianProcess, Points, Scales, _Likelihood
 
 #: Two hyperparameters: a range, and a choice of two values, each with a feature of its own.
 GROUPS = np.array([0, 1, 1])

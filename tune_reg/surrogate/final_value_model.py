@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tune_reg.search.gaussian_process import Expected, GaussianProcess, Points
-from tune_reg.search.value_scale import ValueScale
+from tune_reg.surrogate.gaussian_process import Expected, GaussianProcess, Points
+from tune_reg.surrogate.value_scale import ValueScale
 
 Vector = NDArray[np.float64]
 

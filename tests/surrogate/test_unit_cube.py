@@ -9,7 +9,7 @@ import pytest
 from search_spaces import SearchSpace, choice, integer, loguniform, uniform, when
 from search_spaces.domains import Float, Integer
 from search_spaces.priors import Prior
-from tune_reg.search.unit_cube import UnitCube
+from tune_reg.surrogate.unit_cube import UnitCube
 
 SPACE = SearchSpace(
     {

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tune_reg.search.final_value_model import FinalValueModel, Training
+from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 
 GROUPS = np.array([0])
 RUNGS = 2

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tune_reg.search.value_scale import ValueScale
+from tune_reg.surrogate.value_scale import ValueScale
 
 SEEN = np.array([0.1, 0.52, 0.8, 0.86, 0.9])
 
