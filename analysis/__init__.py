@@ -47,6 +47,7 @@ from analysis.measures.search.response import Optimum, Response, responses
 from analysis.measures.search.tuning import TuningPoint, equal_budgets, tuning_points
 from analysis.measures.tradeoff import Trade, trades
 from analysis.report.claims import Claim, claims
+from analysis.report.given_up import given_up
 from analysis.report.missing import lost_sentences, missing
 from analysis.report.studies.compare import compare
 from analysis.report.write import report
@@ -117,6 +118,7 @@ __all__ = [
     "equal_budgets",
     "equivalences",
     "generalization_gap",
+    "given_up",
     "holm",
     "hyperparameter_importance",
     "importances",

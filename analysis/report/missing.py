@@ -7,6 +7,7 @@ from typing import Any, Final
 from analysis.formatting import count
 from analysis.measures.lost import is_of_0_1, lost, lost_methods
 from analysis.measures.outcomes import state_counts
+from analysis.report.given_up import given_up
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
 from analysis.wording import where
 
@@ -30,7 +31,8 @@ def missing(source: Source) -> tuple[str, ...]:
         sentences += [f"{name}: {why}." for name, why in lost_methods(data).items()]
     if data.trials:
         sentences += [sentence for name in names for sentence in _trials(data, name)]
-    return (*sentences, *lost_sentences(data), *data.left_out)
+    failed = given_up(data)
+    return (*sentences, *([failed] if failed else []), *lost_sentences(data), *data.left_out)
 
 
 def lost_sentences(source: Source) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 ``python ray_nodes.py HEAD_CPUS NODES``: a head node with so many processors and further nodes with one each. It writes
 the address of the head node and the process ids of the other nodes' raylets, and then answers each line of its input:
-``drain PID``, ``kill PID`` or ``kill head``. It ends when its input does.
+``drain PID``, ``kill PID``, ``kill head``, or ``add PATH``, which adds a node whose processes begin with the
+``sitecustomize`` module in a folder. It ends when its input does.
 """
 
 import subprocess
@@ -23,7 +24,7 @@ class RayNodes:
         self.raylets = [int(pid) for pid in pids]
 
     def tell(self, words):
-        """Have a node drained or killed."""
+        """Have a node drained, killed or added."""
         self._process.stdin.write(f"{words}\n")
         self._process.stdin.flush()
         assert self._process.stdout.readline() == f"done: {words}\n"
@@ -47,6 +48,8 @@ def _main() -> None:
         action, which = line.split()
         if action == "kill":
             cluster.remove_node(cluster.head_node if which == "head" else by_pid[which], allow_graceful=False)
+        elif action == "add":
+            cluster.add_node(num_cpus=1, env_vars={"PYTHONPATH": which})
         else:
             reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
             deadline = int(1000 * (time.time() + 600))

@@ -175,13 +175,7 @@ def _followed(client: Any, name: str, submission: Submission) -> str:
     from tune_reg.storage.paths import to_path
     from tune_reg.study import make_plan
 
-    # The job resolves a relative path in a folder of its own.
-    is_absolute = "://" in submission.out or Path(submission.out).is_absolute()
-    follower = (
-        DirectoryProgress(make_plan(submission.study), submission.study_text, to_path(submission.out))
-        if is_absolute
-        else lambda: None
-    )
+    follower = DirectoryProgress(make_plan(submission.study), submission.study_text, to_path(submission.out))
     log = jobs.Log(client, name)
     with followed_progress(console) as show:
 

@@ -115,6 +115,9 @@ def report(
         console.print(sentence, soft_wrap=True)
     page = analysis.report(directory)
     console.print(f"report: {page}", soft_wrap=True)
+    failed = analysis.given_up(data)
+    if failed:
+        console.print(failed, soft_wrap=True)
 
 
 def compare(

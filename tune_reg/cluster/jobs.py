@@ -61,7 +61,9 @@ def submit(client: Client, submission: Submission) -> Job:
 
     The name of a job says what is run and where the results go, so that nothing runs twice: a job that waits, runs or
     has succeeded is returned as it is. A job that failed or was stopped is sent again, and goes on in its folder.
+    ``ClusterError`` where a folder of the submission is relative: a job would resolve it in a folder of its own.
     """
+    submission.refuse_relative()
     base = f"tune-reg-{submission.digest}"
     with _lost_head_is_one_line():
         statuses = {job.submission_id: str(job.status) for job in client.list_jobs()}

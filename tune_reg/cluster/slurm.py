@@ -14,6 +14,8 @@ from tune_reg.errors import ClusterError
 
 #: minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds
 _TIME: Final = re.compile(r"\d+(:\d{1,2}){0,2}|\d+-\d{1,2}(:\d{1,2}){0,2}")
+#: A shorter limit would be used up by what begins and ends a job.
+_LEAST_S: Final = 600
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.,+-]{0,99}")
 
 
@@ -28,9 +30,31 @@ class Slurm:
     def __post_init__(self) -> None:
         if not _TIME.fullmatch(self.time):
             raise ClusterError(f"--time: must be a time limit of Slurm, as 24:00:00 or 2-12, but got {self.time!r}")
+        if seconds_of(self.time) < _LEAST_S:
+            raise ClusterError(
+                f"--time: must be at least {_LEAST_S // 60} minutes, but got {self.time!r}: Ray takes half a minute to "
+                "start, and the study is ended two minutes before the time is up"
+            )
         for option, value in (("--partition", self.partition), ("--account", self.account)):
             if value and not _WORD.fullmatch(value):
                 raise ClusterError(f"{option}: must be a name of Slurm's, without spaces, but got {value!r}")
+
+
+def seconds_of(limit: str) -> int:
+    """The seconds of a time limit of Slurm's.
+
+    >>> [seconds_of(text) for text in ("90", "1:30", "24:00:00", "2-12", "1-0:30")]
+    [5400, 90, 86400, 216000, 88200]
+    """
+    days, _, rest = limit.rpartition("-")
+    parts = [int(part) for part in rest.split(":")]
+    if days:
+        hours, minutes, seconds = [*parts, 0, 0][:3]
+    elif len(parts) == 3:
+        hours, minutes, seconds = parts
+    else:
+        hours, (minutes, seconds) = 0, [*parts, 0][:2]
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 def sbatch(submission: Submission, nodes: Nodes, settings: Slurm) -> str:
@@ -55,7 +79,8 @@ def sbatch(submission: Submission, nodes: Nodes, settings: Slurm) -> str:
         study_text=text if text.endswith("\n") else f"{text}\n",
         plugins=[(f"{folder}/{name}", _base64_lines(content)) for name, content in submission.plugins.items()],
         end=_delimiter(text),
-        pid=f"{folder}/process",
+        study_file=STUDY_FILE,
+        out=submission.out,
         prefetch=submission.prefetch(),
         command=submission.command(folder),
     )

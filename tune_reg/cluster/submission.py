@@ -66,6 +66,16 @@ class Submission:
                 raise ClusterError(f"--plugin {path}: cannot be read ({error.strerror})") from None
         return cls(study, out, data, contents)
 
+    def refuse_relative(self) -> None:
+        """``ClusterError`` where a folder is not the same one for every node: a job has a working folder of its own."""
+        for option, path in (("--out", self.folder), ("--data", self.data)):
+            if path is not None and not Path(path).is_absolute():
+                where = "s3://..." if option == "--out" else "leave it out"
+                raise ClusterError(
+                    f"{option}: must be an absolute path, which means one folder on every node of the cluster, "
+                    f"but got {path!r}; give a folder on storage that all nodes share, or {where}"
+                )
+
     @property
     def folder(self) -> str | None:
         """The folder that the results go to; None where the results go to an object store."""

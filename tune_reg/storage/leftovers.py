@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-#: What ``write_atomic`` names a file until it is whole, and the file by which a directory is tried.
-_HALF_WRITTEN: Final = re.compile(r"\.(?:.+\.(\d+)\.tmp|write-test\.(\d+))")
+#: What ``write_atomic`` names a file until it is whole, and the files by which a directory is tried, here and on the
+#: nodes of a cluster.
+_HALF_WRITTEN: Final = re.compile(r"\.(?:.+\.(\d+)\.tmp|write-test\.(\d+)|node-check\.(\d+)(?:\..+)?)")
 #: Optuna's lock of the journal, and what it renames it to.
 _JOURNAL_LOCKS: Final = "search.journal.lock*"
 
@@ -46,5 +47,5 @@ def _remove_half_written(folders: Iterable[Path], *, of_the_dead: bool = False) 
     for folder in folders:
         for path in folder.glob(".*"):
             match = _HALF_WRITTEN.fullmatch(path.name)
-            if match and path.is_file() and not (of_the_dead and is_alive(int(match[1] or match[2]))):
+            if match and path.is_file() and not (of_the_dead and is_alive(int(next(filter(None, match.groups()))))):
                 path.unlink(missing_ok=True)

@@ -61,3 +61,17 @@ def test_a_copy_that_is_left_out_is_named_and_changes_no_number(tmp_path, lab):
     sentence = f"tables/final/{part.stem} (1).parquet is a copy of {part.name}, and is not counted."
     assert analysis.missing(load(directory)) == (*before[1], sentence)
     assert sentence in analysis.report(directory).with_name("report.md").read_text(encoding="utf-8")
+
+
+def test_runs_that_were_given_up_are_told_by_method_with_the_reason_of_most(tmp_path, lab):
+    def failed(row):
+        gone = row["regularizer"] == "adadecay" and row.get("trial", 9) in (0, 1)
+        return {**row, "state": "failed", "value": None, "reason": "no room."} if gone else row
+
+    names = [name for name in lab.methods if name != lab.diverged]
+    parts = lab.changed(lab.parts_of(names), "trials", failed)
+    results = load(lab.write_study(tmp_path / "a", parts))
+    line = analysis.given_up(results)
+    assert line.startswith("Given up, as they failed (no room): adadecay: ")
+    assert line in analysis.missing(results)
+    assert analysis.given_up(load(lab.write_study(tmp_path / "b", lab.parts_of(names)))) is None

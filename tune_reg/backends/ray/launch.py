@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from search_spaces import Choice
+from tune_reg.backends.ray.cluster_nodes import ClusterNodes, check_of
 from tune_reg.backends.ray.connection import ray_running
 from tune_reg.backends.ray.head_node import refuse_unreachable, watch_head
 from tune_reg.backends.ray.interrupts import stopped_by_signals
-from tune_reg.backends.ray.resources import LimitedRate, demand, nodes_alive, refuse_what_fits_nowhere, slots
+from tune_reg.backends.ray.resources import LimitedRate, demand, refuse_what_fits_nowhere, slots
 from tune_reg.data import load
 from tune_reg.errors import StoreError
 from tune_reg.evaluation import citations as of_tests
@@ -108,7 +109,10 @@ def run_study(
         if lease is not None:
             lease.call_on_loss(controller.stop)
         if not controller.finished:
-            _carry_out(controller, address, watch)
+            of_code = ":" in study.dataset  # the user's function is found by what a run is told, not by a look
+            root = str(data_root) if data_root else None
+            check = check_of(directory, study.dataset, root, None if of_code else dataset.md5)
+            _carry_out(controller, address, watch, lambda: ClusterNodes(check, directory, note))
     results = Results(directory)
     if not robustness_only:
         raise_if_nothing_succeeded(plan, results)
@@ -120,15 +124,21 @@ def _try(plan: StudyPlan, data_root: Path | None, note: Callable[[str], None]) -
         note(text)
 
 
-def _carry_out(controller: StudyController, address: str | None, watch: Watch | None) -> None:
-    with ray_running(address), watch(controller) if watch else nullcontext():
-        with stopped_by_signals(controller), watch_head():
-            _fit(controller)
-        controller.raise_if_stopped()
+def _carry_out(
+    controller: StudyController, address: str | None, watch: Watch | None, cluster: Callable[[], ClusterNodes]
+) -> None:
+    with ray_running(address):
+        nodes = cluster()
+        nodes.look_at_all()
+        with watch(controller) if watch else nullcontext():
+            with stopped_by_signals(controller), watch_head():
+                _fit(controller, nodes)
+            controller.raise_if_stopped()
 
 
-def _fit(controller: StudyController) -> None:
+def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
     from ray import tune
+    from ray.tune.experiment import Trial as TuneTrial
 
     from tune_reg.backends.ray.hang_watch import HangWatch
     from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper
@@ -138,23 +148,36 @@ def _fit(controller: StudyController) -> None:
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     resources = controller.plan.study.resources
     needed = demand(resources)
-    refuse_what_fits_nowhere(nodes_alive(), needed)
-    count = LimitedRate(lambda: slots(nodes_alive(), needed), seconds=5.0)
+    refuse_what_fits_nowhere(nodes.up(), needed)
+    count = LimitedRate(lambda: slots(nodes.up(), needed), seconds=5.0)
+
+    def placed() -> tune.PlacementGroupFactory:
+        """Where a run may lie now."""
+        selector = nodes.selector()
+        keywords: dict[str, Any] = {"bundle_label_selector": [selector]} if selector else {}
+        return tune.PlacementGroupFactory([needed], **keywords)
+
+    def move(trial: TuneTrial) -> None:
+        """Let a run whose process failed on a node that is left out now go on elsewhere, without a failure."""
+        if nodes.find_fault():
+            trial.placement_group_factory = placed()  # type: ignore[assignment]
+            trial.run_metadata.num_failures -= 1
+
     hangs = HangWatch(resources.epoch_timeout_s)
     lanes = lanes_of(resources)
     if lanes == 1:
         trainable = StudyTrainable
         searcher = StudySearcher(controller, slots=count)
-        scheduler = StudyScheduler(controller, hangs)
+        scheduler = StudyScheduler(controller, hangs, move)
     else:
         trainable = LaneGroupTrainable
         groups = LaneGroups(controller, LaneKeys(controller.plan), lanes=lanes, slots=count)
         searcher = LaneGroupSearcher(groups, controller, slots=count)
-        scheduler = LaneGroupScheduler(groups, controller, hangs)
+        scheduler = LaneGroupScheduler(groups, controller, hangs, move)
     # Tune's own files are read by nobody: the results directory holds everything.
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
         tune.Tuner(
-            tune.with_resources(trainable, tune.PlacementGroupFactory([needed])),
+            tune.with_resources(trainable, lambda _: placed()),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=scheduler,

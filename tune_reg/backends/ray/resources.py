@@ -58,17 +58,6 @@ def _fit(has: float, name: str, amount: float) -> int:
     return math.floor(has / amount + 1e-9)
 
 
-def nodes_alive() -> list[dict[str, float]]:
-    """What each node of the cluster has, now: nodes are lost or about to go, and an autoscaler adds some."""
-    import ray
-
-    from tune_reg.backends.ray.preemption import draining_nodes
-
-    leaving = draining_nodes()
-    nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in leaving]
-
-
 class LimitedRate:
     """A number that is asked for at most once in ``seconds``; between, the last answer stands."""
 

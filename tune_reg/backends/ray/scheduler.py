@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -32,16 +33,20 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     """Hands every result to the controller and stops what it says to stop.
 
     Where the directory cannot be written, nothing more is, and ``StudyStopper`` ends the study: what was running
-    goes on from its checkpoints when the same command is given again.
+    goes on from its checkpoints when the same command is given again. ``move``: is given a run whose process failed,
+    before it starts anew, and may place it elsewhere.
     """
 
     # One result a call: a decision must come before the next epoch.
     _supports_buffered_results = False
 
-    def __init__(self, controller: StudyController, hangs: HangWatch) -> None:
+    def __init__(
+        self, controller: StudyController, hangs: HangWatch, move: Callable[[TuneTrial], None] = lambda _: None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._controller = controller
         self._hangs = hangs
+        self._move = move
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Name no trial: Tune then gives the process of a run that has ended to the newest run, which has none.
@@ -69,6 +74,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
             self._controller.stop(
                 LostClusterError("Ray has died on this machine; give the command again, and it goes on")
             )
+        self._move(trial)
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         self._give_up(trial)
@@ -88,8 +94,14 @@ class StudyScheduler(NotPickled, FIFOScheduler):
 class LaneGroupScheduler(StudyScheduler):
     """Hands what each run of a lane group reports to ``groups``, and tells the worker what is new."""
 
-    def __init__(self, groups: LaneGroups, controller: StudyController, hangs: HangWatch) -> None:
-        super().__init__(controller, hangs)
+    def __init__(
+        self,
+        groups: LaneGroups,
+        controller: StudyController,
+        hangs: HangWatch,
+        move: Callable[[TuneTrial], None] = lambda _: None,
+    ) -> None:
+        super().__init__(controller, hangs, move)
         self._groups = groups
 
     def _take(self, trial: TuneTrial, message: Any) -> bool:
