@@ -31,7 +31,7 @@ def test_slurm_prints_a_script_and_nothing_else(tune_reg, study):
     code, out, err = tune_reg("submit", "--slurm", study, "--gpus-per-node", 2, "--time", "2-12")
     assert (code, err) == (0, "")
     assert out.startswith("#!/bin/bash\n")
-    assert "#SBATCH --gpus-per-node=2\n" in out
+    assert "#SBATCH --gres=gpu:2\n" in out
     assert "#SBATCH --time=2-12\n" in out
     assert " --out out/small-one --address auto &\n" in out
 

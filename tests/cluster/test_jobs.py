@@ -184,3 +184,10 @@ def test_a_cluster_that_has_just_started_is_asked_again(monkeypatch):
     with pytest.raises(RuntimeError, match="no room"):
         jobs._submit_when_ready(StartingHead(), submission_id="b")
     assert len(sent) == 3
+
+
+def test_a_relative_folder_is_refused_before_anything_is_sent(study_of):
+    head = Head()
+    with pytest.raises(ClusterError, match=r"^--out: must be an absolute path"):
+        jobs.submit(head, Submission(study_of(), "out"))
+    assert head.sent == []

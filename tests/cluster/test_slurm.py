@@ -22,12 +22,13 @@ case {name} in
 esac
 """
 
-#: A stand-in for ``ray symmetric-run``, which runs the command behind ``--`` on the first node; and one for a study
-#: that runs until a signal ends it.
-RAY = '#!/bin/bash\n[[ $1 == symmetric-run ]] || exit 0\nwhile [[ $1 != -- ]]; do shift; done; shift; exec "$@"\n'
-STUDY = (
-    "#!/bin/bash\n[[ $* == *fetch* ]] && exit\ntrap 'exit {code}' TERM\ntouch {begun}\nwhile true; do sleep 0.1; done\n"
-)
+#: A stand-in for a study that runs until a signal ends it, and for what tells how far it is.
+STUDY = """#!/bin/bash
+case "$*" in
+  *extent*) cat {extent}; exit ;;
+  *" run "*) trap 'exit {code}' TERM; touch {begun}; {trains}; while true; do sleep 0.1; done ;;
+esac
+"""
 
 
 SLURM = {
@@ -35,6 +36,7 @@ SLURM = {
     "SLURM_JOB_NODELIST": "node-[a-b]",
     "SLURM_JOB_NUM_NODES": "2",
     "SLURM_CPUS_PER_TASK": "4",
+    "SLURM_PROCID": "0",
 }
 
 
@@ -69,16 +71,24 @@ def test_what_it_starts(study_of, run_script, tmp_path):
     fetch = ["python", "-m", "tune_reg.cli", "data", "fetch", "digits", "--data", "/data"]
     run = ["python", "-m", "tune_reg.cli", "run", f"{folder}/study.toml", "--out", "out/a", "--address", "auto"]
     run += ["--plugin", f"{folder}/my_plugin.py", "--data", "/data"]
-    run = ["sh", "-c", 'echo "$$" >"$0"; exec "$@"', f"{folder}/process", *run]
-    symmetric = ["symmetric-run", "--address", "node-a:6379", "--min-nodes", "2", "--num-cpus", "8", "--num-gpus", "2"]
+    looks, tasks = calls.pop(0), calls.pop(6)
+    assert (looks[:3], looks[4:]) == (
+        ["srun", "--ntasks-per-node=1", "sh"],
+        [looks[4], str(tmp_path / folder / "study.toml")],
+    )
+    assert tasks[:5] == ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=0", "bash", "-c"]
     assert calls == [
+        ["python", "-c", "import tune_reg"],
         ["srun", "--ntasks-per-node=1", *fetch],
-        fetch[:1] + fetch[1:],
-        ["ray", "get-auth-token", "--generate"],
+        fetch,
+        ["python", "-c", "import secrets; print(secrets.token_hex(32))"],
         ["scontrol", "show", "hostnames", "node-[a-b]"],
-        ["srun", "--ntasks-per-node=1", "--kill-on-bad-exit=0", "ray", *symmetric, "--", *run],
-        ["ray", *symmetric, "--", *run],
+        ["python", "-m", "tune_reg.cluster.extent", "out/a"],
+        ["ray", "start", "--head", "--port", "6379", "--num-cpus", "8", "--num-gpus", "2"],
+        run,
+        ["ray", "stop"],
     ]
+    assert not (tmp_path / folder / "token").exists()  # it was there for the job alone
     assert Study.from_toml(tmp_path / folder / "study.toml").hash == submission.study.hash
     assert (tmp_path / folder / "my_plugin.py").read_bytes() == b"\xff no newline"
 
@@ -91,20 +101,28 @@ def test_results_in_a_bucket_leave_the_study_in_a_folder(study_of, run_script, t
     submission = Submission(study_of(), out.replace("{root}", str(tmp_path).lstrip("/")))
     calls = run_script(sbatch(submission, Nodes(), Slurm()))
     folder = folder.format(submission.digest, root=tmp_path)
-    (call,) = [call for call in calls if call[:2] == ["ray", "symmetric-run"]]
+    (call,) = [call for call in calls if call[:4] == ["python", "-m", "tune_reg.cli", "run"]]
     assert call[call.index("run") + 1] == f"{folder}/study.toml"
     assert call[call.index("--out") + 1] == submission.out
     assert Study.from_toml(tmp_path / folder / "study.toml").hash == submission.study.hash
     assert not list(tmp_path.glob("*:*"))
 
 
-@pytest.mark.parametrize(("code", "requeued"), [(143, True), (0, False)])
-def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_queue(
-    study_of, run_script, tmp_path, code, requeued
+@pytest.mark.parametrize(("code", "trains", "requeued"), [(143, True, True), (143, False, False), (0, True, False)])
+def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_queue_where_it_got_further(
+    study_of, run_script, tmp_path, code, trains, requeued
 ):
     begun, log = tmp_path / "begun", tmp_path / "calls.txt"
-    (tmp_path / "bin" / "python").write_text(STUDY.format(code=code, begun=shlex.quote(str(begun))))
-    (tmp_path / "bin" / "ray").write_text(RAY)
+    extent = tmp_path / "extent"
+    extent.write_text("before")
+    (tmp_path / "bin" / "python").write_text(
+        STUDY.format(
+            code=code,
+            begun=shlex.quote(str(begun)),
+            extent=shlex.quote(str(extent)),
+            trains=f"echo after >{shlex.quote(str(extent))}" if trains else ":",
+        )
+    )
     (tmp_path / "sweep.sbatch").write_text(sbatch(Submission(study_of(), "out/it's $(here)"), Nodes(count=2), Slurm()))
     environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path), **SLURM}
     process = subprocess.Popen(
@@ -123,6 +141,19 @@ def test_when_the_time_is_nearly_up_the_study_is_ended_and_goes_back_into_the_qu
     assert process.returncode == code, errors
     calls = [call.split("\0")[:-1] for call in log.read_text().split("\x1e\0") if call]
     assert (["scontrol", "requeue", "7"] in calls) == requeued
+    assert ("nothing was trained in the time of this job" in errors) == (not trains)
+
+
+def test_a_node_of_another_kind_ends_the_job_with_one_line(study_of, run_script, tmp_path):
+    (tmp_path / "bin" / "python").write_text("#!/bin/bash\nexit 1\n")
+    (tmp_path / "sweep.sbatch").write_text(sbatch(Submission(study_of(), "out"), Nodes(count=2), Slurm()))
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path), **SLURM}
+    done = subprocess.run(
+        ["bash", "sweep.sbatch"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.endswith("the first Python on its path has no tune-reg; load its environment above")
 
 
 def test_any_name_and_path_stay_what_they_are(study_of, run_script, awkward_texts, tmp_path):
@@ -135,7 +166,7 @@ def test_any_name_and_path_stay_what_they_are(study_of, run_script, awkward_text
         scripts.append(f"({sbatch(submission, Nodes(), Slurm())})")
         expected.append((study.name, submission.out, submission.data))
     calls = run_script("\n".join(scripts))
-    started = [call for call in calls if call[0] == "ray" and call[1] == "symmetric-run"]
+    started = [call for call in calls if call[:4] == ["python", "-m", "tune_reg.cli", "run"]]
     received = []
     for call in started:
         path = tmp_path / call[call.index("run") + 1]
@@ -169,6 +200,12 @@ def test_shellcheck_has_nothing_to_say(study_of, awkward_texts, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("time", ["9", "9:59", "0:09:59", "0-0:9"])
+def test_a_time_limit_that_beginning_and_ending_would_use_up_is_refused(time):
+    with pytest.raises(ClusterError, match=r"^--time: must be at least 10 minutes, but got"):
+        Slurm(time=time)
 
 
 @pytest.mark.parametrize("time", ["30", "30:00", "24:00:00", "2-12", "2-12:30", "2-12:30:15"])

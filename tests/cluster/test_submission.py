@@ -58,3 +58,12 @@ def test_labels_are_dns_labels(study_of, awkward_texts):
         if any(c in name for c in "\n\r\t"):
             continue
         assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?", Submission(study_of(name=name), "out").label)
+
+
+@pytest.mark.parametrize("out", ["out", "./out", "~/out"])
+def test_a_job_takes_no_folder_that_is_another_one_on_each_node(study_of, out):
+    with pytest.raises(ClusterError, match=r"^--out: must be an absolute path, .*, but got"):
+        Submission(study_of(), out).refuse_relative()
+    with pytest.raises(ClusterError, match=r"^--data: must be an absolute path"):
+        Submission(study_of(), "s3://bucket/x", data=out).refuse_relative()
+    Submission(study_of(), "/shared/out", data="/data").refuse_relative()

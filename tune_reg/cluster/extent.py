@@ -40,6 +40,6 @@ def _names(directory: StoragePath) -> Iterator[str]:
 
 if __name__ == "__main__":
     try:
-        print(extent(to_path(sys.argv[1])))
+        sys.stdout.write(f"{extent(to_path(sys.argv[1]))}\n")
     except (TuneRegError, OSError) as error:
         sys.exit(f"tune-reg: {error}")

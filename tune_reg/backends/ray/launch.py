@@ -138,9 +138,9 @@ def _carry_out(
 
 def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
     from ray import tune
-    from ray.tune.experiment import Trial as TuneTrial
 
     from tune_reg.backends.ray.hang_watch import HangWatch
+    from tune_reg.backends.ray.placement import Placement
     from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper
     from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
     from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
@@ -150,34 +150,22 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
     needed = demand(resources)
     refuse_what_fits_nowhere(nodes.up(), needed)
     count = LimitedRate(lambda: slots(nodes.up(), needed), seconds=5.0)
-
-    def placed() -> tune.PlacementGroupFactory:
-        """Where a run may lie now."""
-        selector = nodes.selector()
-        keywords: dict[str, Any] = {"bundle_label_selector": [selector]} if selector else {}
-        return tune.PlacementGroupFactory([needed], **keywords)
-
-    def move(trial: TuneTrial) -> None:
-        """Let a run whose process failed on a node that is left out now go on elsewhere, without a failure."""
-        if nodes.find_fault():
-            trial.placement_group_factory = placed()  # type: ignore[assignment]
-            trial.run_metadata.num_failures -= 1
-
+    placement = Placement(nodes, needed)
     hangs = HangWatch(resources.epoch_timeout_s)
     lanes = lanes_of(resources)
     if lanes == 1:
         trainable = StudyTrainable
         searcher = StudySearcher(controller, slots=count)
-        scheduler = StudyScheduler(controller, hangs, move)
+        scheduler = StudyScheduler(controller, hangs, placement)
     else:
         trainable = LaneGroupTrainable
         groups = LaneGroups(controller, LaneKeys(controller.plan), lanes=lanes, slots=count)
         searcher = LaneGroupSearcher(groups, controller, slots=count)
-        scheduler = LaneGroupScheduler(groups, controller, hangs, move)
+        scheduler = LaneGroupScheduler(groups, controller, hangs, placement)
     # Tune's own files are read by nobody: the results directory holds everything.
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
         tune.Tuner(
-            tune.with_resources(trainable, lambda _: placed()),
+            tune.with_resources(trainable, tune.PlacementGroupFactory([needed])),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=scheduler,

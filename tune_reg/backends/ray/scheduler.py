@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -12,6 +11,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune_reg.backends.ray.hang_watch import HangWatch
 from tune_reg.backends.ray.not_pickled import NotPickled
+from tune_reg.backends.ray.placement import Placement
 from tune_reg.backends.ray.study_trainables import MESSAGE, config_of
 from tune_reg.errors import LostClusterError
 from tune_reg.execution.controller import StudyController
@@ -33,20 +33,17 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     """Hands every result to the controller and stops what it says to stop.
 
     Where the directory cannot be written, nothing more is, and ``StudyStopper`` ends the study: what was running
-    goes on from its checkpoints when the same command is given again. ``move``: is given a run whose process failed,
-    before it starts anew, and may place it elsewhere.
+    goes on from its checkpoints when the same command is given again. ``placement``: says where runs may lie.
     """
 
     # One result a call: a decision must come before the next epoch.
     _supports_buffered_results = False
 
-    def __init__(
-        self, controller: StudyController, hangs: HangWatch, move: Callable[[TuneTrial], None] = lambda _: None
-    ) -> None:
+    def __init__(self, controller: StudyController, hangs: HangWatch, placement: Placement) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._controller = controller
         self._hangs = hangs
-        self._move = move
+        self._placement = placement
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Name no trial: Tune then gives the process of a run that has ended to the newest run, which has none.
@@ -56,6 +53,11 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         would ever live.
         """
         del tune_controller
+
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
+        """Say where a run may lie, at its first start and at each other."""
+        super().on_trial_add(tune_controller, trial)
+        self._placement.place(trial)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write down the epoch; go on or stop."""
@@ -74,7 +76,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
             self._controller.stop(
                 LostClusterError("Ray has died on this machine; give the command again, and it goes on")
             )
-        self._move(trial)
+        self._placement.forgive(trial)
         if trial.status == TuneTrial.ERROR:
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         self._give_up(trial)
@@ -99,9 +101,9 @@ class LaneGroupScheduler(StudyScheduler):
         groups: LaneGroups,
         controller: StudyController,
         hangs: HangWatch,
-        move: Callable[[TuneTrial], None] = lambda _: None,
+        placement: Placement,
     ) -> None:
-        super().__init__(controller, hangs, move)
+        super().__init__(controller, hangs, placement)
         self._groups = groups
 
     def _take(self, trial: TuneTrial, message: Any) -> bool:
