@@ -156,3 +156,17 @@ def test_a_head_that_is_not_there_is_asked_once(monkeypatch):
     with pytest.raises(ClusterError, match="ray client connection timeout"):
         ray_folder._connect("ray://h:1")
     assert len(called) == 1
+
+
+def test_another_ray_or_python_is_one_line_with_both_versions(monkeypatch):
+    import ray
+
+    def init(address, **_):
+        raise RuntimeError(
+            "Version mismatch: The cluster was started with:\n    Ray: 2.60.0\nThis process: Ray: 2.59.0"
+        )
+
+    monkeypatch.setattr(ray, "init", init)
+    message = r"^--address ray://h:1: cannot be used \(Version mismatch: .*Ray: 2.60.0 .*Ray: 2.59.0\)$"
+    with pytest.raises(ClusterError, match=message):
+        ray_folder._connect("ray://h:1")

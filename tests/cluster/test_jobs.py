@@ -1,12 +1,14 @@
 """Jobs: what is sent, that nothing is sent twice, and what is shown."""
 
 import builtins
+import os
 import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ray.exceptions import AuthenticationError
 
 from tune_reg import Study
 from tune_reg.cluster import Submission, jobs
@@ -191,3 +193,47 @@ def test_a_relative_folder_is_refused_before_anything_is_sent(study_of):
     with pytest.raises(ClusterError, match=r"^--out: must be an absolute path"):
         jobs.submit(head, Submission(study_of(), "out"))
     assert head.sent == []
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            AuthenticationError("no token"),
+            r"^the cluster asks for a token, .*copy ~/.ray/auth_token .*; nothing was sent$",
+        ),
+        (RuntimeError("Request failed with 500"), r"^the head does not answer \(.* 500\); nothing was sent$"),
+    ],
+)
+def test_a_head_that_refuses_before_the_job_is_sent_has_got_nothing(submission, error, message):
+    head = Head()
+
+    def list_jobs():
+        raise error
+
+    head.list_jobs = list_jobs
+    with pytest.raises(ClusterError, match=message):
+        jobs.submit(head, submission)
+    assert head.sent == []
+
+
+def test_a_token_of_this_machine_is_shown_where_nothing_else_is_said(tmp_path, monkeypatch):
+    from ray._raylet import AuthenticationTokenLoader
+
+    from tune_reg.backends.ray.authentication import use_token
+
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    try:
+        AuthenticationTokenLoader.instance().reset_cache()
+        with pytest.raises(ClusterError, match=r"^Ray's token: RAY_AUTH_TOKEN_PATH is set but file cannot be opened"):
+            use_token()
+        assert "RAY_AUTH_MODE" not in os.environ
+        (tmp_path / "token").write_text("a" * 64)
+        AuthenticationTokenLoader.instance().reset_cache()
+        use_token()
+        assert os.environ["RAY_AUTH_MODE"] == "token"
+    finally:
+        os.environ.pop("RAY_AUTH_MODE", None)
+        AuthenticationTokenLoader.instance().reset_cache()

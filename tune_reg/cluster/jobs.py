@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from tune_reg.backends.ray.authentication import NO_TOKEN, use_token
 from tune_reg.cluster.submission import STUDY_FILE, Submission
 from tune_reg.errors import ClusterError, one_line
 
@@ -43,10 +44,15 @@ def connect(address: str) -> Client:
     """The client of the Jobs API at ``http://HEAD:8265``. ``ClusterError`` where it cannot be reached or used."""
     if not address.startswith(("http://", "https://")):
         raise ClusterError(f"--address: must be http://HEAD:8265, the head's dashboard, but got {address!r}")
+    from ray.exceptions import AuthenticationError
+
+    use_token()
     try:
         from ray.job_submission import JobSubmissionClient
 
         client: Client = JobSubmissionClient(address)
+    except AuthenticationError:
+        raise ClusterError(f"--address {address}: {NO_TOKEN}") from None
     except (ImportError, RuntimeError) as error:
         if "ray[default]" in str(error) or isinstance(error, ImportError):
             raise ClusterError("submit: Ray's Jobs API is not installed; pip install 'tune-reg[cluster]'") from None
@@ -63,9 +69,11 @@ def submit(client: Client, submission: Submission) -> Job:
     has succeeded is returned as it is. A job that failed or was stopped is sent again, and goes on in its folder.
     ``ClusterError`` where a folder of the submission is relative: a job would resolve it in a folder of its own.
     """
+    from ray.exceptions import AuthenticationError
+
     submission.refuse_relative()
     base = f"tune-reg-{submission.digest}"
-    with _lost_head_is_one_line():
+    with _lost_head_is_one_line("nothing was sent"):
         statuses = {job.submission_id: str(job.status) for job in client.list_jobs()}
     attempt = 1
     while (name := base if attempt == 1 else f"{base}-{attempt}") in statuses:
@@ -80,7 +88,7 @@ def submit(client: Client, submission: Submission) -> Job:
             (Path(folder) / plugin).write_bytes(content)
         try:
             _submit_when_ready(client, entrypoint=entrypoint, submission_id=name, runtime_env={"working_dir": folder})
-        except RuntimeError as error:
+        except (AuthenticationError, RuntimeError) as error:
             if "already exists" in str(error):  # another process has sent it just now
                 return Job(name, str(client.get_job_info(name).status), new=False)
             raise ClusterError(f"submit: the cluster refused the job ({one_line(error)})") from None
@@ -126,14 +134,18 @@ def end_message(client: Client, name: str) -> str:
 
 
 @contextmanager
-def _lost_head_is_one_line() -> Iterator[None]:
-    """Turn the errors of a head that does not answer into a ``ClusterError`` of one line."""
+def _lost_head_is_one_line(
+    consequence: str = "the job goes on by itself, and the same command finds it",
+) -> Iterator[None]:
+    """Turn the errors of a head that does not answer, or not to us, into a ``ClusterError`` of one line."""
+    from ray.exceptions import AuthenticationError
+
     try:
         yield
+    except AuthenticationError:
+        raise ClusterError(f"{NO_TOKEN}; {consequence}") from None
     except (RuntimeError, OSError) as error:
-        raise ClusterError(
-            f"the head does not answer ({one_line(error)}); the job goes on by itself, and the same command finds it"
-        ) from None
+        raise ClusterError(f"the head does not answer ({one_line(error)}); {consequence}") from None
 
 
 def _submit_when_ready(client: Client, **job: Any) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from tune_reg.backends.ray.authentication import use_token
 from tune_reg.cluster.folders import FileEntry, Folder, LocalFolder
 from tune_reg.errors import ClusterError, StoreError, one_line
 
@@ -37,6 +38,7 @@ def _connect(address: str) -> None:
     """Connect this process to a cluster. ``ClusterError`` where the cluster cannot be reached or used."""
     import ray
 
+    use_token()
     for left in reversed(range(_TRIES)):
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
@@ -44,6 +46,8 @@ def _connect(address: str) -> None:
             # The head starts a process for each client, which sometimes dies as it starts: see ray.util.client.
             if left and isinstance(error, ConnectionError) and "Initialization failure" in str(error):
                 continue
+            if "ersion" in str(error):  # RuntimeError: Version mismatch: ..., or Python minor versions differ ...
+                raise ClusterError(f"--address {address}: cannot be used ({one_line(error)})") from None
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ClusterError(
                 f"--address {address}: cannot be reached ({lines[-1].strip()}); is the head up?"

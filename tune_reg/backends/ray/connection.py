@@ -13,6 +13,7 @@ from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_FSIZE, getrlimit
 from typing import Any, Final
 
+from tune_reg.backends.ray.authentication import use_token
 from tune_reg.backends.ray.process_watcher import unmark, watched
 from tune_reg.errors import ClusterError, one_line
 
@@ -54,7 +55,9 @@ def ray_running(address: str | None) -> Iterator[None]:
             return
         local_settings: dict[str, Any] = {} if address else {"include_dashboard": False}
         on_sigterm = signal.getsignal(signal.SIGTERM)
-        if not address:
+        if address:
+            use_token()
+        else:
             refuse_temporary_folder()
         with nullcontext() if address else watched():
             try:
