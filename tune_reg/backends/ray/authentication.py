@@ -15,13 +15,13 @@ NO_TOKEN: Final = (
 
 
 def use_token() -> None:
-    """Let Ray's clients show the token of this machine, where it has one and ``RAY_AUTH_MODE`` does not say otherwise.
+    """Let Ray's clients show the token of this machine, where it has one and the environment does not say otherwise.
 
     Ray does so by itself where it starts, but not in its client for jobs. ``ClusterError`` where the token that the
     environment names cannot be read.
     """
-    from ray.exceptions import AuthenticationError
     from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+    from ray.exceptions import AuthenticationError
 
     # It warns that a token is used, as one would have it.
     logging.getLogger(maybe_enable_token_auth_if_token_available.__module__).setLevel(logging.ERROR)
