@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from digits import digits_study
+from ray.exceptions import AuthenticationError
 
 from tune_reg.backends.ray.head_node import refuse_unreachable
 from tune_reg.errors import ClusterError
@@ -91,3 +93,39 @@ def test_a_head_that_was_never_reached_from_here_is_not_watched(listener):
 def test_a_head_that_answers_is_left_alone(listener):
     out, err = watcher(listener.getsockname()[1], 1.5).communicate(timeout=60)
     assert (out, err) == ("ended by itself\n", "")
+
+
+class Nodes:
+    """What Ray's client says of a cluster's nodes, at the addresses that it is made with."""
+
+    def __init__(self, *addresses, error=None):
+        self.addresses, self.error = addresses, error
+
+    def __call__(self, *, address):
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def get_all_node_info(self):
+        return {a: SimpleNamespace(node_manager_address=a, state=1, ALIVE=1) for a in self.addresses}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "message"),
+    [
+        (Nodes("192.0.2.255", "127.0.0.1"), None),
+        (Nodes("192.0.2.255"), r"this machine is no node of that cluster \(192.0.2.255\); give the command on one"),
+        (Nodes(), r"this machine is no node of that cluster \(it has none\)"),
+        (Nodes(error=AuthenticationError("no")), "the cluster asks for a token, and this machine has none that fits"),
+        (Nodes(error=RuntimeError("another fault, which Ray's own connection names")), None),
+    ],
+)
+def test_a_machine_that_is_no_node_or_has_no_token_is_told_so_before_ray_is_begun(monkeypatch, nodes, message):
+    monkeypatch.setattr("ray._raylet.GcsClient", nodes)
+    monkeypatch.setattr("tune_reg.backends.ray.head_node._reach", lambda *_: None)
+    monkeypatch.setattr("tune_reg.backends.ray.head_node.use_token", lambda: None)
+    if message is None:
+        refuse_unreachable("127.0.0.1:6379")
+    else:
+        with pytest.raises(ClusterError, match=f"^--address 127.0.0.1:6379: {message}"):
+            refuse_unreachable("127.0.0.1:6379")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from tune_reg.backends.ray.authentication import NO_TOKEN, use_token
 from tune_reg.errors import ClusterError, one_line
 
 #: Seconds that the head node may take to answer before a study starts.
@@ -22,7 +23,10 @@ _FAILED_TRIES: Final = 5
 
 
 def refuse_unreachable(address: str) -> None:
-    """``ClusterError`` where no head listens at ``address``: Ray would try for minutes, and say so in many lines."""
+    """``ClusterError`` where no head listens at ``address``, refuses this machine, or has no node on it.
+
+    Ray would try for minutes and say so in many lines, or end the process.
+    """
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
@@ -30,9 +34,46 @@ def refuse_unreachable(address: str) -> None:
         if head is None:
             raise ClusterError(f"--address {address}: no Ray runs here; start one (`ray start`) or name its head")
         _reach(head, _ANSWER_S)
+        _refuse_no_node(address, head)
     except (OSError, ValueError) as error:
         reason = f"{one_line(error)}; is the head up? Its address is HOST:PORT"
         raise ClusterError(f"--address {address}: cannot be reached ({reason})") from None
+
+
+def _refuse_no_node(address: str, head: str) -> None:
+    """``ClusterError`` where this machine has no token that the head takes, or is no node of its cluster."""
+    from ray._raylet import GcsClient
+    from ray.exceptions import AuthenticationError
+
+    use_token()
+    try:
+        nodes = GcsClient(address=head).get_all_node_info().values()
+    except AuthenticationError:
+        raise ClusterError(f"--address {address}: {NO_TOKEN}") from None
+    except Exception:  # Ray's own connection says better what is wrong
+        return
+    alive = sorted({node.node_manager_address for node in nodes if node.state == node.ALIVE})
+    if not any(map(is_of_this_machine, alive)):
+        raise ClusterError(
+            f"--address {address}: this machine is no node of that cluster ({', '.join(alive) or 'it has none'}); give "
+            f"the command on one, let this machine join (`ray start --address={head}`), or send the study with "
+            "`tune-reg submit`"
+        )
+
+
+def is_of_this_machine(address: str) -> bool:
+    """Whether a network address is one of this machine's.
+
+    >>> is_of_this_machine("127.0.0.1"), is_of_this_machine("192.0.2.255")
+    (True, False)
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as tried:
+        try:
+            tried.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager
