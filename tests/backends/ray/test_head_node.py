@@ -113,8 +113,8 @@ class Nodes:
 @pytest.mark.parametrize(
     ("nodes", "message"),
     [
-        (Nodes("192.0.2.255", "127.0.0.1"), None),
-        (Nodes("192.0.2.255"), r"this machine is no node of that cluster \(192.0.2.255\); give the command on one"),
+        (Nodes("203.0.113.7", "127.0.0.1"), None),
+        (Nodes("203.0.113.7"), r"this machine is no node of that cluster \(203.0.113.7\); give the command on one"),
         (Nodes(), r"this machine is no node of that cluster \(it has none\)"),
         (Nodes(error=AuthenticationError("no")), "the cluster asks for a token, and this machine has none that fits"),
         (Nodes(error=RuntimeError("another fault, which Ray's own connection names")), None),

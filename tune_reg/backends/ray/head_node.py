@@ -42,7 +42,7 @@ def refuse_unreachable(address: str) -> None:
 
 def _refuse_no_node(address: str, head: str) -> None:
     """``ClusterError`` where this machine has no token that the head takes, or is no node of its cluster."""
-    from ray._raylet import GcsClient
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
     from ray.exceptions import AuthenticationError
 
     use_token()
@@ -64,7 +64,7 @@ def _refuse_no_node(address: str, head: str) -> None:
 def is_of_this_machine(address: str) -> bool:
     """Whether a network address is one of this machine's.
 
-    >>> is_of_this_machine("127.0.0.1"), is_of_this_machine("192.0.2.255")
+    >>> is_of_this_machine("127.0.0.1"), is_of_this_machine("203.0.113.7")
     (True, False)
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
