@@ -11,7 +11,7 @@ import pytest
 from digits import digits_study
 from ray.exceptions import AuthenticationError
 
-from tune_reg.backends.ray.head_node import refuse_unreachable
+from tune_reg.backends.ray.head_node import reached
 from tune_reg.errors import ClusterError
 
 ROOT = Path(__file__).parents[3]
@@ -42,14 +42,14 @@ def test_a_head_that_is_not_there_is_one_line_at_once_and_nothing_is_begun(tmp_p
 @pytest.mark.parametrize("address", ["nonsense", "host:port", "nowhere.invalid:6379"])
 def test_what_is_no_address_is_one_line(address):
     with pytest.raises(ClusterError, match=f"^--address {address}: cannot be reached") as error:
-        refuse_unreachable(address)
+        reached(address)
     assert "\n" not in str(error.value)
 
 
 def test_where_no_ray_runs_auto_is_refused(monkeypatch):
     monkeypatch.setattr("ray._private.services.canonicalize_bootstrap_address", lambda _: None)
     with pytest.raises(ClusterError, match=r"^--address auto: no Ray runs here; start one \(`ray start`\)"):
-        refuse_unreachable("auto")
+        reached("auto")
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_machine_that_is_no_node_or_has_no_token_is_told_so_before_ray_is_begu
     monkeypatch.setattr("tune_reg.backends.ray.head_node._reach", lambda *_: None)
     monkeypatch.setattr("tune_reg.backends.ray.head_node.use_token", lambda: None)
     if message is None:
-        refuse_unreachable("127.0.0.1:6379")
+        assert reached("127.0.0.1:6379").endswith(":6379")
     else:
         with pytest.raises(ClusterError, match=f"^--address 127.0.0.1:6379: {message}"):
-            refuse_unreachable("127.0.0.1:6379")
+            reached("127.0.0.1:6379")

@@ -13,7 +13,6 @@ from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_FSIZE, getrlimit
 from typing import Any, Final
 
-from tune_reg.backends.ray.authentication import use_token
 from tune_reg.backends.ray.process_watcher import unmark, watched
 from tune_reg.errors import ClusterError, one_line
 
@@ -55,9 +54,7 @@ def ray_running(address: str | None) -> Iterator[None]:
             return
         local_settings: dict[str, Any] = {} if address else {"include_dashboard": False}
         on_sigterm = signal.getsignal(signal.SIGTERM)
-        if address:
-            use_token()
-        else:
+        if not address:
             refuse_temporary_folder()
         with nullcontext() if address else watched():
             try:

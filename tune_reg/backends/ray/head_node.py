@@ -22,43 +22,69 @@ _PATIENCE_S: Final = 5.0
 _FAILED_TRIES: Final = 5
 
 
-def refuse_unreachable(address: str) -> None:
-    """``ClusterError`` where no head listens at ``address``, refuses this machine, or has no node on it.
+def reached(address: str) -> str:
+    """HOST:PORT of the head of the cluster at ``address``; ``ClusterError`` where a study cannot run there from here.
 
-    Ray would try for minutes and say so in many lines, or end the process.
+    No head listens there, it refuses this machine's token, or this machine is no node of the cluster: Ray would try
+    for minutes and say so in many lines, or end the process.
     """
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
-        head = canonicalize_bootstrap_address(address)  # "auto" may name a cluster that has died
+        head: str | None = canonicalize_bootstrap_address(address)  # "auto" may name a cluster that has died
         if head is None:
             raise ClusterError(f"--address {address}: no Ray runs here; start one (`ray start`) or name its head")
         _reach(head, _ANSWER_S)
-        _refuse_no_node(address, head)
     except (OSError, ValueError) as error:
         reason = f"{one_line(error)}; is the head up? Its address is HOST:PORT"
         raise ClusterError(f"--address {address}: cannot be reached ({reason})") from None
-
-
-def _refuse_no_node(address: str, head: str) -> None:
-    """``ClusterError`` where this machine has no token that the head takes, or is no node of its cluster."""
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    from ray.exceptions import AuthenticationError
-
-    use_token()
-    try:
-        nodes = GcsClient(address=head).get_all_node_info().values()
-    except AuthenticationError:
-        raise ClusterError(f"--address {address}: {NO_TOKEN}") from None
-    except Exception:  # Ray's own connection says better what is wrong
-        return
-    alive = sorted({node.node_manager_address for node in nodes if node.state == node.ALIVE})
-    if not any(map(is_of_this_machine, alive)):
+    alive = _nodes_alive(address, head)
+    if alive is not None and not any(map(is_of_this_machine, alive)):
         raise ClusterError(
             f"--address {address}: this machine is no node of that cluster ({', '.join(alive) or 'it has none'}); give "
             f"the command on one, let this machine join (`ray start --address={head}`), or send the study with "
             "`tune-reg submit`"
         )
+    return head
+
+
+def _nodes_alive(address: str, head: str) -> list[str] | None:
+    """The addresses of the nodes that are up; None where something is wrong that Ray's own connection says better."""
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.exceptions import AuthenticationError
+
+    def asked() -> list[str]:
+        with _no_stderr():  # Ray's C++ code would say in a line of its own that a token is asked for
+            nodes = GcsClient(address=head).get_all_node_info().values()
+        return sorted({node.node_manager_address for node in nodes if node.state == node.ALIVE})
+
+    try:
+        try:
+            return asked()
+        except AuthenticationError:
+            # Only now: on a cluster that asks for no token, a process that asks for one is reached by no other.
+            use_token()
+            return asked()
+    except AuthenticationError:
+        raise ClusterError(f"--address {address}: {NO_TOKEN}") from None
+    except ClusterError:
+        raise
+    except Exception:
+        return None
+
+
+@contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Drop what is written to the descriptor of stderr meanwhile, by any language."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def is_of_this_machine(address: str) -> bool:

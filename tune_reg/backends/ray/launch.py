@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from search_spaces import Choice
 from tune_reg.backends.ray.cluster_nodes import ClusterNodes, check_of
 from tune_reg.backends.ray.connection import ray_running
-from tune_reg.backends.ray.head_node import refuse_unreachable, watch_head
+from tune_reg.backends.ray.head_node import reached, watch_head
 from tune_reg.backends.ray.interrupts import stopped_by_signals
 from tune_reg.backends.ray.resources import LimitedRate, demand, refuse_what_fits_nowhere, slots
 from tune_reg.data import load
@@ -72,7 +72,7 @@ def run_study(
     """
     directory = to_path(directory)
     if address is not None:
-        refuse_unreachable(address)
+        address = reached(address)
     plugins = [expanded(plugin) for plugin in plugins]
     for plugin in plugins:
         load_plugin(plugin)
@@ -155,17 +155,17 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
     lanes = lanes_of(resources)
     if lanes == 1:
         trainable = StudyTrainable
-        searcher = StudySearcher(controller, slots=count)
+        searcher = StudySearcher(controller, slots=count, place=placement.place)
         scheduler = StudyScheduler(controller, hangs, placement)
     else:
         trainable = LaneGroupTrainable
         groups = LaneGroups(controller, LaneKeys(controller.plan), lanes=lanes, slots=count)
-        searcher = LaneGroupSearcher(groups, controller, slots=count)
+        searcher = LaneGroupSearcher(groups, controller, slots=count, place=placement.place)
         scheduler = LaneGroupScheduler(groups, controller, hangs, placement)
     # Tune's own files are read by nobody: the results directory holds everything.
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
         tune.Tuner(
-            tune.with_resources(trainable, tune.PlacementGroupFactory([needed])),
+            trainable,
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=scheduler,

@@ -33,13 +33,14 @@ class StudyScheduler(NotPickled, FIFOScheduler):
     """Hands every result to the controller and stops what it says to stop.
 
     Where the directory cannot be written, nothing more is, and ``StudyStopper`` ends the study: what was running
-    goes on from its checkpoints when the same command is given again. ``placement``: says where runs may lie.
+    goes on from its checkpoints when the same command is given again. ``placement``: where runs may lie, on a
+    cluster whose nodes were looked at.
     """
 
     # One result a call: a decision must come before the next epoch.
     _supports_buffered_results = False
 
-    def __init__(self, controller: StudyController, hangs: HangWatch, placement: Placement) -> None:
+    def __init__(self, controller: StudyController, hangs: HangWatch, placement: Placement | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._controller = controller
         self._hangs = hangs
@@ -53,11 +54,6 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         would ever live.
         """
         del tune_controller
-
-    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
-        """Say where a run may lie, at its first start and at each other."""
-        super().on_trial_add(tune_controller, trial)
-        self._placement.place(trial)
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """Write down the epoch; go on or stop."""
@@ -76,8 +72,9 @@ class StudyScheduler(NotPickled, FIFOScheduler):
             self._controller.stop(
                 LostClusterError("Ray has died on this machine; give the command again, and it goes on")
             )
-        self._placement.forgive(trial)
         if trial.status == TuneTrial.ERROR:
+            if self._placement is not None:
+                self._placement.move(trial)
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         self._give_up(trial)
 
@@ -101,7 +98,7 @@ class LaneGroupScheduler(StudyScheduler):
         groups: LaneGroups,
         controller: StudyController,
         hangs: HangWatch,
-        placement: Placement,
+        placement: Placement | None = None,
     ) -> None:
         super().__init__(controller, hangs, placement)
         self._groups = groups

@@ -16,11 +16,18 @@ from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 class StudySearcher(NotPickled, Searcher):
     """Starts what comes next in a study, one run for each free slot.
 
-    ``slots``: how many runs fit on the cluster now.
+    ``slots``: how many runs fit on the cluster now. ``place``: what a config says of where its run may lie.
     """
 
-    def __init__(self, controller: StudyController, *, slots: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        controller: StudyController,
+        *,
+        slots: Callable[[], int],
+        place: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
         super().__init__(metric="training_iteration", mode="max")
+        self._place = place
         self._controller = controller
         self._slots = slots
         self._started: set[str] = set()  # Tune's names of the trials that are under way
@@ -33,7 +40,7 @@ class StudySearcher(NotPickled, Searcher):
         config = self._next_config()
         if config is not None:
             self._started.add(trial_id)
-            return config
+            return {**config, **self._place()}
         # Tune asks the stopper at a result only, and where nothing runs there is none.
         over = self._controller.stopped or self._controller.finished
         return Searcher.FINISHED if over else None
@@ -57,8 +64,15 @@ class StudySearcher(NotPickled, Searcher):
 class LaneGroupSearcher(StudySearcher):
     """Starts the lane groups and single runs that come next in a study."""
 
-    def __init__(self, groups: LaneGroups, controller: StudyController, *, slots: Callable[[], int]) -> None:
-        super().__init__(controller, slots=slots)
+    def __init__(
+        self,
+        groups: LaneGroups,
+        controller: StudyController,
+        *,
+        slots: Callable[[], int],
+        place: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        super().__init__(controller, slots=slots, place=place)
         self._groups = groups
 
     def _next_config(self) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from ray import tune
 from tune_reg.backends.faults import reason_or_raise
 from tune_reg.backends.lane_worker import LaneWorker
 from tune_reg.backends.ray.device import device_of
+from tune_reg.backends.ray.placement import factory
 from tune_reg.backends.ray.preemption import Preempted, preemption_watch
 from tune_reg.backends.run_worker import OtherDataError, RunWorker
 from tune_reg.data import load
@@ -55,6 +56,11 @@ class StudyTrainable(tune.Trainable):
     So a run goes on from its newest whole checkpoint whoever starts it again: Tune after a lost actor, or a new
     driver, which knows nothing of the last one's Tune experiment.
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory | None:
+        """What Tune is to reserve for a run, and where."""
+        return factory(config)
 
     def setup(self, config: dict[str, Any]) -> None:
         """Build the run, and go on from its newest checkpoint where there is one."""
