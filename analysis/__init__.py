@@ -53,6 +53,7 @@ from analysis.report.write import report
 from analysis.snapshot import Snapshot
 from analysis.statistics import Comparison, Effect, Estimate, effect, holm, mean_interval, paired_difference
 from analysis.tables.results import HEADINGS, TextRow, result_rows
+from tune_reg.decisions import MethodDecision, decisions
 
 __all__ = [
     "HEADINGS",
@@ -71,6 +72,7 @@ __all__ = [
     "Importance",
     "ImportanceFigure",
     "LearningCurves",
+    "MethodDecision",
     "Objectives",
     "Optimum",
     "PairMaps",
@@ -99,6 +101,7 @@ __all__ = [
     "corruption_severity",
     "data_fraction",
     "data_gain",
+    "decisions",
     "distances",
     "draw_attack_strength",
     "draw_best_strength",
