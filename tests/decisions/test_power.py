@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tune_reg.decisions import equivalence_power, power, smallest_difference
+from tune_reg.decisions import equivalence_power, power, smallest_difference, smallest_margin
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 20, 100])
@@ -41,6 +41,12 @@ def test_how_often_a_margin_is_shown_is_as_simulated(n, margin):
     half = stats.t.isf(0.0097 / 2, n - 1) * stats.sem(values, axis=1)
     shown = np.mean(np.abs(values.mean(axis=1)) + half < margin)
     assert equivalence_power(margin * 0.01, n, 0.01, 0.0097) == pytest.approx(shown, abs=0.01)
+
+
+@pytest.mark.parametrize("n", [2, 5, 20])
+def test_the_smallest_margin_is_shown_in_four_of_five_cases(n):
+    assert equivalence_power(smallest_margin(n, 0.005, 0.0097), n, 0.005, 0.0097) == pytest.approx(0.8, abs=1e-3)
+    assert smallest_margin(1, 0.005, 0.0097) == math.inf
 
 
 def test_a_margin_well_below_the_spread_is_hardly_ever_shown_by_twenty_seeds():

@@ -176,6 +176,7 @@ def test_seeds_until_decided(effect, methods, seeds):
 
 
 def test_how_many_seeds_a_look_asks_for():
-    assert [seeds_wanted(5, "undecided", look) for look in range(5)] == [5, 8, 12, 20, 20]
-    assert [seeds_wanted(5, "equivalent", look) for look in range(1, 5)] == [5, 8, 12, 20]
-    assert seeds_wanted(0, "undecided", 2) == 8
+    assert [seeds_wanted(look, 5, "undecided") for look in range(1, 5)] == [8, 12, 20, 20]
+    assert [seeds_wanted(look, 5, "equivalent") for look in range(1, 5)] == [5, 8, 12, 20]
+    assert seeds_wanted(2, 0, "undecided") == 8
+    assert seeds_wanted(1, 5, "undecided", (10,)) == 10

@@ -18,6 +18,7 @@ def study(**keys):
         "fractions": [0.5, 1.0],
         "search": {"trials": 4, "fractions": [1.0]},
         "training": {"batch_size": 32},
+        "confirm": {"seeds": 5},
     }
     return Study(**{**plain, **keys})
 

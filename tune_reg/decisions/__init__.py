@@ -4,7 +4,7 @@ Pure functions of numbers: nothing here knows a study, a search or a table.
 """
 
 from tune_reg.decisions.looks import LOOKS, nominal_levels
-from tune_reg.decisions.power import POWER, equivalence_power, power, smallest_difference
+from tune_reg.decisions.power import POWER, equivalence_power, power, smallest_difference, smallest_margin
 from tune_reg.decisions.rule import Look, MethodDecision, decisions, looks_at, seeds_wanted
 from tune_reg.decisions.student import LEVEL, MeanTest, difference_floor, mean_floor, mean_test
 
@@ -25,4 +25,5 @@ __all__ = [
     "power",
     "seeds_wanted",
     "smallest_difference",
+    "smallest_margin",
 ]

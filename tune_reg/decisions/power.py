@@ -12,6 +12,7 @@ from scipy.special import chdtri, nctdtr, nctdtrinc, ndtr, stdtrit
 POWER: Final = 0.8
 
 _GRID: Final = 400
+_HALVINGS: Final = 40
 
 
 def power(difference: float, n: int, deviation: float, level: float) -> float:
@@ -60,6 +61,25 @@ def equivalence_power(margin: float, n: int, deviation: float, level: float) -> 
     spread = np.sqrt(chdtri(n - 1, 1 - shares) / (n - 1))  # s / deviation at these shares of its distribution
     ends = math.sqrt(n) * margin / deviation - _critical(n, level) * spread
     return float(np.mean(np.maximum(0.0, 2 * ndtr(ends) - 1)))
+
+
+def smallest_margin(n: int, deviation: float, level: float, share: float = POWER) -> float:
+    """The smallest margin inside which the interval lies in the share ``share`` of cases, if nothing differs.
+
+    Arguments as of ``equivalence_power``; in the unit of ``deviation``, infinite for one pair.
+
+    >>> round(smallest_margin(20, 0.01, 0.02), 4)
+    0.0088
+    """
+    if n < 2:
+        return math.inf
+    low, high = 0.0, deviation
+    while equivalence_power(high, n, deviation, level) < share:
+        high *= 2
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if equivalence_power(middle, n, deviation, level) >= share else (middle, high)
+    return high
 
 
 def _critical(n: int, level: float) -> float:

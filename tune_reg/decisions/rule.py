@@ -116,16 +116,16 @@ def looks_at(
     return taken
 
 
-def seeds_wanted(n: int, decision: str, look: int, looks: Sequence[int] = LOOKS) -> int:
-    """On how many seeds a method is trained, by its newest look; ``look`` 0 where there was none.
+def seeds_wanted(look: int, n: int, decision: str, looks: Sequence[int] = LOOKS) -> int:
+    """On how many seeds a method is trained after the look of this number, which saw ``n`` pairs and came to this.
 
-    >>> seeds_wanted(0, "undecided", 0), seeds_wanted(5, "undecided", 1), seeds_wanted(5, "superior", 1)
-    (5, 8, 5)
-    >>> seeds_wanted(20, "undecided", 4), seeds_wanted(0, "undecided", 1)
-    (20, 5)
+    Those of the look itself where it is the last one: it decided, there are no more of them, or it saw no pair.
+
+    >>> [seeds_wanted(look, 5, "undecided") for look in (1, 2, 3, 4)]
+    [8, 12, 20, 20]
+    >>> seeds_wanted(1, 5, "superior"), seeds_wanted(1, 0, "undecided")
+    (5, 5)
     """
-    if look == 0:
-        return looks[0]
     over = decision != "undecided" or n == 0
     return looks[look - 1] if over else looks[min(look, len(looks) - 1)]
 

@@ -1,4 +1,7 @@
-"""The confirmation: each winner is trained anew on fresh seeds, which all methods share, and tested once."""
+"""The confirmation: each winner is trained anew on fresh seeds, which all methods share, and tested once.
+
+In rounds the methods that are not decided are trained on more seeds, and the baseline with them.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,13 @@ class ConfirmStage(Stage):
             run, rows, outcome, reason_of(outcome, rows), completed.final, completed.robustness
         )
         self._confirmed.add(run.trial, Confirmation(run.trial.task, run.training_set, run.run.seed))
+        self.write_decisions()
+
+    def write_decisions(self) -> None:
+        """Write down what the looks at the confirmed runs say, as far as there are any."""
+        for name in self._plan.compared:
+            self._recorder.write_decisions(self._plan.primary_tasks[name], self._confirmed.looks(name))
+        self._confirmed.drop_beyond()
 
     def startable(self) -> int:
         """How many confirmed runs could be started now."""

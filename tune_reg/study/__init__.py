@@ -3,11 +3,12 @@
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
-from tune_reg.study.settings import ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
+from tune_reg.study.settings import TEST_ACCURACY, ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
 from tune_reg.study.study import Study
 from tune_reg.study.unused_settings import unused_settings
 
 __all__ = [
+    "TEST_ACCURACY",
     "ConfirmSettings",
     "Confirmation",
     "Method",
