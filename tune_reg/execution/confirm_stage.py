@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tune_reg.decisions import Look
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
 from tune_reg.execution.messages import Completed, Failed, Outcome
 from tune_reg.execution.recorder import Recorder, reason_of
@@ -24,6 +25,7 @@ class ConfirmStage(Stage):
         self._confirmed = confirmed
         self._recorder = recorder
         self._under_way: set[str] = set()
+        self._written: dict[str, list[Look]] = {}
 
     def next_run(self, wanted: Wanted | None) -> StudyRun | None:
         """The next confirmed run of a search that is over."""
@@ -47,8 +49,11 @@ class ConfirmStage(Stage):
 
     def write_decisions(self) -> None:
         """Write down what the looks at the confirmed runs say, as far as there are any."""
-        for name in self._plan.compared:
-            self._recorder.write_decisions(self._plan.primary_tasks[name], self._confirmed.looks(name))
+        for name, task in self._plan.primary_tasks.items():
+            looks = self._confirmed.looks(name) if name != self._plan.study.baseline else []
+            if looks != self._written.get(name):
+                self._recorder.write_decisions(task, looks)
+                self._written[name] = looks
         self._confirmed.drop_beyond()
 
     def startable(self) -> int:

@@ -70,22 +70,23 @@ def decidable(plan: StudyPlan, spread: Spread = GUESS) -> list[str]:
     smallest = [smallest_difference(n, spread.deviation, level) for n, level in zip(looks, levels, strict=True)]
     if smallest[-1] >= 1:
         return [f"warning: {most} can decide nothing; leave confirm.seeds out, or take 5 or more"]
-    rule = f"in rounds of {', '.join(map(str, looks[:-1]))} and {most} until decided" if rounds else f"on {most}"
-    seeds = f"{most} and of {_points(smallest[0])} by {looks[0]}" if rounds else most
-    lines = [
-        f"confirmed {rule}: in {POWER:.0%} of cases a difference of {_points(smallest[-1])} is decided by {seeds}, "
-        f"if paired differences vary between seeds by {_points(spread.deviation)} ({spread.source})"
-    ]
-    shown = (
-        1.0 if confirm.margin is None else equivalence_power(confirm.margin, looks[-1], spread.deviation, levels[-1])
+    seeds = f"in rounds of {', '.join(map(str, looks[:-1]))} and {most} until decided" if rounds else f"on {most}"
+    by = f" by {most} and of {_points(smallest[0])} by {looks[0]}" if rounds else ""
+    line = (
+        f"confirmed {seeds}: in {POWER:.0%} of cases a difference of {_points(smallest[-1])} is decided{by}, if paired "
+        f"differences vary between seeds by {_points(spread.deviation)} ({spread.source})"
     )
-    if confirm.margin is not None and shown < POWER:
-        least = smallest_margin(looks[-1], spread.deviation, levels[-1])
-        lines.append(
-            f"warning: a margin of {_points(confirm.margin)} is shown by {most} in {shown:.0%} of cases where nothing "
-            f"differs; one of {_points(least)} would be in {POWER:.0%}"
-        )
-    return lines
+    if confirm.margin is None:
+        return [line]
+    shown = equivalence_power(confirm.margin, looks[-1], spread.deviation, levels[-1])
+    if shown >= POWER:
+        return [line]
+    least = smallest_margin(looks[-1], spread.deviation, levels[-1])
+    return [
+        line,
+        f"warning: a margin of {_points(confirm.margin)} is shown by {most} in {shown:.0%} of cases where nothing "
+        f"differs; one of {_points(least)} would be in {POWER:.0%}",
+    ]
 
 
 def _points(share: float) -> str:
