@@ -32,7 +32,7 @@ def missing(source: Source) -> tuple[str, ...]:
         sentences += [f"{name}: {why}." for name, why in lost_methods(data).items()]
     if data.trials:
         sentences += [sentence for name in names for sentence in _trials(data, name)]
-    return (*sentences, *lost_sentences(data), *data.left_out)
+    return (*sentences, *_without_look(data, names), *lost_sentences(data), *data.left_out)
 
 
 def lost_sentences(source: Source) -> tuple[str, ...]:
@@ -115,6 +115,24 @@ def _seeds_asked(data: Snapshot, names: list[str]) -> dict[str, int]:
     asked = dict.fromkeys(names, LOOKS[0])
     asked |= {name: seeds_wanted(row["look"], row["n"], row["decision"]) for name, row in newest.items()}
     return {**asked, data.baseline: max(asked.values())} if data.baseline is not None else asked
+
+
+def _without_look(data: Snapshot, names: list[str]) -> list[str]:
+    """One sentence for every method that has the runs of a look in rounds, and none in the table ``decisions``."""
+    confirm = data.study.get("confirm")
+    if not isinstance(confirm, Mapping) or "seeds" in confirm or data.baseline is None:
+        return []
+    largest = max((row["fraction"] for row in data.final), default=None)
+    seeds = {
+        name: {row["seed"] for row in data.final if row["regularizer"] == name and row["fraction"] == largest}
+        for name in [*names, data.baseline]
+    }
+    looked_at = {data.baseline, *(row["regularizer"] for row in data.decisions)}
+    return [
+        f"{name}: the table decisions has no row of it; `run` makes it from the confirmed runs."
+        for name in names
+        if name not in looked_at and len(seeds[name] & seeds[data.baseline]) >= LOOKS[0]
+    ]
 
 
 def _why(data: Snapshot, name: str, fraction: float) -> str:
