@@ -69,7 +69,7 @@ def smallest_margin(n: int, deviation: float, level: float, share: float = POWER
     Arguments as of ``equivalence_power``; in the unit of ``deviation``, infinite for one pair.
 
     >>> round(smallest_margin(20, 0.01, 0.02), 4)
-    0.0088
+    0.0087
     """
     if n < 2:
         return math.inf
