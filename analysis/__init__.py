@@ -54,6 +54,7 @@ from analysis.report.write import report
 from analysis.snapshot import Snapshot
 from analysis.statistics import Comparison, Effect, Estimate, effect, holm, mean_interval, paired_difference
 from analysis.tables.results import HEADINGS, TextRow, result_rows
+from tune_reg.decisions import MethodDecision, decisions
 
 __all__ = [
     "HEADINGS",
@@ -72,6 +73,7 @@ __all__ = [
     "Importance",
     "ImportanceFigure",
     "LearningCurves",
+    "MethodDecision",
     "Objectives",
     "Optimum",
     "PairMaps",
@@ -100,6 +102,7 @@ __all__ = [
     "corruption_severity",
     "data_fraction",
     "data_gain",
+    "decisions",
     "distances",
     "draw_attack_strength",
     "draw_best_strength",

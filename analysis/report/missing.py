@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from analysis.formatting import count
@@ -10,6 +11,7 @@ from analysis.measures.outcomes import state_counts
 from analysis.report.given_up import given_up
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
 from analysis.wording import where
+from tune_reg.decisions import LOOKS, seeds_wanted
 
 #: So many lost parts are named.
 _NAMED: Final = 5
@@ -32,7 +34,13 @@ def missing(source: Source) -> tuple[str, ...]:
     if data.trials:
         sentences += [sentence for name in names for sentence in _trials(data, name)]
     failed = given_up(data)
-    return (*sentences, *([failed] if failed else []), *lost_sentences(data), *data.left_out)
+    return (
+        *sentences,
+        *_without_look(data, names),
+        *([failed] if failed else []),
+        *lost_sentences(data),
+        *data.left_out,
+    )
 
 
 def lost_sentences(source: Source) -> tuple[str, ...]:
@@ -85,7 +93,7 @@ def _quantity(value: Any) -> int:
 
 
 def _confirmed_runs(data: Snapshot, names: list[str]) -> list[str]:
-    seeds = _quantity(mapping(data.study.get("confirm")).get("seeds"))
+    asked = _seeds_asked(data, names)
     fractions = None if data.study.get("images_per_class") else data.study.get("fractions")
     wanted = {float(fraction) for fraction in fractions} if isinstance(fractions, list) else set()
     confirmed = {row["fraction"] for row in data.final}
@@ -99,11 +107,40 @@ def _confirmed_runs(data: Snapshot, names: list[str]) -> list[str]:
                 sentences.append(f"{method}: no confirmed run{_why(data, name, fraction)}.")
                 continue
             stored = len({row["seed"] for row in runs})
-            if stored < seeds:
-                sentences.append(f"{method}: {stored} of {count(seeds, 'confirmed run')}.")
+            if stored < asked[name]:
+                sentences.append(f"{method}: {stored} of {count(asked[name], 'confirmed run')}.")
             if attacked and state_counts(runs)["complete"] and (name, fraction) not in attacked:
                 sentences.append(f"{method}: no robustness rows.")
     return sentences
+
+
+def _seeds_asked(data: Snapshot, names: list[str]) -> dict[str, int]:
+    """On how many seeds each method is confirmed: a fixed number, or in rounds as many as its newest look asks for."""
+    confirm = data.study.get("confirm")
+    if not isinstance(confirm, Mapping) or "seeds" in confirm:
+        return dict.fromkeys(names, _quantity(mapping(confirm).get("seeds")))
+    newest = {row["regularizer"]: row for row in data.decisions}  # they are in the order of the looks
+    asked = dict.fromkeys(names, LOOKS[0])
+    asked |= {name: seeds_wanted(row["look"], row["n"], row["decision"]) for name, row in newest.items()}
+    return {**asked, data.baseline: max(asked.values())} if data.baseline is not None else asked
+
+
+def _without_look(data: Snapshot, names: list[str]) -> list[str]:
+    """One sentence for every method that has the runs of a look in rounds, and none in the table ``decisions``."""
+    confirm = data.study.get("confirm")
+    if not isinstance(confirm, Mapping) or "seeds" in confirm or data.baseline is None:
+        return []
+    largest = max((row["fraction"] for row in data.final), default=None)
+    seeds = {
+        name: {row["seed"] for row in data.final if row["regularizer"] == name and row["fraction"] == largest}
+        for name in [*names, data.baseline]
+    }
+    looked_at = {data.baseline, *(row["regularizer"] for row in data.decisions)}
+    return [
+        f"{name}: the table decisions has no row of it; `run` makes it from the confirmed runs."
+        for name in names
+        if name not in looked_at and len(seeds[name] & seeds[data.baseline]) >= LOOKS[0]
+    ]
 
 
 def _why(data: Snapshot, name: str, fraction: float) -> str:

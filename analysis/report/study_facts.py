@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from analysis.exports import bibtex
 from analysis.formatting import setting_text, share_text
 from analysis.measures.search.spaces import DEPENDS, all_spaces
 from analysis.snapshot import Snapshot, mapping
+from tune_reg.decisions import LOOKS
 
 
 class Method(NamedTuple):
@@ -33,7 +35,7 @@ def question(data: Snapshot) -> tuple[tuple[str, str], ...]:
         ("Strengths picked on", "the test set" if data.picked_on_test else "a validation split of the training data"),
         ("Training", _settings(study.get("training"))),
         ("Search, each regularizer", _settings(study.get("search"))),
-        ("Confirmed on", _settings(study.get("confirm"))),
+        ("Confirmed on", _confirmed(study.get("confirm"))),
         ("Attacked by", _settings(study.get("robustness"))),
         ("Seed", study.get("seed")),
     ]
@@ -68,6 +70,12 @@ def commands(data: Snapshot) -> str:
 
 def _fractions(value: object) -> str:
     return ", ".join(share_text(at) for at in sorted(value)) if isinstance(value, list) else ""
+
+
+def _confirmed(value: object) -> str:
+    rounds = f"rounds of {', '.join(map(str, LOOKS[:-1]))} and {LOOKS[-1]} seeds until decided"
+    in_rounds = isinstance(value, Mapping) and "seeds" not in value
+    return "; ".join(part for part in (rounds if in_rounds else "", _settings(value)) if part)
 
 
 def _settings(value: object) -> str:

@@ -15,6 +15,7 @@ QUICK = (
     "attacks",
     "attack_strength",
     "digits_table",
+    "look_levels",
     "many_trials",
     "regularizer_step",
     "search_efficiency",
@@ -62,6 +63,15 @@ def test_attacks(numbers, capsys):
     assert {"clean", "fgsm", "cw-l2", "jpeg"} <= costs["s_per_100"].keys()
     assert costs["distances"]["carlini_wagner()"]["median"] < costs["distances"]["deepfool()"]["median"]
     assert "4 of them right" in capsys.readouterr().out
+
+
+def test_look_levels(numbers, capsys):
+    from tune_reg.decisions import LOOKS, nominal_levels
+
+    levels = numbers("look_levels")["levels"]
+    for methods, row in levels.items():
+        assert row == pytest.approx(nominal_levels(LOOKS, int(methods)), rel=0.1)
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 @pytest.fixture

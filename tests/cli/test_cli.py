@@ -1,7 +1,12 @@
 """The command as a user meets it: what it prints, and how it ends."""
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 
+WRITTEN_BY_0_1 = Path(__file__).parents[1] / "written_by_0_1" / "finished"
 STUDY = """
 name = "small"
 dataset = "digits"
@@ -21,9 +26,32 @@ def test_check_prints_the_plan(tune_reg, study):
     code, out, err = tune_reg("check", study)
     assert (code, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
-    # 16 trials of 10 epochs; 5 seeds of 10 epochs; (16 + 5) x 10 x 1197 images
-    assert ["adadecay", "16", "160", "5", "50", "251,370"] in rows
-    assert ["total", "32", "320", "10", "100", "502,740"] in rows
+    # 16 trials of 10 epochs; 5 to 20 seeds of 10 epochs; at most (16 + 20) x 10 x 1197 images
+    assert ["adadecay", "16", "160", "5-20", "50-200", "430,920"] in rows
+    assert ["total", "32", "320", "10-40", "100-400", "861,840"] in rows
+
+
+def test_check_says_what_can_be_decided(tune_reg, study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = tune_reg("check", study)
+    (line,) = [line for line in out.splitlines() if line.startswith("confirmed ")]
+    assert "in rounds of 5, 8, 12 and 20 seeds until decided: " in line
+    assert line.endswith("vary between seeds by 0.5 points (a guess)")
+    study.write_text(f"{STUDY}[confirm]\nseeds = 1\n")
+    assert (
+        "warning: 1 seed can decide nothing; leave confirm.seeds out, or take 5 or more" in tune_reg("check", study)[1]
+    )
+
+
+def test_check_takes_the_spread_of_another_study(tune_reg, study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(WRITTEN_BY_0_1, tmp_path / "before")
+    code, out, err = tune_reg("check", study, "--prior", "before")
+    assert (code, err) == (0, "")
+    (line,) = [line for line in out.splitlines() if line.startswith("confirmed ")]
+    assert re.search(r"vary between seeds by [\d.]+ points \(as in before\)$", line)
+    _, _, err = tune_reg("check", study, "--prior", "nowhere")
+    assert "nowhere holds no study" in err
 
 
 @pytest.mark.parametrize(

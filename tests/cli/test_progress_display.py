@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 
 from rich.console import Console
@@ -13,6 +14,7 @@ PROGRESS = StudyProgress(
     confirmed=1,
     confirming=2,
     confirmations=10,
+    confirmations_at_most=10,
     epochs=123,
     elapsed_s=75.0,
     left_s=3725.0,
@@ -24,6 +26,14 @@ def test_one_line_says_it_all():
         "trials 8/16 (3 done, 4 pruned, 1 failed); 4 running; confirmed 1/10; best adadecay at 0.25 96.25%; "
         "123 epochs, 1:15 min, about 1:02 h left"
     )
+
+
+def test_in_rounds_it_says_how_many_confirmed_runs_may_come():
+    rounds = replace(PROGRESS, confirmations_at_most=60)
+    assert "confirmed 1/10 (at most 60); " in display.line(rounds)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(display.table(rounds))
+    assert "1 of 10 (at most 60)" in console.export_text()
 
 
 def test_where_trials_are_paused_the_line_counts_trainings():

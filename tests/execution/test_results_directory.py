@@ -18,6 +18,7 @@ def study(**keys):
         "fractions": [0.5, 1.0],
         "search": {"trials": 4, "fractions": [1.0]},
         "training": {"batch_size": 32},
+        "confirm": {"seeds": 5},
     }
     return Study(**{**plain, **keys})
 
@@ -48,6 +49,8 @@ OTHER = {
     ),
     "epochs": ({"training": {"epochs": 11, "batch_size": 32}}, "training.epochs is 10 there and 11 here"),
     "seed": ({"seed": 1}, "seed is 0 there and 1 here"),
+    "fewer seeds": ({"confirm": {"seeds": 4}}, "confirm.seeds is 5 there and can only grow, but is 4 here"),
+    "a margin": ({"confirm": {"seeds": 5, "margin": 0.01}}, "confirm.margin is 'absent' there and 0.01 here"),
     "protocol": ({"protocol": "paper"}, "protocol is 'validation' there and 'paper' here"),
 }
 
@@ -78,6 +81,25 @@ def test_data_that_changed_are_refused_by_name(tmp_path):
         (tmp_path / "provenance.json").write_text(json.dumps({"data": {"md5": md5}}))
         with pytest.raises(StoreError, match="data of digits have changed") if refused else nullcontext():
             refuse_other_data(tmp_path, dataset)
+
+
+def test_a_study_goes_on_with_the_number_of_seeds_that_it_was_begun_with_where_it_names_none(tmp_path):
+    in_rounds = study(confirm={})
+    assert as_begun(tmp_path, in_rounds).confirm.seeds is None, "nothing was begun"
+    claim(tmp_path, study())
+    goes_on = as_begun(tmp_path, in_rounds)
+    assert goes_on.hash == study().hash
+    refuse_another_study(tmp_path, goes_on)
+    assert as_begun(tmp_path, study(confirm={"seeds": 9})).confirm.seeds == 9
+    with pytest.raises(StoreError, match=r"confirm\.margin is 'absent' there and 0.01 here"):
+        refuse_another_study(tmp_path, as_begun(tmp_path, study(confirm={"margin": 0.01})))
+
+
+def test_what_is_begun_in_rounds_goes_on_in_rounds(tmp_path):
+    claim(tmp_path, study(confirm={}))
+    refuse_another_study(tmp_path, as_begun(tmp_path, study(confirm={})))
+    with pytest.raises(StoreError, match=r"confirm\.seeds is 'absent' there and 20 here"):
+        refuse_another_study(tmp_path, as_begun(tmp_path, study(confirm={"seeds": 20})))
 
 
 def searched_with(**search):

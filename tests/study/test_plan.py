@@ -21,8 +21,8 @@ def test_the_cost_is_counted_by_hand():
     confirmed = 3 * (1197 + 299 + 299)
     fixed = 1197 + 299
     assert make_plan(study).costs == (
-        MethodCost("weight-decay", 10, 70, 9, 63, 7 * (searched + confirmed)),
-        MethodCost("adadecay", 2, 14, 9, 63, 7 * (fixed + confirmed)),
+        MethodCost("weight-decay", 10, 70, 9, 9, 63, 7 * (searched + confirmed)),
+        MethodCost("adadecay", 2, 14, 9, 9, 63, 7 * (fixed + confirmed)),
     )
 
 
@@ -39,7 +39,11 @@ def test_every_searched_regularizer_has_the_same_budget():
     assert [row.regularizer for row in rows] == ["weight-decay", "adadecay", "residual-smoothing"]
     assert len({(row.trials, row.search_epochs, row.confirm_epochs, row.image_passes) for row in rows}) == 1
     assert rows[0].trials == 9
-    assert rows[0].confirmed_runs == 15
+    assert (rows[0].least_confirmed_runs, rows[0].confirmed_runs, rows[0].confirm_epochs) == (
+        3 * 5,
+        3 * 20,
+        10 * 3 * 20,
+    )
 
 
 def test_a_searched_learning_rate_makes_trials_of_a_fixed_strength():

@@ -316,6 +316,21 @@ BAD = {
     "learning rates in lists": ({"search": {"learning_rate": [[0.1]]}}, "search.learning_rate: the values of a choice"),
     "fgsm 0": ({"robustness": {"fgsm": [0.0]}}, "robustness.fgsm.0: must be greater than 0, but got 0.0"),
     "no seeds": ({"confirm": {"seeds": 0}}, "confirm.seeds: must be greater than or equal to 1, but got 0"),
+    "no margin": ({"confirm": {"margin": 0.0}}, "confirm.margin: must be greater than 0, but got 0.0"),
+    "margin in points": ({"confirm": {"margin": 1.0}}, "confirm.margin: must be less than 1, but got 1.0"),
+    "unknown primary": (
+        {"confirm": {"primary": "pgd-linf", "seeds": 5}, "robustness": {"pgd_linf": [0.1]}},
+        "confirm.primary: nothing measured is called 'pgd-linf'; did you mean 'pgd_linf'? known: test_accuracy, fgsm, ",
+    ),
+    "primary that is not tested": (
+        {"confirm": {"primary": "fgsm", "seeds": 5}},
+        "confirm.primary: fgsm is not tested; give robustness.fgsm, or another primary",
+    ),
+    "primary of another stage in rounds": (
+        {"confirm": {"primary": "corruptions"}, "robustness": {"corruptions": ["jpeg"]}},
+        "confirm.primary: rounds are decided by test_accuracy, but the primary comparison is of corruptions; give "
+        "confirm.seeds, a fixed number of seeds",
+    ),
     "name of two lines": ({"name": "a\nb"}, "name: "),
     "no name": ({"name": ""}, "name: "),
 }
@@ -568,6 +583,8 @@ CHANGES = [
     {"search": {"learning_rate": [0.1, 0.2]}},
     {"fractions": [0.5, 1.0], "search": {"fractions": [0.5]}},
     {"confirm": {"seeds": 6}},
+    {"confirm": {"margin": 0.005}},
+    {"confirm": {"seeds": 6, "primary": "fgsm"}, "robustness": {"fgsm": [0.1]}},
     {"robustness": {"fgsm": [0.1]}},
     *(
         {"robustness": {key: [0.1]}}
@@ -646,6 +663,21 @@ def test_a_grid_has_no_more_trials_than_combinations():
     }
     study = made(regularizers=spaces, search={"sampler": "grid", "trials": 3})
     assert [task.trials for task in make_plan(study).tasks] == [2, 3]
+
+
+def test_winners_are_confirmed_in_rounds_where_no_number_of_seeds_is_given():
+    assert "seeds" not in made().to_plain()["confirm"]
+    assert {seed for *_, seed in make_plan(made()).confirmations} == set(range(1, 21))
+    assert made(confirm={"margin": 0.005}).to_plain()["confirm"] == {"margin": 0.005}
+    alone = made(regularizers=["adadecay"])
+    assert {seed for *_, seed in make_plan(alone).confirmations} == set(range(1, 6)), "it is compared with nothing"
+
+
+def test_a_study_of_before_there_were_rounds_keeps_its_hash():
+    """Of release 0.1; it is the name of every result that lies on disk."""
+    study = made(confirm={"seeds": 5})
+    assert study.to_plain()["confirm"] == {"seeds": 5}
+    assert made(confirm={"seeds": 5, "primary": "test_accuracy"}).hash == study.hash
 
 
 def test_confirmations_are_paired_and_fresh():

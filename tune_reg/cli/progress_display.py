@@ -76,7 +76,7 @@ def table(progress: StudyProgress) -> Group:
     confirmed.add_row(
         "confirmed",
         ProgressBar(total=max(progress.confirmations, 1), completed=progress.confirmed, width=24),
-        f"{progress.confirmed} of {progress.confirmations}",
+        f"{progress.confirmed} of {progress.confirmations}{_at_most(progress)}",
         Text(f"{progress.confirming} running" if progress.confirming else "", style="dim"),
     )
     return Group(rows, confirmed, Text(_times(progress), style="dim"))
@@ -95,7 +95,7 @@ def line(progress: StudyProgress) -> str:
         f"{'trainings' if pausing else 'trials'} {round(used, 1):g}/{total} "
         f"({done} done, {paused}{pruned} pruned, {failed} failed)",
         f"{running} running",
-        f"confirmed {progress.confirmed}/{progress.confirmations}",
+        f"confirmed {progress.confirmed}/{progress.confirmations}{_at_most(progress)}",
         *([f"best {best}"] if best else []),
         _times(progress),
     ]
@@ -113,6 +113,11 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
     return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d} h"
+
+
+def _at_most(progress: StudyProgress) -> str:
+    more = progress.confirmations_at_most > progress.confirmations
+    return f" (at most {progress.confirmations_at_most})" if more else ""
 
 
 def _times(progress: StudyProgress) -> str:

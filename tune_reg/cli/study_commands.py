@@ -6,6 +6,7 @@ import atexit
 import shlex
 import signal
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -14,7 +15,7 @@ from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plu
 from tune_reg.errors import NothingSucceededError
 
 if TYPE_CHECKING:
-    from tune_reg.study import StudyPlan
+    from tune_reg.study import Spread, StudyPlan
 
 
 SkipPreflight = Annotated[
@@ -61,6 +62,8 @@ def run(
     from tune_reg.backends.ray.launch import run_study
     from tune_reg.cli.progress_display import live_progress
     from tune_reg.errors import StudyError
+    from tune_reg.execution.results_directory import as_begun
+    from tune_reg.storage.paths import to_path
     from tune_reg.store import load
     from tune_reg.study import Study, make_plan
 
@@ -72,7 +75,7 @@ def run(
     declared = Study.from_toml(study)
     if prior is not None:
         declared = declared.with_prior(load(prior))
-    _print_plan(make_plan(declared))
+    _print_plan(make_plan(as_begun(to_path(out), declared)), [out, prior])
     try:
         run_study(
             declared,
@@ -135,15 +138,22 @@ def check(
     study: StudyFile,
     data: DataRoot = None,
     plugin: Plugins = [],  # noqa: B006
+    prior: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Results of another study, which tell how much seeds vary."),
+    ] = None,
     skip_preflight: SkipPreflight = False,
 ) -> None:
-    """Validate a study, try its parts once, and print what it will cost, in epochs."""
+    """Validate a study, try its parts once, and print what it will cost, in epochs, and what it can decide."""
+    from tune_reg.store import load
     from tune_reg.study import Study, make_plan
 
     load_plugins(plugin)
     declared = Study.from_toml(study)
+    if prior is not None:
+        declared = declared.with_prior(load(prior))
     plan = make_plan(declared)
-    _print_plan(plan)
+    _print_plan(plan, [prior])
     if not skip_preflight:
         from tune_reg.execution.preflight import preflight
 
@@ -152,13 +162,16 @@ def check(
     console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True)
 
 
-def _print_plan(plan: StudyPlan) -> None:
-    """Print what the study will cost, which of its settings mean nothing, and whether lanes can be had."""
+def _print_plan(plan: StudyPlan, results: Iterable[str | None]) -> None:
+    """Print what the study will cost and can decide, which settings mean nothing, and whether lanes can be had.
+
+    ``results``: directories; the first one that has pairs of confirmed runs tells how much seeds vary.
+    """
     from tune_reg.cli.tables import print_plan
-    from tune_reg.study import other_searches, unused_settings
+    from tune_reg.study import decidable, other_searches, unused_settings
 
     print_plan(plan)
-    for line in [*unused_settings(plan.study), *other_searches(plan)]:
+    for line in [*decidable(plan, _spread(results)), *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes
@@ -167,3 +180,16 @@ def _print_plan(plan: StudyPlan) -> None:
     note = lanes_note(plan)
     if note is not None:
         console.print(note, soft_wrap=True)
+
+
+def _spread(directories: Iterable[str | None]) -> Spread:
+    from tune_reg.storage.paths import to_path
+    from tune_reg.store import Results
+    from tune_reg.study import GUESS, spread_of
+
+    for directory in directories:
+        if directory is not None and (to_path(directory) / "study.toml").is_file():
+            spread = spread_of(Results(to_path(directory)), f"as in {directory}")
+            if spread is not None:
+                return spread
+    return GUESS

@@ -27,12 +27,18 @@ def print_plan(plan: StudyPlan) -> None:
     table.add_column("regularizer", overflow="fold")
     for column in ("trials", "epochs at most", "confirmed runs", "epochs", "images at most"):
         table.add_column(column, justify="right")
+    epochs = study.training.epochs
     numbers = [
-        (row.trials, row.search_epochs, row.confirmed_runs, row.confirm_epochs, row.image_passes) for row in plan.costs
+        (row.trials, row.search_epochs, row.least_confirmed_runs, row.confirmed_runs, row.image_passes)
+        for row in plan.costs
     ]
-    for row, cells in zip(plan.costs, numbers, strict=True):
-        table.add_row(row.regularizer, *(f"{cell:,}" for cell in cells))
-    table.add_row("total", *(f"{sum(column):,}" for column in zip(*numbers, strict=True)), style="bold")
+    total = tuple(sum(column) for column in zip(*numbers, strict=True))
+    for name, (trials, search, least, most, images) in zip(
+        (*(row.regularizer for row in plan.costs), "total"), (*numbers, total), strict=True
+    ):
+        confirmed = _range(least, most), _range(least * epochs, most * epochs)
+        style = "bold" if name == "total" else None
+        table.add_row(name, f"{trials:,}", f"{search:,}", *confirmed, f"{images:,}", style=style)
     _print(table)
 
 
@@ -61,6 +67,10 @@ def print_pairs(pairs: Mapping[str, str]) -> None:
     for name, text in pairs.items():
         table.add_row(name, text)
     console.print(table)
+
+
+def _range(least: int, most: int) -> str:
+    return f"{most:,}" if least == most else f"{least:,}-{most:,}"
 
 
 def _print(table: Table) -> None:

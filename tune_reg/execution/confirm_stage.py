@@ -1,9 +1,13 @@
-"""The confirmation: each winner is trained anew on fresh seeds, which all methods share, and tested once."""
+"""The confirmation: each winner is trained anew on fresh seeds, which all methods share, and tested once.
+
+In rounds the methods that are not decided are trained on more seeds, and the baseline with them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tune_reg.decisions import Look
 from tune_reg.execution.confirmed_runs import ConfirmedRuns
 from tune_reg.execution.messages import Completed, Failed, Outcome
 from tune_reg.execution.recorder import Recorder, reason_of
@@ -21,6 +25,7 @@ class ConfirmStage(Stage):
         self._confirmed = confirmed
         self._recorder = recorder
         self._under_way: set[str] = set()
+        self._written: dict[str, list[Look]] = {}
 
     def next_run(self, wanted: Wanted | None) -> StudyRun | None:
         """The next confirmed run of a search that is over."""
@@ -40,6 +45,16 @@ class ConfirmStage(Stage):
             run, rows, outcome, reason_of(outcome, rows), completed.final, completed.robustness
         )
         self._confirmed.add(run.trial, Confirmation(run.trial.task, run.training_set, run.run.seed))
+        self.write_decisions()
+
+    def write_decisions(self) -> None:
+        """Write down what the looks at the confirmed runs say, as far as there are any."""
+        for name, task in self._plan.primary_tasks.items():
+            looks = self._confirmed.looks(name) if name != self._plan.study.baseline else []
+            if looks != self._written.get(name):
+                self._recorder.write_decisions(task, looks)
+                self._written[name] = looks
+        self._confirmed.drop_beyond()
 
     def startable(self) -> int:
         """How many confirmed runs could be started now."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tune_reg.errors import DataError, TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
-from tune_reg.execution.confirmed_runs import ConfirmedRuns
+from tune_reg.execution.confirmed_runs import ConfirmedCounts, ConfirmedRuns
 from tune_reg.execution.messages import (
     DataFault,
     Failed,
@@ -100,10 +100,10 @@ class StudyController:
         self._confirmed = ConfirmedRuns(plan, self._asks, recorder, directory, retried=retried)
         self._search = SearchStage(plan, self._asks, recorder, directory)
         later: Stage = RobustnessStage(plan, self._confirmed, recorder)
-        confirm: Stage = ConfirmStage(plan, self._confirmed, recorder)
+        self._confirm = ConfirmStage(plan, self._confirmed, recorder)
         #: In the order in which they are asked for runs.
-        self._stages: tuple[Stage, ...] = (later,) if robustness_only else (self._search, confirm, later)
-        self._stage_of: dict[RunStage, Stage] = {"search": self._search, "confirm": confirm, "robustness": later}
+        self._stages: tuple[Stage, ...] = (later,) if robustness_only else (self._search, self._confirm, later)
+        self._stage_of: dict[RunStage, Stage] = {"search": self._search, "confirm": self._confirm, "robustness": later}
         self._live: dict[str, _LiveRun] = {}
         self._stopped_by: TuneRegError | KeyboardInterrupt | None = None
         self._begin = time.monotonic()
@@ -113,6 +113,8 @@ class StudyController:
         self._noted: set[str] = set()  # names of stopped searches
         for task in plan.tasks if not robustness_only else ():
             self._note_if_stopped(task)
+        if not robustness_only:
+            self._confirm.write_decisions()  # what a killed process left to do
         self._progress = self._snapshot()
 
     def _drop_unknown_trials(self, recorder: Recorder) -> None:
@@ -216,13 +218,20 @@ class StudyController:
     def _pause(self, live: _LiveRun) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].pause(live.run)
+        self._take_looks_after(live.run)
         self._progress = self._snapshot()
 
     def _end(self, live: _LiveRun, outcome: Outcome) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].end(live.run, live.in_order, outcome)
+        self._take_looks_after(live.run)
         self._note_if_stopped(live.run.trial.task)
         self._progress = self._snapshot()
+
+    def _take_looks_after(self, run: StudyRun) -> None:
+        """Where a search has ended with a winner whose confirmed runs are stored, there are looks to write down."""
+        if run.stage == "search" and self._asks.finished(run.trial.task):
+            self._confirm.write_decisions()
 
     def _note_if_stopped(self, task: Task) -> None:
         stopped = self._asks.stopped(task)
@@ -277,15 +286,16 @@ class StudyController:
 
     def _snapshot(self) -> StudyProgress:
         tasks = tuple(self._task_progress())
-        confirmed = self._confirmed.count()
+        counts = self._confirmed.counts()
         return StudyProgress(
             tasks=tasks,
-            confirmed=confirmed,
+            confirmed=counts.stored,
             confirming=sum(live.run.stage != "search" for live in self._live.values()),
-            confirmations=len(self.plan.confirmations),
+            confirmations=counts.asked,
+            confirmations_at_most=counts.at_most,
             epochs=self._epochs,
             elapsed_s=time.monotonic() - self._begin,
-            left_s=self._seconds_left(tasks, confirmed),
+            left_s=self._seconds_left(tasks, counts),
         )
 
     def _task_progress(self) -> Iterator[TaskProgress]:
@@ -306,7 +316,7 @@ class StudyController:
                 self._asks.trainings(task),
             )
 
-    def _seconds_left(self, tasks: Sequence[TaskProgress], confirmed: int) -> float | None:
+    def _seconds_left(self, tasks: Sequence[TaskProgress], counts: ConfirmedCounts) -> float | None:
         """Epochs left times the time that an epoch has taken so far."""
         if self._first_epoch is None:
             return None
@@ -314,7 +324,7 @@ class StudyController:
             tasks,
             epochs=self.plan.study.training.epochs,
             trained=self._epochs,
-            confirmed=confirmed,
-            confirmations=len(self.plan.confirmations) - self._confirmed.without_winner(),
+            confirmed=counts.stored,
+            confirmations=counts.asked - counts.without_winner,
         )
         return left * (time.monotonic() - self._first_epoch) / self._epochs

@@ -48,7 +48,7 @@ class LaneGroups:
         self._slots = slots
         plan = controller.plan
         #: No more runs than this ever have equal lane keys at a time.
-        self._most = max([plan.study.confirm.seeds, *(task.trials for task in plan.tasks)])
+        self._most = max([plan.study.most_seeds, *(task.trials for task in plan.tasks)])
         self._groups: dict[str, LaneGroup] = {}
         self._made = 0
         self._alone: list[StudyRun] = []  # runs that are to train one at a time

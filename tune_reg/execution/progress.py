@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tune_reg.errors import StoreError
+from tune_reg.execution.rounds import newest_looks, of_first_seeds, seeds_asked, seeds_at_most
 from tune_reg.execution.study_run import is_confirm_key
 from tune_reg.search.journal import JournalProgress, read_progress
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import Results
+from tune_reg.store.rows import from_arrow
 from tune_reg.store.seal import unsealed_text
 from tune_reg.study import StudyPlan, Task, is_paused
 
@@ -48,6 +50,8 @@ class StudyProgress:
     confirmed: int
     confirming: int
     confirmations: int
+    #: In rounds more than are asked for so far may come.
+    confirmations_at_most: int
     epochs: int
     elapsed_s: float
     left_s: float | None
@@ -136,7 +140,9 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
             tasks.append(TaskProgress(task, 0, 0, 0, 0, None))
             continue
         tasks.append(_task_progress(plan, task, by_task[task.name]))
-    final = Results(directory).final()
+    results = Results(directory)
+    final = results.final()
+    newest = newest_looks(from_arrow("decisions", results.decisions()))
     searched = sum(progress.epochs for progress in by_task.values())
     # Confirmed runs keep their checkpoints.
     begun = sum(is_confirm_key(folder.name) for folder in (directory / "checkpoints").glob("*"))
@@ -144,7 +150,8 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
         tasks=tuple(tasks),
         confirmed=final.num_rows,
         confirming=max(0, begun - final.num_rows),
-        confirmations=len(plan.confirmations),
+        confirmations=sum(1 for _ in of_first_seeds(plan, seeds_asked(plan, newest))),
+        confirmations_at_most=sum(1 for _ in of_first_seeds(plan, seeds_at_most(plan, newest))),
         epochs=searched + sum(final["epochs"].to_pylist()),
         elapsed_s=0.0,
         left_s=None,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from search_spaces import entry_to_table
+from tune_reg.decisions import Look
 from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
@@ -18,6 +19,7 @@ from tune_reg.execution.study_run import SearchKeys, StudyRun, search_seed, trai
 from tune_reg.search.trial import ExpectedValue, StoredTrial, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
+    DecisionRow,
     EpochRow,
     EpochValues,
     ExpectedRow,
@@ -34,7 +36,7 @@ from tune_reg.store.journal_keys import search_key
 from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import StudyPlan, Task, is_paused
+from tune_reg.study import TEST_ACCURACY, StudyPlan, Task, is_paused
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
@@ -244,6 +246,39 @@ class Recorder:
         }
         self._store.write("final", run.key, [row])
 
+    def test_accuracy(self, key: str) -> float | None:
+        """The test accuracy of a confirmed run that is stored; None where it diverged or failed."""
+        (row,) = self._store.rows("final", key)
+        accuracy = row["test_accuracy"] if row["state"] == "complete" else None
+        return accuracy if accuracy is not None and math.isfinite(accuracy) else None
+
+    def write_decisions(self, task: Task, looks: Sequence[Look]) -> None:
+        """Write the looks so far at the winner of a search on the largest training set, if they are not stored."""
+        key = search_key(task.name)
+        largest = self._plan.training_sets[-1]
+        rows: list[DecisionRow] = [
+            {
+                **self._task_columns(task),
+                "images_per_class": largest.images_per_class,
+                "fraction": largest.fraction,
+                "search_fraction": task.fraction,
+                "look": look.look,
+                "n": look.n,
+                "methods": len(self._plan.compared),
+                "level": look.level,
+                "estimate": _finite(look.estimate),
+                "low": _finite(look.low),
+                "high": _finite(look.high),
+                "decision": look.decision,
+                "measure": TEST_ACCURACY,
+            }
+            for look in looks
+        ]
+        if not rows:
+            self._store.drop("decisions", key)
+        elif not (self._store.has("decisions", key) and self._store.rows("decisions", key) == rows):
+            self._store.write("decisions", key, rows)
+
     def write_robustness(self, run: StudyRun, values: Sequence[RobustnessValues]) -> None:
         """Write the robustness tests of a confirmed run, and which settings they were made with."""
         rows: list[RobustnessRow] = [
@@ -332,6 +367,10 @@ def _scores(trainings: Sequence[Sequence[EpochValues]], epochs: int) -> dict[int
         finals.append(rows[-1]["val_accuracy"])
         values[i * epochs] = sum(finals) / len(finals)
     return values
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def reason_of(outcome: Outcome, rows: Sequence[EpochValues]) -> str | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tune_reg.data import Dataset
 from tune_reg.errors import StoreError, UnreachableError
 from tune_reg.storage.paths import StoragePath, write_whole
@@ -20,16 +23,30 @@ def cannot_be_written(directory: StoragePath, reason: str) -> StoreError:
 
 
 def as_begun(directory: StoragePath, study: Study) -> Study:
-    """``study`` with the sampler and the pruner of the directory, where it names none itself.
+    """``study`` with the sampler, the pruner and the number of seeds of the directory, where it names none itself.
 
-    So a study that was begun when other ones were the default goes on with those.
+    So a study that was begun when others were the default goes on with those.
     """
-    if not (directory / "study.toml").exists() or {"sampler", "pruner"} & study.search.model_fields_set:
+    if not (directory / "study.toml").exists():
         return study
-    stored = Results(directory).study().get("search", {})
-    begun = {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
+    begun = Results(directory).study()
+    return study.model_copy(update={**_search_as_begun(begun, study), **_confirm_as_begun(begun, study)})
+
+
+def _search_as_begun(begun: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    if {"sampler", "pruner"} & study.search.model_fields_set:
+        return {}
+    stored = begun.get("search", {})
+    update = {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
     kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in study.search.model_fields_set else {}
-    return study.model_copy(update={"search": study.search.model_copy(update={**begun, **kept})})
+    return {"search": study.search.model_copy(update={**update, **kept})}
+
+
+def _confirm_as_begun(begun: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    seeds = begun.get("confirm", {}).get("seeds")
+    if study.confirm.seeds is not None or seeds is None:
+        return {}
+    return {"confirm": study.confirm.model_copy(update={"seeds": seeds})}
 
 
 def refuse_another_study(directory: StoragePath, study: Study) -> None:

@@ -1,13 +1,16 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
+from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
-from tune_reg.study.settings import ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
+from tune_reg.study.settings import TEST_ACCURACY, ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
 from tune_reg.study.study import Study
 from tune_reg.study.unused_settings import unused_settings
 
 __all__ = [
+    "GUESS",
+    "TEST_ACCURACY",
     "ConfirmSettings",
     "Confirmation",
     "Method",
@@ -15,11 +18,14 @@ __all__ = [
     "ResourceSettings",
     "SearchSettings",
     "SecondObjective",
+    "Spread",
     "Study",
     "StudyPlan",
     "Task",
+    "decidable",
     "is_paused",
     "make_plan",
     "other_searches",
+    "spread_of",
     "unused_settings",
 ]

@@ -54,8 +54,9 @@ class MethodCost:
     regularizer: str
     trials: int
     search_epochs: int  # at most: a pruned trial trains fewer
-    confirmed_runs: int
-    confirm_epochs: int
+    confirmed_runs: int  # at most: a method that is decided is trained no more
+    least_confirmed_runs: int
+    confirm_epochs: int  # at most
     image_passes: int
 
 
@@ -68,11 +69,27 @@ class StudyPlan:
     tasks: tuple[Task, ...]
     #: The parts of the training images that winners are confirmed on, the smallest first.
     training_sets: tuple[TrainingSet, ...]
+    #: All that there can be, seed by seed; in rounds only those of the first seeds are certain.
     confirmations: tuple[Confirmation, ...]
     #: Images that a trial is scored on.
     validation_images: int
     #: One for each method, in the order of the study.
     costs: tuple[MethodCost, ...]
+
+    @property
+    def primary_tasks(self) -> dict[str, Task]:
+        """The search of each method whose winner is compared with the baseline's on the largest training set."""
+        searched = self.study.searched_sets[-1]
+        return {task.regularizer: task for task in self.tasks if task.training_set == searched}
+
+    @property
+    def compared(self) -> list[str]:
+        """The methods that are compared with the baseline."""
+        return [name for name in self.study.regularizers if name != self.study.baseline]
+
+    def seed_number(self, confirmation: Confirmation) -> int:
+        """Which of the seeds of its method a confirmation has, from 0."""
+        return confirmation.seed - self.study.seed - 1
 
 
 def make_plan(study: Study) -> StudyPlan:
@@ -90,7 +107,7 @@ def make_plan(study: Study) -> StudyPlan:
     largest = study.searched_sets[-1]
     confirmations = tuple(
         Confirmation(task, training_set, study.seed + 1 + i)
-        for i in range(study.confirm.seeds)
+        for i in range(study.most_seeds)
         for training_set in training_sets
         for task in tasks
         if task.training_set in (largest, training_set)
@@ -122,4 +139,6 @@ def _cost(study: Study, name: str, tasks: Sequence[Task], confirmations: Sequenc
     images = sum(task.trials * seeds * study.images(task.fraction) for task in searches)
     images += sum(study.images(fraction) for fraction in fractions)
     trials = sum(task.trials for task in searches)
-    return MethodCost(name, trials, trials * seeds * epochs, len(fractions), len(fractions) * epochs, images * epochs)
+    runs = len(fractions)
+    least = runs // study.most_seeds * study.confirm.looks[0]
+    return MethodCost(name, trials, trials * seeds * epochs, runs, least, runs * epochs, images * epochs)

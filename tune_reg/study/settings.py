@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from search_spaces import Choice, Domain, Float, SpaceError, entry_from_plain
+from tune_reg.decisions import LOOKS
 from tune_reg.errors import StudyError
 from tune_reg.study.learning_rate import LEARNING_RATE
 from tune_reg.study.method import check_bounds
@@ -22,6 +23,9 @@ PositiveInt = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 SamplerName = Literal["knowledge-gradient", "tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
 PrunerName = Literal["pause", "predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
+
+#: The measure of the primary comparison, where a study names no other, and that rounds are decided by.
+TEST_ACCURACY: Final = "test_accuracy"
 
 _MOST_LANES: Final = 10_000
 _SMALLEST_SHARE: Final = 0.01
@@ -174,10 +178,26 @@ class SearchSettings(Table):
 
 
 class ConfirmSettings(Table):
-    """The ``[confirm]`` table: how the winners are trained anew."""
+    """The ``[confirm]`` table: how the winners are trained anew, on fresh seeds that all regularizers share.
 
-    #: Fresh seeds for each winner, the same for all regularizers.
-    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 5
+    >>> ConfirmSettings().looks, ConfirmSettings(seeds=10).looks
+    ((5, 8, 12, 20), (10,))
+    """
+
+    #: A fixed number of seeds for each winner. Without it winners are confirmed in rounds: their paired differences to
+    #: the baseline are looked at after 5, 8, 12 and 20 seeds, and a regularizer that is decided is trained no more.
+    seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] | None = None
+    #: Differences of test accuracy inside +-margin, a share, do not matter: a regularizer is equivalent to the baseline
+    #: once its interval lies inside. Without it none is.
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+    #: What the primary comparison is of: "test_accuracy", or an attack of [robustness] by its key there, or
+    #: "corruptions", which need a fixed number of seeds.
+    primary: str = TEST_ACCURACY
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Numbers of seeds after which the confirmed runs are looked at; the last of them at most are trained."""
+        return LOOKS if self.seeds is None else (self.seeds,)
 
 
 class ResourceSettings(Table):

@@ -19,7 +19,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from search_spaces import Choice, DefinedByRun, Float, SearchSpace, entry_to_plain
 from tune_reg.data import describe
-from tune_reg.errors import StudyError, TuneRegError
+from tune_reg.errors import StudyError, TuneRegError, did_you_mean
+from tune_reg.evaluation.attacks import ATTACKS
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
@@ -30,6 +31,7 @@ from tune_reg.study.learning_rate import learning_rate_prior
 from tune_reg.study.method import Method, method
 from tune_reg.study.settings import (
     MOST_SIZES,
+    TEST_ACCURACY,
     ConfirmSettings,
     Fraction,
     PositiveInt,
@@ -160,6 +162,7 @@ class Study(Table):
         object.__setattr__(self, "baseline", baseline)
         self._check_sizes()
         self._check_cost()
+        self._check_primary()
         if self.search.min_epochs is not None and self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
@@ -209,11 +212,28 @@ class Study(Table):
     def _check_cost(self) -> None:
         """Refuse more runs than a plan can list."""
         sizes = len(self.images_per_class or self.fractions)
-        confirmed = self.confirm.seeds * sizes * len(self.regularizers)
+        seeds = self.most_seeds
+        confirmed = seeds * sizes * len(self.regularizers)
         if confirmed > _MOST_CONFIRMED:
             raise StudyError(
-                f"confirm.seeds: {self.confirm.seeds:,} seeds on {sizes} training sets of {len(self.regularizers)} "
+                f"confirm.seeds: {seeds:,} seeds on {sizes} training sets of {len(self.regularizers)} "
                 f"regularizers are {confirmed:,} confirmed runs; at most {_MOST_CONFIRMED:,} are possible: take fewer"
+            )
+
+    def _check_primary(self) -> None:
+        """Refuse a primary comparison of what is not measured, and one in rounds of what a later stage measures."""
+        primary, attacks = self.confirm.primary, [attack.key for attack in ATTACKS]
+        if primary == TEST_ACCURACY:
+            return
+        if primary not in (*attacks, "corruptions"):
+            hint = did_you_mean(primary, [TEST_ACCURACY, *attacks, "corruptions"])
+            raise StudyError(f"confirm.primary: nothing measured is called {primary!r}{hint}")
+        if not getattr(self.robustness, primary):
+            raise StudyError(f"confirm.primary: {primary} is not tested; give robustness.{primary}, or another primary")
+        if self.confirm.seeds is None:
+            raise StudyError(
+                f"confirm.primary: rounds are decided by {TEST_ACCURACY}, but the primary comparison is of {primary}; "
+                "give confirm.seeds, a fixed number of seeds"
             )
 
     def _check_grid(self) -> None:
@@ -286,6 +306,9 @@ class Study(Table):
     def to_plain(self) -> dict[str, Any]:
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
         plain = self.model_dump(exclude={"regularizers", "search"})
+        confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
+        if confirm["primary"] == TEST_ACCURACY:
+            del confirm["primary"]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs")):
             if search[key] == default:
@@ -333,6 +356,16 @@ class Study(Table):
     def _per_class(self, count: int) -> TrainingSet:
         info = describe(self.dataset)
         return TrainingSet(count * info.classes / (info.n_train - self._held_out()), count)
+
+    @property
+    def most_seeds(self) -> int:
+        """On how many seeds a winner is confirmed at most; alone it is compared with nothing, and has one round."""
+        return self.confirm.looks[-1 if len(self.regularizers) > 1 else 0]
+
+    @property
+    def test_images(self) -> int:
+        """How many images a confirmed run is tested on."""
+        return describe(self.dataset).n_test
 
     @property
     def validation_images(self) -> int:

@@ -14,6 +14,42 @@ def test_missing_names_what_is_not_there(tmp_path, lab):
     assert any(line.startswith("exploding on 25 %") and "(12 diverged)" in line for line in sentences)
 
 
+def decision(row, look, n, verdict):
+    columns = (
+        "study",
+        "dataset",
+        "model",
+        "protocol",
+        "regularizer",
+        "images_per_class",
+        "fraction",
+        "search_fraction",
+    )
+    looked_at = {"look": look, "n": n, "methods": 1, "level": 0.018, "decision": verdict, "measure": "test_accuracy"}
+    return {**{name: row.get(name) for name in columns}, **looked_at, "estimate": 0.0, "low": -0.1, "high": 0.1}
+
+
+def test_in_rounds_those_runs_are_missing_that_the_newest_look_asks_for(tmp_path, lab):
+    """All have five runs: enough for a first look, and not for a second one."""
+    names = [name for name in lab.methods if name != lab.diverged]
+    study = {**lab.study, "regularizers": {name: {} for name in names}, "confirm": {}}
+    parts = lab.parts_of(names)
+    row = next(row for table, _, rows in parts if table == "final" for row in rows if row["regularizer"] == "adadecay")
+    at_look = {
+        "superior": [("decisions", "adadecay", [decision(row, 1, 5, "superior")])],
+        "undecided": [("decisions", "adadecay", [decision(row, 1, 5, "undecided")])],
+    }
+    for verdict, decided in at_look.items():
+        directory = lab.write_study(tmp_path / verdict, [*parts, *decided], study=study)
+        lacking = [f"{name} on {share} % of the data: 5 of 8 confirmed runs." for name in names for share in (100, 25)]
+        expected = [line for line in lacking if line.startswith(("adadecay", lab.study["baseline"]))]
+        without = "residual-smoothing: the table decisions has no row of it; `run` makes it from the confirmed runs."
+        expected = [without, *(expected if verdict == "undecided" else [])]
+        assert sorted(analysis.missing(load(directory))) == sorted(expected)
+    facts = analysis.report(directory).with_name("report.md").read_text(encoding="utf-8")
+    assert "rounds of 5, 8, 12 and 20 seeds until decided" in facts
+
+
 def test_study_that_lacks_nothing_is_not_called_incomplete(tmp_path, lab):
     names = [name for name in lab.methods if name != lab.diverged]
     study = {**lab.study, "regularizers": {name: {} for name in names}}

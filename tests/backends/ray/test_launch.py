@@ -69,6 +69,19 @@ def test_the_same_command_again_does_nothing_more(finished):
     assert written(finished) == before
 
 
+def test_rounds_come_to_the_same_decisions_as_in_one_process(tmp_path, ray_cluster):
+    """Several runs at a time; with nine tenths of the units dropped, so short a training comes to less."""
+    methods = {"weight-decay": {"weight_decay": 5e-4}, "dropout": {"rate": 0.9}}
+    training = {"epochs": 1, "batch_size": 64}
+    study = digits_study(regularizers=methods, training=training, search={"trials": 1}, confirm={})
+    results = run_study(study, tmp_path / "ray")
+    in_process.run_study(study, tmp_path / "here")
+    assert everything(tmp_path / "ray") == everything(tmp_path / "here")
+    newest = max(results.decisions().to_pylist(), key=lambda row: row["look"])
+    assert newest["decision"] == "inferior"
+    assert Counter(results.final()["regularizer"].to_pylist()) == dict.fromkeys(methods, newest["n"])
+
+
 def test_a_study_that_pauses_trials_comes_to_the_same_as_in_one_process(tmp_path, ray_cluster):
     """With one run at a time; paused ones go on in other trials of Tune."""
     import ray

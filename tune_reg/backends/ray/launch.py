@@ -39,6 +39,7 @@ from tune_reg.study import Study, StudyPlan, make_plan
 Watch: TypeAlias = Callable[[StudyController], AbstractContextManager[None]]
 
 _TUNE: Final = ("Ray Tune (running the trials)", "liaw2018tune")
+_ROUNDS: Final = ("confirmation in rounds (levels of the looks)", "lan1983discrete")
 
 
 def run_study(
@@ -197,6 +198,7 @@ def _citations(plan: StudyPlan) -> list[tuple[str, str]]:
     return [
         (_TUNE[0], bibtex(_TUNE[1])),
         *of_search(study.search),
+        *([(_ROUNDS[0], bibtex(_ROUNDS[1]))] if study.confirm.seeds is None else []),
         *of_optimizers(sorted(used)),
         *of_tests(study.robustness),
     ]
