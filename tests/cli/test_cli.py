@@ -43,6 +43,23 @@ def test_check_says_what_can_be_decided(tune_reg, study, tmp_path, monkeypatch):
     )
 
 
+def test_run_prints_the_plan_of_a_study_as_its_directory_was_begun(tune_reg, study, tmp_path, monkeypatch):
+    monkeypatch.setattr("tune_reg.backends.ray.launch.run_study", lambda *_, **__: None)
+    monkeypatch.setattr("tune_reg.cli.study_commands.report", lambda _: None)
+    out = tmp_path / "out"
+
+    def total():
+        lines = [line.split() for line in tune_reg("run", study, "--out", out)[1].splitlines()]
+        return next(cells[3] for cells in lines if cells and cells[0] == "total")
+
+    assert total() == "10-40"
+    out.mkdir()
+    (out / "study.toml").write_text(f"{STUDY}[confirm]\nseeds = 6\n")
+    assert total() == "12"
+    (out / "study.toml").write_text("not TOML")
+    assert total() == "10-40", "what is wrong there the run says itself"
+
+
 def test_check_takes_the_spread_of_another_study(tune_reg, study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(WRITTEN_BY_0_1, tmp_path / "before")

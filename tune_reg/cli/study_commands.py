@@ -15,7 +15,7 @@ from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plu
 from tune_reg.errors import NothingSucceededError
 
 if TYPE_CHECKING:
-    from tune_reg.study import Spread, StudyPlan
+    from tune_reg.study import Spread, Study, StudyPlan
 
 
 SkipPreflight = Annotated[
@@ -62,8 +62,6 @@ def run(
     from tune_reg.backends.ray.launch import run_study
     from tune_reg.cli.progress_display import live_progress
     from tune_reg.errors import StudyError
-    from tune_reg.execution.results_directory import as_begun
-    from tune_reg.storage.paths import to_path
     from tune_reg.store import load
     from tune_reg.study import Study, make_plan
 
@@ -75,7 +73,7 @@ def run(
     declared = Study.from_toml(study)
     if prior is not None:
         declared = declared.with_prior(load(prior))
-    _print_plan(make_plan(as_begun(to_path(out), declared)), [out, prior])
+    _print_plan(make_plan(_as_begun(out, declared)), [out, prior])
     try:
         run_study(
             declared,
@@ -182,14 +180,29 @@ def _print_plan(plan: StudyPlan, results: Iterable[str | None]) -> None:
         console.print(note, soft_wrap=True)
 
 
-def _spread(directories: Iterable[str | None]) -> Spread:
+def _as_begun(directory: str, declared: Study) -> Study:
+    """The study as it goes on in a directory; as declared where that cannot be read, which the run says itself."""
+    from tune_reg.errors import TuneRegError
+    from tune_reg.execution.results_directory import as_begun
     from tune_reg.storage.paths import to_path
-    from tune_reg.store import Results
+
+    try:
+        return as_begun(to_path(directory), declared)
+    except (OSError, TuneRegError):
+        return declared
+
+
+def _spread(directories: Iterable[str | None]) -> Spread:
+    """How much seeds vary, by the first directory that tells; a guess where none does."""
+    from tune_reg.errors import TuneRegError
+    from tune_reg.store import load
     from tune_reg.study import GUESS, spread_of
 
     for directory in directories:
-        if directory is not None and (to_path(directory) / "study.toml").is_file():
-            spread = spread_of(Results(to_path(directory)), f"as in {directory}")
-            if spread is not None:
-                return spread
+        try:
+            spread = spread_of(load(directory), f"as in {directory}") if directory is not None else None
+        except (OSError, TuneRegError):
+            continue
+        if spread is not None:
+            return spread
     return GUESS
