@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
-from tune_reg.store import ExpectedRow, FinalRow, Results, RobustnessRow, TableName, TrialRow
+from tune_reg.store import DecisionRow, ExpectedRow, FinalRow, Results, RobustnessRow, TableName, TrialRow
 from tune_reg.store.lost_parts import LostPart
 from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow, with_every_column
@@ -26,6 +26,7 @@ _SORT_KEYS: Final[Mapping[TableName, tuple[str, ...]]] = {
     "epochs": ("regularizer", "search_fraction", "fraction", "stage", "trial", "seed", "epoch"),
     "final": ("regularizer", "search_fraction", "fraction", "seed"),
     "robustness": ("regularizer", "search_fraction", "fraction", "test", "norm", "epsilon", "severity", "seed"),
+    "decisions": ("regularizer", "search_fraction", "fraction", "look"),
 }
 
 
@@ -82,6 +83,11 @@ class Snapshot:
         return rows
 
     @cached_property
+    def decisions(self) -> list[DecisionRow]:
+        """Rows of the table ``decisions``, look by look; none where the study is not confirmed in rounds."""
+        return from_arrow("decisions", _sorted("decisions", self._results.decisions))
+
+    @cached_property
     def confirm_epochs(self) -> pa.Table:
         """Rows of the table ``epochs`` that are of confirmed runs, sorted, in columns.
 
@@ -92,7 +98,7 @@ class Snapshot:
     @cached_property
     def left_out(self) -> tuple[str, ...]:
         """One sentence for every file that is not counted, as it is a copy of another one."""
-        for _ in (self.trials, self.expected, self.confirm_epochs, self.final, self.robustness):
+        for _ in (self.trials, self.expected, self.confirm_epochs, self.final, self.robustness, self.decisions):
             pass  # each table is read once
         return self._results.left_out()
 

@@ -53,7 +53,10 @@ def go_on(directory, study=STUDY, limit=1000):
 
 def tables(directory):
     results = load(directory)
-    return [sorted_rows(getattr(results, name)().to_pylist()) for name in ("trials", "epochs", "final", "robustness")]
+    return [
+        sorted_rows(getattr(results, name)().to_pylist())
+        for name in ("trials", "epochs", "final", "robustness", "decisions")
+    ]
 
 
 def numbers(directory):

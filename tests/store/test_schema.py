@@ -34,13 +34,18 @@ def test_the_columns_are_those_of_the_first_release_in_their_order_and_later_one
         *("fraction", "search_fraction", "seed", "test", "norm", "epsilon", "severity", "accuracy"),
         *("median_distance", "n", "warning"),
     ]
+    assert SCHEMAS["decisions"].names == [
+        *begin,
+        *("fraction", "search_fraction", "look", "n", "methods", "level", "estimate", "low", "high", "decision"),
+        "measure",
+    ]
 
 
 def test_the_types_are_those_of_the_first_release():
     whole = {"images_per_class", "trial", "seed", "seeds", "n_val", "epochs_trained", "epoch", "n_train", "n_test"}
-    whole |= {"epochs", "severity", "n", "retries"}
+    whole |= {"epochs", "severity", "n", "retries", "look", "methods"}
     text = {"study", "dataset", "model", "protocol", "regularizer", "params", "state", "reason", "stage", "test"}
-    text |= {"norm", "warning", "ranges", "code"}
+    text |= {"norm", "warning", "ranges", "code", "decision", "measure"}
     for schema in SCHEMAS.values():
         for field in schema:
             wanted = pa.int64() if field.name in whole else pa.string() if field.name in text else pa.float64()

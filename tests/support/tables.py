@@ -13,7 +13,7 @@ def sorted_rows(rows, *, without=("wall_s",)):
 def everything(directory):
     """Every table of the study in ``directory``, without times."""
     results = load(directory)
-    names = ("trials", "expected", "epochs", "final", "robustness")
+    names = ("trials", "expected", "epochs", "final", "robustness", "decisions")
     return {name: sorted_rows(getattr(results, name)().to_pylist()) for name in names}
 
 

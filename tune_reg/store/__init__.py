@@ -1,8 +1,8 @@
 """The store: what a study leaves behind, as Parquet tables and JSON beside them.
 
 A directory DIR, or a folder of an object store, holds ``study.toml``, ``provenance.json``, ``search.journal``,
-``checkpoints/``, ``report/`` and ``tables/{trials,epochs,final,robustness}/*.parquet``. A part is one finished run,
-named by its key, so that writing it twice leaves it once. Every file is whole or absent.
+``checkpoints/``, ``report/`` and ``tables/{trials,expected,epochs,final,robustness,decisions}/*.parquet``. A part is
+one finished run, named by its key, so that writing it twice leaves it once. Every file is whole or absent.
 """
 
 from tune_reg.store.reader import Results, load
@@ -10,6 +10,8 @@ from tune_reg.store.schema import (
     SCHEMA_VERSION,
     SCHEMAS,
     TABLES,
+    Decision,
+    DecisionRow,
     EpochRow,
     EpochValues,
     ExpectedRow,
@@ -31,6 +33,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "TABLES",
     "Candidate",
+    "Decision",
+    "DecisionRow",
     "EpochRow",
     "EpochValues",
     "ExpectedRow",

@@ -23,9 +23,10 @@ _IDENTITY: Final[Mapping[TableName, tuple[str, ...]]] = {
     "epochs": ("regularizer", "stage", "search_fraction", "fraction", "images_per_class", "trial", "seed"),
     "final": ("regularizer", "search_fraction", "fraction", "images_per_class", "trial", "seed"),
     "robustness": ("regularizer", "search_fraction", "fraction", "images_per_class", "seed"),
+    "decisions": ("regularizer", "search_fraction", "fraction", "images_per_class"),
 }
 #: Tables whose parts are not of one trial, or whose rows do not say of which.
-_WITHOUT_TRIAL: Final = ("expected", "robustness")
+_WITHOUT_TRIAL: Final = ("expected", "robustness", "decisions")
 _TRIAL: Final = re.compile(r"-trial-(\d{5,})-seed-")
 _KEY_0_1: Final = re.compile(r".+-at-.+-trial-\d{5,}(-seed-\d+)?")
 

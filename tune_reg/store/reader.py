@@ -58,6 +58,10 @@ class Results:
         """The table ``robustness``: one row for each confirmed run under one attack, noise or corruption."""
         return self._read("robustness")
 
+    def decisions(self) -> pa.Table:
+        """The table ``decisions``: one row for each look at a method's confirmed runs, which go on until decided."""
+        return self._read("decisions")
+
     def study(self) -> dict[str, Any]:
         """The study as it was run, every default written out."""
         return self._parsed("study.toml", lambda text: tomllib.loads(unsealed_text(text)))

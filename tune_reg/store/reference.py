@@ -17,9 +17,9 @@ _HEAD: Final = f"""# Columns of the tables
 
 `python -m tune_reg.store.reference > docs/columns.md` makes this page from `tune_reg/store/schema.py`.
 
-A results directory holds four tables, `tables/{{trials,epochs,final,robustness}}/*.parquet`, which any reader of
-Parquet opens; `tune_reg.load(DIR)` gives each as one `pyarrow.Table`. The schema has version {SCHEMA_VERSION}, which
-stands in the metadata of each file as `tune_reg.schema`. Accuracies are shares in [0, 1], durations are seconds.
+A results directory holds a folder for each of the tables below, `tables/NAME/*.parquet`, which any reader of Parquet
+opens; `tune_reg.load(DIR)` gives each as one `pyarrow.Table`. The schema has version {SCHEMA_VERSION}, which stands in
+the metadata of each file as `tune_reg.schema`. Accuracies are shares in [0, 1], durations are seconds.
 
 A part is what one finished run wrote, in a file named by the run's key; many small ones are put together as
 `compacted-NNNNN.parquet`. All files of a table have the same columns, so that pandas, polars, DuckDB, Spark and

@@ -12,6 +12,7 @@ from tune_reg.errors import StoreError
 from tune_reg.store.schema import (
     ADDED_LATER,
     SCHEMAS,
+    DecisionRow,
     EpochRow,
     ExpectedRow,
     FinalRow,
@@ -108,6 +109,8 @@ def from_arrow(table: Literal["epochs"], rows: pa.Table) -> list[EpochRow]: ...
 def from_arrow(table: Literal["final"], rows: pa.Table) -> list[FinalRow]: ...
 @overload
 def from_arrow(table: Literal["robustness"], rows: pa.Table) -> list[RobustnessRow]: ...
+@overload
+def from_arrow(table: Literal["decisions"], rows: pa.Table) -> list[DecisionRow]: ...
 def from_arrow(table: TableName, rows: pa.Table) -> Any:
     """A table of Arrow as typed rows: ``params`` is a mapping, the columns ``param_<name>`` are left out.
 

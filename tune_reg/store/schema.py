@@ -30,11 +30,13 @@ import pyarrow as pa
 SCHEMA_VERSION: Final = 1
 
 #: The names of the tables.
-TableName: TypeAlias = Literal["trials", "expected", "epochs", "final", "robustness"]
+TableName: TypeAlias = Literal["trials", "expected", "epochs", "final", "robustness", "decisions"]
 #: How a run came to its end.
 RunState: TypeAlias = Literal["complete", "pruned", "diverged", "failed"]
 #: Which part of a study trained an epoch.
 Stage: TypeAlias = Literal["search", "confirm"]
+#: What a look at the confirmed runs says of a method against the baseline.
+Decision: TypeAlias = Literal["superior", "inferior", "equivalent", "undecided"]
 #: Hyperparameters by name.
 Params: TypeAlias = Mapping[str, Any]
 #: How a hyperparameter is stored in its column ``param_<name>``: as float64, or as text.
@@ -186,6 +188,26 @@ class RobustnessRow(_RobustnessRun, RobustnessValues):
     """One row of the table ``robustness``: a confirmed run under one attack, noise or corruption."""
 
 
+class DecisionRow(RunColumns):
+    """One row of the table ``decisions``: a look at the confirmed runs of a method, in pairs with the baseline."""
+
+    fraction: _Fraction
+    search_fraction: _SearchFraction
+    look: Annotated[int, "number of the look, from 1; confirmation in rounds has looks at 5, 8, 12 and 20 seeds"]
+    n: Annotated[int, "number of pairs: seeds up to this look on which method and baseline both have a value"]
+    methods: Annotated[int, "number of methods that are compared with the baseline, which share the level"]
+    level: Annotated[float, "nominal two-sided level of this look"]
+    estimate: Annotated[float | None, "mean of the paired differences, method - baseline; null without pairs"]
+    low: Annotated[float | None, "lower end of the `1 - level` interval; null where there are too few pairs for one"]
+    high: Annotated[float | None, "upper end of the `1 - level` interval; null where there are too few pairs for one"]
+    decision: Annotated[
+        Decision,
+        "superior, inferior, equivalent (inside the margin of the study) or undecided: then more seeds are trained, "
+        "but after the last look, and where there is no pair",
+    ]
+    measure: Annotated[str, "what is compared: test_accuracy"]
+
+
 #: The typed row of each table.
 ROWS: Final[Mapping[TableName, type]] = {
     "trials": TrialRow,
@@ -193,6 +215,7 @@ ROWS: Final[Mapping[TableName, type]] = {
     "epochs": EpochRow,
     "final": FinalRow,
     "robustness": RobustnessRow,
+    "decisions": DecisionRow,
 }
 
 #: Columns that stores of an earlier release may lack; readers take them as null.

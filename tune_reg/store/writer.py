@@ -26,6 +26,7 @@ from tune_reg.store.rows import from_arrow, joined, parameters_of_table, paramet
 from tune_reg.store.schema import (
     SCHEMA_VERSION,
     TABLES,
+    DecisionRow,
     EpochRow,
     ExpectedRow,
     FinalRow,
@@ -74,6 +75,8 @@ class Store:
     def write(self, table: Literal["final"], key: str, rows: Sequence[FinalRow], **metadata: str) -> None: ...
     @overload
     def write(self, table: Literal["robustness"], key: str, rows: Sequence[RobustnessRow], **metadata: str) -> None: ...
+    @overload
+    def write(self, table: Literal["decisions"], key: str, rows: Sequence[DecisionRow], **metadata: str) -> None: ...
     def write(self, table: TableName, key: str, rows: Sequence[Mapping[str, Any]], **metadata: str) -> None:
         """Store ``rows`` as the part ``key`` of ``table``; a part of that key is replaced as a whole.
 
@@ -132,6 +135,8 @@ class Store:
     def rows(self, table: Literal["final"], key: str) -> list[FinalRow]: ...
     @overload
     def rows(self, table: Literal["robustness"], key: str) -> list[RobustnessRow]: ...
+    @overload
+    def rows(self, table: Literal["decisions"], key: str) -> list[DecisionRow]: ...
     def rows(self, table: TableName, key: str) -> Any:
         """The rows of the part ``key`` of ``table``, as they were given to ``write``."""
         compacted = self._compacted[table].get(key)
