@@ -20,6 +20,11 @@ from analysis.figures.confirmed.data_fraction import (
     generalization_gap,
 )
 from analysis.figures.confirmed.learning import LearningCurves, draw_learning_curves, learning_curves
+from analysis.figures.confirmed.paired_differences import (
+    PairedDifferences,
+    draw_paired_differences,
+    paired_differences,
+)
 from analysis.figures.confirmed.schedules import Schedules, draw_schedules, schedules
 from analysis.figures.robustness.attack import AttackStrength, attack_strength, draw_attack_strength
 from analysis.figures.robustness.corruption import CorruptionSeverity, corruption_severity, draw_corruption_severity
@@ -50,9 +55,19 @@ from analysis.report.claims import Claim, claims
 from analysis.report.given_up import given_up
 from analysis.report.missing import lost_sentences, missing
 from analysis.report.studies.compare import compare
+from analysis.report.verdict import Verdict, verdict
 from analysis.report.write import report
 from analysis.snapshot import Snapshot
-from analysis.statistics import Comparison, Effect, Estimate, effect, holm, mean_interval, paired_difference
+from analysis.statistics import (
+    Comparison,
+    Effect,
+    Estimate,
+    effect,
+    holm,
+    mean_interval,
+    paired_difference,
+    pairs_needed,
+)
 from analysis.tables.results import HEADINGS, TextRow, result_rows
 from tune_reg.decisions import MethodDecision, decisions
 
@@ -77,6 +92,7 @@ __all__ = [
     "Objectives",
     "Optimum",
     "PairMaps",
+    "PairedDifferences",
     "PaperRow",
     "Response",
     "ResultRow",
@@ -89,6 +105,7 @@ __all__ = [
     "TradeOff",
     "TuningCurve",
     "TuningPoint",
+    "Verdict",
     "WarningRow",
     "areas",
     "attack_strength",
@@ -112,6 +129,7 @@ __all__ = [
     "draw_learning_curves",
     "draw_objectives",
     "draw_pair_maps",
+    "draw_paired_differences",
     "draw_robust_strength",
     "draw_schedules",
     "draw_strength_response",
@@ -132,6 +150,8 @@ __all__ = [
     "objectives",
     "pair_maps",
     "paired_difference",
+    "paired_differences",
+    "pairs_needed",
     "paper_rows",
     "report",
     "responses",
@@ -144,5 +164,6 @@ __all__ = [
     "trades",
     "tuning_curve",
     "tuning_points",
+    "verdict",
     "warnings",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from analysis.statistics import Comparison, Estimate
+from analysis.statistics import LEVEL, Comparison, Estimate
 
 #: Stands where there is no value.
 NONE: Final = "none"
@@ -14,7 +14,7 @@ NONE: Final = "none"
 def estimate_text(value: Estimate | Comparison | None, *, signed: bool = False) -> str:
     """A mean and its interval, in percent; "none" where there is none.
 
-    >>> estimate_text(Estimate(5, 0.9731, 0.9701, 0.976, "BCa bootstrap"))
+    >>> estimate_text(Estimate(5, 0.9731, 0.9701, 0.976, "Student t"))
     '97.31 [97.01, 97.60]'
     >>> estimate_text(None)
     'none'
@@ -64,12 +64,19 @@ def p_value(p: float | None) -> str:
 
 
 def corrected_p(comparison: Comparison | None) -> str:
-    """The corrected p-value of a comparison.
+    """The corrected p-value of a comparison; of one in rounds p as it is, with the nominal level of its last look.
 
     >>> corrected_p(None)
     'none'
+    >>> corrected_p(Comparison(8, 0.02, 0.01, 0.03, "Student t", 0.01, 0.02, True, level=0.012))
+    '0.010 (at level 0.0120)'
     """
-    return NONE if comparison is None else p_value(comparison.p_holm)
+    if comparison is None:
+        return NONE
+    if comparison.p_holm is None and comparison.p is not None:
+        looked = comparison.level != LEVEL
+        return f"{p_value(comparison.p)} (at level {comparison.level:.4f})" if looked else "no look yet"
+    return p_value(comparison.p_holm)
 
 
 def params_text(values: Mapping[str, Any]) -> str:

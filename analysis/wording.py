@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.formatting import count, share_text
+from analysis.measures.comparisons import comparisons
 from analysis.measures.results import ResultRow
 from analysis.snapshot import Snapshot
 
@@ -46,7 +47,29 @@ def notes(row: ResultRow) -> list[str]:
         remarks.append(f"paired with the baseline at {count(row.difference.n, 'seed')}")
     if row.runs and row.difference is None and not row.is_baseline:
         remarks.append("no seed in common with the baseline")
+    if row.comparison is not None and row.comparison.spread:
+        remarks.append(f"differences: {row.comparison.spread}")
     return [*remarks, *(f"{name} on the {side} edge of its space" for name, side in sorted(row.edges.items()))]
+
+
+def correction_text(data: Snapshot) -> str:
+    """Over which comparisons the p-values are corrected, and which of them decide."""
+    rows = comparisons(data)
+    primary, secondary = [row for row in rows if row.primary], [row for row in rows if not row.primary]
+    sentences = []
+    if primary:
+        test = f", {primary[0].test}" if primary[0].test else ""
+        what = f"{primary[0].measure}{test} on {where(data, primary[0].fraction, primary[0].search_fraction)}"
+        family = count(len(primary), "primary comparison")
+        if primary[0].rounds:
+            shared = "the level of the looks is shared by all of them, and p stands beside it as it is"
+            sentences.append(f"The {family} ({what}) went on in rounds: {shared}.")
+        else:
+            sentences.append(f"p is Student’s t, corrected by Holm over the {family} ({what}).")
+    if secondary:
+        others = count(len(secondary), "secondary comparison")
+        sentences.append(f"The {others} have a correction of their own, and stand only beside a primary claim.")
+    return " ".join(sentences)
 
 
 def _carried(fraction: float, search_fraction: float, per_class: int | None) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from analysis.figures.confirmed.data_fraction import DATA_FIGURE, GAIN_FIGURE, GAP_FIGURE
 from analysis.figures.confirmed.learning import LEARNING_FIGURE
+from analysis.figures.confirmed.paired_differences import PAIRED_FIGURE
 from analysis.figures.confirmed.schedules import SCHEDULE_FIGURE
 from analysis.figures.robustness.attack import ATTACK_FIGURE
 from analysis.figures.robustness.corruption import CORRUPTION_FIGURE
@@ -27,6 +28,7 @@ FIGURES: Final[tuple[FigureSpec, ...]] = (
     IMPORTANCE_FIGURE,
     DATA_FIGURE,
     GAIN_FIGURE,
+    PAIRED_FIGURE,
     GAP_FIGURE,
     BEST_STRENGTH_FIGURE,
     ATTACK_FIGURE,

@@ -112,8 +112,8 @@ def _lines(name: str) -> str:
 DIFFERENCE_FIGURE: Final = FigureSpec(
     "differences",
     "Differences to the baseline",
-    "Points are mean paired differences of test accuracy within each study, bars their 95 % intervals; zero is "
-    "the study's own baseline. The intervals are not corrected for their number; p in the table is.",
+    "Points are mean paired differences of test accuracy within each study, bars their intervals; zero is the study's "
+    "own baseline. The intervals are not corrected for their number; what may be claimed stands in the table.",
     differences,
     draw_differences,
 )

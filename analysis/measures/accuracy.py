@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from analysis.snapshot import Snapshot, finite_or_none, once
@@ -25,11 +26,32 @@ def setting_of(row: FinalRow | RobustnessRow) -> Setting:
 
 
 @once
+def test_images(data: Snapshot) -> dict[Setting, int]:
+    """Test images of the confirmed runs that ended, by setting; the fewest, should runs differ."""
+    images: dict[Setting, int] = {}
+    for row in data.final:
+        if row["state"] == "complete" and row["n_test"]:
+            setting = setting_of(row)
+            images[setting] = min(row["n_test"], images.get(setting, row["n_test"]))
+    return images
+
+
+@once
 def accuracies(data: Snapshot) -> dict[Setting, BySeed]:
     """Test accuracy of the confirmed runs that ended, by setting, regularizer and seed."""
+    return _by_setting(data, lambda row: row["test_accuracy"])
+
+
+@once
+def calibrations(data: Snapshot) -> dict[Setting, BySeed]:
+    """1 - expected calibration error of the confirmed runs that ended, by setting, regularizer and seed."""
+    return _by_setting(data, lambda row: None if row["test_ece"] is None else 1 - row["test_ece"])
+
+
+def _by_setting(data: Snapshot, measured: Callable[[FinalRow], float | None]) -> dict[Setting, BySeed]:
     by_setting: dict[Setting, BySeed] = {}
     for row in data.final:
-        accuracy = finite_or_none(row["test_accuracy"])
-        if row["state"] == "complete" and accuracy is not None:
-            by_setting.setdefault(setting_of(row), {}).setdefault(row["regularizer"], {})[row["seed"]] = accuracy
+        value = finite_or_none(measured(row))
+        if row["state"] == "complete" and value is not None:
+            by_setting.setdefault(setting_of(row), {}).setdefault(row["regularizer"], {})[row["seed"]] = value
     return dict(sorted(by_setting.items(), reverse=True))

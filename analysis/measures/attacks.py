@@ -72,6 +72,17 @@ def areas(data: Snapshot) -> dict[tuple[Setting, Attack], BySeed]:
 
 
 @once
+def attacked_images(data: Snapshot) -> dict[tuple[Setting, Attack], int]:
+    """Test images under each attack or corruption; the fewest, should runs differ."""
+    images: dict[tuple[Setting, Attack], int] = {}
+    for row in data.robustness:
+        if row["n"]:
+            key = (setting_of(row), Attack(row["test"], row["norm"]))
+            images[key] = min(row["n"], images.get(key, row["n"]))
+    return images
+
+
+@once
 def distances(data: Snapshot) -> dict[tuple[Setting, Attack], BySeed]:
     """Median distance to the decision boundary of every run, from the attacks that look for the nearest image."""
     by_attack: dict[tuple[Setting, Attack], BySeed] = {}

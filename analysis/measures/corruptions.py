@@ -56,6 +56,17 @@ def corruption_means(data: Snapshot) -> dict[Setting, BySeed]:
 
 
 @once
+def corrupted_images(data: Snapshot) -> dict[Setting, int]:
+    """Test images under corruptions, by setting; the fewest, should runs or corruptions differ."""
+    images: dict[Setting, int] = {}
+    for row in data.robustness:
+        if row["severity"] is not None and row["n"]:
+            setting = setting_of(row)
+            images[setting] = min(row["n"], images.get(setting, row["n"]))
+    return images
+
+
+@once
 def corruption_cells(data: Snapshot) -> tuple[CorruptionCell, ...]:
     """Accuracy under each corruption, mean over severities, with its interval over runs."""
     cells = []
@@ -69,7 +80,7 @@ def corruption_cells(data: Snapshot) -> tuple[CorruptionCell, ...]:
                     if regularizer == name and by_severity:
                         means.append(float(np.mean(list(by_severity.values()))))
                         severities |= by_severity.keys()
-                mean = share_interval(means)
+                mean = share_interval(means, corrupted_images(data).get(setting))
                 if mean is not None:
                     cell = (*setting, corruption, name, len(severities))
                     cells.append(CorruptionCell(*cell, *mean))
@@ -103,7 +114,9 @@ def corruption_rows(data: Snapshot) -> tuple[CorruptionRow, ...]:
                 for seed in seeds
                 if (setting, name, seed) in clean and (setting, data.baseline, seed) in clean
             ]
-            accuracy = share_interval(list(means.get(setting, {}).get(name, {}).values()))
+            accuracy = share_interval(
+                list(means.get(setting, {}).get(name, {}).values()), corrupted_images(data).get(setting)
+            )
             if of_method:
                 corruptions = len({test for run in of_method.values() for test, _ in run})
                 mce, relative_mce = (mean_interval(finite(errors)) for errors in (plain, relative))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from analysis.measures.accuracy import Setting, setting_of
 from analysis.measures.results import result_table
 from analysis.snapshot import Snapshot, finite, once
 from analysis.statistics import Estimate
-from analysis.statistics.intervals import TRIM, trimmed_mean
+
+#: Share of the sorted values that the trimmed mean cuts off at each end, as scipy's ``trim_mean`` does.
+_TRIM: Final = 0.1
 
 
 class PaperRow(NamedTuple):
@@ -23,8 +27,6 @@ class PaperRow(NamedTuple):
     max_over_runs: float | None  # Nakamura and Hong (2019), best epoch of the best run; grows with n, has no interval
     mean_last_10pct: Estimate | None  # Cho et al. (2019), mean over runs of the last tenth of the epochs
     trimmed_mean: float | None  # Nakamura and Hong (2019), of mean_last_10pct without the 10 % of runs at each end
-    trimmed_low: float | None
-    trimmed_high: float | None
     trimmed: int  # runs cut off at each end; 0 with fewer than 10 runs
 
 
@@ -54,8 +56,13 @@ def paper_rows(data: Snapshot) -> tuple[PaperRow, ...]:
                     row.max_over_epochs,
                     max(best[key], default=None),
                     row.mean_last_10pct,
-                    *trimmed_mean(last[key]),
-                    int(TRIM * len(last[key])),
+                    _trimmed_mean(last[key]),
+                    int(_TRIM * len(last[key])),
                 )
             )
     return tuple(rows)
+
+
+def _trimmed_mean(values: list[float]) -> float | None:
+    cut = int(_TRIM * len(values))
+    return float(np.mean(sorted(values)[cut : len(values) - cut])) if values else None

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.measures.accuracy import Setting, setting_of
-from analysis.measures.comparisons import ACCURACY, compared
+from analysis.measures.accuracy import Setting, setting_of, test_images
+from analysis.measures.comparisons import Compared, compared
 from analysis.measures.lost import is_of_0_1, lost
 from analysis.measures.outcomes import state_counts
+from analysis.measures.primary import ACCURACY
 from analysis.measures.search.spaces import edges, space_in_trial
 from analysis.snapshot import Snapshot, finite, once
 from analysis.statistics import Comparison, Estimate, mean_interval, share_interval
+from tune_reg.decisions import mean_floor
 from tune_reg.store import FinalRow
 
 
@@ -33,6 +35,7 @@ class ResultRow:
     failed: int
     test_accuracy: Estimate | None
     difference: Comparison | None  # of test accuracy to the baseline, paired by seed; None for the baseline
+    comparison: Compared | None  # the difference, and what may be said of it
     generalization_gap: Estimate | None  # train minus test accuracy
     max_over_epochs: Estimate | None  # the papers' measure, optimistic; of validation accuracy
     mean_last_10pct: Estimate | None  # the papers' measure; of validation accuracy
@@ -45,9 +48,9 @@ class ResultRow:
 def result_table(data: Snapshot) -> tuple[ResultRow, ...]:
     """One row per (fraction, search fraction, regularizer), the largest fraction first, the baseline on top.
 
-    Diverged and failed runs are counted and enter no mean. The p-values are Holm-corrected over all
-    comparisons of the report, robustness among them. A regularizer of the study without any confirmed run at a
-    fraction keeps a row of its own with ``runs`` 0.
+    Diverged and failed runs are counted and enter no mean. The p-values are corrected within the family of each row,
+    see ``comparisons``. A regularizer of the study without any confirmed run at a fraction keeps a row of its own with
+    ``runs`` 0.
 
     >>> from pathlib import Path
     >>> from tune_reg.store import Results
@@ -97,9 +100,12 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         runs=states["complete"],
         diverged=states["diverged"],
         failed=len(runs) - states["complete"] - states["diverged"],
-        test_accuracy=share_interval(finite(row["test_accuracy"] for row in complete)),
+        test_accuracy=share_interval(finite(row["test_accuracy"] for row in complete), test_images(data).get(setting)),
         difference=comparison.difference if comparison is not None else None,
-        generalization_gap=mean_interval(finite(row["generalization_gap"] for row in complete)),
+        comparison=comparison,
+        generalization_gap=mean_interval(
+            finite(row["generalization_gap"] for row in complete), mean_floor(test_images(data).get(setting))
+        ),
         max_over_epochs=share_interval(finite(row["max_over_epochs"] for row in complete)),
         mean_last_10pct=share_interval(finite(row["mean_last_10pct"] for row in complete)),
         params=tuple(params[text] for text in sorted(params)),

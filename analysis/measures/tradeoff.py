@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.accuracy import BySeed, Setting, accuracies
-from analysis.measures.attacks import Attack, areas
+from analysis.measures.accuracy import BySeed, Setting, accuracies, test_images
+from analysis.measures.attacks import Attack, areas, attacked_images
 from analysis.snapshot import Snapshot, once
 from analysis.statistics import share_interval
 from analysis.statistics.pareto import on_front
@@ -43,19 +43,25 @@ def trades(data: Snapshot) -> tuple[Trade, ...]:
     """Clean and robust accuracy under each attack and training set for which two regularizers or more were attacked."""
     under_attack = []
     for (setting, attack), robust in areas(data).items():
-        points = _points(data, accuracies(data).get(setting, {}), robust)
+        images = test_images(data).get(setting), attacked_images(data).get((setting, attack))
+        points = _points(data, accuracies(data).get(setting, {}), robust, images)
         if len(points) > 1:
             under_attack.append(Trade(setting, attack, points))
     return tuple(under_attack)
 
 
-def _points(data: Snapshot, clean: BySeed, robust: BySeed) -> tuple[TradePoint, ...]:
+def _points(
+    data: Snapshot, clean: BySeed, robust: BySeed, images: tuple[int | None, int | None]
+) -> tuple[TradePoint, ...]:
     names = [name for name in data.regularizers if clean.get(name, {}).keys() & robust.get(name, {}).keys()]
     if not names:
         return ()
     seeds = {name: sorted(clean[name].keys() & robust[name].keys()) for name in names}
     means = [
-        tuple(share_interval([values[name][seed] for seed in seeds[name]]) for values in (clean, robust))
+        tuple(
+            share_interval([values[name][seed] for seed in seeds[name]], counted)
+            for values, counted in zip((clean, robust), images, strict=True)
+        )
         for name in names
     ]
     # None is left out: no list of seeds is empty.

@@ -1,4 +1,4 @@
-"""What a reader must keep in mind beside the claims: power, lost runs, edges, warnings, and the scope."""
+"""What a reader must keep in mind beside the claims: uneven spread, lost runs, edges, warnings, and the scope."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
 from analysis.measures.budget import BudgetRow, budget
 from analysis.measures.comparisons import comparisons
+from analysis.measures.primary import ACCURACY
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.response import strength_optima
 from analysis.snapshot import Snapshot, mapping
-from analysis.statistics import LEVEL, pairs_needed, smallest_p
-from analysis.statistics.intervals import BCA, STUDENT
 from analysis.wording import where
 
 
 def cautions(data: Snapshot) -> list[str]:
     """Every caution, one sentence or a few each; none where there is nothing to be careful about."""
     rows = result_table(data)
-    sentences = _power(data)
+    sentences = _irregular(data)
     for row in rows:
         method = f"{row.regularizer} on {where(data, row.fraction, row.search_fraction)}"
         if row.diverged or row.failed:
@@ -30,21 +29,20 @@ def cautions(data: Snapshot) -> list[str]:
             sentences.append(f"{method}: one run only, so there is no interval.")
     sentences += [*_edges(data, rows), *_moving_strengths(data), *_attack_warnings(data), *_unequal_searches(data)]
     sentences += _several_codes(data)
-    sentences += _short_intervals(rows)
     return [*sentences, _scope(data)] if rows else sentences
 
 
-def _power(data: Snapshot) -> list[str]:
-    pairs = [row.difference.n for row in comparisons(data) if row.difference.p is not None]
-    if not pairs:
+def _irregular(data: Snapshot) -> list[str]:
+    """Differences that a mean describes badly: with bad runs on one side alone, no test of means keeps its level."""
+    strange = [row for row in comparisons(data) if row.measure == ACCURACY and row.spread]
+    if not strange:
         return []
-    least = min(1.0, len(pairs) * smallest_p(max(pairs)))
-    if least <= LEVEL:
-        return []
+    each = "; ".join(
+        f"{row.regularizer} on {where(data, row.fraction, row.search_fraction)} ({row.spread})" for row in strange
+    )
     return [
-        f"With {count(max(pairs), 'pair')} of runs a comparison, the exact test cannot give a corrected p "
-        f"below {least:.3g} for the first of {count(len(pairs), 'comparison')}, so no difference can be "
-        f"claimed however large it is. {pairs_needed(len(pairs))} seeds would allow it."
+        f"Some differences to {data.baseline} are not spread evenly: {each}. If single bad runs are the cause, no test "
+        "of means keeps its level: look at the dots of the figure of paired differences before you believe these."
     ]
 
 
@@ -125,18 +123,6 @@ def _unequal_epochs(data: Snapshot, spent: tuple[BudgetRow, ...]) -> list[str]:
         return []
     given = ", ".join(f"{row.regularizer} {row.search_epochs:,}" for row in spent)
     return [f"The searches did not get the same number of epochs ({given})."]
-
-
-def _short_intervals(rows: tuple[ResultRow, ...]) -> list[str]:
-    methods = {row.test_accuracy.method for row in rows if row.test_accuracy is not None}
-    if not methods & {BCA, STUDENT} or max(row.runs for row in rows) >= 20:
-        return []
-    if BCA in methods:
-        return [
-            "The intervals are from few seeds. BCa bootstrap intervals cover the mean in about 85 % of cases with 5 "
-            "seeds and 90 % with 10 (normal data), not in 95 %; the exact test keeps its level."
-        ]
-    return ["With fewer than 5 runs the intervals are Student's t, which takes runs to be normally distributed."]
 
 
 def _scope(data: Snapshot) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from analysis.exports import bibtex
 from analysis.report.citations_of_0_1 import used_by_0_1
 from analysis.snapshot import Snapshot, mapping
-from analysis.statistics import corrections, intervals
+from analysis.statistics import corrections, intervals, outliers
 from analysis.statistics.publications import Publication
 from tune_reg.references import bibtex as bibtex_of
 
@@ -32,8 +32,8 @@ def citations(data: Snapshot) -> tuple[Citation, ...]:
         used = [Citation(str(entry["method"]), str(entry["bibtex"])) for entry in map(mapping, written) if entry]
     else:
         used = cited(used_by_0_1(data))
-    statistics = cited([*intervals.PUBLICATIONS, *corrections.PUBLICATIONS]) if data.final else []
-    return (*regularizers, *used, *statistics)
+    statistics = [*intervals.PUBLICATIONS, *corrections.PUBLICATIONS, *outliers.PUBLICATIONS] if data.final else []
+    return (*regularizers, *used, *cited(statistics))
 
 
 def cited(publications: Iterable[Publication]) -> list[Citation]:

@@ -7,15 +7,17 @@ from typing import NamedTuple
 
 from analysis.formatting import count, p_value, params_text, points_text
 from analysis.measures.attacks import warnings
-from analysis.measures.comparisons import ACCURACY, AREA, Compared, comparisons
+from analysis.measures.claim_rule import equivalent, may_be_claimed, waits_for_a_primary
+from analysis.measures.comparisons import Compared, comparisons
 from analysis.measures.data_equivalence import MEASURED as WITHIN
 from analysis.measures.data_equivalence import Equivalence, equivalences
+from analysis.measures.primary import ACCURACY
 from analysis.measures.results import ResultRow, result_table
 from analysis.report.cautions import cautions
-from analysis.report.claim_rule import may_be_claimed
 from analysis.report.kinds import CAUTION, MAY, MAY_NOT, MEASURED
+from analysis.report.sentences import SETTINGS, claim_text, difference_text, level_text, luck_text, tested_text, why_not
 from analysis.snapshot import Snapshot, Source, snapshot
-from analysis.statistics import Comparison, Estimate, established
+from analysis.statistics import Estimate
 from analysis.wording import where
 
 
@@ -29,13 +31,14 @@ class Claim(NamedTuple):
 def claims(source: Source) -> tuple[Claim, ...]:
     """What may be claimed and what may not, in sentences built from the intervals and the corrected tests.
 
-    A difference may be claimed where the Holm-corrected p is at most 0.05 and the 95 % interval leaves out zero,
-    both; and never where strengths were picked on the test set. A gain in robustness may not be claimed where the
-    attack's check of itself warned. One family of tests: test accuracy, every attack and the corruptions.
+    A difference may be claimed where it is established (``comparisons``): between the settings that the searches
+    picked, and with the luck of the searches where that is known; never where strengths were picked on the test set. A
+    gain in robustness may not be claimed where the attack's check of itself warned. The primary comparisons come
+    before the secondary ones, which are claimed only beside a primary one.
     """
     data = snapshot(source)
     rows = result_table(data)
-    tested = [*_accuracies(data, rows), *_robustness(data)]
+    tested = [*_accuracies(data), *_robustness(data), *_waiting(data)]
     tested.sort(key=lambda claim: claim.kind != MAY)
     sentences = [*_highest(data, rows), *_worths(data), *tested]
     if sum(row.difference is not None for row in rows) > 1:
@@ -44,50 +47,61 @@ def claims(source: Source) -> tuple[Claim, ...]:
     return (*sentences, *(Claim(CAUTION, sentence) for sentence in cautions(data)))
 
 
-def _accuracies(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
-    """Claims on test accuracy: one for each established difference, one a training set for all others."""
+def _accuracies(data: Snapshot) -> list[Claim]:
+    """Claims on test accuracy: one for each decided difference, one a training set for all others."""
     sentences: list[Claim] = []
-    by_chance: dict[str, list[tuple[str, Comparison]]] = {}
-    for row in rows:
-        difference, on = row.difference, f"On {where(data, row.fraction, row.search_fraction)}"
-        if difference is None:
+    open_still: dict[tuple[str, str], list[Compared]] = {}
+    for row in comparisons(data):
+        if row.measure != ACCURACY:
             continue
-        pair = f"{row.regularizer} and {data.baseline}"
-        if difference.low is None or difference.high is None or difference.p_holm is None:
-            alone = f"one seed has no spread to judge by ({points_text(difference.mean)} points)"
-            sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {alone}."))
-            continue
-        numbers = (
-            f"{points_text(difference.mean)} points of test accuracy, 95 % interval {points_text(difference.low)} to "
-            f"{points_text(difference.high)}, {_tested(difference)}"
-        )
-        if not established(difference):
-            by_chance.setdefault(on, []).append((row.regularizer, difference))
-        elif may_be_claimed(data, difference):
-            better = "more" if difference.mean > 0 else "less"
-            sentence = f"{on}, {row.regularizer} is {better} accurate than {data.baseline}: {numbers}."
-            sentences.append(Claim(MAY, sentence))
+        pair, on = f"{row.regularizer} and {data.baseline}", _on(data, row)
+        if row.difference.p is None:
+            reason = why_not(data, row)
+            sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {difference_text(row)}; {reason}."))
+        elif may_be_claimed(data, row):
+            sentences.append(Claim(MAY, f"{on}, {claim_text(data, row)}."))
+        elif (margin := equivalent(data, row)) is not None:
+            sentences.append(Claim(MAY, f"{_as_accurate(data, row, margin)}."))
+        elif row.decision == "undecided":
+            open_still.setdefault((on, level_text(row)), []).append(row)
         else:
-            doubt = "but the strengths were picked on this very test set"
-            sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {numbers}, {doubt}."))
-    return sentences + [Claim(MAY_NOT, _not_shown(data, on, differences)) for on, differences in by_chance.items()]
+            sentences.append(Claim(MAY_NOT, f"{on}, {_not_of_methods(data, row)}."))
+    return sentences + [Claim(MAY_NOT, _not_shown(data, on, rows)) for (on, _), rows in open_still.items()]
 
 
-def _tested(difference: Comparison) -> str:
-    return f"{count(difference.n, 'pair')} of runs, corrected p {p_value(difference.p_holm)}"
+def _on(data: Snapshot, row: Compared) -> str:
+    return f"{'On' if row.primary else 'Secondary: on'} {where(data, row.fraction, row.search_fraction)}"
 
 
-def _not_shown(data: Snapshot, on: str, differences: list[tuple[str, Comparison]]) -> str:
-    each = []
-    for name, difference in differences:
-        interval = f"{points_text(difference.low or 0.0)} to {points_text(difference.high or 0.0)}"
-        each.append(f"{name} {points_text(difference.mean)} ({interval}), p {p_value(difference.p_holm or 0.0)}")
-    pairs = sorted({difference.n for _, difference in differences})
-    runs = count(pairs[-1], "pair") if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
+def _as_accurate(data: Snapshot, row: Compared, margin: float) -> str:
     return (
-        f"{on}, that any of these differs from {data.baseline} (points of test accuracy, 95 % interval, corrected "
-        f"p; {runs} of runs): {'; '.join(each)}."
+        f"{_on(data, row)}, {SETTINGS}, {row.regularizer} is as accurate as {data.baseline} within {100 * margin:.4g} "
+        f"points: {difference_text(row)}, {tested_text(row)}; {luck_text(row)}"
     )
+
+
+def _not_of_methods(data: Snapshot, row: Compared) -> str:
+    """A difference between the settings that the searches picked, and why it is not claimed of the methods."""
+    numbers = f"{SETTINGS} {difference_text(row)}, {tested_text(row)}"
+    if row.decision == "equivalent":
+        return f"that {row.regularizer} is as accurate as {data.baseline}: {numbers}; {luck_text(row)}"
+    than = f"{'more' if row.difference.mean > 0 else 'less'} accurate than {data.baseline}"
+    if data.picked_on_test:
+        return f"that {row.regularizer} is {than}: {numbers}, but the strengths were picked on this very test set"
+    return f"that {row.regularizer} is {than}: {numbers}; {why_not(data, row)}"
+
+
+def _not_shown(data: Snapshot, on: str, rows: list[Compared]) -> str:
+    each = []
+    for row in rows:
+        low, high = row.difference.low or 0.0, row.difference.high or 0.0
+        p = row.difference.p if row.rounds else row.difference.p_holm
+        numbers = f"{points_text(row.difference.mean)} ({points_text(low)} to {points_text(high)}), p {p_value(p)}"
+        each.append(f"{row.regularizer} {numbers}")
+    pairs = sorted({row.difference.n for row in rows})
+    runs = count(pairs[-1], "pair") if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
+    what = f"points of test accuracy, {level_text(rows[0])}, {'unadjusted' if rows[0].rounds else 'corrected'} p"
+    return f"{on}, that any of these differs from {data.baseline} ({what}; {runs} of runs): {'; '.join(each)}."
 
 
 def _highest(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
@@ -117,35 +131,37 @@ def _percent(mean: Estimate) -> str:
 
 
 def _robustness(data: Snapshot) -> list[Claim]:
-    """Claims on robustness: one for each established difference, one for all others, since these are mostly many."""
+    """Claims on robustness and calibration: one for each established difference, one for all others: they are many."""
     sentences, others = [], 0
     for row in comparisons(data):
-        difference = row.difference
         if row.measure == ACCURACY:
             continue
-        if difference.low is None or difference.high is None or not established(difference):
+        if row.decision == "undecided":
             others += 1
-            continue
-        under = f"under {row.test}" if row.measure == AREA else "under corruptions"
-        better = "more" if difference.mean > 0 else "less"
-        claim = (
-            f"On {where(data, row.fraction, row.search_fraction)}, {under}, {row.regularizer} is {better} accurate "
-            f"than {data.baseline}: {points_text(difference.mean)} points of {row.measure}, 95 % interval "
-            f"{points_text(difference.low)} to {points_text(difference.high)}, {_tested(difference)}"
-        )
-        if not may_be_claimed(data, difference):
-            sentences.append(Claim(MAY_NOT, f"{claim}; but the strengths were picked on the test set."))
-        elif difference.mean > 0 and _warned(data, row):
+        elif not may_be_claimed(data, row):
+            doubt = "the strengths were picked on the test set"
+            sentences.append(Claim(MAY_NOT, f"{_on(data, row)}, {claim_text(data, row)}; but {doubt}."))
+        elif row.difference.mean > 0 and _warned(data, row):
             doubt = "the attack's check of itself warned, so that the accuracy under it may be too high"
-            sentences.append(Claim(MAY_NOT, f"{claim}; but {doubt}."))
+            sentences.append(Claim(MAY_NOT, f"{_on(data, row)}, {claim_text(data, row)}; but {doubt}."))
         else:
-            sentences.append(Claim(MAY, f"{claim}."))
+            sentences.append(Claim(MAY, f"{_on(data, row)}, {claim_text(data, row)}."))
     if others:
         every = count(others, "comparison")
-        differs = f"That a regularizer differs from {data.baseline} in {every} under attack or corruption"
+        differs = f"That a regularizer differs from {data.baseline} in {every} of robustness or calibration"
         more = " more" if sentences else ""
         sentences.append(Claim(MAY_NOT, f"{differs}{more}: they stand in the table of comparisons."))
     return sentences
+
+
+def _waiting(data: Snapshot) -> list[Claim]:
+    """Secondary comparisons that passed their correction, and are not decided since no primary one is established."""
+    waiting = sum(map(waits_for_a_primary, comparisons(data)))
+    if not waiting:
+        return []
+    passed = f"{count(waiting, 'secondary comparison')} passed the correction"
+    why = "but the secondary family is claimed only beside an established primary difference, and there is none"
+    return [Claim(MAY_NOT, f"{passed}, {why}.")]
 
 
 def _warned(data: Snapshot, row: Compared) -> bool:

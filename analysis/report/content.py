@@ -22,13 +22,16 @@ from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
 
 STATISTICS: Final = (
-    "Intervals are 95 %, over seeds: BCa bootstrap (scipy, 9,999 resamples, fixed seed) from 5 runs on, Student’s t "
-    "for 2 to 4, none for one run. Differences are paired by seed and tested by flipping their signs in all ways "
-    "(9,999 random ones above 13 pairs), two-sided, Holm-corrected over all comparisons in this report. A run that "
-    "diverged is counted and has no accuracy. A difference may be claimed where its corrected p is at most 0.05 and "
-    "its interval leaves out zero."
+    "Intervals are 95 %, over seeds: Student’s t, whose variance is not taken for less than the test images can "
+    "resolve; none for one run. Differences are paired by seed. The primary comparisons were declared before: test "
+    "accuracy on the largest training set, where the study does not declare another measure; t with Holm’s correction "
+    "over the methods, or where seeds were added in rounds the interval of the last look at its nominal level. All "
+    "others are secondary, corrected among themselves, and claimed only beside a primary claim. A difference may be "
+    "claimed where it is established between the settings that the searches picked, and also with the luck of both "
+    "searches, where the search’s model knows that. The test by sign flips is a check and no gate. A run that diverged "
+    "is counted and has no accuracy."
 )
-NO_CLAIM: Final = "Nothing: no difference to the baseline passed both its interval and the corrected test."
+NO_CLAIM: Final = "Nothing: no difference to the baseline was established."
 
 
 class Content(NamedTuple):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.formatting import corrected_p, count, estimate_text, params_text
+from analysis.formatting import count, estimate_text, params_text
+from analysis.measures.claim_rule import equivalent, may_be_claimed
+from analysis.measures.comparisons import Compared
 from analysis.measures.results import ResultRow, largest_measured
-from analysis.report.claim_rule import may_be_claimed
+from analysis.report.sentences import SETTINGS, difference_text, luck_text, tested_text, why_not
 from analysis.snapshot import Snapshot, Source, snapshot
-from analysis.statistics import Comparison, Estimate
+from analysis.statistics import Estimate
 
 
 class Verdict(NamedTuple):
@@ -58,25 +60,35 @@ def _believe(data: Snapshot, best: ResultRow, rows: tuple[ResultRow, ...]) -> tu
     if data.picked_on_test:
         return False, "No: the strengths were picked on this very test set."
     if not best.is_baseline:
-        return _against_baseline(data, best.difference)
-    others = [(row, row.difference) for row in rows if row.difference is not None]
+        return _against_baseline(data, best.comparison)
+    others = [row.comparison for row in rows if row.comparison is not None]
     if not others:
         return False, "There is nothing to believe yet: it was compared with no other regularizer."
-    worse = [row.regularizer for row, difference in others if may_be_claimed(data, difference) and difference.mean < 0]
-    if not worse:
-        return False, "No regularizer was shown to differ from the baseline, better or worse."
-    return True, f"Yes, for this model and data: shown to be less accurate than the baseline: {', '.join(worse)}."
+    worse = [row.regularizer for row in others if may_be_claimed(data, row) and row.difference.mean < 0]
+    if worse:
+        return True, f"Yes, for this model and data, {SETTINGS}: less accurate than the baseline: {', '.join(worse)}."
+    as_good = [row.regularizer for row in others if equivalent(data, row) is not None]
+    if as_good:
+        return False, f"No regularizer was shown to be better; as accurate within the margin: {', '.join(as_good)}."
+    nearest = min(others, key=lambda row: (row.difference.p is None, row.difference.p))
+    return False, (
+        "No regularizer was shown to differ from the baseline, better or worse. The nearest to it is "
+        f"{nearest.regularizer}, {difference_text(nearest)}: {why_not(data, nearest)}."
+    )
 
 
-def _against_baseline(data: Snapshot, difference: Comparison | None) -> tuple[bool, str]:
+def _against_baseline(data: Snapshot, row: Compared | None) -> tuple[bool, str]:
     baseline = data.baseline or "the baseline"
-    if difference is None:
+    if row is None:
         return False, f"Not yet: it has no run to pair with one of {baseline}."
-    numbers = f"{estimate_text(difference, signed=True)} points against {baseline}"
-    pairs = f"{count(difference.n, 'pair')} of runs"
-    if difference.p_holm is None:
-        return False, f"Not yet: {numbers}, from {pairs}, which has no spread to judge by."
-    tested = f"{numbers}, {pairs}, corrected p {corrected_p(difference)}"
-    if may_be_claimed(data, difference):
-        return True, f"Yes, against the baseline, for this model and data: {tested}."
-    return False, f"Not yet: {tested}. It may be chance."
+    numbers = f"{SETTINGS} {difference_text(row)} against {baseline}"
+    if row.difference.p is None:
+        return False, f"Not yet: {numbers}: {why_not(data, row)}."
+    tested = f"{numbers}, {tested_text(row)}"
+    if may_be_claimed(data, row):
+        return True, f"Yes, against the baseline, for this model and data: {tested}; {luck_text(row)}."
+    margin = equivalent(data, row)
+    if margin is not None:
+        within = f"within {100 * margin:.4g} points it is as accurate as {baseline}, and neither is better"
+        return False, f"Not as a gain: {within}: {tested}."
+    return False, f"Not yet: {tested}: {why_not(data, row)}."

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final
 
-from analysis.statistics.paired_tests import LEVEL
 from analysis.statistics.publications import Publication
 
 #: What a paper that shows these p-values has to cite.
@@ -26,12 +24,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         highest = max(highest, min(1.0, (len(tested) - rank) * p))
         corrected[index] = highest
     return corrected
-
-
-def pairs_needed(comparisons: int, level: float = LEVEL) -> int:
-    """Fewest pairs with which a Holm-corrected p of ``comparisons`` tests can reach ``level``.
-
-    >>> pairs_needed(1), pairs_needed(4)
-    (6, 8)
-    """
-    return 1 + math.ceil(math.log2(max(1, comparisons) / level))

@@ -34,10 +34,11 @@ class Effect(NamedTuple):
 def effect(differences: Sequence[float]) -> Effect | None:
     """Effect sizes of paired ``differences``; None where there are none.
 
-    d = J mean / sd, J = Γ((n-1)/2) / (sqrt((n-1)/2) Γ((n-2)/2)) (Hedges 1981), its interval by inverting the
-    noncentral t distribution (normal differences). The median's interval is that of order statistics and needs 6
-    pairs. The share of improvements has a Clopper-Pearson interval, in which a tie counts against both ends. It is
-    the chance of a higher value on the same fresh seed; Agarwal et al. (2021) define one over independent runs.
+    d = J mean / sd, J = Γ((n-1)/2) / (sqrt((n-1)/2) Γ((n-2)/2)) (Hedges 1981); its interval inverts the noncentral t
+    distribution of sqrt(n) mean / sd (normal differences), without J. The median's interval is that of order
+    statistics and needs 6 pairs. The share of improvements has a Clopper-Pearson interval, in which a tie counts
+    against both ends. It is the chance of a higher value on the same fresh seed; Agarwal et al. (2021) define one over
+    independent runs.
 
     >>> size = effect([0.01, 0.02, 0.03])
     >>> size.n, round(size.d, 3), size.median, size.improvement
@@ -77,8 +78,9 @@ def _standardised(differences: tuple[float, ...]) -> tuple[float, float, float] 
     correction = math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2)
     t = raw * math.sqrt(n)
     low, high = (_noncentrality(t, df, share) for share in (1 - TAIL, TAIL))
-    scale = correction / math.sqrt(n)
-    return correction * raw, scale * low, scale * high
+    # The ends are those of the standardised mean itself: the correction is of the estimate's bias, and has no part in
+    # which values the data are compatible with.
+    return correction * raw, low / math.sqrt(n), high / math.sqrt(n)
 
 
 def _noncentrality(t: float, df: int, share: float) -> float:

@@ -1,45 +1,38 @@
 """Means and proportions with 95 % intervals.
 
-Every function takes the values of runs that ended; a diverged run has a status and no value.
-
-BCa intervals from few seeds are too short: on normal data they cover the mean in about 85 % of cases with 5 seeds
-and 90 % with 10. So the report never claims a difference from an interval alone: the exact test, which keeps its
-level at any number of seeds, must agree.
+Every function takes the values of runs that ended; a diverged run has a status and no value. The interval of a mean is
+Student's t, whose variance is not taken for less than the test images can resolve (``tune_reg.decisions``): few runs
+that agree by chance would otherwise have no spread at all.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.publications import Publication
+from tune_reg.decisions import mean_floor, mean_test
+from tune_reg.decisions.student import LEVEL
 
 Array: TypeAlias = NDArray[np.float64]
 
-CONFIDENCE: Final = 0.95
+CONFIDENCE: Final = 1 - LEVEL
 #: Probability left out at each end of an interval.
-TAIL: Final = (1 - CONFIDENCE) / 2
+TAIL: Final = LEVEL / 2
+#: Permutations of a test where all of them are more.
 RESAMPLES: Final = 9_999
-#: Fewest runs for a BCa interval: with fewer there are too few distinct resamples, and Student's t is used.
-BCA_MINIMUM: Final = 5
-#: Share of the sorted values that the trimmed mean cuts off at each end, as scipy's ``trim_mean`` does.
-TRIM: Final = 0.1
-#: Spread below which values count as equal: far below one test image in a million.
-_EQUAL: Final = 1e-12
 
-BCA: Final = "BCa bootstrap"
 STUDENT: Final = "Student t"
-NO_SPREAD: Final = "no spread"
+NO_SPREAD: Final = "no spread, no interval"
 ONE_RUN: Final = "one run, no interval"
 
 #: What a paper that shows these intervals has to cite.
-PUBLICATIONS: Final = (Publication("BCa bootstrap intervals", "efron1987better"),)
+PUBLICATIONS: Final = (Publication("Student's t intervals", "student1908probable"),)
 
 
 class Estimate(NamedTuple):
@@ -47,34 +40,38 @@ class Estimate(NamedTuple):
 
     n: int
     mean: float
-    low: float | None  # None with one run
+    low: float | None  # None with one run, and where runs agree and nothing says how finely they were measured
     high: float | None
-    method: str  # how the interval was made: BCA, STUDENT, NO_SPREAD or ONE_RUN
+    method: str  # how the interval was made: STUDENT, NO_SPREAD or ONE_RUN
 
 
-def mean_interval(values: Sequence[float]) -> Estimate | None:
-    """Mean of ``values`` with a 95 % interval; None where there are none.
+def mean_interval(values: Sequence[float], floor: float = 0.0) -> Estimate | None:
+    """Mean of ``values`` with the 95 % interval of Student's t; None where there are none.
 
-    The interval is scipy's BCa bootstrap (9,999 resamples, fixed seed) from 5 values on, Student's t for 2 to 4
-    and where BCa is undefined; equal values have an interval without width; one value has none. The values are
-    sorted first, so that their order changes nothing.
+    ``floor``: the least variance of a value, in the square of its unit: ``tune_reg.decisions.mean_floor`` of the test
+    images for accuracies, ``difference_floor`` for their differences. No interval has width 0: one value has none, and
+    equal values have one only with a floor. The values are sorted first, so that their order changes nothing.
 
     >>> mean_interval([0.5])
     Estimate(n=1, mean=0.5, low=None, high=None, method='one run, no interval')
     >>> estimate = mean_interval([0.90, 0.92, 0.91])
     >>> round(estimate.low, 4), round(estimate.high, 4), estimate.method
     (0.8852, 0.9348, 'Student t')
+    >>> mean_interval([0.5, 0.5]).method, round(mean_interval([0.5, 0.5], mean_floor(360)).high, 4)
+    ('no spread, no interval', 0.5072)
     """
-    return _interval(tuple(sorted(map(float, values)))) if values else None
+    return _interval(tuple(sorted(map(float, values))), floor) if values else None
 
 
-def share_interval(values: Sequence[float]) -> Estimate | None:
+def share_interval(values: Sequence[float], images: int | None = None) -> Estimate | None:
     """Mean of shares in [0, 1] with a 95 % interval, as in ``mean_interval``; what lies outside [0, 1] is cut off.
+
+    ``images``: on which each share was counted; None where that is not known.
 
     >>> share_interval([0.97, 0.99]).high
     1.0
     """
-    mean = mean_interval(values)
+    mean = mean_interval(values, mean_floor(images))
     if mean is None or mean.low is None or mean.high is None:
         return mean
     return mean._replace(low=max(mean.low, min(0.0, mean.mean)), high=min(mean.high, max(1.0, mean.mean)))
@@ -82,19 +79,10 @@ def share_interval(values: Sequence[float]) -> Estimate | None:
 
 # Cached, because a set of runs stands in several tables and figures.
 @lru_cache(maxsize=65_536)
-def _interval(values: tuple[float, ...]) -> Estimate:
-    sample = np.asarray(values, dtype=np.float64)
-    mean = math.fsum(sample) / sample.size
-    if sample.size == 1:
-        return Estimate(1, mean, None, None, ONE_RUN)
-    if np.ptp(sample) <= _EQUAL:
-        return Estimate(sample.size, mean, mean, mean, NO_SPREAD)
-    if sample.size >= BCA_MINIMUM:
-        low, high = bca(sample, _mean)
-        if math.isfinite(low) and math.isfinite(high):
-            return Estimate(sample.size, mean, low, high, BCA)
-    low, high = _student(sample, mean)
-    return Estimate(sample.size, mean, low, high, STUDENT)
+def _interval(values: tuple[float, ...], floor: float) -> Estimate:
+    test = mean_test(values, floor=floor)
+    method = ONE_RUN if test.n == 1 else NO_SPREAD if test.low is None else STUDENT
+    return Estimate(test.n, test.mean, test.low, test.high, method)
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
@@ -133,60 +121,3 @@ def percentile_interval(draws: Array) -> tuple[float, float]:
     ordered = np.sort(draws)
     at = round(TAIL * draws.size)
     return float(ordered[at]), float(ordered[draws.size - 1 - at])
-
-
-def trimmed_mean(values: list[float]) -> tuple[float | None, float | None, float | None]:
-    """10 %-trimmed mean, each end, and its 95 % BCa bootstrap interval, which needs 5 values.
-
-    >>> trimmed_mean([0.9, 0.8])
-    (0.8500000000000001, None, None)
-    """
-    if not values:
-        return None, None, None
-    sample = np.sort(np.asarray(values, dtype=np.float64))
-    mean = float(_trimmed(sample))
-    if sample.size < BCA_MINIMUM or np.ptp(sample) == 0:
-        return mean, None, None
-    low, high = bca(sample, _trimmed)
-    return (mean, low, high) if math.isfinite(low) and math.isfinite(high) else (mean, None, None)
-
-
-def bca(sample: Array, statistic: Callable[..., Any]) -> tuple[float, float]:
-    """95 % BCa bootstrap interval of a statistic (9,999 resamples, fixed seed); NaN where it is undefined.
-
-    ``sample``: [n], float64. ``statistic``: a function of (sample, axis), for scipy. Source: Efron 1987.
-    """
-    from scipy import stats
-
-    with warnings.catch_warnings():
-        # Where BCa is undefined (all but one value equal, say) scipy warns and returns NaN; the caller falls back.
-        warnings.simplefilter("ignore")
-        interval = stats.bootstrap(
-            (sample,),
-            statistic,
-            vectorized=True,
-            n_resamples=RESAMPLES,
-            confidence_level=CONFIDENCE,
-            method="BCa",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-    return float(interval.low), float(interval.high)
-
-
-def _student(sample: Array, mean: float) -> tuple[float, float]:
-    from scipy import stats
-
-    half = (
-        float(stats.t.ppf((1 + CONFIDENCE) / 2, sample.size - 1)) * float(sample.std(ddof=1)) / math.sqrt(sample.size)
-    )
-    return mean - half, mean + half
-
-
-def _mean(sample: Array, axis: int = -1) -> Any:
-    return np.mean(sample, axis=axis)
-
-
-def _trimmed(sample: Array, axis: int = -1) -> Any:
-    from scipy import stats
-
-    return stats.trim_mean(sample, TRIM, axis=axis)

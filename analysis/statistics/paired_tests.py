@@ -1,73 +1,64 @@
-"""Paired differences to the baseline: their interval, their exact test, and when a difference is established."""
+"""Paired differences to the baseline: their interval, Student's t test, and the exact test beside it as a check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from analysis.statistics.intervals import CONFIDENCE, RESAMPLES, Array, mean_interval
+from analysis.statistics.intervals import NO_SPREAD, ONE_RUN, RESAMPLES, STUDENT, Array
+from tune_reg.decisions.student import LEVEL, difference_floor, mean_test
 
-#: The level of every test.
-LEVEL: Final = 1 - CONFIDENCE
+__all__ = ["LEVEL", "Comparison", "paired", "paired_difference", "permutation_p"]
 
 
 class Comparison(NamedTuple):
-    """A mean paired difference to the baseline, its 95 % interval and its test, in the unit of the values."""
+    """A mean paired difference to the baseline, its interval and its tests, in the unit of the values."""
 
     n: int  # pairs: seeds at which both runs ended
     mean: float
-    low: float | None
+    low: float | None  # of the interval that leaves out ``level``: 95 %, but for a look of a confirmation in rounds
     high: float | None
     method: str
-    p: float | None  # two-sided sign-flip permutation test; None with one pair
-    exact: bool  # all 2^n sign flips were taken, not a sample of them
-    p_holm: float | None = None  # corrected over all comparisons of the report
+    p: float | None  # two-sided, Student's t; None with one pair and without spread
+    p_sign_flip: float | None  # two-sided sign-flip permutation test, beside p as a check; None with one pair
+    all_flips: bool  # all 2^n sign flips were taken, not a sample of them
+    p_holm: float | None = None  # p corrected over its family; None in rounds, where ``level`` is corrected instead
+    level: float = LEVEL  # that p, or p_holm where there is one, is held against
 
 
-def paired_difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Comparison | None:
+def paired_difference(
+    values: Mapping[int, float], baseline: Mapping[int, float], images: int | None = None, level: float = LEVEL
+) -> Comparison | None:
     """Mean of ``values[seed] - baseline[seed]`` over the seeds that both have; None where they share none.
 
-    The test flips the signs of the differences: all 2^n ways up to 13 pairs, else 9,999 random ones of a fixed
-    seed. Its smallest possible p is ``smallest_p(n)``.
+    Interval and p are Student's t with the variance floor of differences on ``images`` test images (None: not known).
+    The check flips the signs of the differences: all 2^n ways up to 13 pairs, else 9,999 random ones of a fixed
+    seed. ``level``: that the interval leaves out.
 
     >>> difference = paired_difference({0: 0.9, 1: 0.8, 2: 0.9}, {0: 0.8, 1: 0.7, 2: 0.7, 3: 0.1})
-    >>> difference.n, round(difference.mean, 3), difference.p, difference.exact
-    (3, 0.133, 0.25, True)
+    >>> difference.n, round(difference.mean, 3), round(difference.p, 3), difference.p_sign_flip
+    (3, 0.133, 0.057, 0.25)
     """
-    seeds = sorted(values.keys() & baseline.keys())
-    differences = [values[seed] - baseline[seed] for seed in seeds]
-    estimate = mean_interval(differences)
-    if estimate is None:
+    differences = paired(values, baseline)
+    if not differences:
         return None
-    p = _sign_flip(differences) if estimate.n > 1 else None
-    return Comparison(*estimate, p=p, exact=2**estimate.n <= RESAMPLES)
+    test = mean_test(sorted(differences), floor=difference_floor(images), level=level)
+    method = ONE_RUN if test.n == 1 else NO_SPREAD if test.low is None else STUDENT
+    check = _sign_flip(differences) if test.n > 1 else None
+    return Comparison(
+        test.n, test.mean, test.low, test.high, method, test.p, check, 2**test.n <= RESAMPLES, level=level
+    )
 
 
-def established(difference: Comparison) -> bool:
-    """Whether a difference is established: its corrected p is at most 0.05 and its 95 % interval leaves out zero.
+def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> list[float]:
+    """``values[seed] - baseline[seed]`` of the seeds that both have, in their order.
 
-    Both must hold, since intervals from few seeds are too short. Without an interval or a corrected p nothing is
-    established.
-
-    >>> established(Comparison(8, 0.02, 0.01, 0.03, "BCa bootstrap", 0.01, True, p_holm=0.02))
-    True
-    >>> established(Comparison(8, 0.02, 0.01, 0.03, "BCa bootstrap", 0.01, True, p_holm=0.08))
-    False
+    >>> paired({1: 3.0, 0: 2.0}, {0: 1.0, 1: 1.0, 2: 1.0})
+    [1.0, 2.0]
     """
-    if difference.p_holm is None or difference.low is None or difference.high is None:
-        return False
-    return difference.p_holm <= LEVEL and not difference.low <= 0 <= difference.high
-
-
-def smallest_p(pairs: int) -> float:
-    """Smallest p that the two-sided sign-flip test can give with ``pairs`` pairs.
-
-    >>> smallest_p(5)
-    0.0625
-    """
-    return max(2.0 ** (1 - pairs), 2 / (RESAMPLES + 1)) if pairs else 1.0
+    return [values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())]
 
 
 def _rounded_mean(sample: Array, axis: int = -1) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from analysis.formatting import NONE, estimate_text, interval_text
-from analysis.measures.accuracy import accuracies, setting_of
+from analysis.measures.accuracy import accuracies, setting_of, test_images
 from analysis.snapshot import Snapshot, finite
 from analysis.statistics import Estimate, mean_interval, share_interval, wilson
 from analysis.tables.spec import Table, TableSpec
@@ -31,7 +31,7 @@ def accuracy_table(data: Snapshot) -> Table:
     numbers, rows = [], []
     for setting, runs in accuracies(data).items():
         for name in data.regularizers:
-            mean = share_interval(list(runs.get(name, {}).values()))
+            mean = share_interval(list(runs.get(name, {}).values()), test_images(data).get(setting))
             if mean is None:
                 continue
             complete = [
@@ -39,7 +39,7 @@ def accuracy_table(data: Snapshot) -> Table:
                 for row in data.final
                 if (*setting_of(row), row["regularizer"]) == (*setting, name) and row["state"] == "complete"
             ]
-            images = next((row["n_test"] for row in complete if row["n_test"]), None)
+            images = test_images(data).get(setting)
             low, high = (None, None) if images is None else wilson(min(1.0, max(0.0, mean.mean)), images)
             loss = mean_interval(finite(row["test_loss"] for row in complete))
             ece = mean_interval(finite(row["test_ece"] for row in complete))

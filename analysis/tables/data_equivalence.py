@@ -46,6 +46,6 @@ EQUIVALENCE_TABLE: Final = TableSpec(
     "What a regularizer is worth in images",
     "The images with which the baseline's curve, interpolated in log images and never extrapolated, has the same "
     "accuracy. Beyond the data: more than there are. Below: the baseline is as good with the fewest measured. "
-    "Intervals resample the shared seeds; with few seeds they are too short.",
+    "Intervals hold the image counts at which a paired t test of the shared seeds does not reject.",
     equivalence_table,
 )

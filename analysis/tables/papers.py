@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import NONE, estimate_text, interval_text
+from analysis.formatting import NONE, estimate_text
 from analysis.measures.papers import paper_rows
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
@@ -23,10 +23,7 @@ def paper_table(data: Snapshot) -> Table:
             estimate_text(row.max_over_epochs),
             NONE if row.max_over_runs is None else f"{100 * row.max_over_runs:.2f}",
             estimate_text(row.mean_last_10pct),
-            NONE
-            if row.trimmed_mean is None
-            else interval_text(row.trimmed_mean, row.trimmed_low, row.trimmed_high, ".2f", 100)
-            + f" ({row.trimmed} cut at each end)",
+            NONE if row.trimmed_mean is None else f"{100 * row.trimmed_mean:.2f} ({row.trimmed} cut at each end)",
         )
         for row in measured
     )
@@ -42,6 +39,7 @@ PAPER_TABLE: Final = TableSpec(
     "papers",
     "The papers' own measures",
     "For a comparison with printed numbers alone: each picks the best epoch or run after the fact, or shows the "
-    "accuracy that picked the strength. A maximum over runs grows with their number and has no interval.",
+    "accuracy that picked the strength. A maximum over runs grows with their number and has no interval, "
+    "and a mean of trimmed runs is not that of runs.",
     paper_table,
 )

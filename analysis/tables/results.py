@@ -6,12 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.formatting import NONE, corrected_p, estimate_text, params_text
+from analysis.formatting import NONE, corrected_p, estimate_text, interval_text, params_text
+from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.results import ResultRow, result_table
+from analysis.measures.with_searches import WithSearches
 from analysis.snapshot import Snapshot, Source
 from analysis.statistics import Comparison, Estimate
 from analysis.tables.spec import Table
-from analysis.wording import data_label, notes
+from analysis.wording import correction_text, data_label, notes
+from tune_reg.store import Decision
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class TextRow:
     runs: str
     test_accuracy: str
     difference: str
+    with_searches: str
     p: str
     notes: str
     gap: str
@@ -39,7 +43,8 @@ HEADINGS: Final = {
     "runs": "Runs",
     "test_accuracy": "Test accuracy, %",
     "difference": "Difference to baseline, points",
-    "p": "p (Holm)",
+    "with_searches": "With the luck of both searches, points",
+    "p": "p (Holm, within its family)",
     "notes": "Notes",
     "gap": "Generalization gap, points",
     "max_over_epochs": "Papers' max over epochs, %",
@@ -62,6 +67,10 @@ class ResultNumbers(NamedTuple):
     failed: int
     test_accuracy: Estimate | None
     difference: Comparison | None
+    with_searches: WithSearches | None
+    primary: bool | None
+    decision: Decision | None
+    may_be_claimed: bool | None
     generalization_gap: Estimate | None
     max_over_epochs: Estimate | None
     mean_last_10pct: Estimate | None
@@ -88,6 +97,7 @@ def text_row(row: ResultRow) -> TextRow:
         runs=str(row.runs),
         test_accuracy=estimate_text(row.test_accuracy),
         difference="baseline" if row.is_baseline else estimate_text(row.difference, signed=True),
+        with_searches=_with_searches(row),
         p="" if row.is_baseline else corrected_p(row.difference),
         gap=estimate_text(row.generalization_gap, signed=True),
         max_over_epochs=estimate_text(row.max_over_epochs),
@@ -97,11 +107,22 @@ def text_row(row: ResultRow) -> TextRow:
     )
 
 
-def result_numbers(row: ResultRow) -> ResultNumbers:
+def _with_searches(row: ResultRow) -> str:
+    """The difference of the methods at their best; nothing where no model of the search knows it."""
+    luck = None if row.comparison is None else row.comparison.with_searches
+    return "" if luck is None else interval_text(luck.mean, luck.low, luck.high, "+.2f", 100)
+
+
+def result_numbers(data: Snapshot, row: ResultRow) -> ResultNumbers:
     """A row of the result table with all its digits."""
-    given = {name: getattr(row, name) for name in ResultNumbers._fields if name not in ("params", "edges")}
+    given = {name: getattr(row, name) for name in ResultNumbers._fields if hasattr(row, name)}
+    compared = row.comparison
     return ResultNumbers(
-        **given,
+        **{name: value for name, value in given.items() if name not in ("params", "edges")},
+        with_searches=None if compared is None else compared.with_searches,
+        primary=None if compared is None else compared.primary,
+        decision=None if compared is None else compared.decision,
+        may_be_claimed=None if compared is None else may_be_claimed(data, compared),
         params="; ".join(json.dumps(values, sort_keys=True) for values in row.params),
         edges="; ".join(f"{name} {side}" for name, side in sorted(row.edges.items())),
     )
@@ -115,7 +136,7 @@ def results_table(data: Snapshot) -> Table:
     return Table(
         tuple(HEADINGS[column] for column in columns),
         tuple(tuple(getattr(text, column) for column in columns) for text in texts),
-        tuple(map(result_numbers, rows)),
+        tuple(result_numbers(data, row) for row in rows),
     )
 
 
@@ -123,8 +144,8 @@ def results_caption(data: Snapshot) -> str:
     """What is said about the result table."""
     return (
         "Means over confirmed runs on fresh seeds, with 95 % intervals in brackets. Differences are to "
-        f"{data.baseline}, paired by seed; p is the exact sign-flip test’s, Holm-corrected over all rows. Diverged and "
-        "failed runs are counted in the notes and stand in no mean. The papers’ measures are of "
+        f"{data.baseline}, paired by seed, of the settings that the searches picked. {correction_text(data)} Diverged "
+        "and failed runs are counted in the notes and stand in no mean. The papers’ measures are of "
         f"{'test' if data.picked_on_test else 'validation'} accuracy, and optimistic: the maximum picks the best "
         "epoch afterwards."
     )

@@ -152,6 +152,22 @@ def test_a_report_of_nothing(tune_reg, tmp_path):
     assert err == f"{start} --out {tmp_path}` first\n"
 
 
+def test_the_last_lines_of_a_report_are_the_answer(tune_reg, tmp_path, monkeypatch):
+    import analysis
+
+    directory = shutil.copytree(Path(__file__).parents[1] / "written_by_0_1" / "finished", tmp_path / "DIR")
+    monkeypatch.setattr(analysis, "report", lambda _: "the page")  # drawing takes long
+    code, out, err = tune_reg("report", directory)
+    assert (code, err) == (0, "")
+    which, believe, page = out.splitlines()[-3:]
+    assert which.startswith("which: adadecay: 97.17 %")
+    assert believe.startswith("believe it? Not yet: with the settings that this search found +3.33 points")
+    assert believe.endswith(
+        "no number of seeds would decide it, as the luck of the searches is larger: more trials would."
+    )
+    assert page == "report: the page"
+
+
 def test_an_unknown_command_is_exit_code_2(tune_reg):
     code, _, err = tune_reg("frobnicate")
     assert code == 2

@@ -105,7 +105,7 @@ def report(
         str, typer.Argument(metavar="DIR", help="The results of a study: a path, s3://... or gs://...")
     ],
 ) -> None:
-    """Print the result table of DIR and write its report: HTML, Markdown, LaTeX, CSV and figures."""
+    """Print the result table of DIR and the answer, and write its report: HTML, Markdown, LaTeX, CSV and figures."""
     import analysis
     from tune_reg.cli.tables import print_results
     from tune_reg.store import load
@@ -114,6 +114,10 @@ def report(
     print_results(analysis.result_rows(data))
     for sentence in analysis.lost_sentences(data):
         console.print(sentence, soft_wrap=True)
+    judged = analysis.verdict(data)
+    if judged is not None:
+        console.print(f"which: {judged.which}", soft_wrap=True)
+        console.print(f"believe it? {judged.believe}", soft_wrap=True)
     page = analysis.report(directory)
     console.print(f"report: {page}", soft_wrap=True)
     failed = analysis.given_up(data)

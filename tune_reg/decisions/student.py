@@ -11,8 +11,6 @@ import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from scipy.special import stdtr, stdtrit
-
 #: The level of a test that stands alone, and of what an interval leaves out.
 LEVEL: Final = 0.05
 
@@ -71,6 +69,8 @@ def mean_test(
     >>> round(mean_test([0.5, 0.5], floor=mean_floor(360)).high, 4)
     0.5072
     """
+    from scipy.special import stdtr, stdtrit  # here, since reading a store needs no scipy
+
     n = len(values)
     mean = math.fsum(values) / n + shift
     if n == 1:

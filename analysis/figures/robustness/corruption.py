@@ -8,7 +8,9 @@ from analysis.figures.intervals import INTERVALS, CurvePoint, draw_intervals
 from analysis.figures.panels import TICKS, grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import styled
+from analysis.measures.accuracy import Setting
 from analysis.measures.attacks import CLEAN
+from analysis.measures.corruptions import corrupted_images
 from analysis.snapshot import Source, finite, snapshot
 from analysis.statistics import share_interval
 from analysis.wording import where
@@ -55,7 +57,7 @@ def corruption_severity(source: Source) -> CorruptionSeverity:
             CurvePoint(data.regularizers[index], float(severity), *mean)
             for (kind, index, severity), values in sorted(groups.items())
             if kind == test
-            for mean in [share_interval(values)]
+            for mean in [share_interval(values, corrupted_images(data).get(Setting(*setting)))]
             if mean is not None
         ]
         panels.append(SeverityPanel(test, setting[0], where(data, *setting), tuple(points)))

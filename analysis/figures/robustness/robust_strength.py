@@ -9,8 +9,8 @@ from analysis.figures.panels import grid, legend, scale_axis
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
 from analysis.formatting import attack_name
-from analysis.measures.accuracy import BySeed, Setting, accuracies, setting_of
-from analysis.measures.attacks import Attack, areas
+from analysis.measures.accuracy import BySeed, Setting, accuracies, setting_of, test_images
+from analysis.measures.attacks import Attack, areas, attacked_images
 from analysis.measures.search.response import LINEAR, LOG, SYMLOG, strength_parameter
 from analysis.measures.search.spaces import number
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
@@ -88,9 +88,13 @@ def _panel(
     strengths: dict[str, float],
 ) -> RobustStrengthPanel:
     points = []
-    for measure, values in ((CLEAN, accuracies(data).get(setting, {})), (ROBUST, robust)):
+    clean = accuracies(data).get(setting, {}), test_images(data).get(setting)
+    for measure, (values, images) in (
+        (CLEAN, clean),
+        (ROBUST, (robust, attacked_images(data).get((setting, attack)))),
+    ):
         for name, strength in sorted(strengths.items(), key=lambda item: (item[1], item[0])):
-            mean = share_interval(list(values.get(name, {}).values()))
+            mean = share_interval(list(values.get(name, {}).values()), images)
             if mean is not None:
                 points.append(StrengthMean(measure, name, strength, *mean))
     tried = sorted(set(strengths.values()))

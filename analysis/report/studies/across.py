@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from analysis.formatting import p_value
+from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.results import ResultRow, largest_measured
+from analysis.measures.with_searches import WithSearches
 from analysis.snapshot import Snapshot
-from analysis.statistics import LEVEL, Comparison, Estimate, holm
+from analysis.statistics import LEVEL, Comparison, Estimate
 from analysis.statistics.intervals import RESAMPLES
 from analysis.statistics.ranks import Ranks, average_ranks
 from analysis.wording import data_label, notes
@@ -27,19 +29,16 @@ class AcrossRow(NamedTuple):
     baseline: str
     runs: int  # that ended
     test_accuracy: Estimate | None
-    difference: Comparison | None  # to the study's own baseline; p corrected over all studies
+    difference: Comparison | None  # to the study's own baseline, as in its own report
+    with_searches: WithSearches | None  # the difference with the luck of both searches
+    claimed: bool  # whether the difference may be claimed, as in the study's own report
     params: tuple[dict[str, Any], ...]
     notes: str
 
 
 def across(studies: Mapping[str, Snapshot]) -> tuple[AcrossRow, ...]:
-    """The rows of all studies, study by study; p-values are Holm-corrected over all of them together."""
-    rows = [_row(label, data, row) for label, data in studies.items() for row in largest_measured(data)]
-    corrected = holm([row.difference.p if row.difference else None for row in rows])
-    return tuple(
-        row._replace(difference=row.difference._replace(p_holm=p)) if row.difference else row
-        for row, p in zip(rows, corrected, strict=True)
-    )
+    """The rows of all studies, study by study, each with the verdict of its own report: one comparison, one verdict."""
+    return tuple(_row(label, data, row) for label, data in studies.items() for row in largest_measured(data))
 
 
 def ranks_of(rows: Sequence[AcrossRow]) -> Ranks | None:
@@ -103,6 +102,8 @@ def _row(label: str, data: Snapshot, row: ResultRow) -> AcrossRow:
         runs=row.runs,
         test_accuracy=row.test_accuracy,
         difference=row.difference,
+        with_searches=None if row.comparison is None else row.comparison.with_searches,
+        claimed=row.comparison is not None and may_be_claimed(data, row.comparison),
         params=row.params,
         notes="; ".join(notes(row)),
     )

@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable
-from analysis.formatting import NONE, corrected_p, count, estimate_text
+from analysis.formatting import NONE, count
+from analysis.measures.claim_rule import may_be_claimed
+from analysis.measures.results import largest_measured
 from analysis.report.citations import Citation, bibtex_file, citations, cited
-from analysis.report.claim_rule import may_be_claimed
 from analysis.report.missing import missing
+from analysis.report.sentences import claim_text
 from analysis.report.studies.across import AcrossRow, rank_sentences, ranks_of
 from analysis.report.studies.tables import StudyRow, accuracy_table, difference_table, rank_table, study_table
 from analysis.snapshot import Snapshot
@@ -49,7 +51,7 @@ def content_of(
         studies=about,
         rows=rows,
         ranks=ranks,
-        sentences=(*_claimed(studies, rows), *rank_sentences(rows, len(studies))),
+        sentences=(*_claimed(studies), *rank_sentences(rows, len(studies))),
         cautions=_cautions(studies, rows),
         missing=tuple(f"{label}: {sentence}" for label, data in studies.items() for sentence in missing(data)),
         tables=tuple(table for table in tables if table.rows),
@@ -79,26 +81,27 @@ def identity(data: Snapshot) -> str:
     return str(given) if given else hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
-def _claimed(studies: Mapping[str, Snapshot], rows: tuple[AcrossRow, ...]) -> tuple[str, ...]:
-    tested = [(row, row.difference) for row in rows if row.difference is not None]
-    passed = [(row, difference) for row, difference in tested if may_be_claimed(studies[row.study], difference)]
-    if not passed:
-        return (
-            "In no study was a difference to its baseline shown "
-            f"({count(len(tested), 'comparison')}, Holm-corrected together).",
-        )
-    return tuple(
-        f"{row.study}: {row.regularizer} is {'more' if difference.mean > 0 else 'less'} accurate than {row.baseline}: "
-        f"{estimate_text(difference, signed=True)} points, {count(difference.n, 'pair')} of runs, "
-        f"corrected p {corrected_p(difference)}."
-        for row, difference in passed
+def _claimed(studies: Mapping[str, Snapshot]) -> tuple[str, ...]:
+    compared = [
+        (label, data, row.comparison)
+        for label, data in studies.items()
+        for row in largest_measured(data)
+        if row.comparison is not None
+    ]
+    claims = [f"{label}: {claim_text(data, row)}." for label, data, row in compared if may_be_claimed(data, row)]
+    none = (
+        "In no study was a difference to its baseline established "
+        f"({count(len(compared), 'comparison')}, each corrected within its own study)."
     )
+    return tuple(claims) or (none,)
 
 
 def _cautions(studies: Mapping[str, Snapshot], rows: tuple[AcrossRow, ...]) -> tuple[str, ...]:
     sentences = [
+        "Each verdict is that of the study's own report, whose level holds within the study: of many studies some "
+        "claim by chance.",
         "Ranks weigh every study alike and drop how large differences are. They say something about further data sets "
-        "and models only so far as these studies are a fair sample of them."
+        "and models only so far as these studies are a fair sample of them.",
     ]
     paper = [label for label, data in studies.items() if data.picked_on_test]
     if paper:

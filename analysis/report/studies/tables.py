@@ -64,18 +64,19 @@ def difference_table(rows: tuple[AcrossRow, ...]) -> RenderedTable:
     cells = tuple(
         (
             *(row.study, row.regularizer, row.baseline, estimate_text(difference, signed=True)),
-            *(str(difference.n), corrected_p(difference)),
+            *(str(difference.n), corrected_p(difference), "yes" if row.claimed else "no"),
             *("; or ".join(map(params_text, row.params)), row.notes),
         )
         for row, difference in compared
     )
     headings = (
-        *("Study", "Regularizer", "Against", "Difference, points", "Pairs", "p (Holm)"),
+        *("Study", "Regularizer", "Against", "Difference, points", "Pairs", "p (Holm, within its study)"),
+        "May be claimed",
         *("Winning hyperparameters", "Notes"),
     )
     caption = (
-        "Differences of mean test accuracy to the baseline of the same study, paired by seed, with 95 % intervals; p "
-        "is the exact sign-flip test's, Holm-corrected over all rows of this table."
+        "Differences of mean test accuracy to the baseline of the same study, paired by seed, with their intervals; p "
+        "and what may be claimed are those of the study's own report."
     )
     numbers = rows_csv([row for row, _ in compared])
     return RenderedTable("differences", "Differences to the baseline", caption, headings, cells, numbers)

@@ -30,6 +30,7 @@ def test_mean_is_of_the_runs_that_ended(rows, directory):
     assert (row.runs, row.diverged, row.failed) == (4, 1, 0)
     assert row.test_accuracy.mean == pytest.approx(np.mean(ended))
     assert row.test_accuracy.n == row.difference.n == 4
+    assert row.test_accuracy.low is not None
 
 
 def test_difference_is_to_the_baseline_by_seed(rows, directory, lab):
@@ -41,15 +42,17 @@ def test_difference_is_to_the_baseline_by_seed(rows, directory, lab):
     assert rows[1.0, lab.baseline].difference is None
 
 
-def test_p_is_corrected_over_all_comparisons_of_the_report(rows, directory):
-    every = [row.difference for row in analysis.comparisons(load(directory))]
-    compared = [row.difference for row in rows.values() if row.difference]
-    assert (len(compared), len(every)) == (4, 8)  # the other four are of the attack
-    assert rows[1.0, "adadecay"].difference.p == 0.0625
-    assert [difference.p_holm for difference in every] == pytest.approx(
-        analysis.holm([difference.p for difference in every])
-    )
-    assert rows[1.0, "adadecay"].difference.p_holm == 0.5
+def test_p_is_corrected_within_the_primary_and_the_secondary_comparisons(rows, directory):
+    every = analysis.comparisons(load(directory))
+    families = [[row.difference for row in every if row.primary is primary] for primary in (True, False)]
+    assert [len(family) for family in families] == [2, 6]
+    for family in families:
+        assert [difference.p_holm for difference in family] == pytest.approx(
+            analysis.holm([difference.p for difference in family])
+        )
+    assert rows[1.0, "adadecay"].difference in families[0]
+    assert rows[0.25, "adadecay"].difference in families[1]
+    assert {row.family for row in every if row.primary} == {2}
 
 
 def test_a_number_in_a_diverged_run_stays_out(tmp_path, lab):

@@ -27,7 +27,8 @@ def test_a_run_says_in_its_provenance_what_it_used(tmp_path, lab):
     provenance = {**lab.provenance, "citations": written}
     directory = lab.write_study(tmp_path, lab.parts_of([lab.baseline], [1.0]), provenance=provenance)
     data = analysis.Snapshot(load(directory))
-    methods = [lab.baseline, "adadecay", "A sampler", "An attack", "BCa bootstrap intervals", "Holm's correction"]
+    methods = [lab.baseline, "adadecay", "A sampler", "An attack", "Student's t intervals", "Holm's correction"]
+    methods += ["Grubbs' test of outliers, repeated", "D'Agostino's test of skewness"]
     assert [citation.method for citation in citations(data)] == methods
     assert [citation.bibtex for citation in citations(data)][2:4] == ["@misc{a,\n}", "@misc{b,\n}"]
 

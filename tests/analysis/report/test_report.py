@@ -221,7 +221,7 @@ def test_one_seed_has_no_interval_and_says_so(tmp_path, lab, reports):
     text = reports.make(tmp_path, lab, parts)
     assert "(one run: no interval)" in text
     assert "Not yet: " in text
-    assert "which has no spread to judge by" in text
+    assert "one pair of runs has no spread to judge by" in text
 
 
 def test_tables_of_the_catalogue_need_no_change_of_the_page(tmp_path, lab, monkeypatch, reports):

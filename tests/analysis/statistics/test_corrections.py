@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.statistics import holm, pairs_needed
+from analysis.statistics import holm
 
 
 def test_holm_by_hand():
@@ -16,9 +16,3 @@ def test_holm_is_statsmodels():
 
 def test_holm_never_exceeds_one_and_skips_untested():
     assert holm([0.6, None, 0.9]) == [1.0, None, 1.0]
-
-
-@pytest.mark.parametrize("comparisons", [1, 2, 4, 7, 30])
-def test_pairs_needed_is_the_fewest(comparisons):
-    n = pairs_needed(comparisons)
-    assert comparisons * 2 ** (1 - n) <= 0.05 < comparisons * 2 ** (2 - n)

@@ -30,9 +30,16 @@ def test_interval_of_d_inverts_the_noncentral_t(differences):
     n = len(differences)
     t = stats.ttest_1samp(differences, 0).statistic
     size = effect(differences)
-    scale = size.d / (t / math.sqrt(n))
     for end, share in ((size.d_low, 0.975), (size.d_high, 0.025)):
-        assert stats.nct.cdf(t, n - 1, end / scale * math.sqrt(n)) == pytest.approx(share, abs=2e-5)
+        assert stats.nct.cdf(t, n - 1, end * math.sqrt(n)) == pytest.approx(share, abs=2e-5)
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_interval_of_d_covers_the_true_effect_in_95_of_100(n):
+    rng = np.random.default_rng(n)
+    sizes = [effect(list(rng.normal(1.5, 1.0, n))) for _ in range(1_000)]
+    share = np.mean([size.d_low <= 1.5 <= size.d_high for size in sizes])
+    assert share == pytest.approx(0.95, abs=3 * math.sqrt(0.05 * 0.95 / 1_000))
 
 
 def test_interval_of_d_is_finite_where_scipys_distribution_is_not():

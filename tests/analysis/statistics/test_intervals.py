@@ -2,29 +2,22 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics import intervals, mean_interval, percentile_interval, wilson
-from analysis.statistics.intervals import BCA, NO_SPREAD, ONE_RUN, STUDENT, clopper_pearson, trimmed_mean
+from analysis.statistics import mean_interval, percentile_interval, share_interval, wilson
+from analysis.statistics.intervals import NO_SPREAD, ONE_RUN, STUDENT, clopper_pearson
+from tune_reg.decisions import mean_floor
 
 FIVE = [0.912, 0.907, 0.921, 0.915, 0.909]
 
 
-def test_bca_is_scipys():
-    expected = stats.bootstrap(
-        (np.sort(FIVE),), np.mean, n_resamples=9999, confidence_level=0.95, method="BCa", rng=np.random.default_rng(0)
-    ).confidence_interval
-    got = mean_interval(FIVE)
-    assert got.method == BCA
-    assert got.mean == pytest.approx(np.mean(FIVE))
-    assert (got.low, got.high) == pytest.approx((expected.low, expected.high))
-
-
-@pytest.mark.parametrize("n", [2, 3, 4])
-def test_few_runs_use_students_t(n):
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_the_interval_is_scipys_t(n):
     values = FIVE[:n]
     low, high = stats.t.interval(0.95, n - 1, loc=np.mean(values), scale=stats.sem(values))
     got = mean_interval(values)
     assert got.method == STUDENT
+    assert got.mean == pytest.approx(np.mean(values))
     assert (got.low, got.high) == pytest.approx((low, high))
+    assert mean_interval(values, mean_floor(10_000)) == got  # the floor lies far below this spread
 
 
 def test_one_run_has_no_interval():
@@ -36,19 +29,36 @@ def test_no_run_has_no_mean():
 
 
 @pytest.mark.parametrize("n", [2, 5, 8])
-def test_equal_runs_have_an_interval_without_width(n):
-    assert mean_interval([0.9] * n) == (n, pytest.approx(0.9), pytest.approx(0.9), pytest.approx(0.9), NO_SPREAD)
+def test_equal_runs_have_the_interval_that_the_test_images_resolve_and_never_one_without_width(n):
+    assert mean_interval([0.9] * n) == (n, pytest.approx(0.9), None, None, NO_SPREAD)
+    got = share_interval([0.9] * n, images=360)
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt(1 / (12 * 360**2) / n)
+    assert (got.low, got.high) == pytest.approx((0.9 - half, 0.9 + half))
 
 
-def test_bca_undefined_falls_back_to_t(monkeypatch):
-    monkeypatch.setattr(intervals, "bca", lambda sample, statistic: (float("nan"), float("nan")))
-    monkeypatch.setattr(intervals, "_interval", intervals._interval.__wrapped__)
-    assert mean_interval(FIVE).method == STUDENT
+def covered(draw, truth, interval, studies=2_000):
+    """The share of ``studies`` samples of ``draw`` whose interval holds ``truth``."""
+    rng = np.random.default_rng(5)
+    ends = [interval(draw(rng)) for _ in range(studies)]
+    return np.mean([low <= truth <= high for low, high in ends])
 
 
-def test_one_run_unlike_all_others_is_still_an_interval():
-    got = mean_interval([0.9, 0.9, 0.9, 0.9, 0.8])
-    assert got.low < got.mean < got.high
+def ends(values, floor=0.0):
+    return mean_interval(list(values), floor)[2:4]
+
+
+@pytest.mark.parametrize("n", [2, 5, 10, 20])
+def test_the_interval_covers_normal_accuracies_in_95_of_100(n):
+    share = covered(lambda rng: rng.normal(0.9, 0.01, n), 0.9, ends)
+    assert share == pytest.approx(0.95, abs=3 * np.sqrt(0.05 * 0.95 / 2_000))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_the_interval_covers_accuracies_that_are_few_multiples_of_a_test_image(n):
+    def draw(rng):
+        return np.round(rng.normal(0.95, 0.5 / 360, n) * 360) / 360
+
+    assert covered(draw, 0.95, lambda values: ends(values, mean_floor(360))) >= 0.95 - 0.015
 
 
 def test_order_of_runs_changes_nothing():
@@ -72,28 +82,3 @@ def test_percentiles_count_infinities():
     low, high = percentile_interval(draws)
     assert (low, high) == (15.0, 964.0)
     assert percentile_interval(np.full(100, np.inf)) == (np.inf, np.inf)
-
-
-@pytest.mark.parametrize("n", [3, 9, 10, 32, 50])
-def test_trimmed_mean_cuts_a_tenth_at_each_end(n):
-    values = list(np.random.default_rng(n).normal(0.9, 0.01, n))
-    cut = n // 10
-    mean, low, high = trimmed_mean(values)
-    assert mean == pytest.approx(np.mean(sorted(values)[cut : n - cut]))
-    if n < 5:
-        assert low is high is None
-    else:
-        assert low < mean < high
-
-
-def test_trimmed_interval_is_scipys():
-    values = np.sort(np.random.default_rng(1).normal(0.9, 0.01, 20))
-    expected = stats.bootstrap(
-        (values,),
-        lambda sample, axis: stats.trim_mean(sample, 0.1, axis=axis),
-        n_resamples=9999,
-        method="BCa",
-        vectorized=True,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    assert trimmed_mean(list(values))[1:] == pytest.approx((expected.low, expected.high))

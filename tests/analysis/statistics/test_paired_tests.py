@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics import Comparison, established, paired_difference, smallest_p
+from analysis.statistics import paired_difference
 from analysis.statistics.intervals import NO_SPREAD
 
 
@@ -16,7 +16,8 @@ def test_difference_is_paired_by_seed():
     assert got.mean == pytest.approx(0.02)
     low, high = stats.t.interval(0.95, 2, loc=0.02, scale=stats.sem([0.01, 0.02, 0.03]))
     assert (got.low, got.high) == pytest.approx((low, high))
-    assert got.p == pytest.approx(2 / 8)
+    assert got.p == pytest.approx(stats.ttest_1samp([0.01, 0.02, 0.03], 0).pvalue)
+    assert got.p_sign_flip == pytest.approx(2 / 8)
 
 
 def sign_flip_p(differences):
@@ -36,18 +37,31 @@ def test_sign_flip_counts_ties_of_accuracies(images):
     baseline = {seed: (300 - seed) / 360 for seed in range(len(images))}
     values = {seed: (300 - seed + more) / 360 for seed, more in enumerate(images)}
     got = paired_difference(values, baseline)
-    assert got.exact
-    assert got.p == pytest.approx(sign_flip_p(images))
+    assert got.all_flips
+    assert got.p_sign_flip == pytest.approx(sign_flip_p(images))
 
 
-def test_no_difference_at_all_is_p_one():
+def test_pairs_that_agree_have_the_spread_that_the_test_images_resolve():
     got = paired_difference({0: 0.9, 1: 0.8}, {0: 0.9, 1: 0.8})
-    assert (got.mean, got.p, got.method) == (0, 1, NO_SPREAD)
+    assert (got.mean, got.low, got.p, got.p_sign_flip, got.method) == (0, None, None, 1, NO_SPREAD)
+    got = paired_difference({0: 0.9, 1: 0.8}, {0: 0.9, 1: 0.8}, images=360)
+    half = stats.t.ppf(0.975, 1) * np.sqrt(1 / (6 * 360**2) / 2)
+    assert (got.low, got.high) == pytest.approx((-half, half))
+    assert got.p == 1
+
+
+def test_the_level_is_what_the_interval_leaves_out():
+    values, baseline = {0: 0.9, 1: 0.8, 2: 0.85}, dict.fromkeys(range(3), 0.8)
+    got = paired_difference(values, baseline, level=0.018)
+    differences = [values[seed] - 0.8 for seed in range(3)]
+    expected = stats.t.interval(0.982, 2, loc=np.mean(differences), scale=stats.sem(differences))
+    assert (got.low, got.high) == pytest.approx(expected)
+    assert got.level == 0.018
 
 
 def test_one_pair_has_no_test():
-    got = paired_difference({0: 0.9}, {0: 0.8})
-    assert (got.n, got.low, got.p) == (1, None, None)
+    got = paired_difference({0: 0.9}, {0: 0.8}, images=360)
+    assert (got.n, got.low, got.p, got.p_sign_flip) == (1, None, None, None)
 
 
 def test_no_common_seed_has_no_difference():
@@ -59,37 +73,7 @@ def test_many_pairs_are_sampled_and_say_so():
     values = dict(enumerate(rng.normal(0.9, 0.01, 20)))
     baseline = dict(enumerate(rng.normal(0.9, 0.01, 20)))
     got = paired_difference(values, baseline)
-    assert not got.exact
+    assert not got.all_flips
     assert got == paired_difference(values, baseline)
-    assert got.p == pytest.approx(stats.ttest_rel(list(values.values()), list(baseline.values())).pvalue, abs=0.03)
-
-
-def test_sign_flip_keeps_its_level_where_nothing_differs():
-    rng = np.random.default_rng(11)
-    rejected = [
-        paired_difference(dict(enumerate(rng.normal(size=6))), dict(enumerate(rng.normal(size=6)))).p <= 0.05
-        for _ in range(200)
-    ]
-    # 1 in 32 is the exact rate; 16 of 200 would be four standard deviations above it.
-    assert sum(rejected) <= 16
-
-
-def test_smallest_p_is_reached():
-    five = paired_difference(dict.fromkeys(range(5), 0.9), dict.fromkeys(range(5), 0.8))
-    assert five.p == smallest_p(5)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "p_holm", "claimed"),
-    [
-        (0.01, 0.03, 0.05, True),
-        (-0.03, -0.01, 0.01, True),
-        (0.01, 0.03, 0.0501, False),
-        (0.0, 0.03, 0.01, False),
-        (-0.01, 0.03, 0.01, False),
-        (None, None, 0.01, False),
-        (0.01, 0.03, None, False),
-    ],
-)
-def test_established_needs_both_the_interval_and_the_corrected_test(low, high, p_holm, claimed):
-    assert established(Comparison(8, 0.02, low, high, "", 0.001, True, p_holm)) is claimed
+    assert got.p == pytest.approx(stats.ttest_rel(list(values.values()), list(baseline.values())).pvalue)
+    assert got.p_sign_flip == pytest.approx(got.p, abs=0.03)

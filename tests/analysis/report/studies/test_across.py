@@ -9,7 +9,13 @@ from analysis.statistics import Estimate
 def rows_of(means):
     """Rows of studies with the given mean accuracies, one list a study."""
     return [
-        AcrossRow(str(study), "", f"r{place}", "r0", 5, Estimate(5, mean, None, None, ""), None, (), "")
+        AcrossRow(
+            *(str(study), "", f"r{place}", "r0", 5, Estimate(5, mean, None, None, ""), None),
+            with_searches=None,
+            claimed=False,
+            params=(),
+            notes="",
+        )
         for study, values in enumerate(means)
         for place, mean in enumerate(values)
         if mean is not None
