@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
-from tune_reg.store import ExpectedRow, FinalRow, Results, RobustnessRow, TableName, TrialRow
+from tune_reg.store import ExpectedRow, FinalRow, Results, RobustnessRow, Stage, TableName, TrialRow
 from tune_reg.store.lost_parts import LostPart
 from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow, with_every_column
@@ -27,6 +27,9 @@ _SORT_KEYS: Final[Mapping[TableName, tuple[str, ...]]] = {
     "final": ("regularizer", "search_fraction", "fraction", "seed"),
     "robustness": ("regularizer", "search_fraction", "fraction", "test", "norm", "epsilon", "severity", "seed"),
 }
+
+#: Columns of the epochs of the search that are read.
+_OF_SEARCH: Final = ["regularizer", "fraction", "trial", "seed", "epoch", "val_accuracy"]
 
 
 @final
@@ -85,9 +88,18 @@ class Snapshot:
     def confirm_epochs(self) -> pa.Table:
         """Rows of the table ``epochs`` that are of confirmed runs, sorted, in columns.
 
-        Epochs of the search can be a million, and no table or figure is made of them.
+        Epochs of the search can be a million, of which only the accuracies are read.
         """
-        return _sorted("epochs", lambda: _confirmed(self._results.epochs()))
+        return _sorted("epochs", lambda: _of_stage(self._epochs, "confirm"))
+
+    @cached_property
+    def search_epochs(self) -> pa.Table:
+        """Validation accuracy of each epoch of the search: regularizer, fraction, trial, seed, epoch, val_accuracy."""
+        return _of_stage(self._epochs, "search").select(_OF_SEARCH)
+
+    @cached_property
+    def _epochs(self) -> pa.Table:
+        return self._results.epochs()
 
     @cached_property
     def left_out(self) -> tuple[str, ...]:
@@ -213,8 +225,8 @@ def _search_fraction(row: FinalRow | RobustnessRow) -> float:
     return row["fraction"] if searched is None else searched
 
 
-def _confirmed(epochs: pa.Table) -> pa.Table:
-    return epochs.filter(pc.equal(epochs["stage"], "confirm"))
+def _of_stage(epochs: pa.Table, stage: Stage) -> pa.Table:
+    return epochs.filter(pc.equal(epochs["stage"], stage))
 
 
 def _sorted(table: TableName, read: Callable[[], pa.Table]) -> pa.Table:

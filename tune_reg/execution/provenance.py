@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import torch
 
-from search_spaces import entry_to_table
+from search_spaces import Domain, SearchSpace, Value, entry_to_table
+from search_spaces.conditional import Condition
 from tune_reg.data import Dataset
 from tune_reg.execution.changes import changes
 from tune_reg.execution.code_digests import code_digests
@@ -74,6 +75,7 @@ def make_provenance(
             "md5": dataset.md5,
             "n_train": len(dataset.train_labels),
             "n_test": len(dataset.test_labels),
+            "classes": dataset.classes,
         },
         "plugins": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in plugins},
         "code": {"version": __version__, "commit": _commit()},
@@ -86,10 +88,18 @@ def make_provenance(
     }
 
 
-def _method_facts(name: str, space: Mapping[str, Any]) -> dict[str, Any]:
+def _method_facts(name: str, space: SearchSpace) -> dict[str, Any]:
     kind = regularizer(name)
-    tables = {key: entry_to_table(entry) for key, entry in space.items()}
-    return {"formula": kind.formula, "reference": kind.reference, "strength": kind.strength, "space": tables}
+    tables = {key: _table(entry, space.conditions.get(key)) for key, entry in space.items()}
+    priors = {key: {"usual": prior.usual, "spread": prior.spread} for key, prior in space.priors.items()}
+    facts = {"formula": kind.formula, "reference": kind.reference, "strength": kind.strength}
+    # The tables of this file are sorted; the order of the hyperparameters is that of the search.
+    return {**facts, "space": tables, "order": list(space), "priors": priors}
+
+
+def _table(entry: Domain | Value, condition: Condition | None) -> dict[str, Any]:
+    table = entry_to_table(entry)
+    return table if condition is None else {**table, "when": {name: list(wanted) for name, wanted in condition.items()}}
 
 
 def _versions() -> dict[str, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import attrgetter, itemgetter
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from optuna.trial import FrozenTrial
 
-T = TypeVar("T")
+from tune_reg.surrogate.most_informative import best_and_newest
 
 #: In the journal, the seconds that the shortest epoch of a trial took.
 EPOCH_S: Final = "epoch_s"
@@ -59,16 +59,6 @@ class FinishedTrials:
         best = (trial for _, trial in self._ranked[: limit // 2])
         newest = (trial for _, trial in reversed(self._numbered))
         return best_and_newest(best, newest, limit, key=attrgetter("number"))
-
-
-def best_and_newest(best: Iterable[T], newest: Iterable[T], limit: int, *, key: Callable[[T], Any]) -> list[T]:
-    """The ``best`` and, up to ``limit`` in all, the first of the ``newest`` others; named and sorted by ``key``."""
-    chosen = {key(item): item for item in best}
-    for item in newest:
-        if len(chosen) == limit:
-            break
-        chosen.setdefault(key(item), item)
-    return [chosen[name] for name in sorted(chosen)]
 
 
 def _rank(trial: FrozenTrial) -> tuple[float, float, int]:

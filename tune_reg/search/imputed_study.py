@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tune_reg.search import final_values
 from tune_reg.search.final_values import Predictor
-from tune_reg.search.finished_trials import best_and_newest
+from tune_reg.surrogate.most_informative import best_and_newest
 
 #: Marks, in the journal, a failed trial as one whose loss was not finite.
 DIVERGED: Final = "diverged"

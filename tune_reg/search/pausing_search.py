@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, final
 
 import numpy as np
@@ -19,7 +18,7 @@ from search_spaces import Value
 from tune_reg.search import retries
 from tune_reg.search.candidates import Candidates
 from tune_reg.search.decision import Decision
-from tune_reg.search.finished_trials import EPOCH_S, best_and_newest
+from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
@@ -30,6 +29,8 @@ from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
 from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 from tune_reg.surrogate.gaussian_process import Points
+from tune_reg.surrogate.most_informative import MOST_READ, most_informative
+from tune_reg.surrogate.rungs import rungs as rungs_of
 
 Vector = NDArray[np.float64]
 
@@ -43,8 +44,6 @@ MOST_PAUSED: Final = 50
 _REACH: Final = 4.0
 #: New configurations whose knowledge gradient is computed: those of the largest expected improvement.
 _MOST_WEIGHED: Final = 101
-#: Trainings that the model reads at most: the time of a decision grows with their cube.
-_MOST_READ: Final = 160
 
 
 @dataclass(frozen=True)
@@ -409,7 +408,7 @@ class PausingSearch(TaskSearch):
         options: list[tuple[float, _Action]] = []
         means = model.expect_trainings().mean
         best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
-        known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-_MOST_READ:]
+        known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-MOST_READ:]
         params, features, prior = self._candidates.around(
             self._task.space.complete(best.params), len(self._trials()), known
         )
@@ -462,7 +461,7 @@ class PausingSearch(TaskSearch):
             keyed = [(key, training) for s in standings for key, training in self._trainings_of(s)]
             if not any(training.values for _, training in keyed):
                 return None
-            keyed = _most_informative(keyed)
+            keyed = most_informative(keyed)
             self._modelled = [key for key, _ in keyed]
             self._model = FinalValueModel(
                 [training for _, training in keyed], self._candidates.cube.groups, len(self._rungs)
@@ -535,29 +534,8 @@ def rungs(settings: SearchSettings, epochs: int) -> tuple[int, ...]:
     """
     if settings.pruner == "none":
         return (epochs,)
-    if settings.min_epochs is None:
-        return tuple(sorted({math.ceil(epochs / 3), epochs}))
-    rung, found = settings.min_epochs, []
-    while rung < epochs:
-        found.append(rung)
-        rung *= settings.reduction_factor
-    return (*found, epochs)
+    return rungs_of(epochs, first=settings.min_epochs, factor=settings.reduction_factor)
 
 
 def _standing(trial: FrozenTrial) -> _Standing:
     return _Standing(trial, step_of(trial), until_of(trial))
-
-
-def _most_informative(
-    keyed: list[tuple[tuple[int, int], Training]],
-) -> list[tuple[tuple[int, int], Training]]:
-    """At most so many trainings as the model reads: half of them trained longest and best, the others the newest."""
-    if len(keyed) <= _MOST_READ:
-        return keyed
-    ranked = sorted(keyed, key=lambda item: _rank(item[1]))
-    return best_and_newest(ranked[: _MOST_READ // 2], reversed(keyed), _MOST_READ, key=itemgetter(0))
-
-
-def _rank(training: Training) -> tuple[bool, int, float]:
-    last = max(training.values, default=-1)
-    return training.under_way_to is None, -last, -training.values.get(last, -math.inf)

@@ -88,3 +88,7 @@ class FinalValueModel:
     def accuracies(self, expected: Expected) -> tuple[Vector, Vector]:
         """Mean and standard deviation of the final validation accuracy of configurations."""
         return self.scale.mean_and_deviation(expected.mean, expected.deviation)
+
+    def draws(self, features: Vector, prior: Vector, count: int) -> Vector:
+        """Joint draws of the final validation accuracies of configurations [count, n], always the same ones."""
+        return self.scale.value(self.expect(features, prior).draws(count))

@@ -261,6 +261,22 @@ class Expected:
         deviation: Vector = np.sqrt(np.maximum(prior - np.sum(self._solved**2, axis=0), _JITTER))
         return deviation
 
+    @property
+    def covariance(self) -> Vector:
+        """The covariance of the final values of the configurations [n, n]."""
+        prior = self._process._worth(self._unit, self._prior, self._unit, self._prior)
+        covariance: Vector = prior - self._solved.T @ self._solved
+        return covariance
+
+    def draws(self, count: int) -> Vector:
+        """Joint draws of the final values of the configurations [count, n], always the same ones."""
+        covariance = self.covariance
+        covariance[np.diag_indices_from(covariance)] += _JITTER
+        factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        standard = np.random.default_rng(0).standard_normal((count, len(factor)))
+        drawn: Vector = self.mean + standard @ factor.T
+        return drawn
+
     def changes(self, points: Points) -> Vector:
         """By how much each mean moves where the value at a point is one standard deviation high [points, n]."""
         process = self._process

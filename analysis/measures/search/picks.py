@@ -1,0 +1,155 @@
+"""What is known of the pick of each search: what it is expected to have, and what the search may have missed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from analysis.measures.search.model import NOTHING_SEARCHED, SearchModel, search_models
+from analysis.measures.search.response import winners
+from analysis.measures.search.spaces import EDGE
+from analysis.snapshot import Snapshot, finite_or_none, mapping, once
+from search_spaces import Choice, Value
+from tune_reg.store import TrialRow
+from tune_reg.surrogate.regret import DRAWS, regret_of_draws
+from tune_reg.surrogate.space_points import space_points
+
+#: A configuration can be told from the pick where it is better with a smaller probability.
+_TOLD: Final = 0.05
+#: Standard errors within which an accuracy is not above chance.
+_ERRORS: Final = 1.96
+
+
+class Region(NamedTuple):
+    """The values of one hyperparameter among the configurations that cannot be told from the pick."""
+
+    parameter: str
+    low: float | None  # ends of a range; None for choices
+    high: float | None
+    values: tuple[Value, ...]  # of choices; empty for a range
+    whole: bool  # it is the whole space, or 95 % of its range
+
+
+class Pick(NamedTuple):
+    """The picked trial of one search. Accuracies are shares in [0, 1]."""
+
+    regularizer: str
+    fraction: float
+    trial: int
+    epochs: int  # trained in the search
+    observed: float | None  # its last validation accuracy
+    expected: float  # by the model, at the end of a training, over seeds
+    deviation: float  # standard deviation of what ``expected`` estimates
+    regret: float  # expected, of the pick against the best configuration of the space
+    regret_deviation: float
+    runner_up: int | None  # the trial of the next highest expected value
+    margin: float | None  # expected value above the runner-up's
+    best_probability: float  # that no other trial is better
+    trials: int  # that the model reads
+    ties: int  # other trials with the same observed accuracy
+    images: int | None  # validation images
+    optimism: float | None  # observed minus expected; None where the trial was not trained to the end
+    region: tuple[Region, ...]
+    chance: bool | None  # whether it is not above the accuracy of guessing; None where the classes are not known
+
+
+@once
+def picks(data: Snapshot) -> tuple[Pick, ...]:
+    """The pick of every search that has a model, in the order of the regularizers, the largest fraction first.
+
+    The regret, the probability and the region are of joint draws of the final values of 101 configurations of a space
+    of one hyperparameter, else of 320, and of the trials. A configuration cannot be told from the pick where it is
+    better with a probability of 5 % at least.
+    """
+    models = search_models(data)
+    found = []
+    for name, fraction in sorted(models, key=lambda search: (data.order(search[0]), -search[1])):
+        model = models[name, fraction]
+        number = winners(data, name).get(fraction)
+        if isinstance(model, SearchModel) and number in model.trials:
+            rows = [row for row in data.trials_of(name) if row["fraction"] == fraction]
+            found.append(_pick(data, model, rows, number))
+    return tuple(found)
+
+
+def regret_of(data: Snapshot, regularizer: str, search_fraction: float) -> tuple[float, float] | None:
+    """Expected regret of the pick of one search and its standard deviation, shares in [0, 1].
+
+    (0, 0) where one configuration alone was tried, since nothing was picked; None where the search has no model, or
+    looked for something beside accuracy.
+    """
+    if search_models(data).get((regularizer, search_fraction)) == NOTHING_SEARCHED:
+        return 0.0, 0.0
+    if mapping(data.study.get("search")).get("second_objective"):
+        return None
+    found = (pick for pick in picks(data) if (pick.regularizer, pick.fraction) == (regularizer, search_fraction))
+    return next(((pick.regret, pick.regret_deviation) for pick in found), None)
+
+
+def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int) -> Pick:
+    row = next(row for row in rows if row["trial"] == number)
+    index = model.trials.index(number)
+    trainings = model.model.trainings
+    space = space_points(model.cube, model.density, near=model.cube.point(row["params"]))
+    features = np.concatenate([np.stack([training.features for training in trainings]), space.features])
+    prior = np.concatenate([[training.prior for training in trainings], space.prior])
+    draws = model.model.draws(features, prior, DRAWS)
+    regret = regret_of_draws(draws, index)
+    estimates = model.estimates
+    expected = estimates[number]
+    others = {trial: estimate for trial, estimate in estimates.items() if trial != number}
+    runner_up = max(others, key=lambda trial: (others[trial].value, -trial), default=None)
+    observed = finite_or_none(row["value"])
+    images = row["n_val"]
+    of_trials = draws[:, [i for i, trial in enumerate(model.trials) if trial != number]]
+    at_pick = draws[:, index]
+    better = (draws > at_pick[:, None]).mean(axis=0)[len(trainings) :] >= _TOLD
+    return Pick(
+        row["regularizer"],
+        row["fraction"],
+        number,
+        row["epochs_trained"],
+        observed,
+        expected.value,
+        expected.deviation,
+        regret.mean,
+        regret.deviation,
+        runner_up,
+        None if runner_up is None else expected.value - others[runner_up].value,
+        float((at_pick >= of_trials.max(axis=1, initial=-math.inf)).mean()),
+        len(estimates),
+        sum(other["value"] == observed for other in rows if other["trial"] != number and observed is not None),
+        images,
+        None if observed is None or row["state"] != "complete" else observed - expected.value,
+        _region(model, row["params"], [params for params, near in zip(space.params, better, strict=True) if near]),
+        _at_chance(data, expected.value, expected.deviation, images),
+    )
+
+
+def _region(model: SearchModel, pick: Mapping[str, Value], others: Sequence[Mapping[str, Value]]) -> tuple[Region, ...]:
+    """The values of each hyperparameter that is in use at the pick, among it and the ``others``."""
+    regions = []
+    units = np.stack([model.cube.point(params) for params in (pick, *others)])
+    for (name, domain), unit in zip(model.space.domains.items(), units.T, strict=True):
+        if name not in pick:
+            continue
+        values = [pick[name], *(params[name] for params in others if name in params)]
+        if isinstance(domain, Choice):
+            near = tuple(value for value in domain.values if value in values)
+            regions.append(Region(name, None, None, near, len(near) == len(domain.values)))
+        else:
+            numbers = [float(value) for value in values]
+            regions.append(Region(name, min(numbers), max(numbers), (), bool(np.ptp(unit) >= 1 - EDGE)))
+    return tuple(regions)
+
+
+def _at_chance(data: Snapshot, expected: float, deviation: float, images: int | None) -> bool | None:
+    classes: int | None = mapping(data.provenance.get("data")).get("classes")
+    if not classes:
+        return None
+    chance = 1 / classes
+    of_images = 0.0 if images is None else chance * (1 - chance) / images
+    return bool(expected <= chance + _ERRORS * math.sqrt(deviation**2 + of_images))
