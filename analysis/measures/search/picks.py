@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.search.model import NOTHING_SEARCHED, SearchModel, search_models
+from analysis.measures.search.model import NOTHING_SEARCHED, SearchModel, Vector, search_models
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
@@ -124,25 +124,27 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
         sum(other["value"] == observed for other in rows if other["trial"] != number and observed is not None),
         images,
         None if observed is None or row["state"] != "complete" else observed - expected.value,
-        _region(model, row["params"], [params for params, near in zip(space.params, better, strict=True) if near]),
+        _region(model, row["params"], space.points[better]),
         _at_chance(data, expected.value, expected.deviation, images),
     )
 
 
-def _region(model: SearchModel, pick: Mapping[str, Value], others: Sequence[Mapping[str, Value]]) -> tuple[Region, ...]:
-    """The values of each hyperparameter that is in use at the pick, among it and the ``others``."""
+def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> tuple[Region, ...]:
+    """The values of each hyperparameter that is in use at the pick, among it and points [n, d] ``near`` it."""
     regions = []
-    units = np.stack([model.cube.point(params) for params in (pick, *others)])
-    for (name, domain), unit in zip(model.space.domains.items(), units.T, strict=True):
+    points = np.concatenate([model.cube.point(pick)[None], near])
+    used = model.cube.used(points)
+    for index, (name, domain) in enumerate(model.space.domains.items()):
         if name not in pick:
             continue
-        values = [pick[name], *(params[name] for params in others if name in params)]
+        units = points[used[:, index], index]
+        values = [pick[name], *(model.cube.value(index, unit) for unit in units[1:].tolist())]
         if isinstance(domain, Choice):
-            near = tuple(value for value in domain.values if value in values)
-            regions.append(Region(name, None, None, near, len(near) == len(domain.values)))
+            chosen = tuple(value for value in domain.values if value in values)
+            regions.append(Region(name, None, None, chosen, len(chosen) == len(domain.values)))
         else:
             numbers = [float(value) for value in values]
-            regions.append(Region(name, min(numbers), max(numbers), (), bool(np.ptp(unit) >= 1 - EDGE)))
+            regions.append(Region(name, min(numbers), max(numbers), (), bool(np.ptp(units) >= 1 - EDGE)))
     return tuple(regions)
 
 
