@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.search.model import NOTHING_SEARCHED, SearchModel, Vector, search_models
+from analysis.measures.search.model import NOTHING_SEARCHED, Estimate, SearchModel, Vector, search_models
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
@@ -98,7 +98,7 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
     prior = np.concatenate([[training.prior for training in trainings], space.prior])
     draws = model.model.draws(features, prior, DRAWS)
     regret = regret_of_draws(draws, index)
-    estimates = model.estimates
+    estimates = model.estimates | _stored(data, row)
     expected = estimates[number]
     others = {trial: estimate for trial, estimate in estimates.items() if trial != number}
     runner_up = max(others, key=lambda trial: (others[trial].value, -trial), default=None)
@@ -127,6 +127,15 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
         _region(model, row["params"], space.points[better]),
         _at_chance(data, expected.value, expected.deviation, images),
     )
+
+
+def _stored(data: Snapshot, row: TrialRow) -> dict[int, Estimate]:
+    """What the search itself expected of its trials; empty where it has written nothing of this."""
+    return {
+        each["trial"]: Estimate(each["expected_value"], each["expected_deviation"])
+        for each in data.expected
+        if (each["regularizer"], each["fraction"]) == (row["regularizer"], row["fraction"])
+    }
 
 
 def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> tuple[Region, ...]:
