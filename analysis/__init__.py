@@ -43,6 +43,7 @@ from analysis.measures.data_equivalence import Equivalence, equivalences
 from analysis.measures.papers import PaperRow, paper_rows
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.importance import Importance, importances
+from analysis.measures.search.picks import Pick, picks, regret_of
 from analysis.measures.search.response import Optimum, Response, responses
 from analysis.measures.search.tuning import TuningPoint, equal_budgets, tuning_points
 from analysis.measures.tradeoff import Trade, trades
@@ -75,6 +76,7 @@ __all__ = [
     "Optimum",
     "PairMaps",
     "PaperRow",
+    "Pick",
     "Response",
     "ResultRow",
     "RobustStrength",
@@ -128,6 +130,8 @@ __all__ = [
     "pair_maps",
     "paired_difference",
     "paper_rows",
+    "picks",
+    "regret_of",
     "report",
     "responses",
     "result_rows",

@@ -21,7 +21,9 @@ def model(count, *, noise=0.004, seed=0):
     rng = np.random.default_rng(seed)
     units = rng.random(count)
     values = 0.9 - 0.05 * (units - 0.6) ** 2 + noise * rng.standard_normal(count)
-    trainings = [Training(np.array([u]), 0.0, i % 3, {0: v}) for i, (u, v) in enumerate(zip(units, values))]
+    trainings = [
+        Training(np.array([u]), 0.0, i % 3, {0: v}) for i, (u, v) in enumerate(zip(units, values, strict=True))
+    ]
     return FinalValueModel(trainings, CUBE.groups, 1), units
 
 
@@ -65,7 +67,9 @@ def test_regret_is_that_of_independent_draws():
 def test_regret_is_the_same_each_time_and_shrinks_with_trials():
     few, many = (model(count)[0] for count in (5, 60))
     picks = [int(made.expect_trainings().mean.argmax()) for made in (few, many)]
-    first, second = (regret(made, pick, POINTS.features, POINTS.prior) for made, pick in zip((few, many), picks))
+    first, second = (
+        regret(made, pick, POINTS.features, POINTS.prior) for made, pick in zip((few, many), picks, strict=True)
+    )
     assert regret(few, picks[0], POINTS.features, POINTS.prior) == first
     assert second.mean < first.mean / 2
     assert second.deviation < first.deviation
