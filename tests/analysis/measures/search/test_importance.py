@@ -12,7 +12,12 @@ from tune_reg.store import load
 
 def shares_of(tmp_path, lab, value, trials):
     def change(row):
-        return {**row, "state": "complete", "epochs_trained": 6, "value": value(row["params"])}
+        return {
+            **row,
+            "state": "complete",
+            "epochs_trained": 6,
+            "value": value({"decay": 1e-3, "alpha": 0.0, **row["params"]}),
+        }
 
     parts = [part for part in lab.changed(lab.rich_parts(trials=trials), "trials", change) if part[0] == "trials"]
     rows = analysis.importances(load(lab.write_rich(tmp_path, parts)))
@@ -23,7 +28,7 @@ def test_shares_are_those_of_the_surface(tmp_path, lab):
     """The surface is a sum of straight lines in the units of the space: variances are in the ratio of their squares."""
 
     def value(params):
-        units = (math.log10(params["decay"]) + 6) / 5, (params.get("alpha", 0) + 1) / 9
+        units = (math.log10(params["decay"]) + 6) / 5, (params["alpha"] + 1) / 9
         return 0.95 + 0.01 * units[0] + 0.005 * units[1]
 
     rows = shares_of(tmp_path, lab, value, 40)
@@ -49,7 +54,7 @@ def test_what_decides_is_most_important_and_the_interval_says_so(tmp_path, lab):
     def value(params):
         return 0.9 - 0.05 * abs(math.log10(params["decay"]) + 3) + rng.gauss(0, 0.005)
 
-    rows = shares_of(tmp_path, lab, lambda params: value({"decay": 1e-3, **params}), 100)
+    rows = shares_of(tmp_path, lab, value, 100)
     assert rows["decay"].low > 0.8
     assert max(rows["alpha"].high, rows["learning_rate"].high) < 0.2
     assert all(row.low <= row.share <= row.high for row in rows.values())
