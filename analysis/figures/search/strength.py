@@ -134,7 +134,7 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
         at = (optimum.fraction, where(data, optimum.fraction), None, None)
         for kind, line in ((CURVE, curve), (AVERAGE, average)):
             points += [StrengthPoint(kind, *at, p.x, p.mean, p.low, p.high, winner=False) for p in line]
-        ends: list[float | str] = [*optimum.plateau_values, *finite([optimum.plateau_low, optimum.plateau_high])]
+        ends = finite([optimum.plateau_low, optimum.plateau_high])
         points += [StrengthPoint(PLATEAU, *at, end, optimum.accuracy, None, None, winner=False) for end in ends]
     space = space_of(data, name, parameter)
     low, high = (space.low, space.high) if space else (None, None)

@@ -26,7 +26,6 @@ _ERRORS: Final = 1.96
 class Region(NamedTuple):
     """The values of one hyperparameter among the configurations that cannot be told from the pick."""
 
-    parameter: str
     low: float | None  # ends of a range; None for choices
     high: float | None
     values: tuple[Value, ...]  # of choices; empty for a range
@@ -52,7 +51,7 @@ class Pick(NamedTuple):
     ties: int  # other trials with the same observed accuracy
     images: int | None  # validation images
     optimism: float | None  # observed minus expected; None where the trial was not trained to the end
-    region: tuple[Region, ...]
+    region: Mapping[str, Region]  # by hyperparameter
     chance: bool | None  # whether it is not above the accuracy of guessing; None where the classes are not known
 
 
@@ -138,9 +137,9 @@ def _stored(data: Snapshot, row: TrialRow) -> dict[int, Estimate]:
     }
 
 
-def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> tuple[Region, ...]:
+def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> dict[str, Region]:
     """The values of each hyperparameter that is in use at the pick, among it and points [n, d] ``near`` it."""
-    regions = []
+    regions = {}
     points = np.concatenate([model.cube.point(pick)[None], near])
     used = model.cube.used(points)
     for index, (name, domain) in enumerate(model.space.domains.items()):
@@ -150,11 +149,11 @@ def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> tupl
         values = [pick[name], *(model.cube.value(index, unit) for unit in units[1:].tolist())]
         if isinstance(domain, Choice):
             chosen = tuple(value for value in domain.values if value in values)
-            regions.append(Region(name, None, None, chosen, len(chosen) == len(domain.values)))
+            regions[name] = Region(None, None, chosen, len(chosen) == len(domain.values))
         else:
             numbers = [float(value) for value in values]
-            regions.append(Region(name, min(numbers), max(numbers), (), bool(np.ptp(units) >= 1 - EDGE)))
-    return tuple(regions)
+            regions[name] = Region(min(numbers), max(numbers), (), bool(np.ptp(units) >= 1 - EDGE))
+    return regions
 
 
 def _at_chance(data: Snapshot, expected: float, deviation: float, images: int | None) -> bool | None:

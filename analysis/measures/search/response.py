@@ -55,7 +55,7 @@ class Optimum(NamedTuple):
     accuracy_high: float | None = None
     plateau_low: float | None = None  # values that cannot be told from the best one: ends of a range
     plateau_high: float | None = None
-    plateau_values: tuple[str, ...] = ()  # the same of names
+    plateau_names: str = ""  # the same of names, one after the other
     plateau_share: float | None = None  # of the space; in log where it is log
     plateau_open: str = ""  # "", "low", "high" or "both": the ends at which the trials end before the plateau does
 
@@ -243,9 +243,9 @@ def _places(
 ) -> dict[str, Any]:
     """Where the peak may be, and the plateau."""
     if scale == CATEGORY:
-        plateau = tuple(str(value) for value, is_near in zip(values, near, strict=True) if is_near)
+        plateau = [str(value) for value, is_near in zip(values, near, strict=True) if is_near]
         return {
-            "plateau_values": plateau,
+            "plateau_names": ", ".join(plateau),
             "plateau_share": len(plateau) / len(values),
             "located": len(plateau) < len(values),
         }

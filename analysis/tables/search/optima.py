@@ -47,8 +47,7 @@ def _peak(row: Optimum) -> str:
 
 
 def _plateau(row: Optimum) -> str:
-    names = ", ".join(row.plateau_values)
-    ends = names or f"{setting_text(row.plateau_low)} to {setting_text(row.plateau_high)}"
+    ends = row.plateau_names or f"{setting_text(row.plateau_low)} to {setting_text(row.plateau_high)}"
     return f"{ends} ({100 * (row.plateau_share or 0.0):.0f} %)"
 
 

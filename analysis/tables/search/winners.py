@@ -32,7 +32,7 @@ def winner_table(data: Snapshot) -> Table:
             _with_deviation(row.regret, row.regret_deviation),
             NONE if row.margin is None else number_text(-100 * row.margin, "+.2f"),
             f"{100 * row.best_probability:.0f}",
-            "; ".join(map(_region, row.region)),
+            "; ".join(_region(name, region) for name, region in row.region.items()),
             _notes(row),
         )
         for row in numbers
@@ -44,12 +44,12 @@ def _with_deviation(value: float, deviation: float) -> str:
     return f"{100 * value:.2f} ± {100 * deviation:.2f}"
 
 
-def _region(region: Region) -> str:
+def _region(name: str, region: Region) -> str:
     if region.whole:
-        return f"any {region.parameter}"
+        return f"any {name}"
     if region.values:
-        return f"{region.parameter} {' or '.join(map(str, region.values))}"
-    return f"{region.parameter} {setting_text(region.low)} to {setting_text(region.high)}"
+        return f"{name} {' or '.join(map(str, region.values))}"
+    return f"{name} {setting_text(region.low)} to {setting_text(region.high)}"
 
 
 def _notes(row: Pick) -> str:

@@ -47,7 +47,7 @@ def test_a_trial_that_was_paused_for_good_may_be_the_winner(tmp_path, lab):
     def paused_is_best(row):
         return {**row, "expected_value": 0.999} if (row["regularizer"], row["trial"]) == (lab.baseline, 3) else row
 
-    parts = lab.changed(lab.expected_parts(), "expected", paused_is_best)
+    parts = lab.changed(lab.changed(lab.expected_parts(), "expected", paused_is_best), "final", lambda _: None)
     results = load(lab.write_rich(tmp_path, parts))
     (row,) = [
         r

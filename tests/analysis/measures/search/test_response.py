@@ -99,7 +99,7 @@ def test_names_have_an_accuracy_each(rich_data, response_of):
     assert [point.x for point in response.curve] == ["laplace", "logistic"]
     assert response.optimum.picked in ("laplace", "logistic")
     assert (response.optimum.scale, response.optimum.best_low) == ("category", None)
-    assert response.optimum.plateau_values == ("laplace", "logistic")  # of which nothing depends
+    assert response.optimum.plateau_names == "laplace, logistic"  # of which nothing depends
     assert not response.optimum.located
 
 
