@@ -27,9 +27,8 @@ def model(count, *, noise=0.004, seed=0):
     return FinalValueModel(trainings, CUBE.groups, 1), units
 
 
-def covariance_of(made, units):
+def covariance_of(made, scales, units):
     """The posterior covariance of final values, from the inverse of the covariance of the observations."""
-    scales = made._process.scales
 
     def worth(first, second):
         distance = np.sqrt(5) * np.abs(np.subtract.outer(first, second)) / scales.lengths[0]
@@ -47,7 +46,7 @@ def test_covariance_is_that_of_the_formula():
     made, _ = model(8)
     units = np.linspace(0, 1, 11)
     expected = made.expect(units[:, None], np.zeros(11))
-    assert expected.covariance == pytest.approx(covariance_of(made, units), abs=1e-7)
+    assert expected.covariance == pytest.approx(covariance_of(made, made._process.scales, units), abs=1e-7)
     assert np.sqrt(np.diagonal(expected.covariance)) == pytest.approx(expected.deviation, rel=1e-6)
 
 
@@ -55,13 +54,28 @@ def test_regret_is_that_of_independent_draws():
     made, units = model(8)
     pick = int(made.expect_trainings().mean.argmax())
     every = np.concatenate([units, POINTS.points[:, 0]])
-    mean = made.expect(every[:, None], np.zeros(len(every))).mean
-    posterior = multivariate_normal(mean, covariance_of(made, every), allow_singular=True, seed=1)
-    draws = made.scale.value(posterior.rvs(40_000))
+    draws = []
+    for process in made._plausible:  # equally likely
+        mean = process.expect(every[:, None], np.zeros(len(every))).mean
+        covariance = covariance_of(made, process.scales, every)
+        posterior = multivariate_normal(mean, covariance, allow_singular=True, seed=1)
+        draws.append(made.scale.value(posterior.rvs(10_000)))
+    draws = np.concatenate(draws)
     behind = draws.max(axis=1) - draws[:, pick]
     found = regret(made, pick, POINTS.features, POINTS.prior)
     assert found.mean == pytest.approx(behind.mean(), rel=0.08)
     assert found.deviation == pytest.approx(behind.std(), rel=0.08)
+
+
+def test_scales_of_few_trials_are_less_sure_than_those_of_many():
+    def spread(made):
+        return np.std([np.log(process.scales.noise) for process in made._plausible])
+
+    few, many = model(6)[0], model(90)[0]
+    assert spread(few) > 2 * spread(many)
+    assert len({process.scales.noise for process in few._plausible}) > 1
+    top = many._process.scales.noise
+    assert [process.scales.noise for process in many._plausible] == pytest.approx([top] * 4, rel=0.3)
 
 
 def test_regret_is_the_same_each_time_and_shrinks_with_trials():

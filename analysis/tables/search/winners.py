@@ -68,7 +68,8 @@ WINNER_TABLE: Final = TableSpec(
     "seeds, ± one standard deviation of this estimate; seen is that of the last epoch that was trained, on one seed, "
     "which luck has raised where a trial was picked for it. Regret is how far the best configuration of the space is "
     "expected to be above the pick, in points; next trial, how far the trial of the next highest expectation is above "
-    "it. Best trial is the probability that no other trial is better. A setting cannot be told from the pick where it is better with a "
-    "probability of 5 % at least; the ranges are those of such settings, one hyperparameter at a time.",
+    "it. Best trial is the probability that no other trial is better. A setting cannot be told from the pick where it "
+    "is better with a probability of 5 % at least; the ranges are those of such settings, one hyperparameter at a "
+    "time.",
     winner_table,
 )
