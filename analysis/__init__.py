@@ -48,6 +48,7 @@ from analysis.measures.data_equivalence import Equivalence, equivalences
 from analysis.measures.papers import PaperRow, paper_rows
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.importance import Importance, importances
+from analysis.measures.search.picks import Pick, picks, regret_of
 from analysis.measures.search.response import Optimum, Response, responses
 from analysis.measures.search.tuning import TuningPoint, equal_budgets, tuning_points
 from analysis.measures.tradeoff import Trade, trades
@@ -94,6 +95,7 @@ __all__ = [
     "PairMaps",
     "PairedDifferences",
     "PaperRow",
+    "Pick",
     "Response",
     "ResultRow",
     "RobustStrength",
@@ -153,6 +155,8 @@ __all__ = [
     "paired_differences",
     "pairs_needed",
     "paper_rows",
+    "picks",
+    "regret_of",
     "report",
     "responses",
     "result_rows",

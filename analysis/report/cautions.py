@@ -8,6 +8,8 @@ from analysis.measures.budget import BudgetRow, budget
 from analysis.measures.comparisons import comparisons
 from analysis.measures.primary import ACCURACY
 from analysis.measures.results import ResultRow, result_table
+from analysis.measures.search.model import search_models
+from analysis.measures.search.picks import picks, regret_of
 from analysis.measures.search.response import strength_optima
 from analysis.snapshot import Snapshot, mapping
 from analysis.wording import where
@@ -27,6 +29,7 @@ def cautions(data: Snapshot) -> list[str]:
             )
         if row.runs == 1:
             sentences.append(f"{method}: one run only, so there is no interval.")
+    sentences += [*_at_chance(data), *_without_regret(data), *_not_located(data)]
     sentences += [*_edges(data, rows), *_moving_strengths(data), *_attack_warnings(data), *_unequal_searches(data)]
     sentences += _several_codes(data)
     return [*sentences, _scope(data)] if rows else sentences
@@ -73,21 +76,57 @@ def _edges(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[str]:
     ]
 
 
+def _at_chance(data: Snapshot) -> list[str]:
+    """Searches whose pick is not expected to be better than guessing."""
+    return [
+        f"{pick.regularizer}, searched on {where(data, pick.fraction)}: what is expected of the pick, "
+        f"{100 * pick.expected:.1f} %, is not above guessing, so its strength was picked by chance."
+        for pick in picks(data)
+        if pick.chance
+    ]
+
+
+def _without_regret(data: Snapshot) -> list[str]:
+    """Searches of which nobody can say how much better another setting may be than the pick."""
+    reasons: dict[str, dict[str, None]] = {}
+    for (name, fraction), model in search_models(data).items():
+        if isinstance(model, str) and regret_of(data, name, fraction) is None:
+            reasons.setdefault(model, {})[name] = None
+    return [
+        f"How far the picks of {', '.join(sorted(names, key=data.order))} may be from the best setting is not known: "
+        f"there is no model of the search, as {reason}."
+        for reason, names in sorted(reasons.items())
+    ]
+
+
+def _not_located(data: Snapshot) -> list[str]:
+    """Strengths whose best value may be nearly anywhere in the space, by the largest search."""
+    names = []
+    for name in data.regularizers:
+        optimum = next((each for each in strength_optima(data, name) if each.best is not None), None)
+        if optimum is not None and not optimum.located:
+            names.append(f"{name} ({optimum.parameter})")
+    if not names:
+        return []
+    return [
+        f"The search does not locate the best strength of {', '.join(names)}: the 95 % interval of its place is most "
+        "of the space."
+    ]
+
+
 def _moving_strengths(data: Snapshot) -> list[str]:
     """Where the best strength moves with the data: the intervals of its peak at the two ends do not meet."""
     sentences = []
     for name in data.regularizers:
-        peaks = [optimum for optimum in strength_optima(data, name) if optimum.best is not None]
+        peaks = [optimum for optimum in strength_optima(data, name) if optimum.located and optimum.best_low is not None]
         if len(peaks) < 2:
             continue
         most, least = peaks[0], peaks[-1]
-        if None in (most.best_low, most.best_high, least.best_low, least.best_high):
-            continue
         if most.best_high < least.best_low or least.best_high < most.best_low:  # type: ignore[operator]
             sentences.append(
                 f"{name}: the best {most.parameter} moves with the data, from {setting_text(most.best)} on "
                 f"{where(data, most.fraction)} to {setting_text(least.best)} on "
-                f"{where(data, least.fraction)} (the 95 % intervals of the fitted peaks do not meet), so one "
+                f"{where(data, least.fraction)} (the 95 % intervals of the peaks do not meet), so one "
                 "carried over is not the best one there."
             )
     return sentences

@@ -14,6 +14,7 @@ QUICK = (
     "ask_time",
     "attacks",
     "attack_strength",
+    "claims",
     "digits_table",
     "look_levels",
     "many_trials",
@@ -174,6 +175,15 @@ def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbe
     assert {row["problem"] for row in rows} == {"weight-decay"}
     assert [row["budget"] for row in rows if row["arm"] == "one-epoch"] == [4, 8, 16, 24, 40]
     assert all(row["regret"] >= 0 and row["regret_se"] >= 0 and -1 <= row["bias"] <= 1 for row in rows)
+
+
+def test_claims(numbers):
+    rows = numbers("claims")["same_method_twice"]
+    assert [row["seeds"] for row in rows] == [5, 10, 20]
+    for row in rows:
+        assert all(0 <= row[share] <= 1 for share in ("false_claims", "without_regret", "gain_claimed"))
+        assert row["true_regret"] >= 0
+        assert row["regret_deviation"] > 0
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,9 @@ from tune_reg.surrogate.gaussian_process import Expected, GaussianProcess, Point
 from tune_reg.surrogate.value_scale import ValueScale
 
 Vector = NDArray[np.float64]
+
+#: So many draws of the model's scales stand for their posterior.
+_SCALES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -90,5 +95,17 @@ class FinalValueModel:
         return self.scale.mean_and_deviation(expected.mean, expected.deviation)
 
     def draws(self, features: Vector, prior: Vector, count: int) -> Vector:
-        """Joint draws of the final validation accuracies of configurations [count, n], always the same ones."""
-        return self.scale.value(self.expect(features, prior).draws(count))
+        """Joint draws of the final validation accuracies of configurations [count, n], always the same ones.
+
+        Of a few trials the scales of the model are not well known, so the draws are those of several: by their
+        posterior, where ``expect`` has the likeliest ones alone. ``count``: a multiple of 4.
+        """
+        drawn = [
+            process.expect(features, prior).draws(count // _SCALES, seed)
+            for seed, process in enumerate(self._plausible)
+        ]
+        return self.scale.value(np.concatenate(drawn))
+
+    @cached_property
+    def _plausible(self) -> list[GaussianProcess]:
+        return self._process.plausible(_SCALES)

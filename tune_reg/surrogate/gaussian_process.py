@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -26,6 +27,10 @@ _JITTER: Final = 1e-8
 #: Draws from the prior of the scales, a power of 2, and steps uphill from the best of them at most.
 _DRAWS: Final = 16
 _STEPS: Final = 25
+
+#: Of the posterior of scales: the least curvature that its normal approximation has, and the step of its differences.
+_LEAST_CURVATURE: Final = 0.5
+_STEP: Final = 1e-3
 
 #: In standard deviations of the prior; further away a covariance may have no inverse.
 _FURTHEST: Final = 4.0
@@ -103,7 +108,7 @@ class GaussianProcess:
         self._rungs = rungs
         self._values = values
         residual = values - _PRIOR_WEIGHT * points.prior
-        self.scales = scales or self._fit(residual)
+        self.scales = scales or self._fit()
         covariance = self.covariance(points, points)
         covariance[np.diag_indices_from(covariance)] += _JITTER
         self._factor = np.linalg.cholesky(covariance)
@@ -184,25 +189,86 @@ class GaussianProcess:
 
     # Its scales
 
-    def _fit(self, residual: Vector) -> Scales:
-        # Of many values those of the latest rungs: the time of a fit grows with their cube.
-        chosen = np.sort(np.argsort(-self._points.rung, kind="stable")[:_MOST_FITTED])
-        points, residual = self._points.at(chosen), residual[chosen]
-        squares = self._squares(points.unit, points.unit)
-        dims = len(squares)
-        medians = np.log([_LENGTH[0] * np.sqrt(dims)] * dims + [median for median, _ in _PRIORS])
-        spreads = np.array([_LENGTH[1]] * dims + [spread for _, spread in _PRIORS])
-        likelihood = _Likelihood(points, residual, squares, self._rungs)
+    def plausible(self, count: int) -> list[GaussianProcess]:
+        """This process with other scales, ``count`` draws of them from their posterior, always the same ones.
+
+        16 from the normal distribution that fits the posterior at its top (Laplace's approximation), of which
+        ``count`` are drawn again by their weights; those that are drawn more often stand so many times.
+        """
+        posterior = _ScalePosterior.of(self._points, self._values, self._squares, self._rungs)
+        top = posterior.standard(self.scales)
+        values, vectors = np.linalg.eigh(posterior.curvature(top))
+        spread = vectors / np.sqrt(np.maximum(values, _LEAST_CURVATURE))
+        normal = _normal_draws(len(top), _DRAWS)
+        drawn = np.clip(top + normal @ spread.T, -_FURTHEST, _FURTHEST)
+        weights = np.array([posterior(each)[0] for each in drawn]) + 0.5 * np.sum(normal**2, axis=1)
+        shares = np.cumsum(np.exp(weights - weights.max()))
+        chosen = np.searchsorted(shares / shares[-1], (np.arange(count) + 0.5) / count)
+        made = {
+            int(i): GaussianProcess(self._points, self._values, self._groups, self._rungs, posterior.scales(drawn[i]))
+            for i in np.unique(chosen)
+        }
+        return [made[int(i)] for i in chosen]
+
+    def _fit(self) -> Scales:
+        posterior = _ScalePosterior.of(self._points, self._values, self._squares, self._rungs)
 
         def loss(standard: Vector) -> tuple[float, Vector]:
-            value, slope = likelihood(np.exp(medians + spreads * standard))
-            return 0.5 * float(standard @ standard) - value, standard - spreads * slope
+            value, slope = posterior(standard)
+            return -value, -slope
 
-        start = min(_normal_draws(dims + len(_PRIORS)), key=lambda draw: loss(draw)[0])
+        start = min(_normal_draws(posterior.dims, _DRAWS), key=lambda draw: loss(draw)[0])
         bounds = [(-_FURTHEST, _FURTHEST)] * len(start)
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
-        lengths, others = np.split(np.exp(medians + spreads * found.x), [dims])
+        return posterior.scales(found.x)
+
+
+class _ScalePosterior:
+    """The log posterior of scales, and its slope, by their logarithms in units of their priors."""
+
+    def __init__(self, likelihood: _Likelihood, lengths: int) -> None:
+        self._likelihood = likelihood
+        self._lengths = lengths
+        self._medians = np.log([_LENGTH[0] * np.sqrt(lengths)] * lengths + [median for median, _ in _PRIORS])
+        self._spreads = np.array([_LENGTH[1]] * lengths + [spread for _, spread in _PRIORS])
+
+    @classmethod
+    def of(
+        cls, points: Points, values: Vector, squares: Callable[[Vector, Vector], Vector], rungs: int
+    ) -> _ScalePosterior:
+        """By the values at some points; of many by those of the latest rungs: the time grows with their cube."""
+        chosen = np.sort(np.argsort(-points.rung, kind="stable")[:_MOST_FITTED])
+        points = points.at(chosen)
+        residual = values[chosen] - _PRIOR_WEIGHT * points.prior
+        by_hyperparameter = squares(points.unit, points.unit)
+        return cls(_Likelihood(points, residual, by_hyperparameter, rungs), len(by_hyperparameter))
+
+    @property
+    def dims(self) -> int:
+        """How many scales there are."""
+        return len(self._medians)
+
+    def __call__(self, standard: Vector) -> tuple[float, Vector]:
+        value, slope = self._likelihood(np.exp(self._medians + self._spreads * standard))
+        return value - 0.5 * float(standard @ standard), self._spreads * slope - standard
+
+    def scales(self, standard: Vector) -> Scales:
+        """The scales at a point."""
+        lengths, others = np.split(np.exp(self._medians + self._spreads * standard), [self._lengths])
         return Scales(lengths, *others.tolist())
+
+    def standard(self, scales: Scales) -> Vector:
+        """The point of scales."""
+        every = np.concatenate([scales.lengths, scales[1:]])
+        standard: Vector = (np.log(every) - self._medians) / self._spreads
+        return standard
+
+    def curvature(self, standard: Vector) -> Vector:
+        """Minus the second derivatives at a point, from differences of slopes."""
+        _, slope = self(standard)
+        rows = [(slope - self(standard + step)[1]) / _STEP for step in _STEP * np.eye(len(standard))]
+        curvature: Vector = 0.5 * (np.array(rows) + np.array(rows).T)
+        return curvature
 
 
 class _Likelihood:
@@ -268,12 +334,12 @@ class Expected:
         covariance: Vector = prior - self._solved.T @ self._solved
         return covariance
 
-    def draws(self, count: int) -> Vector:
-        """Joint draws of the final values of the configurations [count, n], always the same ones."""
+    def draws(self, count: int, seed: int = 0) -> Vector:
+        """Joint draws of the final values of the configurations [count, n]."""
         covariance = self.covariance
         covariance[np.diag_indices_from(covariance)] += _JITTER
         factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-        standard = np.random.default_rng(0).standard_normal((count, len(factor)))
+        standard = np.random.default_rng(seed).standard_normal((count, len(factor)))
         drawn: Vector = self.mean + standard @ factor.T
         return drawn
 
@@ -301,9 +367,9 @@ def _kernel(squares: Vector, lengths: Vector) -> Vector:
 
 
 @functools.cache
-def _normal_draws(dims: int) -> Vector:
-    """Evenly spread draws of a standard normal distribution [draws, dims]; the first is at its median."""
-    even = qmc.Sobol(dims, seed=0).random(_DRAWS)
+def _normal_draws(dims: int, count: int) -> Vector:
+    """Evenly spread draws of a standard normal distribution [count, dims]; the first is at its median."""
+    even = qmc.Sobol(dims, seed=0).random(count)
     draws: Vector = ndtri(np.clip(even, 1e-6, 1 - 1e-6))
     draws[0] = 0.0
     draws.flags.writeable = False

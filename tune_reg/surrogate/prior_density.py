@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from search_spaces import SearchSpace, Value
 from tune_reg.surrogate.unit_cube import UnitCube
+
+Vector = NDArray[np.float64]
 
 #: The log density of what is usual falls no lower: a prior that is wrong must be overruled by a few trials.
 _FLOOR: Final = -4.0
@@ -41,3 +46,11 @@ class PriorDensity:
             if name in params
         )
         return float(max(_FLOOR, -0.5 * sum(squares)))
+
+    def log_at(self, points: Vector, used: NDArray[np.bool_]) -> Vector:
+        """The log density [n] at points [n, d] of the unit cube, of the hyperparameters that are in use there."""
+        squares = np.zeros(len(points))
+        for name, (centre, width) in self.coordinates.items():
+            index = self._cube.names.index(name)
+            squares += np.where(used[:, index], ((points[:, index] - centre) / width) ** 2, 0.0)
+        return np.maximum(_FLOOR, -0.5 * squares)

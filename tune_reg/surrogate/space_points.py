@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from search_spaces import Value
 from tune_reg.surrogate.prior_density import PriorDensity
 from tune_reg.surrogate.unit_cube import UnitCube
 
@@ -23,30 +22,22 @@ _NEAR: Final = 64
 _NEARNESS: Final = (0.07, 0.02)
 
 
-class Configurations(NamedTuple):
-    """Configurations as the model of final values reads them."""
+class SpacePoints(NamedTuple):
+    """Points of the unit cube of a space, as the model of final values reads them."""
 
-    params: tuple[dict[str, Value], ...]
+    points: Vector  # [n, d]
     features: Vector  # [n, k], as ``UnitCube.features`` gives them
     prior: Vector  # [n], log density of what is known beforehand
 
 
-def configurations(cube: UnitCube, density: PriorDensity, points: Vector) -> Configurations:
-    """The configurations at points [n, d] of the unit cube of a space."""
-    params = tuple(cube.params(point) for point in points)
-    features = np.array([cube.features(each) for each in params])
-    return Configurations(params, features, np.array([density.log(each) for each in params]))
-
-
-def space_points(cube: UnitCube, density: PriorDensity, *, near: Vector) -> Configurations:
+def space_points(cube: UnitCube, density: PriorDensity, *, near: Vector) -> SpacePoints:
     """Points that stand for a space: 101 on a line, else 256 of a Sobol sequence and 64 neighbours of ``near`` [d].
 
     >>> from search_spaces import SearchSpace, loguniform
     >>> space = SearchSpace({"strength": loguniform(1e-4, 1.0)})
     >>> cube = UnitCube(space)
-    >>> points = space_points(cube, PriorDensity(space, cube), near=np.array([0.5]))
-    >>> len(points.params), round(points.params[50]["strength"], 6)
-    (101, 0.01)
+    >>> len(space_points(cube, PriorDensity(space, cube), near=np.array([0.5])).points)
+    101
     """
     if cube.dims == 1:
         points = np.linspace(0, 1, _ON_A_LINE)[:, None]
@@ -54,4 +45,5 @@ def space_points(cube: UnitCube, density: PriorDensity, *, near: Vector) -> Conf
         even = qmc.Sobol(cube.dims, seed=0).random(_SPREAD)
         steps = np.resize(_NEARNESS, _NEAR)[:, None] * np.random.default_rng(0).standard_normal((_NEAR, cube.dims))
         points = np.concatenate([even, np.clip(near + steps, 0, 1)])
-    return configurations(cube, density, points)
+    used = cube.used(points)
+    return SpacePoints(points, cube.features_at(points, used), density.log_at(points, used))

@@ -44,6 +44,16 @@ class UnitCube:
         )
 
     @property
+    def names(self) -> list[str]:
+        """The hyperparameters that are searched, in the order of the coordinates."""
+        return list(self._domains)
+
+    @property
+    def domains(self) -> list[Domain]:
+        """Their domains."""
+        return list(self._domains.values())
+
+    @property
     def dims(self) -> int:
         """How many hyperparameters are searched."""
         return len(self._domains)
@@ -57,6 +67,14 @@ class UnitCube:
         return {
             name: _value(domain, float(unit)) for (name, domain), unit in zip(self._domains.items(), point, strict=True)
         }
+
+    def value(self, index: int, unit: float) -> Value:
+        """The value of one hyperparameter at its coordinate in [0, 1]."""
+        return _value(self.domains[index], unit)
+
+    def coordinate(self, index: int, value: Value) -> float:
+        """The coordinate of a value of one hyperparameter."""
+        return _unit(self.domains[index], value)
 
     def prior(self, name: str, prior: Prior) -> tuple[float, float]:
         """Mean and standard deviation of the coordinate of a hyperparameter with a range, under its prior."""
@@ -82,6 +100,34 @@ class UnitCube:
             else:
                 features.append(_unit(domain, params[name]) if name in params else 0.5)
         return np.array(features)
+
+    def used(self, points: Vector) -> NDArray[np.bool_]:
+        """Which hyperparameters are in use at points [n, d]."""
+        if not self._space.conditions:
+            return np.ones(points.shape, bool)
+        in_use = [self.params(point) for point in points]
+        return np.array([[name in params for name in self._domains] for params in in_use])
+
+    def features_at(self, points: Vector, used: NDArray[np.bool_]) -> Vector:
+        """The features [n, k] of the hyperparameters at points [n, d]. ``used``: as the method of this name says it.
+
+        >>> from search_spaces import choice, loguniform
+        >>> cube = UnitCube(SearchSpace({"strength": loguniform(1e-4, 1.0), "mode": choice(["a", "b"])}))
+        >>> points = np.array([[0.25, 0.75]])
+        >>> np.allclose(cube.features_at(points, cube.used(points))[0], cube.features(cube.params(points[0])))
+        True
+        """
+        columns = []
+        for index, domain in enumerate(self._domains.values()):
+            units, in_use = points[:, index], used[:, index]
+            if isinstance(domain, Choice):
+                chosen = np.minimum((units * len(domain.values)).astype(int), len(domain.values) - 1)
+                columns += [_CHOSEN * ((chosen == i) & in_use) for i in range(len(domain.values))]
+                continue
+            if isinstance(domain, Integer):
+                units = np.array([_unit(domain, _value(domain, float(unit))) for unit in units])
+            columns.append(np.where(in_use, units, 0.5))
+        return np.stack(columns, axis=1)
 
 
 def _width(domain: Domain) -> int:

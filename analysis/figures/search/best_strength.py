@@ -8,6 +8,7 @@ from analysis.figures.panels import data_axis, grid, legend, rings, scale_axis
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
 from analysis.measures.search.response import CATEGORY, LINEAR, strength_optima
+from analysis.measures.search.spaces import number
 from analysis.snapshot import Source, snapshot
 
 if TYPE_CHECKING:
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class BestPoint(NamedTuple):
-    """The strength picked, and the best one by the fitted curve, at one data fraction."""
+    """The strength picked, and the best one by the curve, at one data fraction."""
 
     x: float  # share of the training images, or images a class
     picked: float  # the winner's value
-    trials: int  # complete ones, to which the curve is fitted
-    best: float | None  # where the fitted curve is highest, with its 95 % bootstrap interval over trials
+    trials: int  # that the model reads
+    best: float | None  # where the curve is highest, with the 95 % interval of its place; None where not located
     low: float | None
     high: float | None
-    plateau_low: float | None  # where the curve is within one standard error of its best
+    plateau_low: float | None  # values that cannot be told from the best one
     plateau_high: float | None
     edge: str | None  # of the space on which the winner lies
 
@@ -45,7 +46,7 @@ class BestStrength(NamedTuple):
 
 
 def best_strength(source: Source) -> BestStrength:
-    """The strength picked, and the best one by the fitted curve, at each fraction that was searched.
+    """The strength picked, and the best one by the curve, at each fraction that was searched.
 
     Only regularizers whose strength is a number and was searched at two fractions or more have a panel.
     """
@@ -59,9 +60,7 @@ def best_strength(source: Source) -> BestStrength:
                 float(data.images_per_class[each.fraction]) if per_class else each.fraction,
                 each.picked,
                 each.trials,
-                each.best,
-                each.best_low,
-                each.best_high,
+                *((number(each.best), each.best_low, each.best_high) if each.located else (None, None, None)),
                 each.plateau_low,
                 each.plateau_high,
                 each.picked_edge,
@@ -85,10 +84,11 @@ def draw_best_strength(data: BestStrength) -> Figure:
         if panel.scale != LINEAR:
             scale_axis(ax, panel.scale, numbers, vertical=True)
         fitted = [point for point in panel.points if point.best is not None]
+        plateaus = [point for point in panel.points if point.plateau_low is not None]
         ax.vlines(
-            [point.x for point in fitted],
-            [point.plateau_low or 0.0 for point in fitted],
-            [point.plateau_high or 0.0 for point in fitted],
+            [point.x for point in plateaus],
+            [point.plateau_low or 0.0 for point in plateaus],
+            [point.plateau_high or 0.0 for point in plateaus],
             color=COLOURS[0],
             linewidth=9,
             alpha=0.25,
@@ -123,8 +123,9 @@ def draw_best_strength(data: BestStrength) -> Figure:
 BEST_STRENGTH_FIGURE: Final = FigureSpec(
     "best-strength",
     "Does the best strength move with the data?",
-    "Ring: the winner of the search at each size. Square: where the fitted curve is highest, with its 95 % "
-    "interval over resampled trials; thick bar: its plateau. Dotted: the value carried over from the most data.",
+    "Ring: the winner of the search at each size. Square: where the curve of the model is highest, with the 95 % "
+    "interval of its place, where it is located; thick bar: the plateau, whose values cannot be told from it. Dotted: "
+    "the value carried over from the most data.",
     best_strength,
     draw_best_strength,
 )

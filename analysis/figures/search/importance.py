@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from analysis.figures.panels import grid
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, styled
-from analysis.measures.search.importance import importances
+from analysis.measures.search.importance import RANKING_BELOW, importances
 from analysis.snapshot import Source, snapshot
 from analysis.wording import where
 
@@ -19,8 +19,8 @@ class ImportancePoint(NamedTuple):
     """The importance of one hyperparameter in one search."""
 
     parameter: str
-    n: int  # complete trials
-    share: float  # in [0, 1]
+    n: int  # trials that the model reads
+    share: float  # of the variance, in [0, 1]
     low: float
     high: float
 
@@ -64,10 +64,9 @@ def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
     for panel, ax in zip(data.panels, axes, strict=True):
         positions = range(len(panel.points))
         shares = [100 * point.share for point in panel.points]
-        # The interval is of resampled trials and may leave out the share itself.
         errors = [
-            [max(0.0, 100 * (point.share - point.low)) for point in panel.points],
-            [max(0.0, 100 * (point.high - point.share)) for point in panel.points],
+            [100 * (point.share - point.low) for point in panel.points],
+            [100 * (point.high - point.share) for point in panel.points],
         ]
         ax.barh(positions, shares, height=0.5, color=INK, alpha=0.3)
         ax.errorbar(shares, positions, xerr=errors, fmt="o", color=INK, capsize=3, markersize=4)
@@ -75,7 +74,7 @@ def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
         ax.set_ylim(len(panel.points) - 0.4, -0.6)
         ax.set_xlim(0, 100)
         ax.set_title(f"{panel.regularizer}, {panel.data}")
-        ax.set_xlabel(f"share of the importance, % ({panel.points[0].n} complete trials)")
+        ax.set_xlabel(f"share of the variance, % ({panel.points[0].n} trials)")
         ax.set_ylabel("hyperparameter")
     return figure
 
@@ -83,8 +82,9 @@ def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
 IMPORTANCE_FIGURE: Final = FigureSpec(
     "importance",
     "Which hyperparameters mattered",
-    "PED-ANOVA: how far the best quarter of the complete trials differs from all of them. Bars are 95 % intervals "
-    "over resampled trials. Searches with fewer than 20 complete trials are left out. At the largest fraction "
+    "The share of the variance of the final accuracy over the space that each hyperparameter explains by itself, the "
+    "others averaged over, by the model of final values, with 95 % intervals. With fewer than "
+    f"{RANKING_BELOW} trials a ranking at most, and where intervals overlap not even that. At the largest fraction "
     "searched; the others stand in the table.",
     hyperparameter_importance,
     draw_hyperparameter_importance,

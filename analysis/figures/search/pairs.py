@@ -10,8 +10,9 @@ from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import COLOURS, INK, styled
 from analysis.measures.outcomes import complete_value
+from analysis.measures.search.model import SearchModel, search_models
 from analysis.measures.search.response import CATEGORY, LINEAR, parameters, scale_of, winners
-from analysis.snapshot import Snapshot, Source, finite_or_none, snapshot
+from analysis.snapshot import Snapshot, Source, finite, finite_or_none, snapshot
 from analysis.wording import where
 from tune_reg.store import TrialRow
 
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Classes of complete trials, best first: upper ends of their ranks.
+#: Classes of trials, best first: upper ends of their ranks.
 _CLASSES: Final = (("best tenth", 0.1), ("best quarter", 0.25), ("better half", 0.5), ("worse half", 1.0))
 #: Shape and size tell the classes apart as well as colour.
 _LOOKS: Final = (("*", 90, COLOURS[1]), ("D", 34, COLOURS[3]), ("o", 22, COLOURS[0]), (".", 22, INK))
+
+_WITH_VALUE: Final = ("complete", "pruned")
 
 
 class PairPoint(NamedTuple):
@@ -33,7 +36,8 @@ class PairPoint(NamedTuple):
     x: float
     y: float
     value: float | None  # validation accuracy, share in [0, 1]; None where diverged or failed
-    rank: float | None  # share of the complete trials that are at least as good; None where not complete
+    expected: float | None  # at the end of its training, by the model; where there is none, a complete trial's value
+    rank: float | None  # share of the trials with an expected value that are at least as good
     winner: bool
 
 
@@ -76,15 +80,23 @@ def _panel(data: Snapshot, name: str, rows: list[TrialRow], x: str, y: str) -> P
         return None
     fraction = both[0]["fraction"]
     winner = winners(data, name).get(fraction)
-    values = np.sort([value for value in map(complete_value, both) if value is not None])
+    model = search_models(data).get((name, fraction))
+    estimates = model.estimates if isinstance(model, SearchModel) else None
+    expected = [
+        complete_value(row)
+        if estimates is None
+        else estimates[row["trial"]].value
+        if row["trial"] in estimates and row["state"] in _WITH_VALUE
+        else None
+        for row in both
+    ]
+    values = np.sort(finite(expected))
     points = []
-    for row in both:
-        value = finite_or_none(row["value"]) if row["state"] in ("complete", "pruned") else None
-        rank = None
-        if row["state"] == "complete" and value is not None:
-            rank = float(len(values) - np.searchsorted(values, value)) / len(values)
+    for row, value in zip(both, expected, strict=True):
+        rank = None if value is None else float(len(values) - np.searchsorted(values, value)) / len(values)
         at = (float(row["params"][x]), float(row["params"][y]))
-        points.append(PairPoint(row["trial"], row["state"], *at, value, rank, row["trial"] == winner))
+        last = finite_or_none(row["value"]) if row["state"] in _WITH_VALUE else None
+        points.append(PairPoint(row["trial"], row["state"], *at, last, value, rank, row["trial"] == winner))
     return PairPanel(name, fraction, where(data, fraction), x, y, *scales, tuple(points))
 
 
@@ -108,8 +120,8 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
     ):
         if scale != LINEAR:
             scale_axis(axes, scale, values, vertical=vertical)
-    for states, marker, name in ((("pruned",), "o", "pruned"), (("diverged", "failed"), "x", "no accuracy")):
-        group = thin([point for point in panel.points if point.state in states])
+    for states, marker, name in ((("pruned",), "o", "stopped early"), (("diverged", "failed"), "x", "no accuracy")):
+        group = thin([point for point in panel.points if point.state in states and point.rank is None])
         if group:
             axes.scatter(
                 [point.x for point in group],
@@ -127,7 +139,7 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
         group = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
         above = share
         if group:
-            lowest = min(100 * (point.value or 0.0) for point in group)
+            lowest = min(100 * (point.expected or 0.0) for point in group)
             axes.scatter(
                 [point.x for point in group],
                 [point.y for point in group],
@@ -146,8 +158,9 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
 PAIR_FIGURE: Final = FigureSpec(
     "pair-maps",
     "Two hyperparameters at once",
-    "The strength and each other numeric hyperparameter, at the largest fraction searched. Trials trained to the "
-    "end in classes by rank: the better, the larger the marker.",
+    "The strength and each other numeric hyperparameter, at the largest fraction searched. Trials in classes by what "
+    "the model of final values expects of them at the end, or, without a model, by the accuracy of those trained to "
+    "the end: the better, the larger the marker.",
     pair_maps,
     draw_pair_maps,
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
-from analysis.figures.style import INK, label, look, styled
+from analysis.figures.style import INK, Look, label, look, styled
 from analysis.formatting import scored_on
+from analysis.measures.search.model import Estimate, SearchModel, search_models
 from analysis.measures.search.response import CATEGORY, LINEAR, LOG, parameters, responses, scale_of, space_of, winners
 from analysis.measures.search.spaces import DEPENDS, all_spaces
-from analysis.snapshot import Snapshot, Source, finite_or_none, mapping, snapshot
+from analysis.snapshot import Snapshot, Source, finite, finite_or_none, mapping, snapshot
 from analysis.wording import where
 
 if TYPE_CHECKING:
@@ -19,16 +21,22 @@ if TYPE_CHECKING:
 
 TRIAL: Final = "trial"
 CURVE: Final = "curve"
+AVERAGE: Final = "average"
 PLATEAU: Final = "plateau"
+
+#: So many trials or more are drawn small.
+_MANY: Final = 100
+#: How far the interval of a name stands beside its trials.
+_BESIDE: Final = 0.06
 
 #: Height of the strip for trials without a value, as a share of the panel.
 _STRIP: Final = 0.12
 
 
 class StrengthPoint(NamedTuple):
-    """One trial, one point of a fitted curve, or one end of a plateau."""
+    """One trial, one point of a curve, or one value or end of a plateau."""
 
-    kind: str  # TRIAL, CURVE or PLATEAU
+    kind: str  # TRIAL, CURVE, AVERAGE or PLATEAU
     fraction: float
     data: str  # the fraction in words
     trial: int | None
@@ -38,6 +46,13 @@ class StrengthPoint(NamedTuple):
     low: float | None  # 95 % band of the curve
     high: float | None
     winner: bool
+    expected: float | None = None  # of a trial: what the model expects at the end of its training
+    deviation: float | None = None
+
+    @property
+    def shown(self) -> float | None:
+        """The accuracy at which a trial is drawn: of one that was stopped the expected one, where there is a model."""
+        return self.expected if self.state == "pruned" and self.expected is not None else self.value
 
 
 class StrengthPanel(NamedTuple):
@@ -61,7 +76,7 @@ class StrengthResponse(NamedTuple):
 
 
 def strength_response(source: Source) -> StrengthResponse:
-    """Every trial as a point with the fitted curve of ``responses``, by regularizer and searched hyperparameter.
+    """Every trial as a point with the curves of ``responses``, by regularizer and searched hyperparameter.
 
     The strength comes first: the parameter that the provenance names, else the first one searched over numbers.
     Trials that lack the parameter are left out.
@@ -79,6 +94,11 @@ def strength_response(source: Source) -> StrengthResponse:
     return StrengthResponse(data.picked_on_test, fractions, varied, moving)
 
 
+def _expected(data: Snapshot, name: str, fraction: float) -> dict[int, Estimate]:
+    model = search_models(data).get((name, fraction))
+    return model.estimates if isinstance(model, SearchModel) else {}
+
+
 def _varied(panel: StrengthPanel) -> bool:
     """Whether trials had more than one value: a fixed one says nothing of a response."""
     return len({point.strength for point in panel.points}) > 1
@@ -86,6 +106,7 @@ def _varied(panel: StrengthPanel) -> bool:
 
 def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
     winning = set(winners(data, name).items())
+    expected = {fraction: _expected(data, name, fraction) for fraction, _ in winning}
     scale = scale_of(data, name, parameter)
     points = []
     for row in data.trials:
@@ -104,16 +125,16 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
                 None,
                 None,
                 (row["fraction"], row["trial"]) in winning,
+                *expected.get(row["fraction"], {}).get(row["trial"], (None, None)),
             )
         )
-    for optimum, curve in responses(data):
+    for optimum, curve, average, _ in responses(data):
         if (optimum.regularizer, optimum.parameter) != (name, parameter) or optimum.accuracy is None:
             continue
         at = (optimum.fraction, where(data, optimum.fraction), None, None)
-        points += [
-            StrengthPoint(CURVE, *at, point.x, point.mean, point.low, point.high, winner=False) for point in curve
-        ]
-        ends = [end for end in (optimum.plateau_low, optimum.plateau_high) if end is not None]
+        for kind, line in ((CURVE, curve), (AVERAGE, average)):
+            points += [StrengthPoint(kind, *at, p.x, p.mean, p.low, p.high, winner=False) for p in line]
+        ends = finite([optimum.plateau_low, optimum.plateau_high])
         points += [StrengthPoint(PLATEAU, *at, end, optimum.accuracy, None, None, winner=False) for end in ends]
     space = space_of(data, name, parameter)
     low, high = (space.low, space.high) if space else (None, None)
@@ -122,7 +143,7 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
 
 @styled
 def draw_strength_response(data: StrengthResponse) -> Figure:
-    """Draw one panel a hyperparameter: complete trials filled, pruned ones hollow, the winner ringed, the curve a band.
+    """Draw one panel a hyperparameter: complete trials filled, stopped ones hollow, the winner ringed, a curve a band.
 
     Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
     trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
@@ -136,35 +157,22 @@ def draw_strength_response(data: StrengthResponse) -> Figure:
 
 def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     trials = [point for point in panel.points if point.kind == TRIAL]
-    categories = sorted({str(point.strength) for point in trials}) if panel.scale == CATEGORY else []
+    names = sorted({str(point.strength) for point in panel.points}) if panel.scale == CATEGORY else []
 
     def at(point: StrengthPoint) -> float:
         if isinstance(point.strength, float):
             return point.strength
         # The fractions stand beside each other.
         offset = data.fractions.index(point.fraction) - (len(data.fractions) - 1) / 2
-        return categories.index(point.strength) + 0.6 * offset / len(data.fractions)
+        return names.index(point.strength) + 0.6 * offset / len(data.fractions)
 
     floor = _floor(trials)
-    _scale_axis(axes, panel, categories)
+    _scale_axis(axes, panel, names)
     for index, fraction in enumerate(data.fractions):
-        style = look(index)
-        of_fraction = [point for point in panel.points if point.fraction == fraction]
-        for state, face in (("complete", style.color), ("pruned", "none")):
-            group = thin([p for p in of_fraction if p.state == state and p.value is not None and p.value >= floor])
-            if group:
-                axes.scatter(
-                    [at(point) for point in group],
-                    [100 * (point.value or 0.0) for point in group],
-                    s=24 if len(group) < 100 else 9,
-                    marker=style.marker,
-                    facecolors=face,
-                    edgecolors=style.color,
-                    linewidths=1.0 if len(group) < 100 else 0.6,
-                    alpha=0.9 if len(group) < 100 else 0.5,
-                    label=label(group[0].data) if state == "complete" else "pruned",
-                )
-    lower = thin([point for point in trials if point.value is not None and point.value < floor])
+        of_fraction = [p for p in trials if p.fraction == fraction and p.shown is not None and p.shown >= floor]
+        _stopped(axes, [point for point in of_fraction if point.state == "pruned"], at, look(index))
+        _complete(axes, [point for point in of_fraction if point.state == "complete"], at, look(index))
+    lower = thin([point for point in trials if point.shown is not None and point.shown < floor])
     if lower:
         bottom = axes.get_ylim()[0]
         axes.scatter(
@@ -180,9 +188,13 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     # The band may be far wider than the trials where these are few; it does not set the axis.
     limits = axes.get_ylim()
     for index, fraction in enumerate(data.fractions):
-        _curve(axes, [point for point in panel.points if point.fraction == fraction], *look(index)[::2])
+        of_fraction = [point for point in panel.points if point.fraction == fraction]
+        if panel.scale == CATEGORY:
+            _bars(axes, of_fraction, at, look(index).color)
+        else:
+            _curve(axes, of_fraction, *look(index)[::2])
     axes.set_ylim(limits)
-    winners = [(at(point), 100 * point.value) for point in trials if point.winner and point.value is not None]
+    winners = [(at(point), 100 * point.shown) for point in trials if point.winner and point.shown is not None]
     if winners:
         x, y = zip(*winners, strict=True)
         rings(axes, x, y, name="winner", size=130).set_clip_on(False)
@@ -195,9 +207,54 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
     legend(axes)
 
 
+def _complete(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], style: Look) -> None:
+    points = thin(points)
+    if points:
+        few = len(points) < _MANY
+        axes.scatter(
+            [at(point) for point in points],
+            [100 * (point.value or 0.0) for point in points],
+            s=24 if few else 9,
+            marker=style.marker,
+            color=style.color,
+            linewidths=1.0 if few else 0.6,
+            alpha=0.9 if few else 0.5,
+            label=label(points[0].data),
+        )
+
+
+def _stopped(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], style: Look) -> None:
+    points = thin(points)
+    if not points:
+        return
+    few = len(points) < _MANY
+    axes.scatter(
+        [at(point) for point in points],
+        [100 * (point.shown or 0.0) for point in points],
+        s=24 if few else 9,
+        marker=style.marker,
+        facecolors="none",
+        edgecolors=style.color,
+        linewidths=1.0 if few else 0.6,
+        alpha=0.9 if few else 0.5,
+        label="stopped early" if points[0].expected is None else "stopped, as expected",
+    )
+    limits = axes.get_ylim()
+    axes.vlines(
+        [at(point) for point in points],
+        [100 * ((point.shown or 0.0) - (point.deviation or 0.0)) for point in points],
+        [100 * ((point.shown or 0.0) + (point.deviation or 0.0)) for point in points],
+        color=style.color,
+        linewidth=0.7,
+        alpha=0.5 if few else 0.2,
+    )
+    axes.set_ylim(limits)  # the doubtful ones do not set the axis
+    axes.autoscale(True, axis="y")
+
+
 def _floor(trials: list[StrengthPoint]) -> float:
-    """The lowest accuracy that is drawn as it is: stopped early, some are at chance and would flatten the others."""
-    values = sorted(point.value for point in trials if point.value is not None)
+    """The lowest accuracy that is drawn as it is: some may be at chance, and would flatten the others."""
+    values = sorted(point.shown for point in trials if point.shown is not None)
     complete = [point.value for point in trials if point.value is not None and point.state == "complete"]
     if len(values) < 8 or not complete:
         return 0.0
@@ -213,6 +270,15 @@ def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> No
     low, high = ([100 * (end or 0.0) for end in ends] for ends in zip(*((p.low, p.high) for p in line), strict=True))
     axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
     axes.plot(x, [100 * (point.value or 0.0) for point in line], color=color, linestyle=dash, linewidth=1.3)
+    average = [point for point in points if point.kind == AVERAGE]
+    axes.plot(
+        [float(point.strength) for point in average],
+        [100 * (point.value or 0.0) for point in average],
+        color=color,
+        linestyle=(0, (1, 1.5)),
+        linewidth=1.0,
+        label="mean over the others" if average else None,
+    )
     plateau = [point for point in points if point.kind == PLATEAU]
     axes.plot(
         [float(point.strength) for point in plateau],
@@ -223,6 +289,16 @@ def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> No
         solid_capstyle="butt",
         label="plateau",
     )
+
+
+def _bars(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], color: str) -> None:
+    """The curve of a hyperparameter that takes names: a bar and its interval a name."""
+    line = [point for point in points if point.kind == CURVE]
+    x = [at(point) + _BESIDE for point in line]
+    y = [100 * (point.value or 0.0) for point in line]
+    low, high = [100 * (point.low or 0.0) for point in line], [100 * (point.high or 0.0) for point in line]
+    axes.vlines(x, low, high, color=color, linewidth=5, alpha=0.25)
+    axes.plot(x, y, color=color, linestyle="none", marker="_", markersize=11)
 
 
 def _scale_axis(axes: Axes, panel: StrengthPanel, categories: list[str]) -> None:
@@ -269,12 +345,13 @@ def _strip(axes: Axes, failures: list[tuple[float, str]], *, values: bool) -> No
 STRENGTH_FIGURE: Final = FigureSpec(
     "strength-response",
     "Strength and other hyperparameters against accuracy",
-    "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at "
-    "the accuracy it had then; ringed: the winner; triangles on the axis lie below it. Trials without an "
-    "accuracy stand in the grey strip, whose height means nothing. Dotted lines are the bounds of the search "
-    "space. Line and band: a penalised spline through the trials trained to the end, and its 95 % band; thick "
-    "bar: the plateau within one standard error of its best. The other hyperparameters vary along with the one "
-    "shown.",
+    "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at what the "
+    "model of final values expects of it at the end, ± one standard deviation; ringed: the winner; triangles on the "
+    "axis lie below it. Trials without an accuracy stand in the grey strip, whose height means nothing. Vertical "
+    "dotted lines are the bounds of the search space. Line and band: the accuracy with the best setting of the other "
+    "hyperparameters, over seeds, by the model from all trials, and its 95 % interval, where trials were made; "
+    "finely dotted: the mean over the settings of the others; thick bar: the plateau, whose values cannot be told "
+    "from the peak.",
     strength_response,
     draw_strength_response,
 )

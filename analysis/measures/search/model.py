@@ -17,7 +17,6 @@ from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 from tune_reg.surrogate.most_informative import most_informative
 from tune_reg.surrogate.prior_density import PriorDensity
 from tune_reg.surrogate.rungs import rungs
-from tune_reg.surrogate.space_points import Configurations, configurations
 from tune_reg.surrogate.unit_cube import UnitCube
 
 Vector = NDArray[np.float64]
@@ -51,6 +50,7 @@ class SearchModel(NamedTuple):
     density: PriorDensity
     model: FinalValueModel
     trials: tuple[int, ...]  # of each training of the model
+    points: Vector  # of each training in the unit cube [n, d]
 
     @property
     def estimates(self) -> dict[int, Estimate]:
@@ -58,10 +58,6 @@ class SearchModel(NamedTuple):
         means, deviations = self.model.accuracies(self.model.expect_trainings())
         every = zip(self.trials, means.tolist(), deviations.tolist(), strict=True)
         return {trial: Estimate(mean, deviation) for trial, mean, deviation in every}
-
-    def configurations(self, points: Vector) -> Configurations:
-        """The configurations at points [n, d] of the unit cube."""
-        return configurations(self.cube, self.density, points)
 
 
 @once
@@ -127,7 +123,9 @@ def _model(
         return NO_VALUES
     keyed = most_informative(keyed)
     model = FinalValueModel([training for _, training in keyed], cube.groups, len(steps))
-    return SearchModel(space, cube, density, model, tuple(trial for (trial, _), _ in keyed))
+    trials = tuple(trial for (trial, _), _ in keyed)
+    points = {row["trial"]: cube.point(row["params"]) for row in rows}
+    return SearchModel(space, cube, density, model, trials, np.stack([points[trial] for trial in trials]))
 
 
 def _space(method: Mapping[str, Any]) -> SearchSpace:
@@ -160,7 +158,7 @@ def _trainings(
     seeds = sorted({first, *by_seed}, key=lambda seed: (seed < first, seed))
     for seed in seeds:
         curve = by_seed.get(seed, {})
-        values = {index: curve[step] for index, step in enumerate(steps) if step in curve}
+        values = {index: curve[step] for index, step in enumerate(steps) if step in curve} or _last(row, steps)
         newest = seed == seeds[-1]
         yield Training(
             features,
@@ -171,3 +169,10 @@ def _trainings(
             # What failed is believed to come to what is expected of it at the first rung, as in the search.
             under_way_to=0 if newest and row["state"] == "failed" and not values else None,
         )
+
+
+def _last(row: TrialRow, steps: tuple[int, ...]) -> dict[int, float]:
+    """The last value of a trial whose epochs are not in the tables, by the index of its rung."""
+    value = finite_or_none(row["value"])
+    ended = steps[-1] if row["state"] == "complete" else row["epochs_trained"]
+    return {steps.index(ended): value} if value is not None and ended in steps else {}

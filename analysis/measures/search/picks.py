@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.search.model import NOTHING_SEARCHED, SearchModel, search_models
+from analysis.measures.search.model import NOTHING_SEARCHED, Estimate, SearchModel, Vector, search_models
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
@@ -26,7 +26,6 @@ _ERRORS: Final = 1.96
 class Region(NamedTuple):
     """The values of one hyperparameter among the configurations that cannot be told from the pick."""
 
-    parameter: str
     low: float | None  # ends of a range; None for choices
     high: float | None
     values: tuple[Value, ...]  # of choices; empty for a range
@@ -52,7 +51,7 @@ class Pick(NamedTuple):
     ties: int  # other trials with the same observed accuracy
     images: int | None  # validation images
     optimism: float | None  # observed minus expected; None where the trial was not trained to the end
-    region: tuple[Region, ...]
+    region: Mapping[str, Region]  # by hyperparameter
     chance: bool | None  # whether it is not above the accuracy of guessing; None where the classes are not known
 
 
@@ -98,7 +97,7 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
     prior = np.concatenate([[training.prior for training in trainings], space.prior])
     draws = model.model.draws(features, prior, DRAWS)
     regret = regret_of_draws(draws, index)
-    estimates = model.estimates
+    estimates = model.estimates | _stored(data, row)
     expected = estimates[number]
     others = {trial: estimate for trial, estimate in estimates.items() if trial != number}
     runner_up = max(others, key=lambda trial: (others[trial].value, -trial), default=None)
@@ -124,26 +123,37 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
         sum(other["value"] == observed for other in rows if other["trial"] != number and observed is not None),
         images,
         None if observed is None or row["state"] != "complete" else observed - expected.value,
-        _region(model, row["params"], [params for params, near in zip(space.params, better, strict=True) if near]),
+        _region(model, row["params"], space.points[better]),
         _at_chance(data, expected.value, expected.deviation, images),
     )
 
 
-def _region(model: SearchModel, pick: Mapping[str, Value], others: Sequence[Mapping[str, Value]]) -> tuple[Region, ...]:
-    """The values of each hyperparameter that is in use at the pick, among it and the ``others``."""
-    regions = []
-    units = np.stack([model.cube.point(params) for params in (pick, *others)])
-    for (name, domain), unit in zip(model.space.domains.items(), units.T, strict=True):
+def _stored(data: Snapshot, row: TrialRow) -> dict[int, Estimate]:
+    """What the search itself expected of its trials; empty where it has written nothing of this."""
+    return {
+        each["trial"]: Estimate(each["expected_value"], each["expected_deviation"])
+        for each in data.expected
+        if (each["regularizer"], each["fraction"]) == (row["regularizer"], row["fraction"])
+    }
+
+
+def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> dict[str, Region]:
+    """The values of each hyperparameter that is in use at the pick, among it and points [n, d] ``near`` it."""
+    regions = {}
+    points = np.concatenate([model.cube.point(pick)[None], near])
+    used = model.cube.used(points)
+    for index, (name, domain) in enumerate(model.space.domains.items()):
         if name not in pick:
             continue
-        values = [pick[name], *(params[name] for params in others if name in params)]
+        units = points[used[:, index], index]
+        values = [pick[name], *(model.cube.value(index, unit) for unit in units[1:].tolist())]
         if isinstance(domain, Choice):
-            near = tuple(value for value in domain.values if value in values)
-            regions.append(Region(name, None, None, near, len(near) == len(domain.values)))
+            chosen = tuple(value for value in domain.values if value in values)
+            regions[name] = Region(None, None, chosen, len(chosen) == len(domain.values))
         else:
             numbers = [float(value) for value in values]
-            regions.append(Region(name, min(numbers), max(numbers), (), bool(np.ptp(unit) >= 1 - EDGE)))
-    return tuple(regions)
+            regions[name] = Region(min(numbers), max(numbers), (), bool(np.ptp(units) >= 1 - EDGE))
+    return regions
 
 
 def _at_chance(data: Snapshot, expected: float, deviation: float, images: int | None) -> bool | None:

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.measures.outcomes import complete_value
+from analysis.measures.search.model import SearchModel, Vector, search_models
 from analysis.measures.search.spaces import (
     Space,
     all_spaces,
@@ -18,18 +20,19 @@ from analysis.measures.search.spaces import (
     spans_decades,
 )
 from analysis.snapshot import Snapshot, once
-from analysis.statistics import percentile_interval
-from analysis.statistics.intervals import Array
-from analysis.statistics.smoothing import MINIMUM, MINIMUM_PLACES, Smoother
+from search_spaces import Value
 from tune_reg.store import TrialRow, winner
+from tune_reg.surrogate.response import ResponseDraws, response_draws
 
 LINEAR: Final = "linear"
 LOG: Final = "log"
 SYMLOG: Final = "symlog"  # log, but with a zero
 CATEGORY: Final = "category"
 
-_GRID: Final = 121  # points of a curve
-_RESAMPLES: Final = 400
+#: Fewest configurations through which a curve is drawn.
+MINIMUM: Final = 4
+#: A peak whose interval is a larger share of the space is not located.
+LOCATED: Final = 0.8
 
 
 class Optimum(NamedTuple):
@@ -39,46 +42,64 @@ class Optimum(NamedTuple):
     fraction: float
     parameter: str
     scale: str  # LINEAR, LOG, SYMLOG or CATEGORY
-    trials: int  # that ended and have the parameter; the curve is fitted to these
+    trials: int  # that the model reads and that have the parameter
     picked: float | str | None  # the winner's value
     picked_edge: str | None  # "low" or "high" where the winner lies on that edge of the space that it was drawn from
-    best: float | None = None  # where the curve is highest; None where there is no curve
-    best_low: float | None = None  # ends of its 95 % bootstrap interval over trials
+    missing: str | None  # why there is no curve; None where there is one
+    best: float | str | None = None  # where the curve is highest
+    best_low: float | None = None  # ends of the 95 % interval of the place of the peak; None of names
     best_high: float | None = None
+    located: bool = False  # whether that interval is at most 80 % of the space; of names, whether it leaves any out
     accuracy: float | None = None  # of the curve there, and its 95 % interval
     accuracy_low: float | None = None
     accuracy_high: float | None = None
-    plateau_low: float | None = None  # where the curve is within one standard error of its best
+    plateau_low: float | None = None  # values that cannot be told from the best one: ends of a range
     plateau_high: float | None = None
-    plateau_share: float | None = None  # of the space, else of the range tried; in log where it is log
+    plateau_names: str = ""  # the same of names, one after the other
+    plateau_share: float | None = None  # of the space; in log where it is log
     plateau_open: str = ""  # "", "low", "high" or "both": the ends at which the trials end before the plateau does
 
 
 class FittedPoint(NamedTuple):
     """One point of a fitted curve with its 95 % band."""
 
-    x: float
+    x: float | str
     mean: float
     low: float
     high: float
 
 
+class MainEffect(NamedTuple):
+    """How much one hyperparameter matters by itself, the others being averaged over; each with its 95 % interval."""
+
+    share: float  # of the variance of the final accuracy over the space, in [0, 1]
+    share_low: float
+    share_high: float
+    swing: float  # the mean accuracy at its best value minus that at its worst, a share in [0, 1]
+    swing_low: float
+    swing_high: float
+
+
 class Response(NamedTuple):
-    """One hyperparameter of one search: its numbers and its curve."""
+    """One hyperparameter of one search: its numbers and its curves."""
 
     optimum: Optimum
-    curve: tuple[FittedPoint, ...]  # empty where there is none
+    curve: tuple[FittedPoint, ...]  # with the best setting of the others; empty where there is none
+    average: tuple[FittedPoint, ...]  # mean over the settings of the others; empty where there are none
+    effect: MainEffect | None = None  # None where it is searched alone
 
 
 @once
 def responses(data: Snapshot) -> tuple[Response, ...]:
     """The response to every searched hyperparameter of every search, the strength first.
 
-    The curve is a ``Smoother`` of the validation accuracy of the trials that ended, over the hyperparameter alone:
-    the others vary freely, so it is the mean over what the sampler chose for them. Pruned trials have seen fewer
-    epochs and are left out; so where trials are pruned, the curve is that of the survivors. No curve is drawn
-    through fewer than 6 trials or 4 distinct values, or through names.
+    By joint draws of the final values from the model of the search, which reads every trial, stopped ones, too. The
+    curve is the highest accuracy that the hyperparameter's value allows, over the settings of the others; its band is
+    the middle 95 % of the draws. The place of the peak is that of each draw. A value is on the plateau where the 95 %
+    interval of its distance to the peak includes 0. No curve goes beyond the values that were tried, or through fewer
+    than 4 configurations.
     """
+    models = search_models(data)
     curves = []
     for name in data.regularizers:
         trials = data.trials_of(name)
@@ -87,7 +108,8 @@ def responses(data: Snapshot) -> tuple[Response, ...]:
             scale = scale_of(data, name, parameter)
             for fraction in sorted({row["fraction"] for row in trials}, reverse=True):
                 rows = [row for row in trials if row["fraction"] == fraction]
-                curves.append(_response(data, name, fraction, parameter, scale, rows, numbers.get(fraction)))
+                head = _head(data, name, fraction, parameter, scale, rows, numbers.get(fraction))
+                curves.append(_response(head, models[name, fraction], rows))
     return tuple(curves)
 
 
@@ -169,79 +191,96 @@ def space_of(data: Snapshot, name: str, parameter: str) -> Space | None:
     return numeric_space(all_spaces(data)[name].get(parameter))
 
 
-def _response(
+def _head(
     data: Snapshot, name: str, fraction: float, parameter: str, scale: str, rows: list[TrialRow], winner: int | None
-) -> Response:
-    values = [(row["params"].get(parameter), complete_value(row)) for row in rows]
-    ended = [(setting, value) for setting, value in values if setting is not None and value is not None]
+) -> Optimum:
+    """What is known of a hyperparameter without a curve."""
     picked_row = next((row for row in rows if row["trial"] == winner), None)
     picked = None if picked_row is None else picked_row["params"].get(parameter)
-    space, picked_number = space_of(data, name, parameter), number(picked)
+    picked_number = number(picked)
     in_force = numeric_space(space_in_trial(data, name, picked_row).get(parameter))
     side = edge(in_force, picked_number) if in_force is not None and picked_number is not None else None
     picked_value = picked_number if picked_number is not None or picked is None else str(picked)
-    head = (name, fraction, parameter, scale, len(ended), picked_value, side)
-    without_curve = Response(Optimum(*head), ())
-    if scale == CATEGORY or len(ended) < MINIMUM or len({setting for setting, _ in ended}) < MINIMUM_PLACES:
-        return without_curve
-    settings = [float(setting) for setting, _ in ended]
-    axis = _Axis(scale, settings)
-    positions = axis.to(np.array(settings))
-    order = np.argsort(positions, kind="stable")
-    smoother = Smoother(positions[order], np.array([value for _, value in ended])[order])
-    grid = np.linspace(positions.min(), positions.max(), _GRID)
-    curve = smoother.at(grid)
-    top = int(np.argmax(curve.mean))
-    peaks = smoother.resampled_peaks(grid, _RESAMPLES, np.random.default_rng(0))
-    low, high = _plateau(curve.mean, float(curve.mean[top] - curve.error[top]), top)
-    whole = np.ptp(axis.to(np.array([space.low, space.high]))) if space is not None else np.ptp(grid)
-    x = axis.back(grid)
-    mean, below, above = (np.clip(line, 0.0, 1.0) for line in (curve.mean, curve.low, curve.high))
-    ends = ("low" if low == 0 else "") + ("high" if high == _GRID - 1 else "")
-    best_low, best_high = (float(axis.back(np.array([end]))[0]) for end in percentile_interval(peaks))
-    optimum = Optimum(
-        *head,
-        best=float(x[top]),
-        best_low=best_low,
-        best_high=best_high,
+    return Optimum(name, fraction, parameter, scale, 0, picked_value, side, None)
+
+
+def _response(head: Optimum, model: SearchModel | str, rows: list[TrialRow]) -> Response:
+    if isinstance(model, str):
+        return Response(head._replace(missing=model), (), ())
+    name = head.parameter
+    read = [row for row in rows if row["trial"] in model.trials and name in row["params"]]
+    head = head._replace(trials=len(read))
+    if name not in model.space.domains:
+        return Response(head._replace(missing="it is fixed"), (), ())
+    if len({str(sorted(row["params"].items())) for row in read}) < MINIMUM:
+        return Response(head._replace(missing="too few trials"), (), ())
+    index = model.cube.names.index(name)
+    tried = [model.cube.coordinate(index, row["params"][name]) for row in read]
+    draws = response_draws(model.model, model.cube, model.density, name, model.points, low=min(tried), high=max(tried))
+    assert draws is not None, "trials have it, so it is in use somewhere"
+    return _described(head, draws, alone=model.cube.dims == 1)
+
+
+def _described(head: Optimum, draws: ResponseDraws, *, alone: bool) -> Response:
+    values = [_plain(value, head.scale) for value in draws.values]
+    mean = draws.best.mean(axis=0)
+    low, high = np.quantile(draws.best, [0.025, 0.975], axis=0)
+    top = int(mean.argmax())
+    near = np.quantile(draws.best[:, [top]] - draws.best, 0.025, axis=0) <= 0
+    optimum = head._replace(
+        best=values[top],
         accuracy=float(mean[top]),
-        accuracy_low=float(below[top]),
-        accuracy_high=float(above[top]),
-        plateau_low=float(x[low]),
-        plateau_high=float(x[high]),
-        plateau_share=float((grid[high] - grid[low]) / whole),
-        plateau_open="both" if ends == "lowhigh" else ends,
+        accuracy_low=float(low[top]),
+        accuracy_high=float(high[top]),
+        **_places(head.scale, values, draws, near, top),
     )
-    points = zip(x.tolist(), mean.tolist(), below.tolist(), above.tolist(), strict=True)
-    return Response(optimum, tuple(FittedPoint(*point) for point in points))
+    average = () if alone else _points(values, draws.mean)
+    return Response(optimum, _points(values, draws.best), average, None if alone else _main_effect(draws))
 
 
-def _plateau(mean: Array, floor: float, top: int) -> tuple[int, int]:
+def _places(
+    scale: str, values: list[float | str], draws: ResponseDraws, near: NDArray[np.bool_], top: int
+) -> dict[str, Any]:
+    """Where the peak may be, and the plateau."""
+    if scale == CATEGORY:
+        plateau = [str(value) for value, is_near in zip(values, near, strict=True) if is_near]
+        return {
+            "plateau_names": ", ".join(plateau),
+            "plateau_share": len(plateau) / len(values),
+            "located": len(plateau) < len(values),
+        }
+    peaks = draws.best.argmax(axis=1)
+    first, last = (int(end) for end in np.quantile(peaks, [0.025, 0.975], method="nearest"))
     low = high = top
-    while low > 0 and mean[low - 1] >= floor:
+    while low > 0 and near[low - 1]:
         low -= 1
-    while high < len(mean) - 1 and mean[high + 1] >= floor:
+    while high < len(near) - 1 and near[high + 1]:
         high += 1
-    return low, high
+    ends = ("low" if low == 0 else "") + ("high" if high == len(near) - 1 else "")
+    return {
+        "best_low": values[first],
+        "best_high": values[last],
+        "located": bool(draws.units[last] - draws.units[first] <= LOCATED),
+        "plateau_low": values[low],
+        "plateau_high": values[high],
+        "plateau_share": float(draws.units[high] - draws.units[low]),
+        "plateau_open": "both" if ends == "lowhigh" else ends,
+    }
 
 
-class _Axis:
-    """The axis on which the curve is smooth: from values of a hyperparameter to positions on it, and back."""
+def _main_effect(draws: ResponseDraws) -> MainEffect:
+    total = draws.deviation**2
+    shares = draws.mean.var(axis=1) / np.where(total > 0, total, 1)
+    swings = np.ptp(draws.mean, axis=1)
+    numbers = [(float(each.mean()), *np.quantile(each, [0.025, 0.975]).tolist()) for each in (shares, swings)]
+    return MainEffect(*numbers[0], *numbers[1])
 
-    def __init__(self, scale: str, values: list[float]) -> None:
-        self._scale = scale
-        self._unit = min((abs(value) for value in values if value), default=1.0)
 
-    def to(self, values: Array) -> Array:
-        if self._scale == LOG:
-            return np.log10(values)
-        if self._scale == SYMLOG:
-            return np.sign(values) * np.log10(1 + np.abs(values) / self._unit)
-        return values
+def _points(values: list[float | str], draws: Vector) -> tuple[FittedPoint, ...]:
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    rows = zip(values, draws.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    return tuple(FittedPoint(*row) for row in rows)
 
-    def back(self, positions: Array) -> Array:
-        if self._scale == LOG:
-            return np.asarray(10.0**positions)
-        if self._scale == SYMLOG:
-            return np.sign(positions) * (10.0 ** np.abs(positions) - 1) * self._unit
-        return positions
+
+def _plain(value: Value, scale: str) -> float | str:
+    return str(value) if scale == CATEGORY else float(value)

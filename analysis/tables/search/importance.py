@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.formatting import interval_text
-from analysis.measures.search.importance import importances
+from analysis.measures.search.importance import RANKING_BELOW, importances
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -21,17 +21,23 @@ def importance_table(data: Snapshot) -> Table:
             row.parameter,
             str(row.n),
             interval_text(row.share, row.low, row.high, ".0f", 100),
+            interval_text(row.swing, row.swing_low, row.swing_high, ".2f", 100),
         )
         for row in shares
     )
-    headings = ("Training data", "Regularizer", "Hyperparameter", "Complete trials", "Share of the importance, %")
+    headings = (
+        *("Training data", "Regularizer", "Hyperparameter", "Trials"),
+        *("Share of the variance, %", "Best minus worst value, points"),
+    )
     return Table(headings, rows, shares)
 
 
 IMPORTANCE_TABLE: Final = TableSpec(
     "importance",
     "Which hyperparameters mattered",
-    "PED-ANOVA: how far the best quarter of the complete trials differs from all of them in each hyperparameter. "
-    "Searches with fewer than 20 complete trials are left out. Intervals resample trials.",
+    "By itself, the others averaged over: the share of the variance of the final accuracy over the space that is "
+    "between values of the hyperparameter, and how far its best value is above its worst. From the model of final "
+    f"values, with 95 % intervals. With fewer than {RANKING_BELOW} trials the shares are a ranking at most, and where "
+    "intervals overlap not even that. What the shares leave of 100 % is of hyperparameters together.",
     importance_table,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from analysis.formatting import NONE, interval_text, setting_text
-from analysis.measures.search.response import CATEGORY, Optimum, responses
+from analysis.measures.search.response import Optimum, responses
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -21,7 +21,7 @@ def optimum_table(data: Snapshot) -> Table:
             row.parameter,
             str(row.trials),
             NONE if row.picked is None else setting_text(row.picked),
-            NONE if row.best is None else _interval(row.best, row.best_low, row.best_high),
+            _peak(row),
             NONE
             if row.accuracy is None
             else interval_text(row.accuracy, row.accuracy_low, row.accuracy_high, ".2f", 100),
@@ -31,19 +31,23 @@ def optimum_table(data: Snapshot) -> Table:
         for row in optima
     )
     headings = (
-        *("Training data", "Regularizer", "Hyperparameter", "Complete trials", "Winner's", "Peak of the curve"),
-        *("Validation accuracy there, %", "Plateau (share of the space)", "Notes"),
+        *("Training data", "Regularizer", "Hyperparameter", "Trials", "Winner's", "Peak [95 %]"),
+        *("Accuracy there, %", "Plateau (share of the space)", "Notes"),
     )
     return Table(headings, rows, optima)
 
 
-def _interval(value: float, low: float | None, high: float | None) -> str:
-    interval = "" if low is None or high is None else f" [{setting_text(low)}, {setting_text(high)}]"
-    return f"{setting_text(value)}{interval}"
+def _peak(row: Optimum) -> str:
+    if row.best is None:
+        return NONE
+    if row.best_low is None or row.best_high is None:
+        return setting_text(row.best) if row.located else "not located"
+    interval = f"[{setting_text(row.best_low)}, {setting_text(row.best_high)}]"
+    return f"{setting_text(row.best)} {interval}" if row.located else f"not located {interval}"
 
 
 def _plateau(row: Optimum) -> str:
-    ends = f"{setting_text(row.plateau_low)} to {setting_text(row.plateau_high)}"
+    ends = row.plateau_names or f"{setting_text(row.plateau_low)} to {setting_text(row.plateau_high)}"
     return f"{ends} ({100 * (row.plateau_share or 0.0):.0f} %)"
 
 
@@ -54,16 +58,17 @@ def _remarks(row: Optimum) -> str:
     if row.plateau_open:
         end = "both ends" if row.plateau_open == "both" else f"the {row.plateau_open} end"
         remarks.append(f"the plateau goes on at {end} of the trials")
-    if row.accuracy is None:
-        remarks.append("no curve through names" if row.scale == CATEGORY else "too few trials for a curve")
+    if row.missing:
+        remarks.append(f"no curve: {row.missing}")
     return "; ".join(remarks)
 
 
 OPTIMUM_TABLE: Final = TableSpec(
     "optima",
     "Best value and plateau of each hyperparameter",
-    "From the fitted curves of the figure above. The plateau is where the curve is within one standard error of "
-    "its best: inside it the trials do not tell one value from another. The peak's interval resamples trials. The "
-    "winner is the trial that the search picked.",
+    "From the curves of the figure above: the accuracy at the end of a training with the best setting of the other "
+    "hyperparameters, by the model of final values from all trials. The peak's interval is that of its place; where it "
+    "is more than 80 % of the space, the peak is not located. On the plateau are the values that cannot be told from "
+    "the peak: the 95 % interval of their distance to it includes 0. The winner is the trial that the search picked.",
     optimum_table,
 )

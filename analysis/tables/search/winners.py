@@ -1,71 +1,75 @@
-"""What the model of each search expects of the trial that it picked, beside what was seen of it."""
+"""The pick of each search: what is expected of it, how luckily it was seen, and what cannot be told from it."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-from analysis.formatting import NONE
+from analysis.formatting import NONE, number_text, setting_text
+from analysis.measures.search.picks import Pick, Region, picks
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
-from tune_reg.store.winner import winner
-
-
-class WinnerNumbers(NamedTuple):
-    """The picked trial of one search; accuracies are shares in [0, 1]."""
-
-    fraction: float
-    regularizer: str
-    trial: int
-    epochs: int  # trained in the search
-    seen: float | None  # its last validation accuracy
-    expected: float
-    deviation: float
 
 
 def winner_table(data: Snapshot) -> Table:
     """The picked trial of every search that has a model of final values."""
-    numbers = []
-    trials = {(row["regularizer"], row["fraction"], row["trial"]): row for row in data.trials}
-    for name in data.regularizers:
-        rows = {(row["fraction"], row["trial"]): row for row in data.expected if row["regularizer"] == name}
-        for fraction in sorted({fraction for fraction, _ in rows}, reverse=True):
-            number = winner([], data.study, data.expected_of(name, fraction))
-            trial = None if number is None else trials.get((name, fraction, number))
-            if number is not None and trial is not None:
-                expected = rows[fraction, number]
-                numbers.append(
-                    WinnerNumbers(
-                        fraction,
-                        name,
-                        number,
-                        trial["epochs_trained"],
-                        trial["value"],
-                        expected["expected_value"],
-                        expected["expected_deviation"],
-                    )
-                )
-    kind = "test" if data.picked_on_test else "validation"
-    headings = ("Training data", "Regularizer", "Trial", "Epochs", f"Seen {kind} accuracy, %", "Expected, %")
+    numbers = picks(data)
+    kind = "Test" if data.picked_on_test else "Validation"
+    headings = (
+        *("Training data", "Regularizer", "Trial", "Epochs", f"{kind} images", "Seen, %", "Expected, %"),
+        *("Seen above expected", "Regret", "Next trial", "Best trial, %", "Cannot be told from it", "Notes"),
+    )
     texts = tuple(
         (
             where(data, row.fraction),
             row.regularizer,
             str(row.trial),
             f"{row.epochs:,}",
-            NONE if row.seen is None else f"{100 * row.seen:.2f}",
-            f"{100 * row.expected:.2f} ± {100 * row.deviation:.2f}",
+            NONE if row.images is None else f"{row.images:,}",
+            NONE if row.observed is None else f"{100 * row.observed:.2f}",
+            _with_deviation(row.expected, row.deviation),
+            NONE if row.optimism is None else number_text(100 * row.optimism, "+.2f"),
+            _with_deviation(row.regret, row.regret_deviation),
+            NONE if row.margin is None else number_text(-100 * row.margin, "+.2f"),
+            f"{100 * row.best_probability:.0f}",
+            "; ".join(_region(name, region) for name, region in row.region.items()),
+            _notes(row),
         )
         for row in numbers
     )
-    return Table(headings, texts, tuple(numbers))
+    return Table(headings, texts, numbers)
+
+
+def _with_deviation(value: float, deviation: float) -> str:
+    return f"{100 * value:.2f} ± {100 * deviation:.2f}"
+
+
+def _region(name: str, region: Region) -> str:
+    if region.whole:
+        return f"any {name}"
+    if region.values:
+        return f"{name} {' or '.join(map(str, region.values))}"
+    return f"{name} {setting_text(region.low)} to {setting_text(region.high)}"
+
+
+def _notes(row: Pick) -> str:
+    notes = []
+    if row.ties:
+        notes.append(f"{row.ties} other trial{'s' * (row.ties > 1)} had the same accuracy")
+    if row.chance:
+        notes.append("not above guessing")
+    return "; ".join(notes)
 
 
 WINNER_TABLE: Final = TableSpec(
     "winners",
-    "What the search expects of its winners",
-    "The trial of the highest expected value is picked, whether it was trained to the end or not. Expected is the "
-    "accuracy at the end of a training over seeds, ± one standard deviation of this estimate, by the model of final "
-    "values from all trials; the accuracy that was seen is of one seed, and of the last epoch that was trained.",
+    "How sure the picks are",
+    "By the model of final values from all trials of a search. Expected is the accuracy at the end of a training over "
+    "seeds, ± one standard deviation of this estimate; seen is that of the last epoch that was trained, on one seed, "
+    "which luck has raised where a trial was picked for it. Regret is how far the best configuration of the space is "
+    "expected to be above the pick, in points; next trial, how far the trial of the next highest expectation is above "
+    "it. Best trial is the probability that no other trial is better. A setting cannot be told from the pick where it "
+    "is better with a probability of 5 % at least; the ranges are those of such settings, one hyperparameter at a "
+    "time.",
     winner_table,
 )

@@ -65,8 +65,21 @@ def test_trials_at_chance_do_not_set_the_axis(tmp_path, lab):
         return {**row, "value": 0.1} if row["state"] == "pruned" else row
 
     parts = lab.changed(lab.parts_of(["adadecay"]), "trials", chance)
-    numbers = analysis.strength_response(load(lab.write_study(tmp_path, parts)))
+    numbers = analysis.strength_response(load(lab.write_study(tmp_path, parts, provenance=None)))
     (axes,) = analysis.draw_strength_response(numbers).axes
     assert axes.get_ylim()[0] > 70
     assert any(text.get_text().startswith("below 8") for text in axes.get_legend().get_texts())
     assert min(point.value for point in numbers.panels[0].points if point.kind == "trial") == 0.1
+
+
+def test_a_stopped_trial_is_drawn_at_what_is_expected_of_it(rich_data, panel_of):
+    """It was stopped five points below what it would have come to."""
+    panel = panel_of(analysis.strength_response(rich_data), regularizer="weight-decay", parameter="decay")
+    stopped = [point for point in panel.points if point.state == "pruned"]
+    assert stopped
+    for point in stopped:
+        assert point.shown == point.expected
+        assert point.shown > point.value
+        assert 0 < point.deviation < 0.03
+    complete = [point for point in panel.points if point.state == "complete"]
+    assert all(point.shown == point.value for point in complete)

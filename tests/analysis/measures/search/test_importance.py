@@ -1,71 +1,66 @@
+"""How much each hyperparameter matters by itself, against the variances of a known surface."""
+
 import math
 import random
 
 import numpy as np
-import optuna
 import pytest
 
 import analysis
-from analysis.measures.search.importance import TOP
 from tune_reg.store import load
 
 
-def optunas(rows, space, choices):
-    """The shares that Optuna gives for the same complete trials."""
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
-    distributions = {
-        name: optuna.distributions.FloatDistribution(bounds["low"], bounds["high"], log=bounds["log"])
-        for name, bounds in space.items()
-        if "low" in bounds
-    } | {name: optuna.distributions.CategoricalDistribution(values) for name, values in choices.items()}
-    for row in rows:
-        study.add_trial(
-            optuna.trial.create_trial(params=row["params"], distributions=distributions, value=row["value"])
-        )
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=TOP)
-    return optuna.importance.get_param_importances(study, evaluator=evaluator)
+def shares_of(tmp_path, lab, value, trials):
+    def change(row):
+        return {
+            **row,
+            "state": "complete",
+            "epochs_trained": 6,
+            "value": value({"decay": 1e-3, "alpha": 0.0, **row["params"]}),
+        }
+
+    parts = [part for part in lab.changed(lab.rich_parts(trials=trials), "trials", change) if part[0] == "trials"]
+    rows = analysis.importances(load(lab.write_rich(tmp_path, parts)))
+    return {row.parameter: row for row in rows if (row.regularizer, row.fraction) == ("adadecay", 1.0)}
 
 
-@pytest.mark.parametrize("name", ["weight-decay", "adadecay", "residual-smoothing"])
-def test_shares_are_optunas(rich, lab, name):
-    data = analysis.Snapshot(load(rich))
-    rows = [
-        row for row in data.trials if (row["regularizer"], row["fraction"], row["state"]) == (name, 0.3, "complete")
-    ]
-    space = lab.rich_methods[name]["space"]
-    choices = {key: bounds["choices"] for key, bounds in space.items() if "choices" in bounds}
-    expected = optunas(rows, space, choices)
-    importances = {
-        row.parameter: row for row in analysis.importances(data) if (row.regularizer, row.fraction) == (name, 0.3)
-    }
-    assert {key: row.share for key, row in importances.items()} == pytest.approx(expected, abs=1e-6)
-    assert {row.n for row in importances.values()} == {len(rows)}
-    assert sum(row.share for row in importances.values()) == pytest.approx(1)
+def test_shares_are_those_of_the_surface(tmp_path, lab):
+    """The surface is a sum of straight lines in the units of the space: variances are in the ratio of their squares."""
+
+    def value(params):
+        units = (math.log10(params["decay"]) + 6) / 5, (params["alpha"] + 1) / 9
+        return 0.95 + 0.01 * units[0] + 0.005 * units[1]
+
+    rows = shares_of(tmp_path, lab, value, 40)
+    assert rows["decay"].share == pytest.approx(0.8, abs=0.05)
+    assert rows["alpha"].share == pytest.approx(0.2, abs=0.05)
+    assert rows["learning_rate"].share < 0.02
+    assert rows["decay"].swing == pytest.approx(0.01, rel=0.1)
+    assert {row.n for row in rows.values()} == {40}
+
+
+def test_where_nothing_matters_no_hyperparameter_is_said_to(tmp_path, lab):
+    rng = random.Random(1)
+    rows = shares_of(tmp_path, lab, lambda params: 0.9 + rng.gauss(0, 0.005), 20)
+    assert max(row.share for row in rows.values()) < 0.7
+    lowest, highest = max(row.low for row in rows.values()), min(row.high for row in rows.values())
+    assert lowest < highest  # the intervals overlap
+    assert min(row.swing_low for row in rows.values()) < 0.002
 
 
 def test_what_decides_is_most_important_and_the_interval_says_so(tmp_path, lab):
     rng = random.Random(0)
 
-    def decide(row):
-        # A tenth of the noise that the strength makes.
-        value = 0.9 - 0.05 * abs(math.log10(row["params"].get("decay", 1e-3)) + 3) + rng.gauss(0, 0.005)
-        return {**row, "state": "complete", "value": value}
+    def value(params):
+        return 0.9 - 0.05 * abs(math.log10(params["decay"]) + 3) + rng.gauss(0, 0.005)
 
-    parts = lab.changed(lab.rich_parts(trials=150), "trials", decide)
-    importances = [
-        row
-        for row in analysis.importances(load(lab.write_rich(tmp_path, parts)))
-        if (row.regularizer, row.fraction) == ("adadecay", 1.0)
-    ]
-    shares = {row.parameter: row for row in importances}
-    assert shares["decay"].low > 0.8
-    assert max(shares["alpha"].high, shares["learning_rate"].high) < 0.2
-    assert all(row.low <= row.high for row in importances)
+    rows = shares_of(tmp_path, lab, value, 100)
+    assert rows["decay"].low > 0.8
+    assert max(rows["alpha"].high, rows["learning_rate"].high) < 0.2
+    assert all(row.low <= row.share <= row.high for row in rows.values())
 
 
-def test_few_trials_have_none(directory):
-    assert analysis.importances(load(directory)) == ()
-
-
-def test_top_quarter_is_a_quarter():
-    assert np.ceil(TOP * 20) == 5
+def test_a_hyperparameter_that_is_searched_alone_has_none(data):
+    searched_alone = {"residual-smoothing", "adadecay"}
+    assert not searched_alone & {row.regularizer for row in analysis.importances(data)}
+    assert np.isfinite([row.share for row in analysis.importances(data)]).all()
