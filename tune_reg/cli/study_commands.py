@@ -152,10 +152,10 @@ def check(
 def _print_plan(plan: StudyPlan) -> None:
     """Print what the study will cost, which of its settings mean nothing, and whether lanes can be had."""
     from tune_reg.cli.tables import print_plan
-    from tune_reg.study import other_searches, unused_settings
+    from tune_reg.study import other_searches, shared_values_notes, unused_settings
 
     print_plan(plan)
-    for line in [*unused_settings(plan.study), *other_searches(plan)]:
+    for line in [*shared_values_notes(plan), *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:
         return  # without the second that loading the engines takes

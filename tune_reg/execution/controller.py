@@ -304,6 +304,7 @@ class StudyController:
                 counts.best,
                 counts.paused,
                 self._asks.trainings(task),
+                counts.shared,
             )
 
     def _seconds_left(self, tasks: Sequence[TaskProgress], confirmed: int) -> float | None:

@@ -20,15 +20,20 @@ def cannot_be_written(directory: StoragePath, reason: str) -> StoreError:
 
 
 def as_begun(directory: StoragePath, study: Study) -> Study:
-    """``study`` with the sampler and the pruner of the directory, where it names none itself.
+    """``study`` with the sampler, the pruner and ``shared_values`` of the directory, where it names none itself.
 
-    So a study that was begun when other ones were the default goes on with those.
+    So a study that was begun when others were the default goes on with those.
     """
-    if not (directory / "study.toml").exists() or {"sampler", "pruner"} & study.search.model_fields_set:
+    if not (directory / "study.toml").exists():
         return study
     stored = Results(directory).study().get("search", {})
-    begun = {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
-    kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in study.search.model_fields_set else {}
+    named = study.search.model_fields_set
+    begun = {} if "shared_values" in named else {"shared_values": stored.get("shared_values", False)}
+    if not {"sampler", "pruner"} & named:
+        begun |= {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
+    kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in named else {}
+    if not begun:
+        return study
     return study.model_copy(update={"search": study.search.model_copy(update={**begun, **kept})})
 
 

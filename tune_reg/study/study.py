@@ -287,7 +287,7 @@ class Study(Table):
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
         plain = self.model_dump(exclude={"regularizers", "search"})
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
-        for key, default in (("prior", True), ("budget", "epochs")):
+        for key, default in (("prior", True), ("budget", "epochs"), ("shared_values", False)):
             if search[key] == default:
                 del search[key]  # so that a study that was begun before there was a choice goes on
         if self.search.learning_rate is not None:
