@@ -554,7 +554,7 @@ def test_hopeless_trials_do_not_wait_for_the_end():
 def test_two_tasks_have_budgets_and_models_of_their_own():
     tasks = [Task("a", 1.0, LINE, 4), Task("b", 1.0, MIXED, 3)]
     storage = optuna.storages.InMemoryStorage()
-    search = AskTell(storage, tasks, SearchSettings(), epochs=EPOCHS, seed=7)
+    search = AskTell(storage, tasks, SearchSettings(shared_values=False), epochs=EPOCHS, seed=7)
     steps, taken = {}, {"a at 1": 0, "b at 1": 0}
     while (trial := search.ask()) is not None:
         # Neither goes ahead by more than a trial.

@@ -86,11 +86,11 @@ class TrialRow(RunColumns):
         "other ranges in other trials",
     ]
     retries: Annotated[int | None, "number of the failed trial that this one tries again, which then no longer counts"]
+    code: _Code
     shared_from: Annotated[
         str | None,
         "method whose winner's values of shared hyperparameters the trial has; null where the search itself chose it",
     ]
-    code: _Code
 
 
 class ExpectedRow(RunColumns):

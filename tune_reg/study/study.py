@@ -307,6 +307,8 @@ class Study(Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        # A directory that was begun before methods shared values goes on without, as ``as_begun`` has it.
+        plain["search"].pop("shared_values", None)
         if plain["training"]["precision"] == "float32":
             del plain["training"]["precision"]  # a study that was begun before there was a choice goes on
         plain["functions"] = [m.space.digest for m in self.regularizers.values() if isinstance(m.space, DefinedByRun)]
