@@ -44,6 +44,7 @@ class SharedValues:
             if task.name in self._sharing:
                 self._groups.setdefault(task.training_set, []).append(task)
         self._settled: set[TrainingSet] = set()
+        self._opened = False
 
     def waits(self, task: Task) -> bool:
         """Whether the trials of a task at shared values are still to be chosen."""
@@ -51,12 +52,15 @@ class SharedValues:
 
     def add(self) -> None:
         """Add the trials of each training set whose searches are all over."""
+        opened, self._opened = self._opened, True
         for training_set, group in self._groups.items():
-            if training_set in self._settled:
+            over = training_set not in self._settled and all(self._searches[task.name].finished for task in group)
+            # Trials that an earlier process has added keep their searches from being over.
+            if not over and opened:
                 continue
             after = {task.name: len(_of_the_search(self._searches[task.name].trials)) for task in group}
             chosen = self._chosen_before(group, after)
-            if chosen is None and all(self._searches[task.name].finished for task in group):
+            if chosen is None and over:
                 chosen = self._chosen(group)
                 # One line of the journal, so that whoever goes on after a kill adds what is still missing.
                 self._searches[group[0].name].set_attribute(_CHOSEN, {"after": after, "trials": chosen})

@@ -82,3 +82,14 @@ def test_unequal_budgets_are_named(tmp_path, lab):
     )
     lines = sentences(load(lab.write_study(tmp_path, parts)), CAUTION)
     assert any("did not get the same number of trials" in line and "adadecay 22" in line for line in lines)
+
+
+def test_trials_at_the_best_values_of_other_methods_are_not_counted_among_them(tmp_path, lab):
+    shared = {("adadecay", 11), ("weight-decay", 10)}
+    parts = lab.changed(
+        lab.parts_of(),
+        "trials",
+        lambda row: {**row, "shared_from": "dropout"} if (row["regularizer"], row["trial"]) in shared else row,
+    )
+    lines = sentences(load(lab.write_study(tmp_path, parts)), CAUTION)
+    assert any("adadecay 22" in line and "weight-decay 22" in line for line in lines)
