@@ -23,8 +23,8 @@ class TuningPanel(NamedTuple):
 
     fraction: float
     data: str  # the fraction in words
+    against: Literal["epochs", "seconds"]
     points: tuple[TuningPoint, ...]
-    against: Literal["epochs", "seconds"] = "epochs"
 
 
 class TuningCurve(NamedTuple):
@@ -32,8 +32,8 @@ class TuningCurve(NamedTuple):
 
     picked_on_test: bool
     regularizers: tuple[str, ...]
+    expected: bool  # whether the models of searches say what they expect of trials
     panels: tuple[TuningPanel, ...]
-    expected: bool = False  # whether the models of searches say what they expect of trials
 
 
 def tuning_curve(source: Source) -> TuningCurve:
@@ -46,11 +46,11 @@ def tuning_curve(source: Source) -> TuningCurve:
     timed = timed_tuning_points(data)
     panels = []
     for fraction, points in tuning_points(data).items():
-        panels.append(TuningPanel(fraction, where(data, fraction), points))
+        panels.append(TuningPanel(fraction, where(data, fraction), "epochs", points))
         if any(point.seconds > 0 for point in timed[fraction]):
-            panels.append(TuningPanel(fraction, where(data, fraction), timed[fraction], "seconds"))
+            panels.append(TuningPanel(fraction, where(data, fraction), "seconds", timed[fraction]))
     with_points = tuple(panel for panel in panels if panel.points)
-    return TuningCurve(data.picked_on_test, data.regularizers, with_points, expected=bool(data.expected))
+    return TuningCurve(data.picked_on_test, data.regularizers, bool(data.expected), with_points)
 
 
 @styled
