@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
-from analysis.measures.budget import BudgetRow, budget
 from analysis.measures.comparisons import comparisons
 from analysis.measures.primary import ACCURACY
 from analysis.measures.results import ResultRow, result_table
@@ -144,23 +146,28 @@ def _attack_warnings(data: Snapshot) -> list[str]:
 
 
 def _unequal_searches(data: Snapshot) -> list[str]:
-    spent = budget(data)
+    """What the searches did not get as much of; trials at the others' best values come on top of what they got."""
+    trials, epochs = Counter[str](), Counter[str]()
+    for row in data.trials:
+        if row["shared_from"] is None:
+            trials[row["regularizer"]] += 1
+            epochs[row["regularizer"]] += row["epochs_trained"] or 0
     if data.expected:  # the budget counts epochs, of which a trial takes as many as it is worth
-        return _unequal_epochs(data, spent)
-    if len({row.trials for row in spent if row.trials}) < 2:
+        return _unequal_epochs(data, epochs)
+    if len({count for count in trials.values() if count}) < 2:
         return []
-    given = ", ".join(f"{row.regularizer} {row.trials}" for row in spent)
+    given = ", ".join(f"{name} {trials[name]}" for name in data.regularizers)
     return [f"The searches did not get the same number of trials ({given})."]
 
 
-def _unequal_epochs(data: Snapshot, spent: tuple[BudgetRow, ...]) -> list[str]:
+def _unequal_epochs(data: Snapshot, spent: Mapping[str, int]) -> list[str]:
     """The epochs of each search, where they are to be equal and are not but for what is left below one training."""
-    epochs = [row.search_epochs for row in spent if row.search_epochs]
+    epochs = [count for count in spent.values() if count]
     left_over = mapping(data.study.get("training")).get("epochs", 0) * len({row["fraction"] for row in data.trials})
     in_seconds = mapping(data.study.get("search")).get("budget") == "seconds"
     if in_seconds or not epochs or max(epochs) - min(epochs) <= left_over:
         return []
-    given = ", ".join(f"{row.regularizer} {row.search_epochs:,}" for row in spent)
+    given = ", ".join(f"{name} {spent[name]:,}" for name in data.regularizers)
     return [f"The searches did not get the same number of epochs ({given})."]
 
 

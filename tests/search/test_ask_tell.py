@@ -267,7 +267,7 @@ def test_trials_are_paused_where_there_is_a_model_of_their_final_values(tmp_path
 def test_in_seconds_what_trains_slowly_gets_fewer_epochs(tmp_path, sampler):
     """Regularizer "b" takes twice as long for an epoch as "a": it gets half of the epochs."""
     tasks = [task("a", 8), task("b", 8)]
-    settings = SearchSettings(sampler=sampler, pruner="none", budget="seconds")
+    settings = SearchSettings(sampler=sampler, pruner="none", budget="seconds", shared_values=False)
     path = tmp_path / "search.journal"
     search = AskTell(path, tasks, settings, epochs=8, seed=3)
     while (trial := search.ask()) is not None:
@@ -277,5 +277,5 @@ def test_in_seconds_what_trains_slowly_gets_fewer_epochs(tmp_path, sampler):
     assert [search.counts(of).complete for of in tasks] == [8, 4]
     again = AskTell(path, tasks, settings, epochs=8, seed=3)
     assert all(again.finished(of) for of in tasks)
-    in_epochs = AskTell(path, tasks, SearchSettings(sampler=sampler, pruner="none"), epochs=8, seed=3)
+    in_epochs = AskTell(path, tasks, settings.model_copy(update={"budget": "epochs"}), epochs=8, seed=3)
     assert in_epochs.ask().task is tasks[1]

@@ -607,8 +607,16 @@ def test_every_key_of_the_tables_is_among_those_that_were_changed():
         f"{t}.{k}" for change in CHANGES for t, table in change.items() if isinstance(table, dict) for k in table
     }
     for table in ("training", "search", "confirm", "robustness"):
-        for key in made().to_plain()[table]:
+        for key in set(made().to_plain()[table]) - {"shared_values"}:  # the next test has it
             assert f"{table}.{key}" in changed
+
+
+def test_shared_values_stand_in_the_file_of_a_study_but_not_in_its_hash():
+    """So that a directory that was begun without them can be told, and goes on."""
+    without = made(search={"shared_values": False})
+    assert made().to_plain()["search"]["shared_values"]
+    assert "shared_values" not in without.to_plain()["search"]
+    assert without.hash == made().hash
 
 
 # What follows from a study

@@ -6,7 +6,8 @@ from tune_reg.study import Study
 def digits_study(**settings) -> Study:
     """Three trials of two epochs and one confirmed run, of weight decay; ``settings`` in place of these.
 
-    Trials train without a pause, as with every sampler but knowledge-gradient; a test of pauses names that one.
+    Trials train without a pause, as with every sampler but knowledge-gradient; a test of pauses names that one. Methods
+    share no values, so that each search has as many trials as are named.
     """
     plain = {
         "name": "small",
@@ -18,5 +19,5 @@ def digits_study(**settings) -> Study:
         "confirm": {"seeds": 1},
     }
     plain |= settings
-    plain["search"] = {"sampler": "tpe-gp", **plain["search"]}
+    plain["search"] = {"sampler": "tpe-gp", "shared_values": False, **plain["search"]}
     return Study(**plain)

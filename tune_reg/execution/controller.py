@@ -28,7 +28,7 @@ from tune_reg.execution.messages import (
 )
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
 from tune_reg.execution.recorder import Recorder
-from tune_reg.execution.results_directory import cannot_be_written
+from tune_reg.execution.results_directory import as_begun, cannot_be_written
 from tune_reg.execution.retried_trials import retried_trials
 from tune_reg.execution.robustness_stage import RobustnessStage
 from tune_reg.execution.search_stage import SearchStage
@@ -87,7 +87,7 @@ class StudyController:
         self._asks = AskTell(
             journal,
             plan.tasks,
-            study.search,
+            as_begun(directory, study).search,
             epochs=study.training.epochs * study.search.seeds,
             seed=study.seed,
             images=plan.validation_images,
@@ -314,6 +314,7 @@ class StudyController:
                 counts.best,
                 counts.paused,
                 self._asks.trainings(task),
+                counts.shared,
             )
 
     def _seconds_left(self, tasks: Sequence[TaskProgress], counts: ConfirmedCounts) -> float | None:

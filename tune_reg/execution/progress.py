@@ -30,6 +30,8 @@ class TaskProgress:
     paused: int = 0
     #: Where trials are paused: what was begun of the budget, in whole trainings. Else None: the budget counts trials.
     trainings: float | None = None
+    #: Trials at shared values, which come on top of the budget.
+    shared: int = 0
 
     @property
     def used(self) -> float:
@@ -39,7 +41,7 @@ class TaskProgress:
     @property
     def budget(self) -> int:
         """How much is to be used."""
-        return self.task.trials
+        return self.task.trials + self.shared
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,15 @@ def _task_progress(plan: StudyPlan, task: Task, of: JournalProgress) -> TaskProg
     in_epochs = is_paused(plan.study.search, task)
     trainings = of.epochs / (plan.study.training.epochs * plan.study.search.seeds) if in_epochs else None
     return TaskProgress(
-        task, counts.running, counts.complete, counts.pruned, counts.failed, counts.best, counts.paused, trainings
+        task,
+        counts.running,
+        counts.complete,
+        counts.pruned,
+        counts.failed,
+        counts.best,
+        counts.paused,
+        trainings,
+        counts.shared,
     )
 
 
@@ -133,7 +143,8 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
 
     Epochs of confirmed runs count when the run is stored. Times are those of the reader: 0 and None.
     """
-    by_task = read_progress(directory / "search.journal")
+    last = plan.study.training.epochs * plan.study.search.seeds
+    by_task = read_progress(directory / "search.journal", last)
     tasks = []
     for task in plan.tasks:
         if task.name not in by_task:

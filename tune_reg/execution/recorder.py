@@ -110,6 +110,7 @@ class Recorder:
             "epochs_trained": score.epochs,
             "wall_s": score.wall_s,
             "retries": run.trial.retries,
+            "shared_from": run.trial.shared_from,
             "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("trials", trial_key(run.trial), [row])

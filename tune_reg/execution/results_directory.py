@@ -23,7 +23,9 @@ def cannot_be_written(directory: StoragePath, reason: str) -> StoreError:
 
 
 def as_begun(directory: StoragePath, study: Study) -> Study:
-    """``study`` with the sampler, the pruner and the number of seeds of the directory, where it names none itself.
+    """``study`` with the sampler, the pruner, the number of seeds and ``shared_values`` of the directory.
+
+    What the study names itself stays.
 
     So a study that was begun when others were the default goes on with those.
     """
@@ -34,12 +36,12 @@ def as_begun(directory: StoragePath, study: Study) -> Study:
 
 
 def _search_as_begun(begun: Mapping[str, Any], study: Study) -> dict[str, Any]:
-    if {"sampler", "pruner"} & study.search.model_fields_set:
-        return {}
-    stored = begun.get("search", {})
-    update = {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
-    kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in study.search.model_fields_set else {}
-    return {"search": study.search.model_copy(update={**update, **kept})}
+    stored, named = begun.get("search", {}), study.search.model_fields_set
+    update = {} if "shared_values" in named else {"shared_values": stored.get("shared_values", False)}
+    if not {"sampler", "pruner"} & named:
+        update |= {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
+    kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in named else {}
+    return {"search": study.search.model_copy(update={**update, **kept})} if update else {}
 
 
 def _confirm_as_begun(begun: Mapping[str, Any], study: Study) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from tune_reg.search.decision import Decision
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import EpochValues, TrialRow, second_value
-from tune_reg.study import StudyPlan, Task
+from tune_reg.study import StudyPlan
 from tune_reg.training import checkpoint as checkpoints
 
 #: The files of this many trials, and of each search that is over, are joined in one.
@@ -70,10 +70,10 @@ class SearchStage(Stage):
         #: How many epochs runs train whose trials are stored, but whose epochs were lost, by key.
         self._epochs_again = {run.key: epochs for run, epochs in self._without_epochs}
         self._ended = 0
+        self._with_expected: set[str] = set()  # names of tasks
         # What a killed process left to do.
         self._end_those_over()
-        for task in plan.tasks:
-            self._write_expected_if_finished(task)
+        self._write_expected_of_finished()
 
     def next_run(self, wanted: Wanted | None) -> StudyRun | None:
         """The next seed of a trial that goes on, else what the search asks for."""
@@ -196,7 +196,7 @@ class SearchStage(Stage):
         self._ended += 1
         if self._ended % _COMPACT_AFTER == 0 or self._search.finished(trial.task):
             self._recorder.compact_trials()
-        self._write_expected_if_finished(trial.task)
+        self._write_expected_of_finished()
 
     def _end_those_over(self) -> None:
         """End paused trials that never go on, with what they have come to."""
@@ -223,10 +223,12 @@ class SearchStage(Stage):
             scores.add(rows, with_value=True)
         return scores
 
-    def _write_expected_if_finished(self, task: Task) -> None:
-        """Write down what the model expects of every trial of a search that is over."""
-        if self._search.finished(task) and self._search.pauses(task):
-            self._recorder.write_expected(task, self._search.expected(task))
+    def _write_expected_of_finished(self) -> None:
+        """Write down what the model expects of every trial of the searches that are over."""
+        for task in self._plan.tasks:
+            if task.name not in self._with_expected and self._search.finished(task) and self._search.pauses(task):
+                self._with_expected.add(task.name)
+                self._recorder.write_expected(task, self._search.expected(task))
 
     def _seeds_done(self, trial: Trial) -> int:
         """How many seeds of an interrupted trial are stored; their scores are taken from the store."""
@@ -263,7 +265,7 @@ class SearchStage(Stage):
         self._tell(trial, row, _shortest_epoch_s(epochs))
         for training in range(self._plan.study.search.seeds):
             self._remove_checkpoints(training_key(trial, training))
-        self._write_expected_if_finished(trial.task)
+        self._write_expected_of_finished()
 
     def _tell(self, trial: Trial, row: TrialRow, epoch_s: float | None) -> None:
         """Tell the search what became of a trial, from its stored row."""

@@ -21,6 +21,7 @@ from tune_reg.search.journal import open_journal
 from tune_reg.search.journal_repair import configuration, directions_of
 from tune_reg.search.pausing_search import PausingSearch
 from tune_reg.search.retries import enqueue_retries
+from tune_reg.search.shared_values import SharedValues
 from tune_reg.search.stopping_search import StoppingSearch
 from tune_reg.search.task_search import TaskSearch
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
@@ -84,8 +85,9 @@ class AskTell:
                 self._searches[task.name] = StoppingSearch(
                     storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images, held=held
                 )
-
+        self._shared = SharedValues(settings, tasks, self._searches)
         self._share_out()
+        self._shared.add()
 
     def ask(self, wanted: Callable[[Task], bool] = lambda _: True) -> Trial | None:
         """The next trial of a ``wanted`` task to train, new or going on; None where there is none now."""
@@ -138,6 +140,7 @@ class AskTell:
         """
         finals = [v for v in (value, second) if v is not None] if state == "complete" else []
         self._searches[trial.task.name].tell(trial, state, finals, reason, epoch_s)
+        self._shared.add()
 
     def over(self) -> list[Trial]:
         """Paused trials that never go on: they are to be told, as complete or pruned."""
@@ -164,8 +167,8 @@ class AskTell:
         return self._searches[task.name].begun if self.pauses(task) else None
 
     def finished(self, task: Task) -> bool:
-        """Whether every trial of the task has ended."""
-        return self._searches[task.name].finished
+        """Whether every trial of the task has ended, those at the shared values of other methods included."""
+        return self._searches[task.name].finished and not self._shared.waits(task)
 
     def winner(self, task: Task) -> Trial | None:
         """The trial that is picked: of the highest expected value, or that which ``store.pick`` picks."""

@@ -107,17 +107,20 @@ class JournalProgress:
     epochs: int
 
 
-def read_progress(path: StoragePath) -> dict[str, JournalProgress]:
-    """How far each task in the journal is, by the task's name. Another process may be writing the journal."""
+def read_progress(path: StoragePath, last: int) -> dict[str, JournalProgress]:
+    """How far each task in the journal is, by the task's name. Another process may be writing the journal.
+
+    ``last``: the step at which a trial ends.
+    """
     return {
-        name: JournalProgress(_counts(trials), sum(max(trial.intermediate_values, default=0) for trial in trials))
+        name: JournalProgress(_counts(trials, last), sum(max(trial.intermediate_values, default=0) for trial in trials))
         for name, trials in read_journal(path).items()
     }
 
 
-def _counts(trials: list[FrozenTrial]) -> TrialCounts:
+def _counts(trials: list[FrozenTrial], last: int) -> TrialCounts:
     counts = TrialStatistics.of(trials).counts()
-    paused = sum(is_waiting(trial) for trial in trials)
+    paused = sum(is_waiting(trial, last) for trial in trials)
     return replace(counts, running=counts.running - paused, paused=paused)
 
 

@@ -25,7 +25,7 @@ from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal import DamagedJournalError, in_memory, open_journal
 from tune_reg.search.retries import REASON, RETRIES
 from tune_reg.search.suggestion import hyperparameters
-from tune_reg.search.trial import StoredTrial
+from tune_reg.search.trial import SHARED_FROM, StoredTrial
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.storage.remote_path import RemotePath
 from tune_reg.store import RunState, TrialRow, second_value
@@ -157,6 +157,8 @@ def _made_anew(
             trials = before.get_all_trials(old[name]._study_id, deepcopy=False)
             for attribute, value in old[name].system_attrs.items():
                 anew.set_study_system_attr(study_id, attribute, value)
+            for attribute, value in old[name].user_attrs.items():
+                anew.set_study_user_attr(study_id, attribute, value)
         if name in by_name:
             trials = _trials_anew(path, by_name[name], trials, stored(name), settings)
         for trial in trials:
@@ -207,6 +209,7 @@ def _from_tables(
         user |= {REASON: f"{row['state']}: {row['reason']}"} if row["reason"] is not None else {}
         user |= {DIVERGED: True} if row["state"] == "diverged" else {}
         user |= {RETRIES: row["retries"]} if row["retries"] is not None else {}
+        user |= {SHARED_FROM: row["shared_from"]} if row["shared_from"] is not None else {}
         trial = optuna.trial.create_trial(
             state=state,
             values=_values(row, stored.values, settings),

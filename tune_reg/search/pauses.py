@@ -21,6 +21,9 @@ def until_of(trial: FrozenTrial) -> int:
     return step
 
 
-def is_waiting(trial: FrozenTrial) -> bool:
-    """Whether a trial stands at the step to which it may train: it is paused, or about to be decided."""
-    return trial.state == TrialState.RUNNING and 0 < until_of(trial) <= step_of(trial)
+def is_waiting(trial: FrozenTrial, last: int) -> bool:
+    """Whether a trial stands at the step to which it may train: it is paused, or about to be decided.
+
+    ``last``: the step at which a trial ends, where nothing waits any more.
+    """
+    return trial.state == TrialState.RUNNING and 0 < until_of(trial) <= step_of(trial) < last

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 import optuna
@@ -24,7 +24,7 @@ from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
 from tune_reg.search.pauses import UNTIL, step_of, until_of
 from tune_reg.search.task_search import GivenValues, TaskSearch, decision_of_lost
-from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
+from tune_reg.search.trial import SHARED_FROM, ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
 from tune_reg.surrogate.final_value_model import FinalValueModel, Training
@@ -42,6 +42,8 @@ _HOPELESS: Final = 3.0
 MOST_PAUSED: Final = 50
 #: A configuration whose expected value and so many deviations are below the best expected value cannot become the best.
 _REACH: Final = 4.0
+#: Configurations that are no further from one that failed, in any coordinate of the unit cube, are not asked for.
+_AS_GOOD_AS: Final = 0.005
 #: New configurations whose knowledge gradient is computed: those of the largest expected improvement.
 _MOST_WEIGHED: Final = 101
 
@@ -62,6 +64,11 @@ class _Standing:
     frozen: FrozenTrial
     step: int
     until: int
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is a trial at shared values: beside the budget, and trained to the end."""
+        return SHARED_FROM in self.frozen.user_attrs
 
     @property
     def running(self) -> bool:
@@ -117,15 +124,16 @@ class PausingSearch(TaskSearch):
 
     @property
     def begun(self) -> float:
-        """What was begun of the budget, in trials trained to the end."""
-        return self._begun_epochs() / (self._epochs * self._trainings)
+        """What was begun, in trials trained to the end."""
+        shared = sum(s.step for s in self._counted() if s.is_shared)
+        return (self._begun_epochs() + shared) / (self._epochs * self._trainings)
 
     def ask(self) -> Trial | None:
         """An interrupted trial, else what is worth most."""
         for standing in self._interrupted():
             return self._go_on(standing.frozen, until=standing.until)
         if self._waiting():
-            return self._begin({}, self._rungs[0])  # what it tries again gives its values
+            return self._begin({}, self._rungs[0])  # its values are in the journal
         action = self._decide()
         if action is None:
             return None
@@ -197,8 +205,22 @@ class PausingSearch(TaskSearch):
     @property
     def trials_left(self) -> int:
         """How many trials of the study's number were not asked for."""
-        asked = sum(standing.frozen.state != TrialState.WAITING for standing in self._trials())
-        return self._task.trials + len(self._retried()) - asked
+        asked = sum(s.frozen.state != TrialState.WAITING for s in self._counted() if not s.is_shared)
+        return self._task.trials - asked
+
+    def promise(self, configurations: Sequence[Mapping[str, Value]]) -> list[float]:
+        """The final value that is expected of each of some configurations."""
+        model = self._fitted()
+        if model is None or not configurations:
+            return super().promise(configurations)
+        features = np.stack([self._candidates.cube.features(params) for params in configurations])
+        prior = np.array([self._candidates.log_prior(params) for params in configurations])
+        return [float(mean) for mean in model.expect(features, prior).mean]
+
+    def add_trial(self, params: Mapping[str, Value], attributes: Mapping[str, Any]) -> None:
+        """Have a configuration asked for that is not the search's own; it is trained to the end."""
+        super().add_trial(params, attributes)
+        self._changed()
 
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""
@@ -258,6 +280,7 @@ class PausingSearch(TaskSearch):
             failed=states.count(TrialState.FAIL),
             best=max(finals, default=None),
             paused=paused,
+            shared=sum(s.is_shared for s in self._counted()),
         )
 
     # Where the trials stand
@@ -290,17 +313,21 @@ class PausingSearch(TaskSearch):
         ]
 
     def _waiting(self) -> list[_Standing]:
-        """Trials that are to try failed ones again."""
+        """Trials that are to try failed ones again, or are at shared values."""
         return [s for s in self._trials() if s.frozen.state == TrialState.WAITING]
 
     def _retried(self) -> set[int]:
         """The failed trials that are tried again."""
         return set(retries.retried([s.frozen for s in self._trials()]).values())
 
-    def _begun_epochs(self) -> int:
-        """Epochs that were trained, or that are promised to trials before they are decided anew."""
+    def _counted(self) -> list[_Standing]:
+        """The trials without those that are tried again, for which others stand."""
         again = self._retried()
-        return sum(self._epochs_of(s) for s in self._trials() if s.frozen.number not in again)
+        return [standing for standing in self._trials() if standing.frozen.number not in again]
+
+    def _begun_epochs(self) -> int:
+        """Epochs of the budget that were trained, or that are promised to trials before they are decided anew."""
+        return sum(self._epochs_of(standing) for standing in self._counted() if not standing.is_shared)
 
     def _promised(self, standing: _Standing) -> int:
         """Epochs that the budget holds ready for a paused trial."""
@@ -347,6 +374,7 @@ class PausingSearch(TaskSearch):
 
     def _sampled(self, live: optuna.Trial, until: int) -> Trial:
         self._task.space.suggest(live)
+        until = self._epochs if SHARED_FROM in live.user_attrs else until
         self._storage.set_trial_user_attr(live._trial_id, UNTIL, until)
         self._live.add(live.number)
         self._changed()
@@ -358,7 +386,10 @@ class PausingSearch(TaskSearch):
         training = min(step // self._epochs, self._trainings - 1)
         params = self._task.space.complete(frozen.params)
         again: int | None = frozen.user_attrs.get(retries.RETRIES)
-        return Trial(self._task, frozen.number, params, retries=again, seeds=seeds, training=training)
+        shared: str | None = frozen.user_attrs.get(SHARED_FROM)
+        return Trial(
+            self._task, frozen.number, params, retries=again, seeds=seeds, training=training, shared_from=shared
+        )
 
     # What is worth most
 
@@ -374,7 +405,7 @@ class PausingSearch(TaskSearch):
         going_on = [
             _Action(self._next_rung(s.step), number=s.frozen.number)
             for s in self._paused()
-            if self._next_rung(s.step) - s.step <= left + self._promised(s)
+            if not s.is_shared and self._next_rung(s.step) - s.step <= left + self._promised(s)
         ]
         first = self._candidates.first_to_the_end
         for action in going_on:
@@ -382,12 +413,13 @@ class PausingSearch(TaskSearch):
             if action.number < first and trials[action.number].step < self._epochs:
                 return action
         new = self._rungs[0] <= left and not self._stagnated() and self.failing_alike() is None
-        unknown = len(trials) < first or self._fitted() is None
-        begun = sum(standing.frozen.state != TrialState.FAIL for standing in trials)
+        number = sum(not standing.is_shared for standing in trials)
+        unknown = number < first or self._fitted() is None
+        begun = sum(s.frozen.state != TrialState.FAIL and not s.is_shared for s in trials)
         if unknown and begun >= self._task.trials:
             new = False  # many workers must not spend on beginnings what is needed to train any of them to the end
-        if new and (unknown or len(trials) < self._candidates.given):
-            return _Action(self._rungs[0], params=self._candidates.first(len(trials)))
+        if new and (unknown or number < self._candidates.given):
+            return _Action(self._rungs[0], params=self._candidates.first(number))
         if not going_on and not new:
             return None
         return self._worth_most(going_on, new=new)
@@ -399,13 +431,14 @@ class PausingSearch(TaskSearch):
         action = self._decide()
         params = action.params if action is not None else None
         self._changed()
-        return self._candidates.first(number) if params is None else params
+        first = sum(not standing.is_shared for standing in self._trials()[:number])
+        return self._candidates.first(first) if params is None else params
 
-    def _worth_most(self, going_on: Sequence[_Action], *, new: bool) -> _Action:
+    def _worth_most(self, going_on: Sequence[_Action], *, new: bool) -> _Action | None:
         """Of paused trials, and new ones to any rung, what has the largest knowledge gradient an epoch."""
         model = self._fitted()
         assert model is not None, "a paused trial has a value at its rung, and without one nothing is weighed"
-        options: list[tuple[float, _Action]] = []
+        options: list[tuple[float, _Action | None]] = []
         means = model.expect_trainings().mean
         best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
         known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-MOST_READ:]
@@ -417,13 +450,15 @@ class PausingSearch(TaskSearch):
         deviation = expected.deviation
         contenders = np.flatnonzero(expected.mean + _REACH * deviation >= expected.mean.max())
         improvement = expected_improvement(expected.mean, deviation)
+        improvement[self._near_failed(features)] = -np.inf
         tried = np.sort(np.argsort(-improvement, kind="stable")[:_MOST_WEIGHED])
+        tried = tried[np.isfinite(improvement[tried])]
 
         def worth(points: Points) -> Vector:
             changes = expected.changes(points)
             return knowledge_gradient(expected.mean[contenders], changes[:, contenders])
 
-        if new:
+        if new and len(tried):
             seed = len(self._trials()) % self._seeds
             for index, rung in enumerate(self._rungs):
                 values = worth(model.new_points(features[tried], prior[tried], seed, index)) / rung
@@ -434,7 +469,17 @@ class PausingSearch(TaskSearch):
             points = self._points_of(model, going_on)
             costs = [action.until - self._trials()[action.number].step for action in going_on]  # type: ignore[index]
             options += zip((worth(points) / np.array(costs)).tolist(), going_on, strict=True)
-        return max(options, key=lambda option: option[0])[1]
+        return max(options, key=lambda option: option[0], default=(0.0, None))[1]
+
+    def _near_failed(self, features: Vector) -> NDArray[np.bool_]:
+        """Which configurations [n, features] are as good as one that failed, and would fail once more [n]."""
+        near = np.zeros(len(features), bool)
+        for standing in self._counted():
+            frozen = standing.frozen
+            if frozen.state == TrialState.FAIL and DIVERGED not in frozen.user_attrs and frozen.params:
+                failed = self._candidates.cube.features(self._task.space.complete(frozen.params))
+                near |= np.abs(features - failed).max(axis=1) <= _AS_GOOD_AS
+        return near
 
     def _points_of(self, model: FinalValueModel, going_on: Sequence[_Action]) -> Points:
         """What trials that go on would be seen at, as the model reads it."""
@@ -456,9 +501,7 @@ class PausingSearch(TaskSearch):
     def _fitted(self) -> FinalValueModel | None:
         """The model of everything that is in the journal now; None while there is no value."""
         if self._model is None:
-            again = self._retried()  # other trials stand for these
-            standings = [s for s in self._trials() if s.frozen.number not in again]
-            keyed = [(key, training) for s in standings for key, training in self._trainings_of(s)]
+            keyed = [(key, training) for s in self._counted() for key, training in self._trainings_of(s)]
             if not any(training.values for _, training in keyed):
                 return None
             keyed = most_informative(keyed)
@@ -502,13 +545,14 @@ class PausingSearch(TaskSearch):
         return trainings
 
     def _way(self, standing: _Standing, values: dict[int, float]) -> int | None:
-        """The rung that a trial is believed to come to: that to which it trains, or the first, where it failed."""
+        """The rung that a trial is believed to come to: that to which it trains, or the next one, where it failed."""
         frozen = standing.frozen
         if standing.running:
             live = standing.step < standing.until
             return self._rungs.index((standing.until - 1) % self._epochs + 1) if live else None
-        failed = frozen.state == TrialState.FAIL and DIVERGED not in frozen.user_attrs
-        return 0 if failed and not values else None
+        if frozen.state != TrialState.FAIL or DIVERGED in frozen.user_attrs:
+            return None
+        return min(max(values, default=-1) + 1, len(self._rungs) - 1)
 
     def _stagnated(self) -> bool:
         """Whether so many trials in a row, in the order in which they began, brought nothing better."""
@@ -516,6 +560,8 @@ class PausingSearch(TaskSearch):
             return False
         best, wait = -math.inf, 0
         for standing in self._trials():
+            if standing.is_shared:
+                continue
             if standing.frozen.number in self._live:
                 return False
             curve = standing.frozen.intermediate_values

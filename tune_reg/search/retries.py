@@ -14,6 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_reg.search.imputed_study import DIVERGED
+from tune_reg.search.trial import SHARED_FROM
 
 #: In the journal, the number of the failed trial that a trial tries again.
 RETRIES: Final = "retries"
@@ -34,7 +35,8 @@ def enqueue_retries(study: Study, retry: Callable[[int], bool]) -> None:
     """Have each failed trial asked again that ``retry`` says is to be tried again."""
     for trial in failed(study.get_trials(deepcopy=False)):
         if retry(trial.number):
-            study.enqueue_trial(trial.params, user_attrs={RETRIES: trial.number})
+            shared = {key: trial.user_attrs[key] for key in (SHARED_FROM,) if key in trial.user_attrs}
+            study.enqueue_trial(trial.params, user_attrs={RETRIES: trial.number, **shared})
 
 
 def failed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

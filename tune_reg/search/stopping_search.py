@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, final
+from typing import Any, Final, final
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from search_spaces import Value
 from tune_reg.search import final_values, pruners, retries, samplers
 from tune_reg.search.decision import Decision
 from tune_reg.search.finished_trials import FinishedTrials
@@ -20,7 +21,7 @@ from tune_reg.search.imputed_study import ImputedStudy
 from tune_reg.search.journal_repair import STATES, configuration
 from tune_reg.search.suggestion import hyperparameters, suggested
 from tune_reg.search.task_search import TaskSearch, decision_of_lost
-from tune_reg.search.trial import Trial, TrialCounts
+from tune_reg.search.trial import SHARED_FROM, Trial, TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
@@ -66,6 +67,7 @@ class StoppingSearch(TaskSearch):
         self._running = {t.number: t for t in trials if t.state == TrialState.RUNNING}  # as they were asked
         self._waiting = {t.number for t in trials if t.state == TrialState.WAITING}  # to be asked first
         self._retries = retries.retried(trials)  # by number, that of the trial which is tried again
+        self._shared_from = {t.number: t.user_attrs[SHARED_FROM] for t in trials if SHARED_FROM in t.user_attrs}
         self._interrupted = [*self._running.values(), *(t for t in trials if t.number in self._lost)]
         self._winner: Trial | None = None
 
@@ -105,6 +107,8 @@ class StoppingSearch(TaskSearch):
         if step not in frozen.intermediate_values:
             self._storage.set_trial_intermediate_value(frozen._trial_id, step, value)
             frozen = self._frozen(trial)
+        if SHARED_FROM in frozen.user_attrs:
+            return Decision.CONTINUE
         until_step = copy.copy(frozen)
         until_step.intermediate_values = {s: v for s, v in frozen.intermediate_values.items() if s <= step}
         return Decision.STOP if self._pruner.prune(self._study, until_step) else Decision.CONTINUE
@@ -145,13 +149,13 @@ class StoppingSearch(TaskSearch):
     def _budget(self) -> int:
         """The trials of the task, or those asked for when the search had stagnated or stopped.
 
-        Failed trials that are tried again come on top.
+        Failed trials that are tried again come on top, and those at shared values.
         """
         patience, statistics = self._settings.patience, self._statistics
         stagnated = patience and statistics.longest_wait >= patience
-        whole = max(1, math.floor(self._task.trials * self.share)) + statistics.retried
+        whole = max(1, math.floor(self._task.trials * self.share)) + statistics.retried + statistics.shared
         if stagnated:
-            return min(whole, statistics.asked + len(self._waiting & self._retries.keys()))
+            return min(whole, statistics.asked + len(self._waiting & (self._retries.keys() | self._shared_from.keys())))
         return min(whole, statistics.asked) if self.failing_alike() is not None else whole
 
     def failing_alike(self) -> str | None:
@@ -164,7 +168,15 @@ class StoppingSearch(TaskSearch):
     @property
     def trials_left(self) -> int:
         """How many trials of the study's number were not asked for."""
-        return self._task.trials + self._statistics.retried - self._statistics.asked
+        return self._task.trials + self._statistics.retried + self._statistics.shared - self._statistics.asked
+
+    def add_trial(self, params: Mapping[str, Value], attributes: Mapping[str, Any]) -> None:
+        """Have a configuration asked for that is not the search's own; it is trained to the end."""
+        super().add_trial(params, attributes)
+        number = len(self.trials) - 1
+        self._waiting.add(number)
+        self._shared_from[number] = attributes[SHARED_FROM]
+        self._statistics.shared += 1
 
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""
@@ -209,9 +221,10 @@ class StoppingSearch(TaskSearch):
         return self._trial(trial)
 
     def _trial(self, trial: Trial) -> Trial:
-        """With the seeds of its trainings, and the trial that it tries again."""
+        """With the seeds of its trainings, the trial that it tries again, and the method whose values it has."""
         seeds = tuple(range(self._settings.seeds))
-        return replace(trial, seeds=seeds, retries=self._retries.get(trial.number))
+        shared = self._shared_from.get(trial.number)
+        return replace(trial, seeds=seeds, retries=self._retries.get(trial.number), shared_from=shared)
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
         return self._storage.get_trial(self._running[trial.number]._trial_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import BaseDistribution
@@ -16,7 +16,7 @@ from search_spaces import Value
 from tune_reg.search.decision import Decision
 from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.imputed_study import DIVERGED
-from tune_reg.search.journal_repair import STATES
+from tune_reg.search.journal_repair import STATES, configuration
 from tune_reg.search.pauses import step_of
 from tune_reg.search.retries import REASON
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
@@ -104,6 +104,34 @@ class TaskSearch(ABC):
     @abstractmethod
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""
+
+    # Trials at shared values, see ``shared_values``
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials in the journal."""
+        return self._study.get_trials(deepcopy=False)
+
+    def tried(self) -> list[dict[str, Value]]:
+        """The configurations that were asked for."""
+        asked = [trial for trial in self.trials if trial.state != TrialState.WAITING]
+        return [params for trial in asked if (params := configuration(self._task, trial)) is not None]
+
+    def promise(self, configurations: Sequence[Mapping[str, Value]]) -> list[float]:
+        """How much each of some configurations promises; all as much, where there is no model."""
+        return [0.0] * len(configurations)
+
+    def add_trial(self, params: Mapping[str, Value], attributes: Mapping[str, Any]) -> None:
+        """Have a configuration asked for that is not the search's own; it is trained to the end."""
+        self._study.enqueue_trial(dict(params), user_attrs=dict(attributes))
+
+    def attribute(self, key: str) -> Any:
+        """What the journal says of the search under a key; None where it says nothing."""
+        return self._study.user_attrs.get(key)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Write something of the search into the journal."""
+        self._study.set_user_attr(key, value)
 
     def _write_end(
         self, frozen: FrozenTrial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None

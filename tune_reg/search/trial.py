@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from search_spaces import Domain, Value
 from tune_reg.store import RunState, TrialRow
 from tune_reg.study import Task
+
+#: In the journal, the method whose winner's values of shared hyperparameters a trial has.
+SHARED_FROM: Final = "shared_from"
 
 
 class Refused(NamedTuple):
@@ -40,6 +43,8 @@ class Trial:
     refused: Refused | None = None
     #: The number of the failed trial that this one tries again.
     retries: int | None = None
+    #: The method whose winner's values of shared hyperparameters it has; None where the search itself asked for it.
+    shared_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class TrialCounts:
     best: float | None
     #: Trials that wait, with a checkpoint, and may go on.
     paused: int = 0
+    #: Trials at shared values, which the budget does not count.
+    shared: int = 0
 
 
 class ExpectedValue(NamedTuple):

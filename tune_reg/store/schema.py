@@ -89,6 +89,10 @@ class TrialRow(RunColumns):
     ]
     retries: Annotated[int | None, "number of the failed trial that this one tries again, which then no longer counts"]
     code: _Code
+    shared_from: Annotated[
+        str | None,
+        "method whose winner's values of shared hyperparameters the trial has; null where the search itself chose it",
+    ]
 
 
 class ExpectedRow(RunColumns):
@@ -220,7 +224,18 @@ ROWS: Final[Mapping[TableName, type]] = {
 
 #: Columns that stores of an earlier release may lack; readers take them as null.
 ADDED_LATER: Final = frozenset(
-    {"images_per_class", "seeds", "robust_accuracy", "n_val", "ranges", "test_ece", "warning", "retries", "code"}
+    {
+        "images_per_class",
+        "seeds",
+        "robust_accuracy",
+        "n_val",
+        "ranges",
+        "test_ece",
+        "warning",
+        "retries",
+        "shared_from",
+        "code",
+    }
 )
 
 

@@ -5,6 +5,7 @@ from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
 from tune_reg.study.settings import TEST_ACCURACY, ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
+from tune_reg.study.shared_values import shared_values_notes
 from tune_reg.study.study import Study
 from tune_reg.study.unused_settings import unused_settings
 
@@ -26,6 +27,7 @@ __all__ = [
     "is_paused",
     "make_plan",
     "other_searches",
+    "shared_values_notes",
     "spread_of",
     "unused_settings",
 ]

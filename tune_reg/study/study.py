@@ -310,7 +310,7 @@ class Study(Table):
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
-        for key, default in (("prior", True), ("budget", "epochs")):
+        for key, default in (("prior", True), ("budget", "epochs"), ("shared_values", False)):
             if search[key] == default:
                 del search[key]  # so that a study that was begun before there was a choice goes on
         if self.search.learning_rate is not None:
@@ -330,6 +330,8 @@ class Study(Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        # A directory that was begun before methods shared values goes on without, as ``as_begun`` has it.
+        plain["search"].pop("shared_values", None)
         if plain["training"]["precision"] == "float32":
             del plain["training"]["precision"]  # a study that was begun before there was a choice goes on
         plain["functions"] = [m.space.digest for m in self.regularizers.values() if isinstance(m.space, DefinedByRun)]

@@ -1,50 +1,61 @@
-"""Tuning curves: the best value so far against the epochs that a search had spent."""
+"""Tuning curves: the best value so far against the epochs, and the seconds, that a search had spent."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from analysis.figures.panels import grid, legend, marks
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import label, look, styled
 from analysis.formatting import scored_on
-from analysis.measures.search.tuning import TuningPoint, tuning_points
+from analysis.measures.search.tuning import BAND_COVERS, TuningPoint, timed_tuning_points, tuning_points
 from analysis.snapshot import Source, snapshot
 from analysis.wording import where
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_COVERS: Final = [str(of_a_hundred) for of_a_hundred in BAND_COVERS.values()]
+
 
 class TuningPanel(NamedTuple):
-    """The tuning curves of the searches at one data fraction."""
+    """The tuning curves of the searches at one data fraction, against epochs or seconds."""
 
     fraction: float
     data: str  # the fraction in words
+    against: Literal["epochs", "seconds"]
     points: tuple[TuningPoint, ...]
 
 
 class TuningCurve(NamedTuple):
-    """Best validation accuracy so far against epochs spent."""
+    """Best validation accuracy so far against epochs and seconds spent."""
 
     picked_on_test: bool
     regularizers: tuple[str, ...]
+    expected: bool  # whether the models of searches say what they expect of trials
     panels: tuple[TuningPanel, ...]
 
 
 def tuning_curve(source: Source) -> TuningCurve:
-    """Best value so far against epochs spent, trials taken in the order in which they were asked for, with bands.
+    """Best value so far against epochs and seconds spent, in the order in which trials were asked for, with bands.
 
-    Only complete trials can be picked, so only they raise the curve; pruned and diverged ones cost epochs.
+    Trials count with what the search's model expects of them, where it has one. Else only complete trials can be
+    picked, so only they raise the curve; pruned and diverged ones cost epochs.
     """
     data = snapshot(source)
-    panels = (TuningPanel(fraction, where(data, fraction), points) for fraction, points in tuning_points(data).items())
-    return TuningCurve(data.picked_on_test, data.regularizers, tuple(panel for panel in panels if panel.points))
+    timed = timed_tuning_points(data)
+    panels = []
+    for fraction, points in tuning_points(data).items():
+        panels.append(TuningPanel(fraction, where(data, fraction), "epochs", points))
+        if any(point.seconds > 0 for point in timed[fraction]):
+            panels.append(TuningPanel(fraction, where(data, fraction), "seconds", timed[fraction]))
+    with_points = tuple(panel for panel in panels if panel.points)
+    return TuningCurve(data.picked_on_test, data.regularizers, bool(data.expected), with_points)
 
 
 @styled
 def draw_tuning_curve(data: TuningCurve) -> Figure:
-    """Draw one panel a data fraction, one step line and one band a regularizer."""
+    """Draw one panel a data fraction and kind of cost, one step line and one band a regularizer."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         for index, name in enumerate(data.regularizers):
@@ -52,7 +63,7 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
             style = look(index)
             band = [point for point in points if point.low is not None and point.high is not None]
             ax.fill_between(
-                [point.epochs for point in band],
+                [getattr(point, panel.against) for point in band],
                 [100 * (point.low or 0.0) for point in band],
                 [100 * (point.high or 0.0) for point in band],
                 color=style.color,
@@ -60,7 +71,7 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
                 linewidth=0,
                 step="post",
             )
-            steps = [(point.epochs, 100 * point.best) for point in points if point.best is not None]
+            steps = [(getattr(point, panel.against), 100 * point.best) for point in points if point.best is not None]
             if not steps:
                 continue
             x, y = zip(*steps, strict=True)
@@ -79,8 +90,9 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
             margin = 0.08 * max(max(lines) - min(lines), 0.1)
             ax.set_ylim(min(lines) - margin, max(lines) + margin)
         ax.set_title(panel.data)
-        ax.set_xlabel("epochs spent on the search")
-        ax.set_ylabel(f"best {scored_on(picked_on_test=data.picked_on_test)} accuracy so far, %")
+        ax.set_xlabel(f"{panel.against} of training spent on the search")
+        expected = "expected " if data.expected else ""
+        ax.set_ylabel(f"best {expected}{scored_on(picked_on_test=data.picked_on_test)} accuracy so far, %")
         legend(ax)
     return figure
 
@@ -88,8 +100,11 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
 TUNING_FIGURE: Final = FigureSpec(
     "tuning-curve",
     "What the search bought",
-    "Best complete trial so far against the epochs that the search of each regularizer had spent, pruned and "
-    "diverged trials included. Band: the middle 95 % with the trials drawn in random order, with replacement.",
+    "Best trial so far against the epochs, and the seconds of training, that the search of each regularizer had spent "
+    "on all its trials. Best is what the search's model expects of a trial in the end, or the value of a complete one "
+    "where there is no model. Band: the middle 95 % with these trials drawn in random order, with replacement. It "
+    f"shows luck in the order, and is no interval for another search: of random searches as long, {', '.join(_COVERS)} "
+    "of 100 have their best so far in it at a quarter, a half, three quarters and the whole of the budget.",
     tuning_curve,
     draw_tuning_curve,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,21 +13,26 @@ from analysis.snapshot import Snapshot, finite_or_none, once
 from analysis.statistics.intervals import TAIL, Array
 from tune_reg.store import TrialRow
 
+#: How many of a hundred other random searches have their best value so far in the band of one, by the share of its
+#: trials that are spent; simulated with 8, 16 and 40 trials of normal, skewed and flat values.
+BAND_COVERS: Final = {0.25: 75, 0.5: 62, 0.75: 51, 1.0: 43}
+
 _RESAMPLES: Final = 400
 _BUDGETS: Final = 40
 
 
 class TuningPoint(NamedTuple):
-    """The state of one search at one budget. Accuracies are shares in [0, 1]."""
+    """The state of one search at one budget, in epochs or in seconds. Accuracies are shares in [0, 1]."""
 
     regularizer: str
     epochs: int  # budget, spent by all trials of the regularizer, whatever their end
     trials: int  # finished within the budget, of the search as it was
-    best: float | None  # value of the best complete trial among them
+    best: float | None  # of the best trial among them: what the search's model expects of it, else its value
     n: int  # trials of the whole search, which are resampled
     median: float | None  # of the best so far over resampled orders; None where most have none yet
     low: float | None  # ends of the middle 95 % of the resampled orders
     high: float | None
+    seconds: float = 0.0  # of training: the budget, or those of the trials finished within a budget of epochs
 
 
 class Search(NamedTuple):
@@ -36,7 +41,8 @@ class Search(NamedTuple):
     regularizer: str
     fraction: float
     costs: Array  # [trials] epochs
-    values: Array  # [trials] value of complete trials; -inf for all others, which can not be picked
+    values: Array  # [trials] expected value, or value of complete trials; -inf for those that can not be picked
+    seconds: Array | None = None  # [trials] of training
 
 
 def searches(data: Snapshot) -> list[Search]:
@@ -49,7 +55,8 @@ def searches(data: Snapshot) -> list[Search]:
             data.regularizers[index],
             -fraction,
             np.array([row["epochs_trained"] or 0 for row in rows], dtype=np.float64),
-            np.array([_pickable_value(row) for row in rows]),
+            np.array(_pickable_values(rows, data.expected_of(data.regularizers[index], -fraction))),
+            np.array([row["wall_s"] or 0.0 for row in rows], dtype=np.float64),
         )
         for (fraction, index), rows in sorted(groups.items())
     ]
@@ -57,17 +64,27 @@ def searches(data: Snapshot) -> list[Search]:
 
 @once
 def tuning_points(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
-    """The tuning curve of every search, by fraction; all searches of a fraction share their budgets.
+    """The tuning curve of every search against epochs, by fraction; all searches of a fraction share their budgets.
 
-    The band is what chance alone does to the curve: trials are drawn with replacement, in any order, until the
-    budget is spent (400 times). For a random search it is a confidence band. A model-based sampler tries
-    better configurations later, so that its own curve may leave the band at small budgets.
+    Trials count with what the search's model expects of them in the end, where it has one, and may then have been
+    paused for good; else with their values, if they are complete.
+
+    The band is what chance does to the order of these trials: they are drawn with replacement until the budget is
+    spent (400 times). It is no interval for another search: of random searches as long, ``BAND_COVERS`` says how many
+    have their best value so far inside it. A model-based sampler tries better configurations later, so that its own
+    curve may leave the band at small budgets.
     """
+    return _at_shared_budgets(data, lambda totals: np.unique(np.ceil(_evenly(max(totals)))))
 
-    def budgets(totals: list[float]) -> Array:
-        return np.unique(np.ceil(np.linspace(0, max(totals), _BUDGETS + 1)[1:]))
 
-    return _at_shared_budgets(data, budgets)
+@once
+def timed_tuning_points(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
+    """As ``tuning_points``, against the seconds of training that a search had spent."""
+    return _at_shared_budgets(data, lambda totals: np.unique(_evenly(max(totals))), timed=True)
+
+
+def _evenly(total: float) -> Array:
+    return np.linspace(0, total, _BUDGETS + 1)[1:]
 
 
 @once
@@ -85,26 +102,34 @@ def equal_budgets(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
     return _at_shared_budgets(data, budgets)
 
 
-def at_budgets(search: Search, budgets: Array) -> list[TuningPoint]:
-    """The points of one search at ``budgets``, ascending, and where it ended, if that lies before the last one."""
-    total = float(search.costs.sum())
+def at_budgets(search: Search, budgets: Array, *, timed: bool = False) -> list[TuningPoint]:
+    """The points of one search at ``budgets``, ascending, and where it ended, if that lies before the last one.
+
+    ``timed``: budgets are of seconds, and not of epochs.
+    """
+    seconds = np.zeros(len(search.costs)) if search.seconds is None else search.seconds
+    spent, other = (seconds, search.costs) if timed else (search.costs, seconds)
+    total = float(spent.sum())
     if not len(budgets):  # no search of this fraction trained an epoch
         budgets = np.zeros(1)
     reached = np.append(budgets[budgets < total], total) if total < budgets[-1] else budgets
-    trials, best = best_so_far(search.costs, search.values, reached)
-    middle, low, high = resampled_best(search.costs, search.values, reached)
+    trials, best = best_so_far(spent, search.values, reached)
+    of_other = np.append(0.0, np.cumsum(other))[trials]
+    epochs, seconds = (of_other, reached) if timed else (reached, of_other)
+    middle, low, high = resampled_best(spent, search.values, reached)
     return [
         TuningPoint(
             search.regularizer,
-            int(budget),
+            int(epochs[i]),
             int(trials[i]),
             finite_or_none(float(best[i])),
             len(search.costs),
             median=finite_or_none(float(middle[i])),
             low=finite_or_none(float(low[i])),
             high=finite_or_none(float(high[i])),
+            seconds=float(seconds[i]),
         )
-        for i, budget in enumerate(reached)
+        for i in range(len(reached))
     ]
 
 
@@ -132,18 +157,22 @@ def resampled_best(costs: Array, values: Array, budgets: Array) -> tuple[Array, 
     return middle, low, high
 
 
-def _at_shared_budgets(data: Snapshot, budgets: Callable[[list[float]], Array]) -> dict[float, tuple[TuningPoint, ...]]:
-    """The points of all searches by fraction, at ``budgets`` of the epochs that the searches of a fraction spent."""
+def _at_shared_budgets(
+    data: Snapshot, budgets: Callable[[list[float]], Array], *, timed: bool = False
+) -> dict[float, tuple[TuningPoint, ...]]:
+    """The points of all searches by fraction, at ``budgets`` of the epochs, or seconds, that those of it spent."""
     by_fraction: dict[float, list[Search]] = {}
     for search in searches(data):
         by_fraction.setdefault(search.fraction, []).append(search)
     points: dict[float, tuple[TuningPoint, ...]] = {}
     for fraction, together in by_fraction.items():
-        shared = budgets([float(search.costs.sum()) for search in together])
-        points[fraction] = tuple(point for search in together for point in at_budgets(search, shared))
+        spent = [search.seconds if timed and search.seconds is not None else search.costs for search in together]
+        shared = budgets([float(of_trials.sum()) for of_trials in spent])
+        points[fraction] = tuple(point for search in together for point in at_budgets(search, shared, timed=timed))
     return points
 
 
-def _pickable_value(row: TrialRow) -> float:
-    value = complete_value(row)
-    return -np.inf if value is None else value
+def _pickable_values(rows: Sequence[TrialRow], expected: Mapping[int, float]) -> list[float]:
+    """What each trial counts with where one is picked; -inf where it can not be."""
+    values = [expected.get(row["trial"]) if expected else complete_value(row) for row in rows]
+    return [-np.inf if value is None else value for value in values]

@@ -35,7 +35,8 @@ def equal_budget_table(data: Snapshot) -> Table:
         for fraction, point in numbers
     )
     # In protocol "paper" trials are scored on the test set.
-    best = f"Best {'test' if data.picked_on_test else 'validation'} accuracy so far, %"
+    expected = "expected " if data.expected else ""
+    best = f"Best {expected}{'test' if data.picked_on_test else 'validation'} accuracy so far, %"
     headings = (
         *("Training data", "Epochs spent", "Regularizer", "Trials finished", best),
         "Trials in random order, % [95 %]",

@@ -245,3 +245,12 @@ def test_calibration_is_secondary_and_has_words_of_its_own(tmp_path, lab):
         "Secondary: on 100 % of the data, with the settings that this search found, adadecay is better"
     )
     assert "points of calibration" in may[0]
+def test_trials_at_the_best_values_of_other_methods_are_not_counted_among_them(tmp_path, lab):
+    shared = {("adadecay", 11), ("weight-decay", 10)}
+    parts = lab.changed(
+        lab.parts_of(),
+        "trials",
+        lambda row: {**row, "shared_from": "dropout"} if (row["regularizer"], row["trial"]) in shared else row,
+    )
+    lines = sentences(load(lab.write_study(tmp_path, parts)), CAUTION)
+    assert any("adadecay 22" in line and "weight-decay 22" in line for line in lines)

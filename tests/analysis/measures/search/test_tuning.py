@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 import analysis
-from analysis.measures.search.tuning import Search, at_budgets, best_so_far, resampled_best
+from analysis.measures.search.tuning import (
+    BAND_COVERS,
+    Search,
+    _pickable_values,
+    at_budgets,
+    best_so_far,
+    resampled_best,
+    timed_tuning_points,
+)
 from tune_reg.store import load
 
 
@@ -69,3 +77,45 @@ def test_a_trial_that_costs_nothing_is_no_error():
     middle, low, high = resampled_best(np.zeros(3), np.array([0.1, 0.2, 0.3]), np.array([0.0]))
     assert middle[0] == pytest.approx(0.3)
     assert low[0] <= high[0]
+
+
+def test_the_band_covers_another_random_search_as_seldom_as_it_is_said_to():
+    rng = np.random.default_rng(5)
+    n, repeats = 16, 150
+    budgets = np.array([share * n for share in BAND_COVERS])
+    inside = np.zeros(len(budgets))
+    for _ in range(repeats):
+        _, low, high = resampled_best(np.ones(n), rng.normal(size=n), budgets)
+        _, best = best_so_far(np.ones(n), rng.normal(size=n), budgets)
+        inside += (low <= best) & (best <= high)
+    stated = np.array(list(BAND_COVERS.values())) / 100
+    # Three standard errors, and what the kinds of values differ by.
+    assert np.abs(inside / repeats - stated).max() < 3 * np.sqrt(0.25 / repeats) + 0.03
+
+
+def test_trials_count_with_what_is_expected_of_them():
+    rows = [{"trial": 0, "state": "complete", "value": 0.9}, {"trial": 1, "state": "pruned", "value": 0.7}]
+    assert _pickable_values(rows, {}) == [0.9, -np.inf]
+    assert _pickable_values(rows, {0: 0.85, 1: 0.86}) == [0.85, 0.86]
+    assert _pickable_values(rows, {1: 0.86}) == [-np.inf, 0.86], "the model expects nothing of it"
+
+
+def test_budgets_can_be_of_seconds():
+    search = Search("a", 1.0, np.array([2.0, 3.0]), np.array([0.6, 0.7]), np.array([10.0, 5.0]))
+    points = at_budgets(search, np.array([9.0, 12.0, 15.0]), timed=True)
+    assert [(p.seconds, p.epochs, p.trials, p.best) for p in points] == [
+        (9.0, 0, 0, None),
+        (12.0, 2, 1, 0.6),
+        (15.0, 5, 2, 0.7),
+    ]
+    points = at_budgets(search, np.array([2.0, 5.0]))
+    assert [(p.seconds, p.epochs) for p in points] == [(10.0, 2), (15.0, 5)]
+
+
+def test_timed_curves_spend_all_seconds_of_the_search(rich):
+    data = analysis.Snapshot(load(rich))
+    spent = sum(row["wall_s"] for row in data.trials if (row["regularizer"], row["fraction"]) == ("adadecay", 1.0))
+    points = [point for point in timed_tuning_points(data)[1.0] if point.regularizer == "adadecay"]
+    assert points[-1].seconds == pytest.approx(spent)
+    whole = [point for point in analysis.tuning_points(data)[1.0] if point.regularizer == "adadecay"]
+    assert (points[-1].best, points[-1].trials) == (whole[-1].best, whole[-1].trials)
