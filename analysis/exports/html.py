@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from analysis.exports.csv_file import formulas_sentence
 from analysis.exports.rendered_table import RenderedTable, numeric_columns, sort_number, split_interval
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -33,6 +34,7 @@ class TableView(NamedTuple):
     """A table of the HTML page: its words, which columns are numbers, and its rows."""
 
     rendered: RenderedTable
+    formulas: str  # a warning of words in its CSV that are no formulas; else empty
     numbers: tuple[bool, ...]
     key: int  # the column that names the row
     rows: tuple[Row, ...]
@@ -42,7 +44,7 @@ def table_view(rendered: RenderedTable) -> TableView:
     """A table with everything that the page needs to know of its cells."""
     numbers = numeric_columns(rendered.rows)
     key = rendered.headings.index("Regularizer") if "Regularizer" in rendered.headings else 0
-    return TableView(rendered, numbers, key, tuple(_rows(rendered.rows, numbers, key)))
+    return TableView(rendered, formulas_sentence(rendered.csv), numbers, key, tuple(_rows(rendered.rows, numbers, key)))
 
 
 def _rows(rows: tuple[tuple[str, ...], ...], numbers: tuple[bool, ...], key: int) -> Iterator[Row]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from analysis.exports.csv_file import formulas_sentence
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable, numeric_columns
 
@@ -41,7 +42,7 @@ def table(rendered: RenderedTable) -> str:
 
 def table_section(rendered: RenderedTable) -> list[str]:
     """The Markdown blocks of a table: heading, caption, rows."""
-    return [f"## {escape(rendered.title)}", escape(rendered.caption), table(rendered)]
+    return [f"## {escape(rendered.title)}", escape(rendered.caption + formulas_sentence(rendered.csv)), table(rendered)]
 
 
 def figure_section(rendered: RenderedFigure, heading: str) -> list[str]:

@@ -103,6 +103,13 @@ def report(
     directory: Annotated[
         str, typer.Argument(metavar="DIR", help="The results of a study: a path, s3://... or gs://...")
     ],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where the report goes, if not into DIR/report.")
+    ] = None,
+    columns: Annotated[
+        int,
+        typer.Option(min=1, max=2, help="Columns of the paper's page, for the size of PDF, PNG and LaTeX tables."),
+    ] = 2,
 ) -> None:
     """Print the result table of DIR and write its report: HTML, Markdown, LaTeX, CSV and figures."""
     import analysis
@@ -113,7 +120,7 @@ def report(
     print_results(analysis.result_rows(data))
     for sentence in analysis.lost_sentences(data):
         console.print(sentence, soft_wrap=True)
-    page = analysis.report(directory)
+    page = analysis.report(directory, out, columns=1 if columns == 1 else 2)
     console.print(f"report: {page}", soft_wrap=True)
 
 
