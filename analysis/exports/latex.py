@@ -3,9 +3,10 @@ r"""Tables and figures as LaTeX, each a file for ``\input`` or ``\import``."""
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 from analysis.exports.rendered_table import EMPTY, RenderedTable, numeric_columns, split_interval
@@ -100,6 +101,7 @@ _MINUS: Final = re.compile(r"(?<![\w.-])-(?=\d)")
 _DASH: Final = re.compile(r"-(?=-)")  # two hyphens in a row would become a dash
 #: Sizes of type in a document of 10 pt, the smallest that can still be read last.
 _SIZES: Final = ((r"\small", 9.0), (r"\footnotesize", 8.0), (r"\scriptsize", 7.0))
+_PAGE: Final = 340.0  # points of type of the lines below each other on a page, beside heading and caption
 _LETTER: Final = 0.5  # em, of the mean letter or digit
 _BETWEEN: Final = 0.6  # em, between two columns
 _LEAST: Final = 6.0  # em, of a column of words
@@ -153,30 +155,69 @@ def table(rendered: RenderedTable, study: str = "", columns: Literal[1, 2] = 2) 
         for width, word in zip(shape.widths, words, strict=True)
     )
     caption = f"{rendered.title}. {rendered.caption}{shared}"
-    lines = [
-        *_needs(
-            "booktabs,graphicx",
-            "\\input this file",
-            [caption, *kept.headings, *(cell for row in kept.rows for cell in row)],
-        ),
-        *([f"% {shape.told}"] if shape.told else []),
-        rf"\begin{{{shape.environment}}}",
-        r"\centering",
-        shape.size,
-        r"\setlength{\tabcolsep}{2.5pt}",
-        *_caption(caption, _label("tab", study, rendered.name)),
-        # Measured first: nothing may be wider than the place that it is put in.
-        rf"\setbox0=\hbox{{\begin{{tabular}}{{@{{}}{kinds}@{{}}}}",
-        r"\toprule",
-        _row(make(heading) for make, heading in zip(headings, kept.headings, strict=True)),
-        r"\midrule",
-        *(_row(form(cell) for form, cell in zip(make, row, strict=True)) for row in kept.rows),
-        r"\bottomrule",
-        r"\end{tabular}}%",
-        r"\ifdim\wd0>\linewidth \resizebox{\linewidth}{!}{\box0}\else\box0\fi",
-        rf"\end{{{shape.environment}}}",
-    ]
+    heading = _row(form(cell) for form, cell in zip(headings, kept.headings, strict=True))
+    every = [caption, *kept.headings, *(cell for row in kept.rows for cell in row)]
+    lines = [*_needs("booktabs,graphicx", r"\input this file", every), *([f"% {shape.told}"] if shape.told else [])]
+    parts = _pages(kept.rows, shape)
+    for number, rows in enumerate(parts, start=1):
+        first = number == 1
+        part = f" (part {number} of {len(parts)})" if len(parts) > 1 else ""
+        lines += [
+            rf"\begin{{{shape.environment}}}",
+            r"\centering",
+            shape.size,
+            r"\setlength{\tabcolsep}{2.5pt}",
+            *_caption(
+                f"{rendered.title}{part}. {rendered.caption}{shared}" if first else f"{rendered.title}{part}.",
+                _label("tab", study, rendered.name if first else f"{rendered.name}-{number}"),
+            ),
+            # Measured first: nothing may be wider than the place that it is put in.
+            rf"\setbox0=\hbox{{\begin{{tabular}}{{@{{}}{kinds}@{{}}}}",
+            r"\toprule",
+            heading,
+            r"\midrule",
+            *_rows(rows, make, grouped=len(kept.headings) > 1 and kept.headings[1] == "Regularizer"),
+            r"\bottomrule",
+            r"\end{tabular}}%",
+            r"\ifdim\wd0>\linewidth \resizebox{\linewidth}{!}{\box0}\else\box0\fi",
+            rf"\end{{{shape.environment}}}",
+        ]
     return ("\n".join(lines) + "\n").encode()
+
+
+def _rows(rows: Sequence[tuple[str, ...]], make: Sequence[Callable[[str], str]], *, grouped: bool) -> Iterator[str]:
+    """The rows as LaTeX; where ``grouped``, the first cell stands once for all rows that share it, below a line."""
+    before = ""
+    for row in rows:
+        shown = row
+        if grouped and row[0] == before:
+            shown = ("", *row[1:])
+        elif grouped and before:
+            yield r"\midrule"
+        before = row[0]
+        yield _row(form(cell) for form, cell in zip(make, shown, strict=True))
+
+
+def _pages(rows: Sequence[tuple[str, ...]], shape: _Shape) -> list[list[tuple[str, ...]]]:
+    """The rows of a table in as many groups as it needs pages, by the lines that each row takes."""
+    points = dict(_SIZES)[shape.size]
+    parts: list[list[tuple[str, ...]]] = [[]]
+    left = _PAGE / points
+    for row in rows:
+        lines = max(
+            math.ceil(1.25 * len(cell) * _LETTER * points / width)
+            if width
+            else 2
+            if shape.stacked and "[" in cell
+            else 1
+            for cell, width in zip(row, shape.widths, strict=True)
+        )
+        if lines > left and parts[-1]:
+            parts.append([])
+            left = _PAGE / points
+        parts[-1].append(row)
+        left -= lines
+    return parts
 
 
 def figure(name: str, title: str, caption: str, study: str, *, sheets: int, wide: bool) -> bytes:

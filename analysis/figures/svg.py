@@ -29,7 +29,8 @@ def svg(figure: Figure, name: str, part: Part | None = None) -> str:
     from matplotlib.transforms import Bbox
 
     if part is None:
-        arrange(figure)
+        with report_style():
+            arrange(figure)
     area = None if part is None else Bbox.from_bounds(part.left, part.bottom, part.width, part.height)
     sink = io.StringIO()
     with report_style(), matplotlib.rc_context({"svg.hashsalt": name}), alone(figure, None if part is None else [part]):
