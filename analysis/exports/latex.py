@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 from analysis.exports.rendered_table import EMPTY, RenderedTable, numeric_columns, split_interval
@@ -159,6 +159,8 @@ def table(rendered: RenderedTable, study: str = "", columns: Literal[1, 2] = 2) 
     every = [caption, *kept.headings, *(cell for row in kept.rows for cell in row)]
     lines = [*_needs("booktabs,graphicx", r"\input this file", every), *([f"% {shape.told}"] if shape.told else [])]
     parts = _pages(kept.rows, shape)
+    moved = [rendered.headings.index(heading) for heading in kept.headings]
+    bold = {(kept.rows[row], moved.index(column)) for row, column in rendered.bold if column in moved}
     for number, rows in enumerate(parts, start=1):
         first = number == 1
         part = f" (part {number} of {len(parts)})" if len(parts) > 1 else ""
@@ -176,7 +178,7 @@ def table(rendered: RenderedTable, study: str = "", columns: Literal[1, 2] = 2) 
             r"\toprule",
             heading,
             r"\midrule",
-            *_rows(rows, make, grouped=len(kept.headings) > 1 and kept.headings[1] == "Regularizer"),
+            *_rows(rows, make, bold, grouped=len(kept.headings) > 1 and kept.headings[1] == "Regularizer"),
             r"\bottomrule",
             r"\end{tabular}}%",
             r"\ifdim\wd0>\linewidth \resizebox{\linewidth}{!}{\box0}\else\box0\fi",
@@ -185,8 +187,17 @@ def table(rendered: RenderedTable, study: str = "", columns: Literal[1, 2] = 2) 
     return ("\n".join(lines) + "\n").encode()
 
 
-def _rows(rows: Sequence[tuple[str, ...]], make: Sequence[Callable[[str], str]], *, grouped: bool) -> Iterator[str]:
-    """The rows as LaTeX; where ``grouped``, the first cell stands once for all rows that share it, below a line."""
+def _rows(
+    rows: Sequence[tuple[str, ...]],
+    make: Sequence[Callable[[str], str]],
+    bold: Collection[tuple[tuple[str, ...], int]],
+    *,
+    grouped: bool,
+) -> Iterator[str]:
+    """The rows as LaTeX, with ``bold`` cells by their row and column.
+
+    Where ``grouped``, the first cell stands once for all rows that share it, below a line.
+    """
     before = ""
     for row in rows:
         shown = row
@@ -195,7 +206,10 @@ def _rows(rows: Sequence[tuple[str, ...]], make: Sequence[Callable[[str], str]],
         elif grouped and before:
             yield r"\midrule"
         before = row[0]
-        yield _row(form(cell) for form, cell in zip(make, shown, strict=True))
+        yield _row(
+            rf"\textbf{{{form(cell)}}}" if (row, column) in bold else form(cell)
+            for column, (form, cell) in enumerate(zip(make, shown, strict=True))
+        )
 
 
 def _pages(rows: Sequence[tuple[str, ...]], shape: _Shape) -> list[list[tuple[str, ...]]]:

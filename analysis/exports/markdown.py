@@ -35,7 +35,13 @@ def table(rendered: RenderedTable) -> str:
     lines = [
         [escape(heading) for heading in rendered.headings],
         ["---:" if number else ":---" for number in numbers],
-        *([escape(cell) for cell in row] for row in rendered.rows),
+        *(
+            [
+                f"**{escape(cell)}**" if (index, column) in rendered.bold else escape(cell)
+                for column, cell in enumerate(row)
+            ]
+            for index, row in enumerate(rendered.rows)
+        ),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

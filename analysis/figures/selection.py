@@ -8,7 +8,7 @@ from analysis.measures.results import largest_measured
 from analysis.snapshot import Snapshot
 
 #: More lines than these cannot be told apart in one panel.
-MOST_METHODS: Final = 12
+MOST_METHODS: Final = 16
 #: More panels than these are no longer looked at, and take minutes to draw.
 MOST_PANELS: Final = 36
 
