@@ -37,6 +37,7 @@ SCREEN: Final = Page(4.1, 4.1, 9.0)
 #: For print, by the columns of the paper's page: the usual widths of text and of a column, and readable type.
 PAPER: Final = {1: Page(2.75, 5.5, 8.0, 8.5), 2: Page(3.45, 3.4, 8.0, 9.0)}
 
+_NUMBER: Final = re.compile(r"[-\u2212+]?[\d.,]+(?:e[-\u2212+]?\d+)?")
 #: Panels that stand beside each other.
 BESIDE: Final = 2
 _GAP: Final = 0.06  # inches, around everything
@@ -117,6 +118,10 @@ def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
             axes_width = width - margins.left - margins.right
             _place(axes, (left + margins.left, axes_bottom, axes_width, heights[index]), (whole, total))
             _place_names(axes, renderer, axes_width, heights[index])
+            # In the middle of the axes, or as near to it as the title has room.
+            title = axes.title.get_window_extent(renderer).width / figure.dpi / 2 + _GAP
+            middle = max(title, min(margins.left + axes_width / 2, width - title))
+            axes.title.set_x((middle - margins.left) / axes_width)
             legend = legends[index]
             if legend is not None:
                 at = (left + width / 2, axes_bottom - margins.bottom)
@@ -280,12 +285,7 @@ def _pieces(word: str, width: float, measure: Callable[[str], float]) -> list[st
 
 def _words(axis: Axis) -> bool:
     """Whether an axis is marked with names, none of which may be left out."""
-    from matplotlib.ticker import FixedFormatter
-
-    formatter = axis.get_major_formatter()
-    if not isinstance(formatter, FixedFormatter):
-        return False
-    return not all(str(word).replace(".", "", 1).replace(",", "").isdigit() for word in formatter.seq if word)
+    return not all(_NUMBER.fullmatch(text.get_text()) for text in axis.get_majorticklabels() if text.get_text())
 
 
 def _wrap_ticks(axis: Axis, renderer: RendererAgg, width: float) -> None:
@@ -314,17 +314,7 @@ def _thin_ticks(axes: Axes, renderer: RendererAgg) -> None:
             axes.tick_params(axis="x", labelrotation=90)
             _wrap_ticks(axis, renderer, 1.6)
             return
-        names = _fixed(axis, ticks)
-        axis.set_ticks(ticks[::2], None if names is None else names[::2])
-
-
-def _fixed(axis: Axis, ticks: Sequence[float]) -> list[str] | None:
-    from matplotlib.ticker import FixedFormatter
-
-    if not isinstance(axis.get_major_formatter(), FixedFormatter):
-        return None
-    texts = dict(zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False))
-    return [texts[tick].get_text() for tick in ticks]
+        axis.set_ticks(ticks[::2])
 
 
 def entries(axes: Axes) -> dict[str, Any]:

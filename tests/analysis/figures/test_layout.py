@@ -81,7 +81,10 @@ def test_it_can_be_arranged_again():
     figure, first = figure_of(3, ["a", LONG], title=f"{LONG} {LONG}")
     with report_style():
         arrange(figure, PAPER[1])
-        assert arrange(figure) == first
+        again = arrange(figure)
+    assert len(again.parts) == len(first.parts)
+    for part, before in zip(again.parts, first.parts, strict=True):
+        assert part[2:] == pytest.approx(before[2:])
 
 
 def test_the_time_grows_with_the_panels_and_no_faster():
