@@ -39,7 +39,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def figures_drawn_here() -> Iterator[None]:
-    """None to draw in, so that the process of the test draws: other tests run on the other cores. Also for a session."""
+    """Without processes of their own: other tests run on the other cores. It holds for fixtures of a session, too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("analysis.exports.processes.cores", lambda: 0)
         yield

@@ -75,20 +75,3 @@ def test_a_report_of_a_directory_that_may_not_be_written(tmp_path, lab, reports)
     assert first
     with pytest.raises(StoreError, match="holds the results of a study"):
         analysis.report(directory, directory)
-
-
-@pytest.mark.parametrize(("columns", "width"), [(1, 5.5), (2, 6.9)])
-def test_figures_and_tables_are_for_the_page_of_the_paper(tmp_path, lab, columns, width, monkeypatch):
-    import re
-
-    write = sys.modules["analysis.report.write"]
-    monkeypatch.setattr(write, "FIGURES", tuple(f for f in write.FIGURES if f.name == "attack-strength"))
-    directory = lab.write_study(tmp_path / "DIR", lab.parts_of([lab.baseline, "adadecay"], [1.0]))
-    out = analysis.report(directory, tmp_path / "out", columns=columns).parent
-    boxes = re.findall(
-        rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", (out / "figures" / "attack-strength.pdf").read_bytes()
-    )
-    assert {round(float(box[0]) / 72, 2) for box in boxes} <= {width, 3.4}
-    wide = (out / "tables" / "results.tex").read_text(encoding="utf-8")
-    assert (r"\begin{table*}" in wide) == (columns == 2)
-    assert (r"\begin{figure*}" in (out / "figures" / "attack-strength.tex").read_text()) == (columns == 2)
