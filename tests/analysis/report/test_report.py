@@ -118,8 +118,9 @@ def test_names_are_text(tmp_path, lab, reports):
     assert any(NASTY in attributes.get("aria-label", "") for _, attributes in page.tags)
     files = reports.files_of(tmp_path / "DIR")
     assert b"<script" not in files["report.md"].replace(NASTY.encode(), b"", 99).split(b"```")[0]
-    assert r"\textless{}script\textgreater{}alert(1)" in files["tables/results.tex"].decode()
-    assert r"50\%\_\$\&\#\{\}\textasciitilde{}\textasciicircum{}" in files["tables/results.tex"].decode()
+    set_ = files["tables/results.tex"].decode().replace(r"\allowbreak{}", "")
+    assert r"\textless{}script\textgreater{}alert(1)" in set_
+    assert r"50\%\_\$\&\#\{\}\textasciitilde{}\textasciicircum{}" in set_
     rows = list(csv.DictReader(io.StringIO(files["tables/results.csv"].decode())))
     assert {row["regularizer"] for row in rows} == {lab.baseline, NASTY}
 
@@ -130,7 +131,8 @@ def test_latex_tables_compile_alone(tmp_path, lab, reports):
     for table in sorted((tmp_path / "DIR" / "report" / "tables").glob("*.tex")):
         shutil.copy(table, tmp_path / table.name)
         alone = (
-            rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}\input{{{table.stem}}}\end{{document}}"
+            r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+            rf"\input{{{table.stem}}}\end{{document}}"
         )
         (tmp_path / "alone.tex").write_text(alone)
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "alone.tex"]

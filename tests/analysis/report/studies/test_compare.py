@@ -15,7 +15,7 @@ NAMES = ("weight-decay", "adadecay", "residual-smoothing")
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(figure_files, "pdf", lambda _: b"")
+    monkeypatch.setattr(figure_files, "pdf", lambda *_: b"")
     monkeypatch.setattr(figure_files, "png", lambda _: b"")
 
 
