@@ -29,13 +29,17 @@ class Page(NamedTuple):
     panel: float  # width of a panel that stands beside another one
     single: float  # width of the only panel of a figure
     type_size: float
-    longest: float = math.inf  # height of a sheet, for the figures that go over several
+    longest: float  # height of a sheet, for the figures that go over several
+    wide_legend: bool  # whether the legend of all panels may be as wide as two, or must be as readable as one alone
 
 
 #: For the HTML page: at 375 px the text is still 10 px high.
-SCREEN: Final = Page(4.1, 4.1, 9.0)
+SCREEN: Final = Page(4.1, 4.1, 9.0, math.inf, wide_legend=False)
 #: For print, by the columns of the paper's page: the usual widths of text and of a column, and readable type.
-PAPER: Final = {1: Page(2.75, 5.5, 8.0, 8.5), 2: Page(3.45, 3.4, 8.0, 9.0)}
+PAPER: Final = {
+    1: Page(2.75, 5.5, 8.0, 8.5, wide_legend=True),
+    2: Page(3.45, 3.4, 8.0, 9.0, wide_legend=True),
+}
 
 _NUMBER: Final = re.compile(r"[-\u2212+]?[\d.,]+(?:e[-\u2212+]?\d+)?")
 #: Panels that stand beside each other.
@@ -99,13 +103,14 @@ def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
         for row in rows
     ]
     whole = width * min(BESIDE, len(panels))
+    span = whole if page.wide_legend else width
     common, beside = None, False
     if shared:
         free = row_heights[-1] - 2 * _GAP if len(panels) % BESIDE else 0.0
-        common = _common_legend(figure, renderer, panels, page, width if free else whole)
+        common = _common_legend(figure, renderer, panels, page, width if free else span)
         beside = _height(renderer, common) <= free
         if free and not beside:
-            common = _common_legend(figure, renderer, panels, page, whole)
+            common = _common_legend(figure, renderer, panels, page, span)
     strip = _height(renderer, common) + 2 * _GAP if common and not beside else 0.0
     total = sum(row_heights) + strip
     figure.set_size_inches(whole, total)
@@ -135,7 +140,7 @@ def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
         parts.append(Part(None, common, whole - width, 0.0, width, row_heights[-1]))
     elif common is not None:
         common.set_bbox_to_anchor((0.5, (strip - _GAP) / total), figure.transFigure)
-        parts.append(Part(None, common, 0.0, 0.0, whole, strip))
+        parts.append(Part(None, common, (whole - span) / 2, 0.0, span, strip))
     return Layout(tuple(parts), _sheets(row_heights, strip, page.longest))
 
 
