@@ -39,9 +39,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def figures_drawn_here() -> Iterator[None]:
-    """Other tests run on the other cores. It holds for fixtures of a session, too."""
+    """Without processes of their own: other tests run on the other cores. It holds for fixtures of a session, too."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.exports.processes.cores", lambda: 1)
+        patch.setattr("analysis.exports.processes.cores", lambda: 0)
         yield
 
 

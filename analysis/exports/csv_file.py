@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+_MAYBE_FORMULA: Final = re.compile(rb'(?:^|,)"?(?:[=@\t]|[+-][^\d.in])', re.MULTILINE)
 
 
 def rows_csv(rows: Sequence[Any]) -> bytes:
@@ -43,6 +46,35 @@ def panels_csv(panels: Sequence[Any]) -> bytes:
     nested = _nested(type(first))
     lines = ([*map(_cell, panel[:-1]), *_cells(point, nested)] for panel in panels for point in panel.points)
     return _written([*panels[0]._fields[:-1], *_columns(first, nested)], lines)
+
+
+def formulas_sentence(content: bytes) -> str:
+    """For the end of a caption: a warning where a spreadsheet would take words of a CSV for formulas; else empty.
+
+    The words stay as they are, so that tables can be joined by them.
+
+    >>> formulas_sentence(b"name,x\\n=1+1,-0.5\\n")
+    ' A spreadsheet takes cells of the CSV for formulas, such as =1+1: import its columns as text.'
+    >>> formulas_sentence(b"name,x\\na,-0.5\\n")
+    ''
+    """
+    if not _MAYBE_FORMULA.search(content):
+        return ""
+    for row in csv.reader(io.StringIO(content.decode())):
+        for cell in row:
+            if cell.startswith(("=", "+", "-", "@", "\t")) and not _is_number(cell):
+                return (
+                    f" A spreadsheet takes cells of the CSV for formulas, such as {cell}: import its columns as text."
+                )
+    return ""
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _nested(row: type) -> Mapping[str, tuple[str, ...]]:

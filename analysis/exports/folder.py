@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from analysis.exports import latex
 from analysis.exports.rendered_table import RenderedTable
@@ -13,14 +13,14 @@ from tune_reg.storage.leftovers import remove_half_written_report
 from tune_reg.storage.paths import StoragePath, write_whole
 
 #: The files of each figure and table.
-_FORMS: Final = {"figures": ("csv", "svg", "pdf", "png"), "tables": ("csv", "tex")}
+_FORMS: Final = {"figures": ("csv", "svg", "pdf", "png", "tex"), "tables": ("csv", "tex")}
 
 
-def table_files(tables: Iterable[RenderedTable]) -> dict[str, bytes]:
-    """Each table as CSV and LaTeX, by their path in the report's folder."""
+def table_files(tables: Iterable[RenderedTable], study: str, columns: Literal[1, 2] = 2) -> dict[str, bytes]:
+    """Each table as CSV and LaTeX, by their path in the report's folder; ``study`` names it in the labels of LaTeX."""
     files: dict[str, bytes] = {}
     for table in tables:
-        files |= {f"tables/{table.name}.csv": table.csv, f"tables/{table.name}.tex": latex.table(table)}
+        files |= {f"tables/{table.name}.csv": table.csv, f"tables/{table.name}.tex": latex.table(table, study, columns)}
     return files
 
 

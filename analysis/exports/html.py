@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from analysis.exports.csv_file import formulas_sentence
 from analysis.exports.rendered_table import RenderedTable, numeric_columns, sort_number, split_interval
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -19,6 +20,7 @@ class Cell(NamedTuple):
     value: str
     below: str  # what stands in brackets after the value, set below it
     number: bool
+    bold: bool
     sort: float | None  # the number that it is sorted by; words are sorted as words, after the numbers
 
 
@@ -33,6 +35,7 @@ class TableView(NamedTuple):
     """A table of the HTML page: its words, which columns are numbers, and its rows."""
 
     rendered: RenderedTable
+    formulas: str  # a warning of words in its CSV that are no formulas; else empty
     numbers: tuple[bool, ...]
     key: int  # the column that names the row
     rows: tuple[Row, ...]
@@ -42,16 +45,21 @@ def table_view(rendered: RenderedTable) -> TableView:
     """A table with everything that the page needs to know of its cells."""
     numbers = numeric_columns(rendered.rows)
     key = rendered.headings.index("Regularizer") if "Regularizer" in rendered.headings else 0
-    return TableView(rendered, numbers, key, tuple(_rows(rendered.rows, numbers, key)))
+    return TableView(rendered, formulas_sentence(rendered.csv), numbers, key, tuple(_rows(rendered, numbers, key)))
 
 
-def _rows(rows: tuple[tuple[str, ...], ...], numbers: tuple[bool, ...], key: int) -> Iterator[Row]:
+def _rows(rendered: RenderedTable, numbers: tuple[bool, ...], key: int) -> Iterator[Row]:
     before = None
-    for row in rows:
+    for index, row in enumerate(rendered.rows):
         cells = tuple(
             # A name in brackets stays one with what it names.
-            Cell(*(split_interval(cell) if number else (cell, "")), number, sort_number(cell))
-            for cell, number in zip(row, numbers, strict=True)
+            Cell(
+                *(split_interval(cell) if number else (cell, "")),
+                number,
+                (index, column) in rendered.bold,
+                sort_number(cell),
+            )
+            for column, (cell, number) in enumerate(zip(row, numbers, strict=True))
         )
         yield Row(key > 0 and before is not None and row[0] != before, cells)
         before = row[0]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from analysis.exports.csv_file import formulas_sentence
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable, numeric_columns
 
@@ -34,14 +35,20 @@ def table(rendered: RenderedTable) -> str:
     lines = [
         [escape(heading) for heading in rendered.headings],
         ["---:" if number else ":---" for number in numbers],
-        *([escape(cell) for cell in row] for row in rendered.rows),
+        *(
+            [
+                f"**{escape(cell)}**" if (index, column) in rendered.bold else escape(cell)
+                for column, cell in enumerate(row)
+            ]
+            for index, row in enumerate(rendered.rows)
+        ),
     ]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def table_section(rendered: RenderedTable) -> list[str]:
     """The Markdown blocks of a table: heading, caption, rows."""
-    return [f"## {escape(rendered.title)}", escape(rendered.caption), table(rendered)]
+    return [f"## {escape(rendered.title)}", escape(rendered.caption + formulas_sentence(rendered.csv)), table(rendered)]
 
 
 def figure_section(rendered: RenderedFigure, heading: str) -> list[str]:

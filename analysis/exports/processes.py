@@ -7,6 +7,7 @@ caller.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -16,11 +17,14 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+#: Where a process works: no file of the user's lies beside it.
+_HERE: Final = Path(__file__).resolve().parent
 _MOST: Final = 4  # each holds a matplotlib of its own
 #: ``tune_reg`` finds ``analysis`` beside itself, whatever else on the path is called so.
 _SERVE: Final = (
@@ -35,14 +39,14 @@ def spread(function: Callable[..., T], calls: Iterable[tuple[Any, ...]], process
     """The results of ``function`` for each of ``calls``, in their order, from as many processes as there are cores.
 
     ``calls``: the arguments of each call; they are read while the first calls run. ``processes``: None for as many
-    as there are cores, at most 4. Functions and arguments must be picklable. Raises ``RuntimeError`` where a process
-    ends before it gives its result; what the process wrote to stderr stands above.
+    as there are cores, at most 4; 0 for this one. Functions and arguments must be picklable. Raises ``RuntimeError``
+    where a process ends before it gives its result; what the process wrote to stderr stands above.
 
     >>> spread(divmod, [(7, 2), (9, 4)], processes=2)
     [(3, 1), (2, 1)]
     """
     count = min(_MOST, cores()) if processes is None else processes
-    if count == 1:
+    if count == 0:
         return [function(*arguments) for arguments in calls]
     idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
@@ -86,14 +90,23 @@ def _end_with(caller: int) -> None:
 
 
 def _process() -> subprocess.Popen[bytes]:
-    # A notebook names a backend of its own.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MPLBACKEND": "agg"}
+    # A notebook names a backend of its own. matplotlib would read a matplotlibrc of the user's, from which nothing is
+    # taken, and which it may not be able to read: in the working folder, at MATPLOTLIBRC or in their home.
+    path = os.pathsep.join(str(Path(folder).absolute()) for folder in sys.path if folder)
+    environment = {**os.environ, "PYTHONPATH": path, "MPLBACKEND": "agg", **_plain_matplotlib()}
     # -P: no working folder in front, where a user's analysis.py or queue.py may lie.
     command = [sys.executable, "-P", "-c", _SERVE, str(os.getpid())]
     # In a session of its own Ctrl-C does not reach it, not even while it starts; the caller then closes the pipe.
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True, cwd=_HERE
     )
+
+
+def _plain_matplotlib() -> dict[str, str]:
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        return {}
+    return {"MATPLOTLIBRC": str(Path(spec.origin).parent / "mpl-data" / "matplotlibrc")}
 
 
 def _result(process: subprocess.Popen[bytes], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analysis.exports import figure_files
-from analysis.exports.csv_file import panels_csv
+from analysis.exports import figure_files, latex
+from analysis.exports.csv_file import formulas_sentence, panels_csv
 from analysis.exports.processes import spread
 from analysis.figures import svg
+from analysis.figures.fonts import fallback, numbered
+from analysis.figures.layout import Page, Part, arrange
 from analysis.figures.spec import FigureSpec
+from analysis.figures.style import report_style
 from analysis.formatting import count
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
-
-
-_BOX: Final = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+    from matplotlib.figure import Figure
 
 
 class Panel(NamedTuple):
@@ -37,8 +37,10 @@ class RenderedFigure(NamedTuple):
     panels: tuple[Panel, ...]
 
 
-def render_all(figures: Iterable[tuple[FigureSpec, Any]]) -> tuple[tuple[RenderedFigure, ...], dict[str, bytes]]:
-    """All ``figures``, each a spec and its numbers, and their files by their path in the report's folder.
+def render_all(
+    figures: Iterable[tuple[FigureSpec, Any, Any, Page, str]],
+) -> tuple[tuple[RenderedFigure, ...], dict[str, bytes]]:
+    """All ``figures``, each with the arguments of ``render``, and their files by their path in the report's folder.
 
     Each is drawn in another process while the numbers of the next are computed: most of a report's time is
     matplotlib's, which draws one figure at a time in a process.
@@ -48,50 +50,59 @@ def render_all(figures: Iterable[tuple[FigureSpec, Any]]) -> tuple[tuple[Rendere
     return tuple(rendered for rendered, _ in results), files
 
 
-def render(spec: FigureSpec, numbers: Any) -> tuple[RenderedFigure, dict[str, bytes]]:
-    """One figure for the page, and its files by their path in the report's folder."""
-    figure = spec.draw(numbers)
-    svg.lay_out(figure)
+def render(
+    spec: FigureSpec, numbers: Any, drawn: Any, paper: Page, study: str
+) -> tuple[RenderedFigure, dict[str, bytes]]:
+    """One figure for the page, and its files by their path in the report's folder.
+
+    CSV has all ``numbers``, of which ``drawn`` is what the figure has room for. SVG is as the page shows it, PDF and
+    PNG are arranged for ``paper``. ``study`` names it in the label of its LaTeX.
+    """
+    figure = spec.draw(drawn)
+    with report_style():
+        layout = arrange(figure)
     panels = [
         _panel(spec, f"{spec.name}-{index + 1}", figure, part, panel)
-        for index, (part, panel) in enumerate(zip(svg.parts(figure), numbers.panels, strict=True))
+        for index, (part, panel) in enumerate(zip_longest(layout.parts, drawn.panels))
     ]
+    printed, signs = numbered(drawn, fallback(drawn).missing)
+    figure = spec.draw(printed) if signs else figure
+    with report_style():
+        on_paper = arrange(figure, paper)
     path = f"figures/{spec.name}"
     files = {
         f"{path}.csv": panels_csv(numbers.panels),
-        f"{path}.svg": _together(panels).encode(),
-        f"{path}.pdf": figure_files.pdf(figure),
+        f"{path}.svg": svg.together([str(panel.svg) for panel in panels], layout).encode(),
+        f"{path}.pdf": figure_files.pdf(figure, on_paper),
         f"{path}.png": figure_files.png(figure),
     }
-    return RenderedFigure(spec.name, spec.title, spec.caption, tuple(panels)), files
+    caption = spec.caption + _without_font(signs)
+    wide = paper.panel > 3 and len(drawn.panels) > 1
+    files[f"{path}.tex"] = latex.figure(spec.name, spec.title, caption, study, sheets=len(on_paper.sheets), wide=wide)
+    return RenderedFigure(
+        spec.name, spec.title, caption + formulas_sentence(files[f"{path}.csv"]), tuple(panels)
+    ), files
 
 
-def _together(panels: Sequence[Panel]) -> str:
-    """All panels in one SVG, two beside each other: to draw the whole figure once more would take as long again."""
-    prolog = '<?xml version="1.0" encoding="utf-8"?>\n'
-    if len(panels) == 1:
-        return f"{prolog}{panels[0].svg}"
-    sizes = [tuple(map(float, _BOX.findall(panel.svg)[0])) for panel in panels]
-    width, height = (max(side) for side in zip(*sizes, strict=True))
-    placed = [
-        # str, because Markup would escape what it is given.
-        str(panel.svg).replace("<svg ", f'<svg x="{index % 2 * width:g}" y="{index // 2 * height:g}" {_size(size)} ', 1)
-        for index, (panel, size) in enumerate(zip(panels, sizes, strict=True))
-    ]
-    rows = -(-len(panels) // 2)
-    box = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * width:g} {rows * height:g}"'
-    return f"{prolog}<svg {box}>\n{''.join(placed)}</svg>\n"
+def _without_font(signs: Mapping[str, str]) -> str:
+    if not signs:
+        return ""
+    stands = ", ".join(f"{sign} for {run}" for sign, run in signs.items())
+    return (
+        f" PDF and PNG have {stands}: no font on the machine that drew them has these letters. Install one that has "
+        "them (Noto Sans has most scripts) and ask for the report again."
+    )
 
 
-def _size(size: Sequence[float]) -> str:
-    return f'width="{size[0]:g}" height="{size[1]:g}"'
-
-
-def _panel(spec: FigureSpec, name: str, figure: Figure, part: Figure | SubFigure, panel: Any) -> Panel:
+def _panel(spec: FigureSpec, name: str, figure: Figure, part: Part, panel: Any) -> Panel:
     from markupsafe import Markup
 
-    (axes,) = part.get_axes()
-    alt = f"{spec.title}: {axes.get_title()}. {axes.get_ylabel()} against {axes.get_xlabel()}, {_extent(panel)}."
+    axes = part.axes
+    if axes is None or panel is None:
+        return Panel(name, f"{spec.title}: legend of all panels.", Markup(svg.svg(figure, name, part)))
+    named = " ".join(text.replace("\u200b\n", "") for text in axes.get_title().split(" \n"))
+    ends = [" ".join(text.split()) for text in (axes.get_ylabel(), axes.get_xlabel())]
+    alt = f"{spec.title}: {' '.join(named.split())}. {ends[0]} against {ends[1]}, {_extent(panel)}."
     return Panel(name, alt, Markup(svg.svg(figure, name, part)))
 
 

@@ -35,11 +35,14 @@ class RenderedTable(NamedTuple):
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     csv: bytes
+    bold: frozenset[tuple[int, int]] = frozenset()  # row and column of cells that are set in bold
 
 
 def rendered(spec: TableSpec, table: Table) -> RenderedTable:
     """A table of the catalogue, computed, for the exports."""
-    return RenderedTable(spec.name, spec.title, spec.caption, table.headings, table.rows, rows_csv(table.numbers))
+    return RenderedTable(
+        spec.name, spec.title, spec.caption, table.headings, table.rows, rows_csv(table.numbers), table.bold
+    )
 
 
 def sort_number(cell: str) -> float | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from analysis.figures.style import label, look
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 #: What the caption of a figure with intervals says.
 INTERVALS: Final = (
-    "Points are means over confirmed runs, bars their 95 % intervals; lines are shifted sideways a little."
+    "Points are means over confirmed runs, bars their 95 % intervals; n is the number of runs. Lines are shifted "
+    "sideways a little."
 )
 
 
@@ -56,20 +59,17 @@ class LinePoint(Interval, Protocol):
     def x(self) -> float:
         """Place of the point on the x axis."""
 
+    @property
+    def n(self) -> int:
+        """Number of runs."""
 
-def draw_intervals(
-    axes: Axes, points: Sequence[LinePoint], order: Sequence[str], *, spread: float, log: bool = False
-) -> None:
-    """Draw one line with error bars per regularizer, in percent.
 
-    ``spread``: how far neighbouring lines are shifted along x so that their bars do not hide each other; a
-    factor where ``log``, else in units of x.
-    """
+def draw_intervals(axes: Axes, points: Sequence[LinePoint], order: Sequence[str], *, log: bool = False) -> None:
+    """Draw one line with error bars per regularizer, in percent, over an x axis that is logarithmic where ``log``."""
     names = [name for name in order if any(point.regularizer == name for point in points)]
     for index, name in enumerate(names):
         line = [point for point in points if point.regularizer == name]
-        shift = index - (len(names) - 1) / 2
-        at = [point.x * spread**shift if log else point.x + shift * spread for point in line]
+        at = shifted([point.x for point in line], {point.x for point in points}, index, len(names), log=log)
         style = look(order.index(name))
         axes.errorbar(
             at,
@@ -82,6 +82,38 @@ def draw_intervals(
             elinewidth=1.0,
             label=label(name),
         )
+
+
+class _OfRuns(Protocol):
+    @property
+    def n(self) -> int: ...
+
+
+def shifted(x: Sequence[float], every: Collection[float], index: int, lines: int, *, log: bool) -> list[float]:
+    """Where the line at ``index`` of so many ``lines`` has its points, so that bars do not hide each other.
+
+    All lines together take less than a quarter of the smallest distance between two of the values in ``every``, and
+    at most a twentieth of the axis: however many lines there are, a point stands nearest to its own value.
+
+    >>> [round(at, 3) for at in shifted([0.0, 1.0], [0.0, 1.0], 2, 3, log=False)]
+    [0.025, 1.025]
+    """
+    places = sorted(map(math.log, every)) if log else sorted(every)
+    width = places[-1] - places[0] if len(places) > 1 else 1.0 if log else abs(places[0])
+    nearest = min((after - before for before, after in pairwise(places)), default=width)
+    step = min(0.05 * width, 0.24 * nearest, 0.015 * width * (lines - 1)) / max(1, lines - 1)
+    shift = (index - (lines - 1) / 2) * step
+    return [at * math.exp(shift) if log else at + shift for at in x]
+
+
+def runs_text(points: Sequence[_OfRuns]) -> str:
+    """How many runs the points of a panel are means of, for its title.
+
+    >>> runs_text((CurvePoint("a", 0.0, 5, 0.9, None, None, ""), CurvePoint("b", 0.0, 4, 0.9, None, None, "")))
+    'n = 4 to 5'
+    """
+    fewest, most = min(point.n for point in points), max(point.n for point in points)
+    return f"n = {most}" if fewest == most else f"n = {fewest} to {most}"
 
 
 def error_bars(points: Sequence[Interval]) -> list[list[float]]:

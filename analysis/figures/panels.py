@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from analysis.figures.layout import SCREEN, entries
 from analysis.figures.style import INK
 
 if TYPE_CHECKING:
@@ -16,62 +16,67 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PANEL: Final = (4.1, 3.4)  # inches: at 375 px the text is still 10 px high
+_HEIGHT: Final = 2.4  # of the axes, in inches
+_FEWEST_NUMBERS: Final = 3  # on a log axis
+_MOST_NUMBERS: Final = 8
 #: Most marks of a linear axis: each is a line, a grid line and a text, which take most of the time to draw.
 TICKS: Final = 6
 
 
 def grid(panels: int) -> tuple[Figure, list[Axes]]:
-    """A figure of ``panels`` panels, two beside each other, and their axes."""
+    """A figure of ``panels`` panels and their axes, each of which ``layout.arrange`` gives its place."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter
 
-    columns = min(2, max(1, panels))
-    rows = max(1, math.ceil(panels / columns))
-    figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
-    # A panel is a figure in the figure: laid out by itself, it can stand alone (see ``svg.parts``).
-    cells = figure.subfigures(rows, columns, squeeze=False, wspace=0, hspace=0).flat
-    axes = [cell.add_subplot() for cell, _ in zip(cells, range(panels), strict=False)]
+    figure = Figure(figsize=(SCREEN.panel, _HEIGHT))
+    axes = [figure.add_axes((0.0, 0.0, 1.0, 1.0), label=str(panel)) for panel in range(panels)]
     for ax in axes:
         ax.locator_params(nbins=TICKS)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(_number))
     return figure, axes
 
 
-def legend(axes: Axes) -> None:
-    """A legend below ``axes``, where it hides no data; none where nothing is named."""
-    from matplotlib.transforms import ScaledTranslation
+def _number(value: float, _: object = None) -> str:
+    return f"{value:g}".replace("-", "\u2212") if abs(value) >= 1e-12 else "0"
 
-    # Series of several fractions share one entry for what they have in common.
-    named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    handles, labels = list(named.values()), list(named)
-    figure = axes.get_figure()
-    if handles and figure is not None:
-        axes.legend(
-            handles,
-            # A very long name would leave no room for the axes.
-            [textwrap.fill(name, 40, drop_whitespace=False) for name in labels],
-            loc="upper center",
-            bbox_to_anchor=(0.5, 0.0),
-            # In points, because the axes lose height to a legend of many rows.
-            bbox_transform=axes.transAxes + ScaledTranslation(0, -30 / 72, figure.dpi_scale_trans),
-            # The layout keeps the legend inside the figure, so that a wide one would narrow the axes.
-            ncols=2 if max(map(len, labels)) <= 22 else 1,
-            columnspacing=1.2,
-            handletextpad=0.5,
-        )
+
+def legend(axes: Axes) -> None:
+    """Ask for a legend below ``axes``, where it hides no data; none where nothing is named."""
+    if entries(axes):
+        axes.legend(loc="lower left")  # ``layout.arrange`` gives it its place, and makes it one for all panels alike
 
 
 def plain_log_ticks(axes: Axes, *, vertical: bool = False) -> None:
-    """Label a log axis, x or y, with plain numbers; matplotlib's own labels are mathematical markup."""
+    """Label a log axis, x or y, with plain numbers, two at least; matplotlib's own labels are mathematical markup."""
     from matplotlib.ticker import FuncFormatter, NullLocator
 
     axis = axes.yaxis if vertical else axes.xaxis
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_major_formatter(FuncFormatter(_number))
     low, high = axis.get_view_interval()
-    if high <= 30 * low and axis.get_scale() == "log":
-        # Less than two decades: with its decades alone the axis could have one label or none.
-        ticks = [step * 10.0**power for power in range(-12, 12) for step in (1, 2, 5)]
-        axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+    if axis.get_scale() == "log":
+        axis.set_ticks(log_ticks(low, high))
     axis.set_minor_locator(NullLocator())  # dozens of marks without labels, which take most of the time to draw
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Three to eight numbers on a log axis from ``low`` to ``high``: decades, then steps of 1, 2 and 5, then finer.
+
+    >>> log_ticks(0.02, 0.8), log_ticks(1e-6, 1.0), log_ticks(0.9, 1.3)
+    ([0.02, 0.05, 0.1, 0.2, 0.5], [1e-06, 1e-05, 0.0001, 0.001, 0.01, 0.1, 1.0], [0.9, 1.0, 1.1, 1.2, 1.3])
+    """
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    slack = 1e-9
+    for steps in ((1,), (1, 2, 5), range(1, 10)):
+        ticks = [float(f"{step}e{power}") for power in range(first, last + 1) for step in steps]
+        inside = [tick for tick in ticks if low * (1 - slack) <= tick <= high * (1 + slack)]
+        if len(inside) >= _FEWEST_NUMBERS:
+            return inside[:: math.ceil(len(inside) / _MOST_NUMBERS)]
+    step = 10.0 ** math.floor(math.log10(high - low))
+    while (high - low) / step < _FEWEST_NUMBERS:
+        step /= 2
+    ticks = [round(index * step, 15) for index in range(math.ceil(low / step), math.floor(high / step + slack) + 1)]
+    return ticks[:: math.ceil(len(ticks) / _MOST_NUMBERS)]
 
 
 def scale_axis(axes: Axes, scale: str, values: Sequence[float], *, vertical: bool = False) -> None:

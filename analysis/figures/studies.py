@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from analysis.figures.intervals import error_bars
+from analysis.figures.layout import SCREEN
 from analysis.figures.panels import legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import label, look, styled
@@ -74,9 +75,9 @@ def draw_differences(numbers: Differences) -> Figure:
     panel = numbers.panels[0]
     studies = list(dict.fromkeys(point.study for point in panel.points))
     compared = [name for name in numbers.regularizers if any(point.regularizer == name for point in panel.points)]
-    height = 1.5 + 0.28 * max(2, len(studies) * (len(compared) + 0.6))
-    figure = Figure(figsize=(4.6, min(height, 40.0)), layout="constrained")
-    axes = figure.add_subplot()
+    height = 0.28 * max(2, len(studies) * (len(compared) + 0.6))
+    figure = Figure(figsize=(SCREEN.single, min(height, 40.0)))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     step = 0.8 / max(1, len(compared))
     for index, name in enumerate(compared):
         style = look(numbers.regularizers.index(name))

@@ -6,22 +6,25 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Final, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
+
+from analysis.figures.fonts import FONT, fallback
+from analysis.figures.layout import arrange
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
-#: Stands for the colour of the text around the figure, so that one SVG reads on light and on dark paper.
-INK: Final = "#010203"
-#: After Okabe and Ito (2008), safe for colour-blind readers, each at least 3:1 against white. The report sets
-#: lighter ones on dark paper through the variables --series-1 ... --series-6.
+#: The colour of text, axes and the baseline. On dark paper the page of the report replaces it, as it does ``COLOURS``.
+INK: Final = "#1b1f24"
+#: After Okabe and Ito (2008), safe for colour-blind readers, each at least 3:1 against white.
 COLOURS: Final = ("#0072b2", "#d55e00", "#00875f", "#aa4499", "#946800", "#5b5bd6")
 #: Seven shapes and six colours: 42 series before a pair repeats.
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: Final = ("-", "--", "-.", ":")
 
-_RC: Final = {
-    "font.family": "DejaVu Sans",  # inside matplotlib, so that the layout is the same on every machine
+_RC: Final[dict[str, Any]] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titley": 1.0,  # matplotlib would look for ticks above the axes at each drawing
@@ -40,6 +43,10 @@ _RC: Final = {
         ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color", "grid.color"), INK
     ),
 }
+
+
+#: Settings of the program around a figure, such as its window: a drawing leaves them as they are.
+_OF_THE_PROGRAM: Final = ("backend", "interactive", "toolbar", "webagg.", "tk.", "figure.max_open_warning")
 
 
 class Look(NamedTuple):
@@ -66,21 +73,33 @@ def label(name: str) -> str:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
-    import matplotlib.style
+def report_style(families: tuple[str, ...] = ()) -> Iterator[None]:
+    """The report's settings of matplotlib, whatever the user's own are; ``families`` are asked after ``FONT``."""
+    import matplotlib
 
-    # Glyphs that the layout font lacks are drawn by the reader's own font: the text stays text.
-    with matplotlib.style.context(["default", dict(_RC)]), warnings.catch_warnings():
+    # Not by matplotlib.style, which reads the user's style sheets when it is imported.
+    default: dict[str, Any] = {
+        key: value for key, value in matplotlib.rcParamsDefault.items() if not key.startswith(_OF_THE_PROGRAM)
+    }
+    # Glyphs that no font has are told of; in SVG the text stays text, and the reader's own font draws them.
+    with matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        settings: Any = default | _RC | {"font.family": [FONT, *families]}
+        matplotlib.rcParams.update(settings)
         yield
 
 
-def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Run a drawing function with the report's settings of matplotlib, whatever the caller's matplotlibrc says."""
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A drawing function that uses the report's settings, and fonts that have the letters of the names.
+
+    Its panels are arranged for the page; ``layout.arrange`` arranges them for another.
+    """
 
     @wraps(draw)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-        with _style():
-            return draw(*args, **kwargs)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with report_style(fallback(args).families):
+            figure = draw(*args, **kwargs)
+            arrange(figure)
+            return figure
 
     return wrapper

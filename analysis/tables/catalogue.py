@@ -14,11 +14,13 @@ from analysis.tables.search.budgets import EQUAL_BUDGET_TABLE
 from analysis.tables.search.importance import IMPORTANCE_TABLE
 from analysis.tables.search.optima import OPTIMUM_TABLE
 from analysis.tables.search.winners import WINNER_TABLE
+from analysis.tables.short_results import SHORT_TABLE
 from analysis.tables.spec import TableSpec
 from analysis.tables.tradeoff import TRADE_TABLE
 
 #: A new table is declared in a file of its own and gets its place here.
 TABLES: Final[tuple[TableSpec, ...]] = (
+    SHORT_TABLE,
     ACCURACY_TABLE,
     COMPARISON_TABLE,
     EQUIVALENCE_TABLE,

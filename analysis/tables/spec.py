@@ -14,6 +14,7 @@ class Table(NamedTuple):
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numbers: tuple[Any, ...]  # NamedTuples of one class, for the CSV; shares in [0, 1], not percent
+    bold: frozenset[tuple[int, int]] = frozenset()  # row and column of cells that are set in bold
 
 
 class TableSpec(NamedTuple):

@@ -30,7 +30,7 @@ def pages(lab, tmp_path_factory):
     nasty = lab.write_study(root / "nasty", parts, study=study, provenance=provenance)
     with pytest.MonkeyPatch.context() as patch:
         # The pages link to these files, which nobody follows here; they take half of the time.
-        patch.setattr(figure_files, "pdf", lambda _: b"")
+        patch.setattr(figure_files, "pdf", lambda *_: b"")
         patch.setattr(figure_files, "png", lambda _: b"")
         return {
             "report": analysis.report(whole),

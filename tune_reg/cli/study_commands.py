@@ -104,6 +104,13 @@ def report(
     directory: Annotated[
         str, typer.Argument(metavar="DIR", help="The results of a study: a path, s3://... or gs://...")
     ],
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="DIR", help="Where the report goes, if not into DIR/report.")
+    ] = None,
+    columns: Annotated[
+        int,
+        typer.Option(min=1, max=2, help="Columns of the paper's page, for the size of PDF, PNG and LaTeX tables."),
+    ] = 2,
 ) -> None:
     """Print the result table of DIR and the answer, and write its report: HTML, Markdown, LaTeX, CSV and figures."""
     import analysis
@@ -118,7 +125,7 @@ def report(
     if judged is not None:
         console.print(f"which: {judged.which}", soft_wrap=True)
         console.print(f"believe it? {judged.believe}", soft_wrap=True)
-    page = analysis.report(directory)
+    page = analysis.report(directory, out, columns=1 if columns == 1 else 2)
     console.print(f"report: {page}", soft_wrap=True)
     failed = analysis.given_up(data)
     if failed:

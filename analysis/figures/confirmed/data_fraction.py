@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from analysis.figures.intervals import INTERVALS, CurvePoint, draw_intervals
+from analysis.figures.intervals import INTERVALS, CurvePoint, draw_intervals, runs_text
 from analysis.figures.panels import data_axis, grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, styled
@@ -94,22 +94,25 @@ def draw_data_fraction(data: DataFraction) -> Figure:
     margin = 0.06 * max(100 * (data.high - data.low), 0.1)
     for panel, ax in zip(data.panels, axes, strict=True):
         ax.set_xscale("log")
-        draw_intervals(ax, panel.points, data.regularizers, spread=1.02, log=True)
+        draw_intervals(ax, panel.points, data.regularizers, log=True)
         if data.low < 0 < data.high:
             ax.axhline(0, color=INK, linewidth=0.8, alpha=0.5)
         ax.set_ylim(100 * data.low - margin, 100 * data.high + margin)
         data_axis(ax, sorted({point.x for point in panel.points}), per_class=data.per_class)
         ax.set_ylabel(data.measure)
-        ax.set_title(panel.data)
+        ax.set_title(f"{panel.data}\n{runs_text(panel.points)}")
         legend(ax)
     return figure
 
 
-DATA_FIGURE: Final = FigureSpec("data-fraction", "Accuracy against data", INTERVALS, data_fraction, draw_data_fraction)
+DATA_FIGURE: Final = FigureSpec(
+    "data-fraction", "Test accuracy against data", INTERVALS, data_fraction, draw_data_fraction
+)
 GAIN_FIGURE: Final = FigureSpec(
     "data-gain",
     "Gain over the baseline against data",
-    "Mean difference over runs of the same seed, bars its 95 % interval; lines are shifted sideways a little. "
+    "Mean difference of test accuracy over n pairs of runs of the same seed, bars its 95 % interval; lines are "
+    "shifted sideways a little. "
     "Whether a gain may be claimed stands in the table of comparisons.",
     data_gain,
     draw_data_fraction,
@@ -117,7 +120,7 @@ GAIN_FIGURE: Final = FigureSpec(
 GAP_FIGURE: Final = FigureSpec(
     "generalization-gap",
     "Generalization gap against data",
-    f"Training accuracy minus test accuracy. {INTERVALS}",
+    f"Training accuracy minus test accuracy, of the confirmed runs. {INTERVALS}",
     generalization_gap,
     draw_data_fraction,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from analysis.figures.intervals import runs_text
 from analysis.figures.panels import TICKS, grid, legend, marks
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import label, look, styled
@@ -14,6 +15,9 @@ from analysis.wording import where
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+MOST_BANDS: Final = 4  # more of them would be one grey
 
 
 class EpochPoint(NamedTuple):
@@ -92,6 +96,7 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
 
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
+        names = [name for name in data.regularizers if any(point.regularizer == name for point in panel.points)]
         for index, name in enumerate(data.regularizers):
             line = [point for point in panel.points if point.regularizer == name]
             if not line:
@@ -99,8 +104,14 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
             style = look(index)
             epochs = [point.epoch for point in line]
             low, high = [100 * point.lowest for point in line], [100 * point.highest for point in line]
-            ax.fill_between(epochs, low, high, color=style.color, alpha=0.13, linewidth=0)
             means = [100 * point.mean for point in line]
+            if len(names) <= MOST_BANDS:
+                ax.fill_between(epochs, low, high, color=style.color, alpha=0.13, linewidth=0)
+            else:
+                # Beside the end of the lines, one bar beside the other.
+                at = epochs[-1] + (0.5 + names.index(name)) / len(names) * 0.12 * (epochs[-1] - epochs[0] or 1)
+                ax.vlines(at, low[-1], high[-1], color=style.color, linewidth=1.2)
+                ax.plot([at], [means[-1]], color=style.color, marker=style.marker, markersize=3)
             ax.plot(
                 epochs,
                 means,
@@ -110,7 +121,7 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
                 markevery=marks(len(line), index % 3),
                 label=label(name),
             )
-        ax.set_title(panel.data)
+        ax.set_title(f"{panel.data}\n{runs_text(panel.points)}")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
         ax.set_ylabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
@@ -121,7 +132,8 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
 LEARNING_FIGURE: Final = FigureSpec(
     "learning-curves",
     "Learning curves of the confirmed runs",
-    "Line: mean over seeds; band: lowest to highest seed. Only runs that ended are drawn.",
+    f"Line: mean over n seeds; band: lowest to highest seed; of more than {MOST_BANDS} regularizers only at the last "
+    "epoch, as bars to its right. Only runs that ended are drawn.",
     learning_curves,
     draw_learning_curves,
 )

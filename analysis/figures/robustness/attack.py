@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from analysis.figures.intervals import INTERVALS, draw_intervals
+from analysis.figures.intervals import INTERVALS, draw_intervals, runs_text
 from analysis.figures.panels import grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, styled
@@ -97,15 +97,14 @@ def draw_attack_strength(data: AttackStrength) -> Figure:
     """Draw one panel an attack and data fraction, one line a regularizer."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        widest = max(point.x for point in panel.points)
-        draw_intervals(ax, panel.points, data.regularizers, spread=0.006 * widest)
+        draw_intervals(ax, panel.points, data.regularizers)
         warned = [(point.x, 100 * point.mean) for point in panel.points if point.warned]
         if warned:
             x, y = zip(*warned, strict=True)
-            ax.scatter(x, y, s=110, marker="s", facecolors="none", edgecolors=INK, linewidths=0.9, label="warned of")
-        ax.set_title(f"{attack_name(panel.test, panel.norm)}\n{panel.data}")
+            ax.scatter(x, y, s=170, marker="*", facecolors="none", edgecolors=INK, linewidths=0.9, label="warned of")
+        ax.set_title(f"{attack_name(panel.test, panel.norm)}\n{panel.data}, {runs_text(panel.points)}")
         ax.set_xlabel("epsilon, on images in [0, 1]")
-        ax.set_ylabel("accuracy under attack, %")
+        ax.set_ylabel("test accuracy under attack, %")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         legend(ax)
     return figure
@@ -113,8 +112,8 @@ def draw_attack_strength(data: AttackStrength) -> Figure:
 
 ATTACK_FIGURE: Final = FigureSpec(
     "attack-strength",
-    "Accuracy against attack strength",
-    f"{INTERVALS} At the largest fraction. Epsilon 0 is the clean test set. Squares: a check of the attack "
+    "Test accuracy against attack strength",
+    f"{INTERVALS} At the largest fraction. Epsilon 0 is the clean test set. Stars: a check of the attack "
     "against itself warned, so that the accuracy may be too high.",
     attack_strength,
     draw_attack_strength,

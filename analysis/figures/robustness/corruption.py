@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from analysis.figures.intervals import INTERVALS, CurvePoint, draw_intervals
+from analysis.figures.intervals import INTERVALS, CurvePoint, draw_intervals, runs_text
 from analysis.figures.panels import TICKS, grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import styled
@@ -71,18 +71,18 @@ def draw_corruption_severity(data: CorruptionSeverity) -> Figure:
 
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        draw_intervals(ax, panel.points, data.regularizers, spread=0.05)
-        ax.set_title(f"{panel.test}\n{panel.data}")
+        draw_intervals(ax, panel.points, data.regularizers)
+        ax.set_title(f"{panel.test}\n{panel.data}, {runs_text(panel.points)}")
         ax.set_xlabel("severity (0: clean)")
         ax.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
-        ax.set_ylabel("accuracy, %")
+        ax.set_ylabel("test accuracy, %")
         legend(ax)
     return figure
 
 
 CORRUPTION_FIGURE: Final = FigureSpec(
     "corruption-severity",
-    "Accuracy under corruptions",
+    "Test accuracy under corruptions",
     f"{INTERVALS} At the largest fraction.",
     corruption_severity,
     draw_corruption_severity,

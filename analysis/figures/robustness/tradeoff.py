@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from analysis.figures.intervals import error_bars
+from analysis.figures.intervals import error_bars, runs_text
 from analysis.figures.panels import grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, look, styled
@@ -53,7 +53,9 @@ def draw_trade_off(data: TradeOff) -> Figure:
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
         front = sorted((100 * point.clean, 100 * point.robust) for point in panel.points if point.front)
-        ax.plot(*zip(*front, strict=True), color=INK, linewidth=1, alpha=0.5, linestyle=":", label="Pareto front")
+        if len(set(front)) > 1:
+            ax.plot(*zip(*front, strict=True), color=INK, linewidth=1, alpha=0.5, linestyle=":", label="Pareto front")
+        names = [point.regularizer for point in panel.points]
         for point in panel.points:
             style = look(data.regularizers.index(point.regularizer))
             x, y = 100 * point.clean, 100 * point.robust
@@ -68,13 +70,24 @@ def draw_trade_off(data: TradeOff) -> Figure:
                 markersize=7,
                 elinewidth=0.8,
                 linestyle="none",
-                label=label(point.regularizer) + ("" if point.front else " (dominated)"),
             )
-        ax.set_title(f"{attack_name(panel.test, panel.norm)}\n{panel.data}")
+        for name in [name for name in data.regularizers if name in names]:
+            color, marker, _ = look(data.regularizers.index(name))
+            ax.plot([], [], color=color, marker=marker, markersize=7, linestyle="none", label=label(name))
+        ax.set_title(f"{attack_name(panel.test, panel.norm)}\n{panel.data}, {runs_text(panel.points)}{_ties(panel)}")
         ax.set_xlabel("test accuracy, %")
-        ax.set_ylabel("mean accuracy over epsilon, %")
+        ax.set_ylabel("mean test accuracy over epsilon, %")
         legend(ax)
     return figure
+
+
+def _ties(panel: TradePanel) -> str:
+    """The methods of one place, of which only the last is seen, for the title."""
+    places: dict[tuple[float, float], list[str]] = {}
+    for point in panel.points:
+        places.setdefault((point.clean, point.robust), []).append(point.regularizer)
+    tied = [" = ".join(names) for names in places.values() if len(names) > 1]
+    return f"\ntied: {'; '.join(tied)}" if tied else ""
 
 
 class _Interval(NamedTuple):
@@ -85,9 +98,9 @@ class _Interval(NamedTuple):
 
 TRADE_FIGURE: Final = FigureSpec(
     "trade-off",
-    "Clean against robust accuracy",
-    "At the largest fraction; means over runs with 95 % intervals. Filled: no other regularizer is as "
-    "good in both and better in one.",
+    "Clean against robust test accuracy",
+    "At the largest fraction; means over n runs with 95 % intervals. Filled: no other regularizer is as good in both "
+    "and better in one; hollow: another one is.",
     trade_off,
     draw_trade_off,
 )

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from analysis.exports import folder
-from analysis.exports.rendered_figure import RenderedFigure
-from analysis.exports.rendered_figure import render as render_figure
+from analysis.exports.rendered_figure import RenderedFigure, render_all
+from analysis.figures.layout import PAPER
 from analysis.figures.studies import DIFFERENCE_FIGURE, differences
 from analysis.report.studies import documents
 from analysis.report.studies.across import across
@@ -53,10 +53,9 @@ def render(studies: Mapping[str, Snapshot]) -> dict[str, bytes]:
     figures: tuple[RenderedFigure, ...] = ()
     files: dict[str, bytes] = {}
     if numbers.panels:
-        figure, files = render_figure(DIFFERENCE_FIGURE, numbers)
-        figures = (figure,)
+        figures, files = render_all([(DIFFERENCE_FIGURE, numbers, numbers, PAPER[2], "compared")])
     content = content_of(studies, rows, figures)
-    files |= folder.table_files(content.tables)
+    files |= folder.table_files(content.tables, "compared")
     files["references.bib"] = content.bibtex.encode()
     files["compare.md"] = documents.text(content).encode()
     files["index.html"] = documents.page(content)

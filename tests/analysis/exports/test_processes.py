@@ -16,8 +16,8 @@ def test_answers_come_in_the_order_of_the_calls_from_other_processes():
     assert os.getpid() not in spread(os.getpid, [()] * 4, processes=2)
 
 
-def test_no_process_is_started_for_one():
-    assert spread(os.getpid, [(), ()], processes=1) == [os.getpid()] * 2
+def test_no_process_is_started_for_none():
+    assert spread(os.getpid, [(), ()], processes=0) == [os.getpid()] * 2
 
 
 def test_what_a_function_prints_is_no_answer(capfd):
@@ -36,7 +36,7 @@ def test_calls_are_read_while_the_first_run():
     assert read[-1] - read[0] < 1.0  # all three, before the first second was over
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [0, 1, 2])
 def test_an_error_while_calls_are_made_is_raised(processes):
     def calls():
         yield (-1,)

@@ -5,29 +5,45 @@ import pytest
 
 from analysis.exports.rendered_figure import render
 from analysis.figures.catalogue import FIGURES
+from analysis.figures.layout import PAPER
+
+
+def rendered_learning(data, study="a study"):
+    (figure,) = (figure for figure in FIGURES if figure.name == "learning-curves")
+    numbers = figure.compute(data)
+    return numbers, *render(figure, numbers, numbers, PAPER[2], study)
 
 
 def test_a_panel_stands_alone_and_nothing_is_drawn_twice(data, monkeypatch):
     from matplotlib.axes import Axes
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    (figure,) = (figure for figure in FIGURES if figure.name == "learning-curves")
-    numbers = figure.compute(data)
     done = []
-    for owner, name in ((Axes, "draw"), (ConstrainedLayoutEngine, "execute")):
-        real = getattr(owner, name)
-        monkeypatch.setattr(owner, name, lambda *a, name=name, real=real, **k: (done.append(name), real(*a, **k))[1])
-    rendered, files = render(figure, numbers)
-    assert len(rendered.panels) == len(numbers.panels) > 1
-    assert done.count("execute") == 1
-    assert done.count("draw") == 3 * len(numbers.panels)  # SVG, PDF and PNG
+    real = Axes.draw
+    monkeypatch.setattr(Axes, "draw", lambda self, *a, **k: (done.append(self.get_visible()), real(self, *a, **k))[1])
+    numbers, rendered, files = rendered_learning(data)
+    assert len(numbers.panels) > 1
+    assert len(rendered.panels) == len(numbers.panels) + 1  # and the legend of all of them
+    assert sum(done) == 3 * len(numbers.panels)  # SVG, PDF and PNG
+    methods = {point.regularizer for panel in numbers.panels for point in panel.points}
     titles = [panel.data for panel in numbers.panels]
     for place, panel in enumerate(rendered.panels):
         root = ET.fromstring(panel.svg)
-        assert [title for title in titles if title in set(root.itertext())] == [titles[place]]
-        width, height = (float(side) for side in root.attrib["viewBox"].split()[2:])
+        words = {word.strip() for word in root.itertext()}
+        assert [title for title in titles if title in words] == titles[place : place + 1]
+        assert (methods <= words) == (place == len(numbers.panels))
+        width = float(root.attrib["viewBox"].split()[2])
         texts = [float(x) for x in re.findall(r'<text[^>]* x="([\d.-]+)"', panel.svg)]
         assert texts
         assert all(0 <= x <= width for x in texts)
-        assert (width, height) == pytest.approx((72 * 4.1, 72 * 3.4), abs=0.01)
-    assert set(titles) <= set(ET.fromstring(files["figures/learning-curves.svg"]).itertext())
+        assert width == pytest.approx(72 * 4.1, abs=0.01)  # also the legend: its type is as large as the others'
+    together = {word.strip() for word in ET.fromstring(files["figures/learning-curves.svg"]).itertext()}
+    assert {*titles, *methods} <= together
+
+
+def test_a_figure_has_a_snippet_for_latex(data):
+    _, rendered, files = rendered_learning(data, "50 % of_it")
+    text = files["figures/learning-curves.tex"].decode()
+    assert r"\begin{figure*}" in text
+    assert "{learning-curves.pdf}" in text
+    assert re.search(r"\\label\{fig:50-of-it-[0-9a-f]{6}:learning-curves\}", text)
+    assert rendered.title in text

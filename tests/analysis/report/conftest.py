@@ -72,7 +72,7 @@ def reports():
 def quick(request, monkeypatch):
     """PDF and PNG take half of the time; the tests of what ``written`` holds draw them, the others do without."""
     if "written" not in request.fixturenames:
-        monkeypatch.setattr(figure_files, "pdf", lambda _: b"")
+        monkeypatch.setattr(figure_files, "pdf", lambda *_: b"")
         monkeypatch.setattr(figure_files, "png", lambda _: b"")
 
 

@@ -42,7 +42,7 @@ def test_front_and_winner(tmp_path, lab, kind, seconds, front, winner):
     assert [point.trial for point in panel.points if point.winner] == [winner]
     text = svg.svg(analysis.draw_objectives(analysis.objectives(results)), "objectives")
     ET.fromstring(text)
-    assert INK not in text
+    assert INK in text
 
 
 def test_a_search_for_accuracy_alone_has_no_such_figure(directory):

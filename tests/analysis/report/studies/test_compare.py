@@ -15,7 +15,7 @@ NAMES = ("weight-decay", "adadecay", "residual-smoothing")
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(figure_files, "pdf", lambda _: b"")
+    monkeypatch.setattr(figure_files, "pdf", lambda *_: b"")
     monkeypatch.setattr(figure_files, "png", lambda _: b"")
 
 
@@ -67,7 +67,13 @@ def test_page_says_everything_and_nothing_lies_elsewhere(studies, tmp_path, quic
     assert len(rows) == 8
     figure = list(csv.DictReader(io.StringIO((tmp_path / "out" / "figures" / "differences.csv").read_text())))
     assert {row["study"] for row in figure} == {f"synthetic, nn-2 on {name}" for name in ("digits", "mnist", "svhn")}
-    assert {path.suffix for path in (tmp_path / "out" / "figures").iterdir()} == {".csv", ".svg", ".pdf", ".png"}
+    assert {path.suffix for path in (tmp_path / "out" / "figures").iterdir()} == {
+        ".csv",
+        ".svg",
+        ".pdf",
+        ".png",
+        ".tex",
+    }
 
 
 def test_same_bytes_elsewhere(studies, tmp_path):
