@@ -14,7 +14,7 @@ LOOKS: Final = (5, 8, 12, 20)
 #: Nominal two-sided levels of Student's t at ``LOOKS``, by the number of methods beside the baseline: at each look the
 #: level that takes, of differences without effect that no earlier look took, what ``spent_levels`` says. Made by
 #: ``benchmarks/look_levels.py`` with 50,000,000 differences, to a Monte Carlo error below 1 %; the rows of 1, 2, 3 and
-#: 7 methods are of an earlier, smaller simulation, and differ by at most 4 % from what it makes.
+#: 7 methods are of another simulation, and differ by at most 4 % from what it makes.
 _LEVELS: Final[Mapping[int, tuple[float, float, float, float]]] = {
     1: (0.0180, 0.0120, 0.0138, 0.0207),
     2: (0.0090, 0.0055, 0.0064, 0.0097),
