@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
 from search_spaces import Prior, SearchSpace, SpaceError, Value, entry_from_plain
 from tune_reg.store import TrialRow
-from tune_reg.surrogate.final_value_model import FinalValueModel, Training
-from tune_reg.surrogate.most_informative import most_informative
 from tune_reg.surrogate.prior_density import PriorDensity
 from tune_reg.surrogate.rungs import rungs
 from tune_reg.surrogate.unit_cube import UnitCube
+
+if TYPE_CHECKING:
+    from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 
 Vector = NDArray[np.float64]
 
@@ -101,6 +102,10 @@ def _curves(epochs: pa.Table, steps: tuple[int, ...]) -> Curves:
 def _model(
     data: Snapshot, name: str, rows: list[TrialRow], steps: tuple[int, ...], curves: Curves
 ) -> SearchModel | str:
+    # With scipy, which takes longer to import than all of this package.
+    from tune_reg.surrogate.final_value_model import FinalValueModel
+    from tune_reg.surrogate.most_informative import most_informative
+
     functions = mapping(mapping(data.provenance.get("digests")).get("spaces"))
     if functions.get(name) is not None or any(row["ranges"] is not None for row in rows):
         return BY_FUNCTION
@@ -151,6 +156,8 @@ def _trainings(
     row: TrialRow, cube: UnitCube, density: PriorDensity, steps: tuple[int, ...], curves: Curves
 ) -> Iterable[Training]:
     """The trainings of a trial, one a seed, in the order in which they were trained."""
+    from tune_reg.surrogate.final_value_model import Training
+
     params: Mapping[str, Value] = row["params"]
     features, prior = cube.features(params), density.log(params)
     first = row["seed"]

@@ -14,8 +14,6 @@ from analysis.measures.search.spaces import EDGE
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
 from search_spaces import Choice, Value
 from tune_reg.store import TrialRow
-from tune_reg.surrogate.regret import DRAWS, regret_of_draws
-from tune_reg.surrogate.space_points import space_points
 
 #: A configuration can be told from the pick where it is better with a smaller probability.
 _TOLD: Final = 0.05
@@ -89,6 +87,9 @@ def regret_of(data: Snapshot, regularizer: str, search_fraction: float) -> tuple
 
 
 def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int) -> Pick:
+    from tune_reg.surrogate.regret import DRAWS, regret_of_draws
+    from tune_reg.surrogate.space_points import space_points
+
     row = next(row for row in rows if row["trial"] == number)
     index = model.trials.index(number)
     trainings = model.model.trainings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,9 @@ from analysis.measures.search.spaces import (
 from analysis.snapshot import Snapshot, once
 from search_spaces import Value
 from tune_reg.store import TrialRow, winner
-from tune_reg.surrogate.response import ResponseDraws, response_draws
+
+if TYPE_CHECKING:
+    from tune_reg.surrogate.response import ResponseDraws
 
 LINEAR: Final = "linear"
 LOG: Final = "log"
@@ -205,6 +207,8 @@ def _head(
 
 
 def _response(head: Optimum, model: SearchModel | str, rows: list[TrialRow]) -> Response:
+    from tune_reg.surrogate.response import response_draws
+
     if isinstance(model, str):
         return Response(head._replace(missing=model), (), ())
     name = head.parameter
