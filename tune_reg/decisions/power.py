@@ -6,7 +6,6 @@ import math
 from typing import Final
 
 import numpy as np
-from scipy.special import chdtri, nctdtr, nctdtrinc, ndtr, stdtrit
 
 #: What should be decided is decided in so many of 100 cases, as is usual.
 POWER: Final = 0.8
@@ -24,6 +23,8 @@ def power(difference: float, n: int, deviation: float, level: float) -> float:
     >>> round(power(0.02, 5, 0.01, 0.05), 3), power(0.02, 1, 0.01, 0.05)
     (0.909, 0.0)
     """
+    from scipy.special import nctdtr
+
     if n < 2:
         return 0.0
     critical = _critical(n, level)
@@ -41,6 +42,8 @@ def smallest_difference(n: int, deviation: float, level: float, share: float = P
     >>> round(smallest_difference(20, 0.01, 0.05), 4), smallest_difference(1, 0.01, 0.05)
     (0.0066, inf)
     """
+    from scipy.special import nctdtrinc
+
     if n < 2:
         return math.inf
     return float(nctdtrinc(n - 1, 1 - share, _critical(n, level))) * deviation / math.sqrt(n)
@@ -55,6 +58,8 @@ def equivalence_power(margin: float, n: int, deviation: float, level: float) -> 
     >>> round(equivalence_power(0.01, 20, 0.01, 0.02), 2), round(equivalence_power(0.005, 20, 0.01, 0.02), 2)
     (0.93, 0.05)
     """
+    from scipy.special import chdtri, ndtr
+
     if n < 2:
         return 0.0
     shares = (np.arange(_GRID) + 0.5) / _GRID
@@ -83,4 +88,6 @@ def smallest_margin(n: int, deviation: float, level: float, share: float = POWER
 
 
 def _critical(n: int, level: float) -> float:
+    from scipy.special import stdtrit
+
     return float(stdtrit(n - 1, 1 - level / 2))

@@ -36,6 +36,15 @@ MISFIT: Final = "its trials do not fit its space"
 Curves = Mapping[tuple[str, float, int], Mapping[int, Mapping[int, float]]]
 
 
+def stable(value: float) -> float:
+    """A number that a model gives, to a thousandth of a point: further digits may differ between processors.
+
+    >>> stable(0.92756128687412)
+    0.92756
+    """
+    return round(float(value), 5)
+
+
 class Estimate(NamedTuple):
     """What a model expects of one trial: mean and standard deviation of its final accuracy, a share in [0, 1]."""
 
@@ -58,7 +67,7 @@ class SearchModel(NamedTuple):
         """What is expected of every trial that the model reads."""
         means, deviations = self.model.accuracies(self.model.expect_trainings())
         every = zip(self.trials, means.tolist(), deviations.tolist(), strict=True)
-        return {trial: Estimate(mean, deviation) for trial, mean, deviation in every}
+        return {trial: Estimate(stable(mean), stable(deviation)) for trial, mean, deviation in every}
 
 
 @once

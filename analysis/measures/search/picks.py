@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.search.model import NOTHING_SEARCHED, Estimate, SearchModel, Vector, search_models
+from analysis.measures.search.model import NOTHING_SEARCHED, Estimate, SearchModel, Vector, search_models, stable
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
@@ -115,8 +115,8 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
         observed,
         expected.value,
         expected.deviation,
-        regret.mean,
-        regret.deviation,
+        stable(regret.mean),
+        stable(regret.deviation),
         runner_up,
         None if runner_up is None else expected.value - others[runner_up].value,
         float((at_pick >= of_trials.max(axis=1, initial=-math.inf)).mean()),
@@ -132,7 +132,7 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
 def _stored(data: Snapshot, row: TrialRow) -> dict[int, Estimate]:
     """What the search itself expected of its trials; empty where it has written nothing of this."""
     return {
-        each["trial"]: Estimate(each["expected_value"], each["expected_deviation"])
+        each["trial"]: Estimate(stable(each["expected_value"]), stable(each["expected_deviation"]))
         for each in data.expected
         if (each["regularizer"], each["fraction"]) == (row["regularizer"], row["fraction"])
     }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.measures.outcomes import complete_value
-from analysis.measures.search.model import SearchModel, Vector, search_models
+from analysis.measures.search.model import SearchModel, Vector, search_models, stable
 from analysis.measures.search.spaces import (
     Space,
     all_spaces,
@@ -233,9 +233,9 @@ def _described(head: Optimum, draws: ResponseDraws, *, alone: bool) -> Response:
     near = np.quantile(draws.best[:, [top]] - draws.best, 0.025, axis=0) <= 0
     optimum = head._replace(
         best=values[top],
-        accuracy=float(mean[top]),
-        accuracy_low=float(low[top]),
-        accuracy_high=float(high[top]),
+        accuracy=stable(mean[top]),
+        accuracy_low=stable(low[top]),
+        accuracy_high=stable(high[top]),
         **_places(head.scale, values, draws, near, top),
     )
     average = () if alone else _points(values, draws.mean)
@@ -276,14 +276,14 @@ def _main_effect(draws: ResponseDraws) -> MainEffect:
     total = draws.deviation**2
     shares = draws.mean.var(axis=1) / np.where(total > 0, total, 1)
     swings = np.ptp(draws.mean, axis=1)
-    numbers = [(float(each.mean()), *np.quantile(each, [0.025, 0.975]).tolist()) for each in (shares, swings)]
-    return MainEffect(*numbers[0], *numbers[1])
+    numbers = [[each.mean(), *np.quantile(each, [0.025, 0.975])] for each in (shares, swings)]
+    return MainEffect(*map(stable, numbers[0]), *map(stable, numbers[1]))
 
 
 def _points(values: list[float | str], draws: Vector) -> tuple[FittedPoint, ...]:
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-    rows = zip(values, draws.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
-    return tuple(FittedPoint(*row) for row in rows)
+    rows = zip(values, draws.mean(axis=0), low, high, strict=True)
+    return tuple(FittedPoint(value, *map(stable, numbers)) for value, *numbers in rows)
 
 
 def _plain(value: Value, scale: str) -> float | str:

@@ -245,6 +245,8 @@ def test_calibration_is_secondary_and_has_words_of_its_own(tmp_path, lab):
         "Secondary: on 100 % of the data, with the settings that this search found, adadecay is better"
     )
     assert "points of calibration" in may[0]
+
+
 def test_trials_at_the_best_values_of_other_methods_are_not_counted_among_them(tmp_path, lab):
     shared = {("adadecay", 11), ("weight-decay", 10)}
     parts = lab.changed(
