@@ -178,7 +178,15 @@ def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbe
 
 
 def test_claims(numbers):
-    rows = numbers("claims")["same_method_twice"]
+    measured = numbers("claims")
+    assert all(0 <= row["covers"] <= 1 for row in measured["coverage"] if row["told"])
+    assert {row["rule"] for row in measured["families"]} == {
+        "primary first",
+        "t, Holm over all",
+        "sign flips, Holm over all",
+    }
+    assert all(5 <= row["seeds"] <= 20 for row in measured["rounds"])
+    rows = measured["same_method_twice"]
     assert [row["seeds"] for row in rows] == [5, 10, 20]
     for row in rows:
         assert all(0 <= row[share] <= 1 for share in ("false_claims", "without_regret", "gain_claimed"))
