@@ -96,7 +96,7 @@ def shifted(x: Sequence[float], every: Collection[float], index: int, lines: int
     at most a twentieth of the axis: however many lines there are, a point stands nearest to its own value.
 
     >>> [round(at, 3) for at in shifted([0.0, 1.0], [0.0, 1.0], 2, 3, log=False)]
-    [0.025, 1.025]
+    [0.015, 1.015]
     """
     places = sorted(map(math.log, every)) if log else sorted(every)
     width = places[-1] - places[0] if len(places) > 1 else 1.0 if log else abs(places[0])

@@ -253,7 +253,7 @@ def wrapped(text: str, width: float, measure: Callable[[str], float]) -> str:
     space without width inside a word. Neither is seen.
 
     >>> wrapped("a long name", 6, len), wrapped("abcdefgh", 4, len)
-    ('a \nlong \nname', 'abcd\u200b\nefgh')
+    ('a long \nname', 'abcd\u200b\nefgh')
     >>> wrapped(wrapped("a long name", 6, len), 20, len)
     'a long name'
     """

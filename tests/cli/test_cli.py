@@ -156,7 +156,7 @@ def test_the_last_lines_of_a_report_are_the_answer(tune_reg, tmp_path, monkeypat
     import analysis
 
     directory = shutil.copytree(Path(__file__).parents[1] / "written_by_0_1" / "finished", tmp_path / "DIR")
-    monkeypatch.setattr(analysis, "report", lambda _: "the page")  # drawing takes long
+    monkeypatch.setattr(analysis, "report", lambda *_, **__: "the page")  # drawing takes long
     code, out, err = tune_reg("report", directory)
     assert (code, err) == (0, "")
     which, believe, page = out.splitlines()[-3:]

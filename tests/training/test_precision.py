@@ -148,6 +148,6 @@ def test_a_study_says_which(tiny):
 
 def test_a_study_of_an_earlier_release_keeps_its_name():
     """Its hash was of tables without this key."""
-    keys = {"training": {"epochs": 3}, "search": {"sampler": "tpe"}}
+    keys = {"training": {"epochs": 3}, "search": {"sampler": "tpe"}, "confirm": {"seeds": 5}}
     study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], **keys)
     assert study.hash == "328c47cb0b1a4093"

@@ -22,7 +22,7 @@ def test_a_method_with_an_outlier_is_named_uneven_and_its_dot_is_drawn(tmp_path,
         return {**row, "test_accuracy": row["test_accuracy"] - worse} if worse else row
 
     numbers = analysis.paired_differences(load(lab.write_study(tmp_path, lab.changed(lab.parts_of(), "final", bad))))
-    axes = analysis.draw_paired_differences(numbers).subfigs[0].axes[0]
+    axes = analysis.draw_paired_differences(numbers).axes[0]
     names = [text.get_text().replace("\n", " ") for text in axes.get_yticklabels()]
     assert names == ["adadecay (uneven)", "residual- smoothing"]
     assert axes.collections[0].get_offsets()[:, 0].min() < -25
