@@ -52,6 +52,7 @@ def text(content: Content) -> str:
         lines += [
             f"**Which regularizer?** {escape(content.verdict.which)}",
             f"**How strong?** {escape(content.verdict.how_strong)}",
+            f"**Decided?** {escape(content.verdict.decided)}",
             f"**Can I believe it?** {escape(content.verdict.believe)}",
         ]
     for kind, heading in KINDS if content.claims else ():

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from analysis.formatting import count, estimate_text, params_text
 from analysis.measures.claim_rule import equivalent, may_be_claimed
 from analysis.measures.comparisons import Compared
+from analysis.measures.primary import margin_of
 from analysis.measures.results import ResultRow, largest_measured
 from analysis.report.sentences import SETTINGS, difference_text, luck_text, tested_text, why_not
 from analysis.snapshot import Snapshot, Source, snapshot
@@ -14,10 +15,11 @@ from analysis.statistics import Estimate
 
 
 class Verdict(NamedTuple):
-    """Three sentences, for the largest training set that has a confirmed run."""
+    """Four sentences, for the largest training set that has a confirmed run."""
 
     which: str
     how_strong: str
+    decided: str  # what the confirmed runs say of each regularizer, with the settings that were found
     believe: str
     established: bool  # whether a difference to the baseline may be claimed
     rows: tuple[ResultRow, ...]  # of that training set
@@ -36,7 +38,7 @@ def verdict(source: Source) -> Verdict | None:
         return None
     best, mean = max(measured, key=lambda pair: pair[1].mean)
     established, believe = _believe(data, best, rows)
-    return Verdict(_which(best, mean), _how_strong(best), believe, established, rows)
+    return Verdict(_which(best, mean), _how_strong(best), _decided(data, rows), believe, established, rows)
 
 
 def _which(best: ResultRow, mean: Estimate) -> str:
@@ -54,6 +56,24 @@ def _how_strong(best: ResultRow) -> str:
     edges = [f"{name} lies on the {side} edge of what was searched" for name, side in sorted(best.edges.items())]
     outside = f" But {' and '.join(edges)}: a better value may lie outside." if edges else ""
     return f"{setting}.{outside}"
+
+
+def _decided(data: Snapshot, rows: tuple[ResultRow, ...]) -> str:
+    """The decision on each regularizer: a decision is about settings, a claim (``_believe``) about the methods too."""
+    margin = margin_of(data)
+    each = []
+    for row in rows:
+        if row.comparison is not None:
+            decision = row.comparison.decision
+            within = f" within {_points(margin)}" if decision == "equivalent" and margin is not None else ""
+            each.append(f"{row.regularizer}: {decision}{within} ({count(row.comparison.difference.n, 'pair')})")
+    if not each:
+        return "No regularizer was compared with the baseline."
+    return f"{SETTINGS[0].upper()}{SETTINGS[1:]}, against {data.baseline}: {'; '.join(each)}."
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.4g} point{'' if round(100 * share, 4) == 1 else 's'}"
 
 
 def _believe(data: Snapshot, best: ResultRow, rows: tuple[ResultRow, ...]) -> tuple[bool, str]:

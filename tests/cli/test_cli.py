@@ -159,7 +159,10 @@ def test_the_last_lines_of_a_report_are_the_answer(tune_reg, tmp_path, monkeypat
     monkeypatch.setattr(analysis, "report", lambda *_, **__: "the page")  # drawing takes long
     code, out, err = tune_reg("report", directory)
     assert (code, err) == (0, "")
-    which, believe, page = out.splitlines()[-3:]
+    which, decided, believe, page = out.splitlines()[-4:]
+    assert decided.startswith(
+        "decided? With the settings that this search found, against weight-decay: adadecay: superior (5 pairs); "
+    )
     assert which.startswith("which: adadecay: 97.17 %")
     assert believe.startswith("believe it? Not yet: with the settings that this search found +3.33 points")
     assert believe.endswith(

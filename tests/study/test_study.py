@@ -615,7 +615,8 @@ def test_shared_values_stand_in_the_file_of_a_study_but_not_in_its_hash():
     """So that a directory that was begun without them can be told, and goes on."""
     without = made(search={"shared_values": False})
     assert made().to_plain()["search"]["shared_values"]
-    assert "shared_values" not in without.to_plain()["search"]
+    assert without.to_plain()["search"]["shared_values"] is False
+    assert "shared_values = false" in without.to_toml()  # it means the same where the file is read again
     assert without.hash == made().hash
 
 

@@ -124,6 +124,7 @@ def report(
     judged = analysis.verdict(data)
     if judged is not None:
         console.print(f"which: {judged.which}", soft_wrap=True)
+        console.print(f"decided? {judged.decided}", soft_wrap=True)
         console.print(f"believe it? {judged.believe}", soft_wrap=True)
     page = analysis.report(directory, out, columns=1 if columns == 1 else 2)
     console.print(f"report: {page}", soft_wrap=True)

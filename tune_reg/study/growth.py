@@ -17,6 +17,9 @@ _MAY_GROW: Final = (
 #: Beginnings of keys whose value may change at will: no finished run depends on it.
 _MAY_CHANGE: Final = ("baseline", "resources.", "robustness.")
 
+#: What a key means in a study that was begun before there was a choice.
+_BEFORE: Final[Mapping[str, Any]] = {"search.shared_values": False}
+
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     """The keys in which two studies differ other than by growth, as ``key is VALUE there and VALUE here``.
@@ -30,7 +33,7 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
     stored_methods = tuple(f"regularizers.{name}." for name in stored.get("regularizers", {}))
     lines = []
     for key in sorted({*old, *new}):
-        was, is_now = old.get(key), new.get(key)
+        was, is_now = old.get(key, _BEFORE.get(key)), new.get(key)
         new_method = key.startswith("regularizers.") and not key.startswith(stored_methods)
         if was == is_now or key.startswith(_MAY_CHANGE) or new_method:
             continue
