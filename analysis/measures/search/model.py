@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -45,6 +46,15 @@ def stable(value: float) -> float:
     return round(float(value), 5)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Do linear algebra on one thread meanwhile: its last digits differ with the number of processors."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
 class Estimate(NamedTuple):
     """What a model expects of one trial: mean and standard deviation of its final accuracy, a share in [0, 1]."""
 
@@ -65,7 +75,8 @@ class SearchModel(NamedTuple):
     @property
     def estimates(self) -> dict[int, Estimate]:
         """What is expected of every trial that the model reads."""
-        means, deviations = self.model.accuracies(self.model.expect_trainings())
+        with one_thread():
+            means, deviations = self.model.accuracies(self.model.expect_trainings())
         every = zip(self.trials, means.tolist(), deviations.tolist(), strict=True)
         return {trial: Estimate(stable(mean), stable(deviation)) for trial, mean, deviation in every}
 
@@ -86,7 +97,8 @@ def search_models(data: Snapshot) -> Mapping[tuple[str, float], SearchModel | st
     by_search: dict[tuple[str, float], list[TrialRow]] = {search: [] for search in searches}
     for row in data.trials:
         by_search[row["regularizer"], row["fraction"]].append(row)
-    return {search: _model(data, search[0], rows, steps, curves) for search, rows in by_search.items()}
+    with one_thread():
+        return {search: _model(data, search[0], rows, steps, curves) for search, rows in by_search.items()}
 
 
 def _rungs(search: Mapping[str, Any], epochs: int) -> tuple[int, ...]:

@@ -8,7 +8,15 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.search.model import NOTHING_SEARCHED, Estimate, SearchModel, Vector, search_models, stable
+from analysis.measures.search.model import (
+    NOTHING_SEARCHED,
+    Estimate,
+    SearchModel,
+    Vector,
+    one_thread,
+    search_models,
+    stable,
+)
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
@@ -68,7 +76,8 @@ def picks(data: Snapshot) -> tuple[Pick, ...]:
         number = winners(data, name).get(fraction)
         if isinstance(model, SearchModel) and number in model.trials:
             rows = [row for row in data.trials_of(name) if row["fraction"] == fraction]
-            found.append(_pick(data, model, rows, number))
+            with one_thread():
+                found.append(_pick(data, model, rows, number))
     return tuple(found)
 
 

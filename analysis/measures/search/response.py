@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.measures.outcomes import complete_value
-from analysis.measures.search.model import SearchModel, Vector, search_models, stable
+from analysis.measures.search.model import SearchModel, Vector, one_thread, search_models, stable
 from analysis.measures.search.spaces import (
     Space,
     all_spaces,
@@ -111,7 +111,8 @@ def responses(data: Snapshot) -> tuple[Response, ...]:
             for fraction in sorted({row["fraction"] for row in trials}, reverse=True):
                 rows = [row for row in trials if row["fraction"] == fraction]
                 head = _head(data, name, fraction, parameter, scale, rows, numbers.get(fraction))
-                curves.append(_response(head, models[name, fraction], rows))
+                with one_thread():
+                    curves.append(_response(head, models[name, fraction], rows))
     return tuple(curves)
 
 
