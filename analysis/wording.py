@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from analysis.formatting import count, share_text
 from analysis.measures.comparisons import comparisons
 from analysis.measures.results import ResultRow
 from analysis.snapshot import Snapshot
+
+#: Names of a baseline that would turn a sentence into its contrary: "less accurate than none".
+_NOTHING: Final = frozenset({"none", "no", "nothing", "off", "null", "nil"})
+
+
+def baseline_text(data: Snapshot) -> str:
+    """The baseline in a sentence: its name, after "the baseline" where the name is a word for nothing."""
+    if data.baseline is None:
+        return "the baseline"
+    return f"the baseline ({data.baseline})" if data.baseline.lower() in _NOTHING else data.baseline
 
 
 def where(data: Snapshot, fraction: float, search_fraction: float | None = None) -> str:

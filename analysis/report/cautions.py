@@ -14,7 +14,7 @@ from analysis.measures.search.model import search_models
 from analysis.measures.search.picks import picks, regret_of
 from analysis.measures.search.response import strength_optima
 from analysis.snapshot import Snapshot, mapping
-from analysis.wording import where
+from analysis.wording import baseline_text, where
 
 
 def cautions(data: Snapshot) -> list[str]:
@@ -46,8 +46,9 @@ def _irregular(data: Snapshot) -> list[str]:
         f"{row.regularizer} on {where(data, row.fraction, row.search_fraction)} ({row.spread})" for row in strange
     )
     return [
-        f"Some differences to {data.baseline} are not spread evenly: {each}. If single bad runs are the cause, no test "
-        "of means keeps its level: look at the dots of the figure of paired differences before you believe these."
+        f"Some differences to {baseline_text(data)} are not spread evenly: {each}. If single bad runs are the cause, "
+        "no test of means keeps its level: look at the dots of the figure of paired differences before you believe "
+        "these."
     ]
 
 

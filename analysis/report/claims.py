@@ -18,7 +18,7 @@ from analysis.report.kinds import CAUTION, MAY, MAY_NOT, MEASURED
 from analysis.report.sentences import SETTINGS, claim_text, difference_text, level_text, luck_text, tested_text, why_not
 from analysis.snapshot import Snapshot, Source, snapshot
 from analysis.statistics import Estimate
-from analysis.wording import where
+from analysis.wording import baseline_text, where
 
 
 class Claim(NamedTuple):
@@ -54,7 +54,7 @@ def _accuracies(data: Snapshot) -> list[Claim]:
     for row in comparisons(data):
         if row.measure != ACCURACY:
             continue
-        pair, on = f"{row.regularizer} and {data.baseline}", _on(data, row)
+        pair, on = f"{row.regularizer} and {baseline_text(data)}", _on(data, row)
         if row.difference.p is None:
             reason = why_not(data, row)
             sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {difference_text(row)}; {reason}."))
@@ -75,8 +75,8 @@ def _on(data: Snapshot, row: Compared) -> str:
 
 def _as_accurate(data: Snapshot, row: Compared, margin: float) -> str:
     return (
-        f"{_on(data, row)}, {SETTINGS}, {row.regularizer} is as accurate as {data.baseline} within {100 * margin:.4g} "
-        f"points: {difference_text(row)}, {tested_text(row)}; {luck_text(row)}"
+        f"{_on(data, row)}, {SETTINGS}, {row.regularizer} is as accurate as {baseline_text(data)} within "
+        f"{100 * margin:.4g} points: {difference_text(row)}, {tested_text(row)}; {luck_text(row)}"
     )
 
 
@@ -84,8 +84,8 @@ def _not_of_methods(data: Snapshot, row: Compared) -> str:
     """A difference between the settings that the searches picked, and why it is not claimed of the methods."""
     numbers = f"{SETTINGS} {difference_text(row)}, {tested_text(row)}"
     if row.decision == "equivalent":
-        return f"that {row.regularizer} is as accurate as {data.baseline}: {numbers}; {luck_text(row)}"
-    than = f"{'more' if row.difference.mean > 0 else 'less'} accurate than {data.baseline}"
+        return f"that {row.regularizer} is as accurate as {baseline_text(data)}: {numbers}; {luck_text(row)}"
+    than = f"{'more' if row.difference.mean > 0 else 'less'} accurate than {baseline_text(data)}"
     if data.picked_on_test:
         return f"that {row.regularizer} is {than}: {numbers}, but the strengths were picked on this very test set"
     return f"that {row.regularizer} is {than}: {numbers}; {why_not(data, row)}"
@@ -101,7 +101,7 @@ def _not_shown(data: Snapshot, on: str, rows: list[Compared]) -> str:
     pairs = sorted({row.difference.n for row in rows})
     runs = count(pairs[-1], "pair") if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
     what = f"points of test accuracy, {level_text(rows[0])}, {'unadjusted' if rows[0].rounds else 'corrected'} p"
-    return f"{on}, that any of these differs from {data.baseline} ({what}; {runs} of runs): {'; '.join(each)}."
+    return f"{on}, that any of these differs from {baseline_text(data)} ({what}; {runs} of runs): {'; '.join(each)}."
 
 
 def _highest(data: Snapshot, rows: tuple[ResultRow, ...]) -> list[Claim]:
@@ -148,7 +148,7 @@ def _robustness(data: Snapshot) -> list[Claim]:
             sentences.append(Claim(MAY, f"{_on(data, row)}, {claim_text(data, row)}."))
     if others:
         every = count(others, "comparison")
-        differs = f"That a regularizer differs from {data.baseline} in {every} of robustness or calibration"
+        differs = f"That a regularizer differs from {baseline_text(data)} in {every} of robustness or calibration"
         more = " more" if sentences else ""
         sentences.append(Claim(MAY_NOT, f"{differs}{more}: they stand in the table of comparisons."))
     return sentences
@@ -190,6 +190,6 @@ def _worth(data: Snapshot, row: Equivalence) -> str:
         interval = f"95 % interval {low} to {high}, {count(row.n, 'seed')}"
     return (
         f"On {where(data, row.fraction, row.search_fraction)} {row.regularizer} has with {row.images:,} images the "
-        f"mean accuracy for which {data.baseline} needs {row.needed:,.0f} ({interval}), interpolating its curve over "
-        f"{row.sizes} sizes."
+        f"mean accuracy for which {baseline_text(data)} needs {row.needed:,.0f} ({interval}), interpolating its curve "
+        f"over {row.sizes} sizes."
     )

@@ -10,6 +10,7 @@ from analysis.measures.comparisons import Compared
 from analysis.measures.primary import ACCURACY, AREA, CALIBRATION, CORRUPTED
 from analysis.snapshot import Snapshot
 from analysis.statistics import LEVEL
+from analysis.wording import baseline_text
 
 #: What every claim is about: settings were compared, and not methods at their best.
 SETTINGS: Final = "with the settings that this search found"
@@ -22,7 +23,7 @@ def claim_text(data: Snapshot, row: Compared) -> str:
     words = calibrated if row.measure == CALIBRATION else ("less accurate", "more accurate")
     better = words[row.difference.mean > 0]
     return (
-        f"{under}{SETTINGS}, {row.regularizer} is {better} than {data.baseline}: {difference_text(row)}, "
+        f"{under}{SETTINGS}, {row.regularizer} is {better} than {baseline_text(data)}: {difference_text(row)}, "
         f"{tested_text(row)}; {luck_text(row)}"
     )
 

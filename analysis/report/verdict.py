@@ -12,6 +12,7 @@ from analysis.measures.results import ResultRow, largest_measured
 from analysis.report.sentences import SETTINGS, difference_text, luck_text, tested_text, why_not
 from analysis.snapshot import Snapshot, Source, snapshot
 from analysis.statistics import Estimate
+from analysis.wording import baseline_text
 
 
 class Verdict(NamedTuple):
@@ -69,7 +70,7 @@ def _decided(data: Snapshot, rows: tuple[ResultRow, ...]) -> str:
             each.append(f"{row.regularizer}: {decision}{within} ({count(row.comparison.difference.n, 'pair')})")
     if not each:
         return "No regularizer was compared with the baseline."
-    return f"{SETTINGS[0].upper()}{SETTINGS[1:]}, against {data.baseline}: {'; '.join(each)}."
+    return f"{SETTINGS[0].upper()}{SETTINGS[1:]}, against {baseline_text(data)}: {'; '.join(each)}."
 
 
 def _points(share: float) -> str:
@@ -98,7 +99,7 @@ def _believe(data: Snapshot, best: ResultRow, rows: tuple[ResultRow, ...]) -> tu
 
 
 def _against_baseline(data: Snapshot, row: Compared | None) -> tuple[bool, str]:
-    baseline = data.baseline or "the baseline"
+    baseline = baseline_text(data)
     if row is None:
         return False, f"Not yet: it has no run to pair with one of {baseline}."
     numbers = f"{SETTINGS} {difference_text(row)} against {baseline}"

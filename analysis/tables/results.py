@@ -13,7 +13,7 @@ from analysis.measures.with_searches import WithSearches
 from analysis.snapshot import Snapshot, Source
 from analysis.statistics import Comparison, Estimate
 from analysis.tables.spec import Table
-from analysis.wording import correction_text, data_label, notes
+from analysis.wording import baseline_text, correction_text, data_label, notes
 from tune_reg.store import Decision
 
 
@@ -144,8 +144,8 @@ def results_caption(data: Snapshot) -> str:
     """What is said about the result table."""
     return (
         "Means over confirmed runs on fresh seeds, with 95 % intervals in brackets. Differences are to "
-        f"{data.baseline}, paired by seed, of the settings that the searches picked. {correction_text(data)} Diverged "
-        "and failed runs are counted in the notes and stand in no mean. The papers’ measures are of "
+        f"{baseline_text(data)}, paired by seed, of the settings that the searches picked. {correction_text(data)} "
+        "Diverged and failed runs are counted in the notes and stand in no mean. The papers’ measures are of "
         f"{'test' if data.picked_on_test else 'validation'} accuracy, and optimistic: the maximum picks the best "
         "epoch afterwards."
     )
