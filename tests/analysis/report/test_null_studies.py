@@ -83,4 +83,4 @@ def test_a_real_difference_is_claimed():
         row["test_accuracy"] += 0.05 * (row["regularizer"] == "b")
     sentences = [claim.sentence for claim in claims(data) if claim.kind == MAY]
     assert len(sentences) == 1
-    assert "b is more accurate than none" in sentences[0]
+    assert "b is more accurate than the baseline (none)" in sentences[0]
