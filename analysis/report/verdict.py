@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from analysis.formatting import count, estimate_text, params_text
@@ -91,7 +92,7 @@ def _believe(data: Snapshot, best: ResultRow, rows: tuple[ResultRow, ...]) -> tu
     as_good = [row.regularizer for row in others if equivalent(data, row) is not None]
     if as_good:
         return False, f"No regularizer was shown to be better; as accurate within the margin: {', '.join(as_good)}."
-    nearest = min(others, key=lambda row: (row.difference.p is None, row.difference.p))
+    nearest = min(others, key=lambda row: math.inf if row.difference.p is None else row.difference.p)
     return False, (
         "No regularizer was shown to differ from the baseline, better or worse. The nearest to it is "
         f"{nearest.regularizer}, {difference_text(nearest)}: {why_not(data, nearest)}."

@@ -86,7 +86,9 @@ def _points(order: tuple[str, ...], rows: list[RobustnessRow]) -> tuple[AttackPo
             groups.setdefault((order.index(row["regularizer"]), row["epsilon"]), []).append(row)
     points = []
     for (index, epsilon), group in sorted(groups.items()):
-        mean = share_interval(finite(row["accuracy"] for row in group), min(row["n"] for row in group))
+        mean = share_interval(
+            finite(row["accuracy"] for row in group), min((row["n"] for row in group if row["n"]), default=None)
+        )
         if mean is not None:
             points.append(AttackPoint(order[index], epsilon, *mean, warned=sum(bool(row["warning"]) for row in group)))
     return tuple(points)

@@ -57,3 +57,16 @@ def test_verdict_is_never_yes_on_the_test_set(tmp_path, lab):
     judged = verdict(load(lab.write_study(tmp_path, parts, study={**lab.study, "protocol": "paper"})))
     assert not judged.established
     assert "picked on this very test set" in judged.believe
+
+
+def test_with_one_seed_each_nothing_is_believed(tmp_path, lab):
+    """No difference has a spread then, and none is nearer to a decision than another one."""
+
+    def one(row):
+        best = 0.05 * (row["regularizer"] == lab.baseline)
+        return {**row, "test_accuracy": 0.9 + best} if row["seed"] == 1 else None
+
+    parts = lab.changed(lab.parts_of(), "final", one)
+    judged = verdict(load(lab.write_study(tmp_path, parts)))
+    assert not judged.established
+    assert judged.believe.startswith("No regularizer was shown to differ from the baseline")
