@@ -1,11 +1,7 @@
-"""How often do the 95 % intervals of the report hold the truth? One row a rule, a kind of noise and a number of seeds.
-
-cd benchmarks; ../.venv/bin/python -m _claims.coverage [--studies 1000]
-"""
+"""How often do the 95 % intervals of the report hold the truth? A row for each rule, kind of noise and number of seeds."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -107,18 +103,3 @@ def _equivalences(rng: np.random.Generator, studies: int, n: int) -> tuple[Array
         return images_interval(sizes, of_seeds[:, :3], of_seeds[:, 3], difference_floor(10_000)) or (None, None)
 
     return runs.reshape(studies, -1), interval, 1_000.0
-
-
-def main() -> None:
-    """Print the coverage of every rule."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1_000, help="made-up studies of each row")
-    for row in coverage(parser.parse_args().studies):
-        told = "" if row.told == 1 else f", an interval in {100 * row.told:.0f} %"
-        print(
-            f"{row.rule:30} {row.noise:22} {row.seeds:3} seeds: {100 * row.covers:5.1f} +- {100 * row.error:.1f}{told}"
-        )
-
-
-if __name__ == "__main__":
-    main()

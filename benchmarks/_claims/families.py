@@ -1,7 +1,5 @@
 """How often is something claimed that is not there, and how often what is: the primary and the secondary family.
 
-    cd benchmarks; ../.venv/bin/python -m _claims.families [--studies 250]
-
 Each made-up study has methods, training sets and attacks; each of its comparisons is of paired differences over seeds.
 "primary first" is the rule of the report, from its own function. Beside it: Holm's correction of all comparisons
 together, of Student's t, and of the test by sign flips as an earlier release had it.
@@ -9,7 +7,6 @@ together, of Student's t, and of the test by sign flips as an earlier release ha
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -111,23 +108,3 @@ def _claimed(rows: Sequence[Compared]) -> dict[str, list[bool]]:
         "t, Holm over all": [p is not None and p <= LEVEL for p in together],
         "sign flips, Holm over all": [p is not None and p <= LEVEL for p in flips],
     }
-
-
-def main() -> None:
-    """Print level and power of each rule."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=250, help="made-up studies of each kind")
-    print(f"{METHODS} methods, {SETS} training sets, {ATTACKS} attacks; shares in %")
-    for row in families(parser.parse_args().studies):
-        kind = f"{row.rule:26} {row.noise:19} {row.seeds:2} seeds, {row.differ} differ by {row.d:g}"
-        print(
-            f"{kind}: false {_percent(row.false)} primary {_percent(row.primary)} secondary {_percent(row.secondary)}"
-        )
-
-
-def _percent(share: float) -> str:
-    return "  -" if np.isnan(share) else f"{100 * share:3.0f}"
-
-
-if __name__ == "__main__":
-    main()

@@ -30,11 +30,11 @@ class Node(NamedTuple):
 class ClusterNodes:
     """The nodes that are up, less those that were found unable to do the work of a study.
 
-    ``check``: what a node must have; None where nothing is looked at. ``note``: is given a line for each node that is
+    ``check``: what a node must have. ``note``: is given a line for each node that is
     left out. Files that are written into the results folder for this are removed when the answers are there.
     """
 
-    def __init__(self, check: NodeCheck | None, directory: StoragePath, note: Callable[[str], None]) -> None:
+    def __init__(self, check: NodeCheck, directory: StoragePath, note: Callable[[str], None]) -> None:
         self._check, self._directory, self._note = check, directory, note
         self._left_out: dict[str, str] = {}  # reasons by the node's identifier
         self._seen: set[str] = set()
@@ -42,9 +42,10 @@ class ClusterNodes:
 
     def up(self) -> list[dict[str, float]]:
         """What each node has that work can be given to, now. Nodes that have joined are asked what they are."""
-        self._ask_new()
+        nodes = _nodes()
+        self._ask_new(nodes)
         self._take_answers(wait_s=0.0)
-        return [dict(node.has) for node in _nodes() if node.id not in self._left_out]
+        return [dict(node.has) for node in nodes if node.id not in self._left_out]
 
     def look_at_all(self) -> None:
         """Look at every node that is up. ``ClusterError`` where none can do the work, or none shares the folder.
@@ -53,10 +54,10 @@ class ClusterNodes:
         """
         nodes = _nodes()
         here = _own_node()
-        if self._check is None or all(node.id == here for node in nodes):
+        if all(node.id == here for node in nodes):
             self._seen |= {node.id for node in nodes}
             return
-        self._ask_new()
+        self._ask_new(nodes)
         answers = self._take_answers(wait_s=_PATIENCE_S)
         others = [node for node in nodes if node.id in answers and node.id != here]
         if others and all(answers[node.id].is_of_folder for node in others):
@@ -70,7 +71,7 @@ class ClusterNodes:
     def find_fault(self) -> bool:
         """After a process has failed: whether a node that joined meanwhile is left out now, which may be the reason."""
         before = len(self._left_out)
-        self._ask_new()
+        self._ask_new(_nodes())
         self._take_answers(wait_s=_PATIENCE_S)
         return len(self._left_out) > before
 
@@ -78,10 +79,10 @@ class ClusterNodes:
         """The labels by which Ray places a run on none of the nodes that are left out; empty where none is."""
         return {_LABEL: f"!in({','.join(sorted(self._left_out))})"} if self._left_out else {}
 
-    def _ask_new(self) -> None:
-        new = [node for node in _nodes() if node.id not in self._seen]
+    def _ask_new(self, nodes: Sequence[Node]) -> None:
+        new = [node for node in nodes if node.id not in self._seen]
         self._seen |= {node.id for node in new}
-        if self._check is None or not new:
+        if not new:
             return
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -94,7 +95,7 @@ class ClusterNodes:
 
     def _take_answers(self, wait_s: float) -> dict[str, NodeAnswer]:
         """The answers that have come, by node; a node that does not answer in time is left out."""
-        if self._check is None or not self._asked:
+        if not self._asked:
             return {}
         import ray
 
@@ -113,13 +114,12 @@ class ClusterNodes:
                 self._left_out[node.id] = answer.fault
                 self._note(f"node {node.name}: left out: {answer.fault}")
         if not self._asked:
-            _remove(self._directory / self._check.mark_name)
+            (self._directory / self._check.mark_name).unlink(missing_ok=True)
         return answers
 
     def _answer(self, asked: Any, node: Node) -> NodeAnswer:
         import ray
 
-        assert self._check is not None
         try:
             answer: NodeAnswer = ray.get(asked)
         except ray.exceptions.RayTaskError as error:
@@ -131,7 +131,7 @@ class ClusterNodes:
             if read_mark(written, self._check.mark) is not None:
                 fault = f"what it writes into {self._check.directory}, the results folder, is not seen by the driver"
                 return NodeAnswer(fault, is_of_folder=True)
-            _remove(written)
+            written.unlink(missing_ok=True)
         return answer
 
 
@@ -171,7 +171,3 @@ def _silent() -> NodeAnswer:
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-def _remove(path: StoragePath) -> None:
-    path.unlink(missing_ok=True)
