@@ -1,4 +1,4 @@
-"""How often do the 95 % intervals of the report hold the truth? A row for each rule, kind of noise and number of seeds."""
+"""How often do the 95 % intervals of the report hold the truth? A row a rule, a kind of noise and a number of seeds."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from analysis.figures.panels import grid, legend, rings, scale_axis, thin
 from analysis.figures.spec import FigureSpec
@@ -210,17 +210,8 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
 def _complete(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], style: Look) -> None:
     points = thin(points)
     if points:
-        few = len(points) < _MANY
-        axes.scatter(
-            [at(point) for point in points],
-            [100 * (point.value or 0.0) for point in points],
-            s=24 if few else 9,
-            marker=style.marker,
-            color=style.color,
-            linewidths=1.0 if few else 0.6,
-            alpha=0.9 if few else 0.5,
-            label=label(points[0].data),
-        )
+        heights = [point.value for point in points]
+        _dots(axes, list(map(at, points)), heights, style, label(points[0].data), color=style.color)
 
 
 def _stopped(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], style: Look) -> None:
@@ -228,17 +219,9 @@ def _stopped(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoin
     if not points:
         return
     few = len(points) < _MANY
-    axes.scatter(
-        [at(point) for point in points],
-        [100 * (point.shown or 0.0) for point in points],
-        s=24 if few else 9,
-        marker=style.marker,
-        facecolors="none",
-        edgecolors=style.color,
-        linewidths=1.0 if few else 0.6,
-        alpha=0.9 if few else 0.5,
-        label="stopped early" if points[0].expected is None else "stopped, as expected",
-    )
+    name = "stopped early" if points[0].expected is None else "stopped, as expected"
+    heights = [point.shown for point in points]
+    _dots(axes, list(map(at, points)), heights, style, name, facecolors="none", edgecolors=style.color)
     limits = axes.get_ylim()
     axes.vlines(
         [at(point) for point in points],
@@ -250,6 +233,21 @@ def _stopped(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoin
     )
     axes.set_ylim(limits)  # the doubtful ones do not set the axis
     axes.autoscale(True, axis="y")
+
+
+def _dots(axes: Axes, x: list[float], heights: list[float | None], style: Look, name: str, **colors: Any) -> None:
+    """Trials as dots, smaller and paler where there are many."""
+    few = len(x) < _MANY
+    axes.scatter(
+        x,
+        [100 * (height or 0.0) for height in heights],
+        s=24 if few else 9,
+        marker=style.marker,
+        linewidths=1.0 if few else 0.6,
+        alpha=0.9 if few else 0.5,
+        label=name,
+        **colors,
+    )
 
 
 def _floor(trials: list[StrengthPoint]) -> float:
