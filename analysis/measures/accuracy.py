@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from analysis.snapshot import Snapshot, finite_or_none, once
 from tune_reg.store import FinalRow, RobustnessRow
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Setting(NamedTuple):
@@ -28,12 +30,20 @@ def setting_of(row: FinalRow | RobustnessRow) -> Setting:
 @once
 def test_images(data: Snapshot) -> dict[Setting, int]:
     """Test images of the confirmed runs that ended, by setting; the fewest, should runs differ."""
-    images: dict[Setting, int] = {}
-    for row in data.final:
-        if row["state"] == "complete" and row["n_test"]:
-            setting = setting_of(row)
-            images[setting] = min(row["n_test"], images.get(setting, row["n_test"]))
-    return images
+    return fewest((setting_of(row), row["n_test"]) for row in data.final if row["state"] == "complete")
+
+
+def fewest(numbers: Iterable[tuple[Key, int | None]]) -> dict[Key, int]:
+    """The smallest number of each key; null and 0 are none.
+
+    >>> fewest([("a", 5), ("a", 3), ("b", None)])
+    {'a': 3}
+    """
+    smallest: dict[Key, int] = {}
+    for key, number in numbers:
+        if number:
+            smallest[key] = min(number, smallest.get(key, number))
+    return smallest
 
 
 @once

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.accuracy import BySeed, Setting, setting_of
+from analysis.measures.accuracy import BySeed, Setting, fewest, setting_of
 from analysis.snapshot import Snapshot, finite_or_none, once
 
 #: Name of the test on clean images, which corruptions share.
@@ -74,12 +74,7 @@ def areas(data: Snapshot) -> dict[tuple[Setting, Attack], BySeed]:
 @once
 def attacked_images(data: Snapshot) -> dict[tuple[Setting, Attack], int]:
     """Test images under each attack or corruption; the fewest, should runs differ."""
-    images: dict[tuple[Setting, Attack], int] = {}
-    for row in data.robustness:
-        if row["n"]:
-            key = (setting_of(row), Attack(row["test"], row["norm"]))
-            images[key] = min(row["n"], images.get(key, row["n"]))
-    return images
+    return fewest(((setting_of(row), Attack(row["test"], row["norm"])), row["n"]) for row in data.robustness)
 
 
 @once

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from analysis.measures.accuracy import BySeed, Setting, setting_of
+from analysis.measures.accuracy import BySeed, Setting, fewest, setting_of
 from analysis.measures.attacks import CLEAN
 from analysis.snapshot import Snapshot, finite, finite_or_none, once
 from analysis.statistics import Estimate, mean_interval, share_interval
@@ -58,12 +58,7 @@ def corruption_means(data: Snapshot) -> dict[Setting, BySeed]:
 @once
 def corrupted_images(data: Snapshot) -> dict[Setting, int]:
     """Test images under corruptions, by setting; the fewest, should runs or corruptions differ."""
-    images: dict[Setting, int] = {}
-    for row in data.robustness:
-        if row["severity"] is not None and row["n"]:
-            setting = setting_of(row)
-            images[setting] = min(row["n"], images.get(setting, row["n"]))
-    return images
+    return fewest((setting_of(row), row["n"]) for row in data.robustness if row["severity"] is not None)
 
 
 @once

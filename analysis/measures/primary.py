@@ -5,6 +5,7 @@ By default it is the test accuracy of each method on the largest training set. E
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from analysis.measures.accuracy import Setting
@@ -53,8 +54,8 @@ def largest_setting(data: Snapshot) -> Setting | None:
 
 def in_rounds(data: Snapshot) -> bool:
     """Whether seeds were, or are still being, added until each method is decided, in place of a fixed number."""
-    confirm = mapping(data.study.get("confirm"))
-    return bool(data.decisions) or (bool(confirm) and "seeds" not in confirm)
+    confirm = data.study.get("confirm")  # an empty table where a study leaves all to the defaults
+    return bool(data.decisions) or (isinstance(confirm, Mapping) and "seeds" not in confirm)
 
 
 def margin_of(data: Snapshot) -> float | None:

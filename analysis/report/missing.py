@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from analysis.formatting import count
 from analysis.measures.lost import is_of_0_1, lost, lost_methods
 from analysis.measures.outcomes import state_counts
+from analysis.measures.primary import in_rounds
 from analysis.report.given_up import given_up
 from analysis.snapshot import Snapshot, Source, mapping, snapshot
 from analysis.wording import where
@@ -116,9 +116,8 @@ def _confirmed_runs(data: Snapshot, names: list[str]) -> list[str]:
 
 def _seeds_asked(data: Snapshot, names: list[str]) -> dict[str, int]:
     """On how many seeds each method is confirmed: a fixed number, or in rounds as many as its newest look asks for."""
-    confirm = data.study.get("confirm")
-    if not isinstance(confirm, Mapping) or "seeds" in confirm:
-        return dict.fromkeys(names, _quantity(mapping(confirm).get("seeds")))
+    if not in_rounds(data):
+        return dict.fromkeys(names, _quantity(mapping(data.study.get("confirm")).get("seeds")))
     newest = {row["regularizer"]: row for row in data.decisions}  # they are in the order of the looks
     asked = dict.fromkeys(names, LOOKS[0])
     asked |= {name: seeds_wanted(row["look"], row["n"], row["decision"]) for name, row in newest.items()}
@@ -127,8 +126,7 @@ def _seeds_asked(data: Snapshot, names: list[str]) -> dict[str, int]:
 
 def _without_look(data: Snapshot, names: list[str]) -> list[str]:
     """One sentence for every method that has the runs of a look in rounds, and none in the table ``decisions``."""
-    confirm = data.study.get("confirm")
-    if not isinstance(confirm, Mapping) or "seeds" in confirm or data.baseline is None:
+    if not in_rounds(data) or data.baseline is None:
         return []
     largest = max((row["fraction"] for row in data.final), default=None)
     seeds = {

@@ -177,8 +177,9 @@ def test_in_rounds_the_last_look_decides_at_its_level(tmp_path, lab):
     assert analysis.result_rows(results)[1].p.endswith("(at level 0.0055)")
 
 
-def test_before_the_first_look_nothing_is_decided(tmp_path, lab):
-    study = {**lab.study, "confirm": {"primary": "test_accuracy"}}
+@pytest.mark.parametrize("confirm", [{"primary": "test_accuracy"}, {}], ids=["declared", "by default"])
+def test_before_the_first_look_nothing_is_decided(tmp_path, lab, confirm):
+    study = {**lab.study, "confirm": confirm}
     results = load(lab.write_study(tmp_path, lab.parts_of(), study=study))
     row = analysis.comparisons(results)[0]
     assert (row.rounds, row.decision, row.established, row.difference.p_holm) == (True, "undecided", False, None)
