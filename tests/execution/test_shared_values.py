@@ -89,10 +89,16 @@ def test_a_lost_journal_brings_no_more_of_them(uninterrupted, sampler, tmp_path)
     assert controller.next_run() is None
 
 
-def test_a_directory_that_was_begun_without_goes_on_without(tmp_path):
+@pytest.mark.parametrize("before_there_was_a_choice", [False, True])
+def test_a_directory_that_was_begun_without_goes_on_without(tmp_path, before_there_was_a_choice):
     without = study(sampler="tpe", shared_values=False)
     in_process.run_study(without, tmp_path)
-    assert "shared_values" not in Results(tmp_path).study()["search"]
+    assert Results(tmp_path).study()["search"]["shared_values"] is False
+    if before_there_was_a_choice:
+        *lines, _its_digest = (tmp_path / "study.toml").read_text().splitlines()
+        lines.remove("shared_values = false")
+        (tmp_path / "study.toml").write_text("\n".join(lines))
+        assert "shared_values" not in Results(tmp_path).study()["search"]
     named_nothing = type(without)(**{**without.to_plain(), "search": {"sampler": "tpe", "trials": 3}})
     assert named_nothing.search.shared_values
     assert not as_begun(tmp_path, named_nothing).search.shared_values
