@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune_reg.execution.progress import StudyProgress
+from tune_reg.store import Metric
 
 _TERMINAL_S: Final = 0.5
 _LINES_S: Final = 10.0
@@ -66,10 +67,11 @@ def followed_progress(
 def table(progress: StudyProgress) -> Group:
     """The live display: a row a task, and the confirmed runs below."""
     rows = Table(box=None, pad_edge=False)
-    for column in ("search", "running", "paused", "done", "pruned", "failed", "used", "of", "best val. accuracy"):
+    best_of = f"best val. {progress.metric.words}"
+    for column in ("search", "running", "paused", "done", "pruned", "failed", "used", "of", best_of):
         rows.add_column(column, justify="left" if column == "search" else "right")
     for task in progress.tasks:
-        best = "" if task.best is None else f"{task.best:.2%}"
+        best = "" if task.best is None else _value(task.best, progress.metric)
         counts = (task.running, task.paused, task.done, task.pruned, task.failed, round(task.used, 1), task.budget)
         rows.add_row(task.task.name, *(str(count) if count else "·" for count in counts), best)
     confirmed = Table.grid(padding=(0, 1))
@@ -90,7 +92,9 @@ def line(progress: StudyProgress) -> str:
     running = sum(task.running for task in progress.tasks) + progress.confirming
     done, pruned = sum(task.done for task in progress.tasks), sum(task.pruned for task in progress.tasks)
     failed = sum(task.failed for task in progress.tasks)
-    best = ", ".join(f"{task.task.name} {task.best:.2%}" for task in progress.tasks if task.best is not None)
+    best = ", ".join(
+        f"{task.task.name} {_value(task.best, progress.metric)}" for task in progress.tasks if task.best is not None
+    )
     parts = [
         f"{'trainings' if pausing else 'trials'} {round(used, 1):g}/{total} "
         f"({done} done, {paused}{pruned} pruned, {failed} failed)",
@@ -113,6 +117,11 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
     return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d} h"
+
+
+def _value(value: float, metric: Metric) -> str:
+    """A value of the metric, to the digits that tell trials apart."""
+    return f"{value:.2%}" if metric.is_accuracy else f"{value:.4g}{f' {metric.unit}' if metric.unit else ''}"
 
 
 def _at_most(progress: StudyProgress) -> str:

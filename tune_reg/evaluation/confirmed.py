@@ -13,6 +13,7 @@ from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
 from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.store.metric import ACCURACY
 from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
 from tune_reg.training.seeding import generator
@@ -45,7 +46,7 @@ def final_row(engine: SerialEngine) -> FinalValues:
     logits = _test_logits(engine)
     test_accuracy = float((logits.argmax(1) == labels).double().mean())
     _, train_accuracy = engine.evaluate("train")
-    curve = [row["val_accuracy"] for row in engine.history]
+    curve = [ACCURACY.of_epoch(row) for row in engine.history]
     last = curve[-math.ceil(len(curve) / 10) :]
     return {
         "n_train": len(engine.train_index),
@@ -58,6 +59,8 @@ def final_row(engine: SerialEngine) -> FinalValues:
         "generalization_gap": train_accuracy - test_accuracy,
         "max_over_epochs": max(curve),
         "mean_last_10pct": sum(last) / len(last),
+        "val_metric": None,
+        "test_metric": None,
     }
 
 

@@ -34,6 +34,7 @@ from tune_reg.study.settings import (
     TEST_ACCURACY,
     ConfirmSettings,
     Fraction,
+    MetricSettings,
     PositiveInt,
     ResourceSettings,
     SearchSettings,
@@ -98,6 +99,7 @@ class Study(Table):
     images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     protocol: Protocol = "validation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    metric: MetricSettings = MetricSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
     confirm: ConfirmSettings = ConfirmSettings()
@@ -163,6 +165,7 @@ class Study(Table):
         self._check_sizes()
         self._check_cost()
         self._check_primary()
+        self._check_metric()
         if self.search.min_epochs is not None and self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
@@ -234,6 +237,19 @@ class Study(Table):
             raise StudyError(
                 f"confirm.primary: rounds are decided by {TEST_ACCURACY}, but the primary comparison is of {primary}; "
                 "give confirm.seeds, a fixed number of seeds"
+            )
+
+    def _check_metric(self) -> None:
+        """Refuse what only accuracies allow where the metric is another one."""
+        metric, margin = self.metric.metric, self.confirm.margin
+        if metric.is_accuracy:
+            if margin is not None and margin >= 1:
+                raise StudyError(f"confirm.margin: must be less than 1, but got {margin}")
+            return
+        if self.search.second_objective is not None:
+            raise StudyError(
+                f"search.second_objective: it decides among trials within one standard error of an accuracy, which "
+                f"metric {metric.name} has not; drop one of them"
             )
 
     def _check_grid(self) -> None:
@@ -309,6 +325,8 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if self.metric == MetricSettings():
+            del plain["metric"]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs")):
             if search[key] == default:

@@ -19,10 +19,11 @@ def epoch_row(
         "train_loss": train_loss,
         "val_loss": validation[0],
         "val_accuracy": validation[1],
+        "val_metric": None,
         "wall_s": wall_s,
     }
 
 
 def has_diverged(row: EpochValues) -> bool:
     """Whether the losses of an epoch say that its run diverged: one of them is not finite."""
-    return not (math.isfinite(row["train_loss"]) and math.isfinite(row["val_loss"]))
+    return not all(math.isfinite(loss) for loss in (row["train_loss"], row["val_loss"]) if loss is not None)
