@@ -50,6 +50,8 @@ _NOT_TESTED: Final = FinalValues(
     generalization_gap=None,
     max_over_epochs=None,
     mean_last_10pct=None,
+    test_class_accuracy=None,
+    test_class_images=None,
 )
 
 
