@@ -236,11 +236,12 @@ def _of_stage(epochs: pa.Table, stage: Stage) -> pa.Table:
 
 
 def _sorted(table: TableName, read: Callable[[], pa.Table]) -> pa.Table:
-    # All columns of the schema are sort keys, the table's own keys first: even rows that share a key (a part
-    # copied by hand) come out in one order.
+    # All columns of the schema are sort keys but lists, the table's own keys first: even rows that share a key (a
+    # part copied by hand) come out in one order.
     try:
         rows = with_every_column(table, read())
         keys = dict.fromkeys([*_SORT_KEYS[table], *rows.column_names])
-        return rows.select([*keys]).sort_by([(name, "ascending") for name in keys])
+        order = [(name, "ascending") for name in keys if not pa.types.is_list(rows.schema.field(name).type)]
+        return rows.select([*keys]).sort_by(order)
     except (KeyError, pa.ArrowException) as error:
         raise StoreError(f"the parts of table {table} do not fit together or to this tune-reg ({error})") from None

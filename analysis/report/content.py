@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable, rendered
+from analysis.figures.confirmed.paired_differences import HEAD_FIGURE
 from analysis.measures.lost import lost_sentence
 from analysis.measures.results import result_table
 from analysis.report import study_facts
@@ -18,6 +19,7 @@ from analysis.snapshot import Snapshot
 from analysis.tables.catalogue import TABLES
 from analysis.tables.results import results_caption, results_table
 from analysis.tables.search.budgets import BUDGET_TABLE
+from analysis.tables.short_results import SHORT_TABLE
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
 
@@ -31,6 +33,8 @@ STATISTICS: Final = (
     "searches, where the search’s model knows that. The test by sign flips is a check and no gate. A run that diverged "
     "is counted and has no accuracy."
 )
+#: The heading above the claims.
+CLAIMS: Final = "What may and may not be claimed"
 NO_CLAIM: Final = "Nothing: no difference to the baseline was established."
 
 
@@ -44,8 +48,10 @@ class Content(NamedTuple):
     verdict: Verdict | None
     verdict_data: str  # the training data of the verdict, in words
     claims: tuple[Claim, ...]
+    short: RenderedTable | None  # beside the verdict, as is the figure
+    head_to_head: RenderedFigure | None
     results: RenderedTable | None
-    figures: tuple[RenderedFigure, ...]
+    figures: tuple[RenderedFigure, ...]  # all others
     tables: tuple[RenderedTable, ...]
     question: tuple[tuple[str, str], ...]
     budget: RenderedTable
@@ -61,6 +67,13 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
     study, to_cite = data.study, citations(data)
     judged = verdict(data)
     best = judged.rows[0] if judged else None
+    tables = tuple(
+        rendered(_with_lost(data, spec, table), table)
+        for spec in TABLES
+        for table in [spec.compute(data)]
+        if table.rows
+    )
+    figures = tuple(figures)
     return Content(
         name=str(study.get("name", "unnamed")),
         subtitle=f"Which regularizer for {study.get('model', 'this model')} on "
@@ -70,14 +83,11 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
         verdict=judged,
         verdict_data=where(data, best.fraction, best.search_fraction) if best else "",
         claims=claims(data),
+        short=next((table for table in tables if table.name == SHORT_TABLE.name), None),
+        head_to_head=next((figure for figure in figures if figure.name == HEAD_FIGURE.name), None),
         results=_results(data),
-        figures=tuple(figures),
-        tables=tuple(
-            rendered(_with_lost(data, spec, table), table)
-            for spec in TABLES
-            for table in [spec.compute(data)]
-            if table.rows
-        ),
+        figures=tuple(figure for figure in figures if figure.name != HEAD_FIGURE.name),
+        tables=tuple(table for table in tables if table.name != SHORT_TABLE.name),
         question=study_facts.question(data),
         budget=rendered(BUDGET_TABLE, BUDGET_TABLE.compute(data)),
         methods=study_facts.methods(data),
@@ -89,8 +99,8 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
 
 
 def all_tables(content: Content) -> list[RenderedTable]:
-    """Every table of a report that has rows, in its order: results, the catalogue, the budget."""
-    tables = [content.results, *content.tables, content.budget]
+    """Every table of a report that has rows, in its order: the short one, results, the catalogue, the budget."""
+    tables = [content.short, content.results, *content.tables, content.budget]
     return [table for table in tables if table is not None and table.rows]
 
 

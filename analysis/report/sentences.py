@@ -72,7 +72,7 @@ def why_not(data: Snapshot, row: Compared) -> str:
     if waits_for_a_primary(row):
         return "this is a secondary comparison, which is claimed only beside a primary one"
     undecided = row.decision == "undecided"
-    reason = "the seeds leave it open" if undecided else f"{luck_text(row)}: a longer search may change it"
+    reason = "the seeds leave it open" if undecided else "a longer search may change it"
     return f"{reason}{_needed_text(needed(data, row), row.difference.n)}"
 
 

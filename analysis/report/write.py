@@ -56,7 +56,7 @@ def render(data: Snapshot, columns: Literal[1, 2] = 2) -> dict[str, bytes]:
         (spec._replace(caption=spec.caption + said + lost_sentence(data)), numbers, shown, PAPER[columns], study)
         for spec, numbers in computed
         if numbers.panels
-        for shown, said in [drawn(data, numbers)]
+        for shown, said in [drawn(data, spec, numbers)]
     )
     content = content_of(data, figures)
     files |= folder.table_files(all_tables(content), content.name, columns)

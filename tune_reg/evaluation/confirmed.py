@@ -23,7 +23,7 @@ _BATCH: Final = 1000
 
 
 def final_row(engine: SerialEngine) -> FinalValues:
-    """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
+    """Train and test accuracy of a trained run, also by class, and the papers' measures, as columns of "final".
 
     Here the test set is read, once, when training is over. ``test_loss`` is the mean cross-entropy on it, which is the
     negative log-likelihood. Raises StudyError before the end of the training: a test accuracy in the middle of a run
@@ -44,7 +44,10 @@ def final_row(engine: SerialEngine) -> FinalValues:
         )
     labels = engine.dataset.test_labels
     logits = _test_logits(engine)
-    test_accuracy = float((logits.argmax(1) == labels).double().mean())
+    right = logits.argmax(1) == labels
+    test_accuracy = float(right.double().mean())
+    class_images = torch.bincount(labels, minlength=engine.dataset.classes).tolist()
+    class_right = torch.bincount(labels[right], minlength=engine.dataset.classes).tolist()
     _, train_accuracy = engine.evaluate("train")
     curve = [ACCURACY.of_epoch(row) for row in engine.history]
     last = curve[-math.ceil(len(curve) / 10) :]
@@ -61,6 +64,10 @@ def final_row(engine: SerialEngine) -> FinalValues:
         "mean_last_10pct": sum(last) / len(last),
         "val_metric": None,
         "test_metric": None,
+        "test_class_accuracy": [
+            correct / images if images else None for correct, images in zip(class_right, class_images, strict=True)
+        ],
+        "test_class_images": class_images,
     }
 
 

@@ -54,6 +54,8 @@ _NOT_TESTED: Final = FinalValues(
     mean_last_10pct=None,
     val_metric=None,
     test_metric=None,
+    test_class_accuracy=None,
+    test_class_images=None,
 )
 
 

@@ -161,6 +161,11 @@ class FinalValues(TypedDict):
         float | None,
         "the study's metric on the test images, in its own unit, where it is neither the accuracy nor the loss",
     ]
+    test_class_accuracy: Annotated[
+        list[float | None] | None,
+        "accuracy on the test images of each class, by its label; an element is null where the class has no test image",
+    ]
+    test_class_images: Annotated[list[int] | None, "number of test images of each class, by its label"]
 
 
 class _FinalRun(RunColumns):
@@ -253,6 +258,8 @@ ADDED_LATER: Final = frozenset(
         "code",
         "val_metric",
         "test_metric",
+        "test_class_accuracy",
+        "test_class_images",
     }
 )
 
@@ -277,19 +284,21 @@ def columns(row: type) -> tuple[Column, ...]:
 
 def _column(name: str, annotated: Any) -> Column:
     declared, meaning = get_args(annotated)
+    return Column(name, _arrow_type(declared), get_origin(declared) is types.UnionType, meaning)
+
+
+def _arrow_type(declared: Any) -> pa.DataType:
     nullable = get_origin(declared) is types.UnionType
     (kind,) = [part for part in get_args(declared) if part is not types.NoneType] if nullable else [declared]
-    return Column(name, _arrow_type(kind), nullable, meaning)
-
-
-def _arrow_type(kind: Any) -> pa.DataType:
+    if get_origin(kind) is list:
+        return pa.list_(pa.field("element", _arrow_type(*get_args(kind))))  # the name that Parquet gives elements
     if kind is int:
         return pa.int64()
     if kind is float:
         return pa.float64()
     if kind is str or get_origin(kind) in (Literal, Mapping):  # a mapping is stored as JSON
         return pa.string()
-    raise TypeError(f"a column must hold int, float, str, a Literal of str or a mapping, but got {kind!r}")
+    raise TypeError(f"a column must hold int, float, str, a Literal of str, a mapping or a list, but got {kind!r}")
 
 
 def _schema(row: type) -> pa.Schema:

@@ -112,8 +112,7 @@ GAIN_FIGURE: Final = FigureSpec(
     "data-gain",
     "Gain over the baseline against data",
     "Mean difference of test accuracy over n pairs of runs of the same seed, bars its 95 % interval; lines are "
-    "shifted sideways a little. "
-    "Whether a gain may be claimed stands in the table of comparisons.",
+    "shifted sideways a little.",
     data_gain,
     draw_data_fraction,
 )
