@@ -72,7 +72,7 @@ from analysis.statistics import (
     paired_difference,
     pairs_needed,
 )
-from analysis.tables.results import HEADINGS, TextRow, result_rows
+from analysis.tables.results import HEADINGS, TextRow, result_headings, result_rows
 from tune_reg.decisions import MethodDecision, decisions
 
 __all__ = [
@@ -168,6 +168,7 @@ __all__ = [
     "regret_of",
     "report",
     "responses",
+    "result_headings",
     "result_rows",
     "result_table",
     "robust_strength",

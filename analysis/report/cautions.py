@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
 from analysis.measures.comparisons import comparisons
-from analysis.measures.primary import ACCURACY
+from analysis.measures.primary import is_of_metric
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.model import search_models
 from analysis.measures.search.picks import picks, regret_of
 from analysis.measures.search.response import strength_optima
+from analysis.metric_text import left_out
 from analysis.snapshot import Snapshot, mapping
 from analysis.wording import baseline_text, where
 
@@ -34,12 +35,14 @@ def cautions(data: Snapshot) -> list[str]:
     sentences += [*_at_chance(data), *_without_regret(data), *_not_located(data)]
     sentences += [*_edges(data, rows), *_moving_strengths(data), *_attack_warnings(data), *_unequal_searches(data)]
     sentences += _several_codes(data)
+    without = left_out(data)
+    sentences += [] if without is None else [without]
     return [*sentences, _scope(data)] if rows else sentences
 
 
 def _irregular(data: Snapshot) -> list[str]:
     """Differences that a mean describes badly: with bad runs on one side alone, no test of means keeps its level."""
-    strange = [row for row in comparisons(data) if row.measure == ACCURACY and row.spread]
+    strange = [row for row in comparisons(data) if is_of_metric(row.measure) and row.spread]
     if not strange:
         return []
     each = "; ".join(

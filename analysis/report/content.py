@@ -10,6 +10,7 @@ from analysis.exports.rendered_table import RenderedTable, rendered
 from analysis.figures.confirmed.paired_differences import HEAD_FIGURE
 from analysis.measures.lost import lost_sentence
 from analysis.measures.results import result_table
+from analysis.metric_text import metric_text, of_metric
 from analysis.report import study_facts
 from analysis.report.citations import Citation, bibtex_file, citations
 from analysis.report.claims import Claim, claims
@@ -59,6 +60,7 @@ class Content(NamedTuple):
     citations: tuple[Citation, ...]
     bibtex: str
     commands: str
+    statistics: str
     provenance: tuple[tuple[str, str], ...]
 
 
@@ -67,12 +69,7 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
     study, to_cite = data.study, citations(data)
     judged = verdict(data)
     best = judged.rows[0] if judged else None
-    tables = tuple(
-        rendered(_with_lost(data, spec, table), table)
-        for spec in TABLES
-        for table in [spec.compute(data)]
-        if table.rows
-    )
+    tables = tuple(_rendered(data, spec, table) for spec in TABLES for table in [spec.compute(data)] if table.rows)
     figures = tuple(figures)
     return Content(
         name=str(study.get("name", "unnamed")),
@@ -94,6 +91,7 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
         citations=to_cite,
         bibtex=bibtex_file(to_cite),
         commands=study_facts.commands(data),
+        statistics=metric_text(data).in_metric(STATISTICS),
         provenance=study_facts.provenance(data),
     )
 
@@ -104,14 +102,17 @@ def all_tables(content: Content) -> list[RenderedTable]:
     return [table for table in tables if table is not None and table.rows]
 
 
-def _with_lost(data: Snapshot, spec: TableSpec, table: Table) -> TableSpec:
-    """The table with a caption that names the methods that failed and have no row in it."""
-    shown = {cell for row in table.rows for cell in row}
-    return spec._replace(caption=spec.caption + lost_sentence(data, shown))
+def _rendered(data: Snapshot, spec: TableSpec, table: Table) -> RenderedTable:
+    """A table in the words of the study's metric; its caption names the methods that failed and have no row in it."""
+    text, shown = of_metric(data, spec.name), {cell for row in table.rows for cell in row}
+    caption = text.in_metric(spec.caption) + lost_sentence(data, shown)
+    made = rendered(spec._replace(title=text.in_metric(spec.title), caption=caption), table)
+    header, _, rows = made.csv.partition(b"\n")
+    return made._replace(csv=text.in_header(header.decode()).encode() + b"\n" + rows)
 
 
 def _results(data: Snapshot) -> RenderedTable | None:
     if not result_table(data):
         return None
     spec = TableSpec("results", "Results", results_caption(data), results_table)
-    return rendered(spec, spec.compute(data))
+    return _rendered(data, spec, spec.compute(data))
