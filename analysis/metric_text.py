@@ -124,6 +124,7 @@ _OF_ANY: Final = (
     (r"an accuracy", "a value"),
     (r"had the same accuracy", "had the same value"),
     (r"has no accuracy", "has no value"),
+    (r", which stands beside them\.", "."),
     (r", whose variance is not taken for less than the test images can resolve;", ";"),
 )
 #: What is said where larger values are better, as it is said where smaller ones are.
@@ -131,8 +132,15 @@ _OF_MINIMIZED: Final = (
     (r"how far its best value is above its worst", "how far apart its best value and its worst one are"),
     (r"expected to be above the pick", "expected to be better than the pick"),
     (r"how far the trial of the next highest expectation is above it", "how far that of the next trial is from it"),
+    (
+        r"mean difference, plus what the search's model expects this pick to lack, minus what the baseline's lacks",
+        "mean difference, less what the search's model expects this pick to lack, plus what the baseline's lacks",
+    ),
     (r"which luck has raised where", "which luck has made better where"),
     (r"the highest mean", "the lowest mean"),
+    (r"\bPeak\b", "Optimum"),
+    (r"\bpeak\b", "optimum"),
+    (r"\bpeaks\b", "optima"),
     (r"where the curve of the model is highest", "where the curve of the model is lowest"),
     (r"triangles on the axis lie below it", "triangles on the axis lie beyond it"),
     (r"Gain over the baseline", "Difference to the baseline"),

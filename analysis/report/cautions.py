@@ -13,7 +13,7 @@ from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.model import search_models
 from analysis.measures.search.picks import picks, regret_of
 from analysis.measures.search.response import strength_optima
-from analysis.metric_text import left_out
+from analysis.metric_text import left_out, metric_text
 from analysis.snapshot import Snapshot, mapping
 from analysis.wording import baseline_text, where
 
@@ -33,7 +33,12 @@ def cautions(data: Snapshot) -> list[str]:
         if row.runs == 1:
             sentences.append(f"{method}: one run only, so there is no interval.")
     sentences += [*_at_chance(data), *_without_regret(data), *_not_located(data)]
-    sentences += [*_edges(data, rows), *_moving_strengths(data), *_attack_warnings(data), *_unequal_searches(data)]
+    sentences += [
+        *_edges(data, rows),
+        *map(metric_text(data).in_metric, _moving_strengths(data)),
+        *_attack_warnings(data),
+        *_unequal_searches(data),
+    ]
     sentences += _several_codes(data)
     without = left_out(data)
     sentences += [] if without is None else [without]
@@ -177,7 +182,7 @@ def _unequal_epochs(data: Snapshot, spent: Mapping[str, int]) -> list[str]:
 
 def _scope(data: Snapshot) -> str:
     study = data.study
-    return (
+    return metric_text(data).in_metric(
         f"All of this holds for the model {study.get('model', 'unknown')} on the data set "
         f"{study.get('dataset', 'unknown')} and its one test set, trained as this study trains. Seeds vary the initial "
         "weights, the training subset and its order, so the intervals do not include the error of a finite test set, "

@@ -131,7 +131,8 @@ def _draw(axes: Axes, panel: PairedPanel, data: PairedDifferences) -> None:
     set_height(axes, bottom + 2 * _EDGES)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(data.metric.of_difference(f"test {data.metric.words} less the baseline's"))
+    less = data.metric.of_difference(f"test {data.metric.words} less the baseline's")
+    axes.set_xlabel(f"{less} (left is better)" if data.metric.minimized else less)
     axes.set_title(f"{panel.data}\n{runs_text(panel.points)} pairs of runs")
     legend(axes)
 

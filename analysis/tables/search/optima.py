@@ -32,7 +32,7 @@ def optimum_table(data: Snapshot) -> Table:
     )
     there = "Accuracy there, %" if text.is_accuracy else text.heading("Value there:")
     headings = (
-        *("Training data", "Regularizer", "Hyperparameter", "Trials", "Winner's", "Peak [95 %]"),
+        *("Training data", "Regularizer", "Hyperparameter", "Trials", "Winner's", text.in_metric("Peak [95 %]")),
         *(there, "Plateau (share of the space)", "Notes"),
     )
     return Table(headings, rows, optima)
