@@ -38,6 +38,9 @@ from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
 from tune_reg.study import TEST_ACCURACY, StudyPlan, Task, is_paused
 
+#: What the tables call the data that a trainer of the user's brings.
+OWN_DATA: Final = "own data"
+
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
     n_train=None,
@@ -340,8 +343,8 @@ class Recorder:
         study = self._plan.study
         return {
             "study": study.name,
-            "dataset": study.dataset,
-            "model": study.model,
+            "dataset": study.dataset or OWN_DATA,
+            "model": study.model or study.trainer,
             "protocol": study.protocol,
             "regularizer": task.regularizer,
             "images_per_class": task.images_per_class,

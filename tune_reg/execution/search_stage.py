@@ -19,6 +19,7 @@ from tune_reg.storage.paths import StoragePath
 from tune_reg.store import EpochValues, TrialRow, second_value
 from tune_reg.study import StudyPlan
 from tune_reg.training import checkpoint as checkpoints
+from tune_reg.training.epoch_row import has_diverged
 
 #: The files of this many trials, and of each search that is over, are joined in one.
 _COMPACT_AFTER: Final = 500
@@ -237,7 +238,7 @@ class SearchStage(Stage):
         for training in range(self._plan.study.search.seeds - 1):
             key = training_key(trial, training)
             rows = self._recorder.epoch_rows(key)
-            if rows is None or len(rows) < epochs or not math.isfinite(rows[-1]["val_loss"]):
+            if rows is None or len(rows) < epochs or has_diverged(rows[-1]):
                 break
             before = copy.deepcopy(scores)
             scores.add(rows, with_value=True)

@@ -112,8 +112,13 @@ class EpochValues(TypedDict):
     epoch: Annotated[int, "number of the epoch, from 1"]
     learning_rate: Annotated[float, "learning rate in this epoch"]
     strength: Annotated[float, "strength of the regularizer in this epoch"]
-    train_loss: Annotated[float, "mean loss of the training batches"]
-    val_loss: Annotated[float, "mean cross-entropy on the validation images"]
+    train_loss: Annotated[
+        float | None, "mean loss of the training batches; null where a training loop of the user's does not give it"
+    ]
+    val_loss: Annotated[
+        float | None,
+        "mean cross-entropy on the validation images; null where a training loop of the user's does not give it",
+    ]
     val_accuracy: Annotated[float, "accuracy on the validation images, a share in [0, 1]"]
     wall_s: Annotated[float, "seconds that the epoch took"]
 

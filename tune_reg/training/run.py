@@ -41,7 +41,8 @@ class Run:
     a missing one has its default. ``fraction``: the share of the available training images that is used;
     ``images_per_class``: a number of images of each class instead. ``split_seed``: the seed of the validation split,
     the same for all runs of a study. ``protocol``: "paper" trains on all training images and validates on the test
-    set, as the papers did.
+    set, as the papers did. ``trainer``: the user's function that trains the run, ``package.module:function``, which
+    needs no ``model``; where it brings data of its own, ``dataset`` is empty and ``examples`` says how many they are.
     """
 
     dataset: str
@@ -54,6 +55,13 @@ class Run:
     seed: int = 0
     split_seed: int = 0
     protocol: Protocol = "validation"
+    trainer: str = ""
+    examples: int = 0
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The part of the available training images that the run uses."""
+        return TrainingSet(self.fraction, self.images_per_class)
 
     @property
     def settings(self) -> TrainingSettings:
