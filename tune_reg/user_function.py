@@ -56,8 +56,8 @@ def name_of(function: Callable[..., Any], what: str) -> str:
     module, attribute = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     if module in (None, "__main__") or attribute is None or "<" in attribute:
         raise StudyError(
-            f"{what}: must be a function at the top of a file that can be imported, but got {function!r}; "
-            "put it into a file, and name it package.module:function"
+            f"{what} {function!r} must be a function at the top of a file that can be imported; put it into a "
+            "file, and name it package.module:function"
         )
     return f"{module}:{attribute}"
 

@@ -144,9 +144,12 @@ class Study(Table):
     @field_validator("trainer", mode="before")
     @classmethod
     def _known_trainer(cls, value: Any) -> Any:
-        name = name_of(value, "trainer") if callable(value) else value
-        if name and isinstance(name, str):
-            import_function(name, "trainer")
+        try:
+            name = name_of(value, "trainer") if callable(value) else value
+            if name and isinstance(name, str):
+                import_function(name, "trainer")
+        except TuneRegError as error:
+            raise ValueError(error) from None
         return name
 
     @field_validator("dataset")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from torch import Tensor
+
 from tune_reg.errors import StudyError
 
 Numbers = Mapping[str, float]
@@ -41,6 +43,6 @@ def required_value(call: str, metrics: Numbers, part: Literal["val", "test"]) ->
 
 def _number(call: str, name: str, value: Any) -> float:
     try:
-        return float(value)
+        return float(value.detach() if isinstance(value, Tensor) else value)
     except (TypeError, ValueError, RuntimeError):
         raise StudyError(f"{call}: {name} must be a number, but got a {type(value).__name__}") from None

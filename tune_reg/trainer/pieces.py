@@ -117,6 +117,7 @@ class Pieces:
         """The study's optimizer, which sets its own learning rate and decay and applies the regularizer."""
         settings = self.plan.settings
         groups: Any = list(parameters)
+        given = [set(group) if isinstance(group, dict) else set() for group in groups]  # torch fills them up
         optimizer = build_optimizer(
             settings.optimizer,
             groups,
@@ -125,7 +126,6 @@ class Pieces:
             weight_decay=0.0,
             generator=self._optimizer_noise,
         )
-        given = [set(group) if isinstance(group, dict) else set() for group in groups]
         self._own_settings = given if any(given) else [set()]
         self._optimizer = optimizer
         self._parameters = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
