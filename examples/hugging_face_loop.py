@@ -1,38 +1,47 @@
-"""Hugging Face's Trainer trains, tune-reg searches: a tiny BERT, from scratch, tells whose documentation a text is of.
+"""Hugging Face's Trainer trains, tune-reg searches: a tiny BERT, from scratch, tells documentation from code.
 
 pip install transformers accelerate
 python examples/hugging_face_loop.py
 
-The texts are the first lines of the documentation of functions of numpy, scipy and torch, byte by byte. The Trainer
+The texts are lines of a module of Python's standard library, byte by byte. The Trainer
 gets the run's optimizer and loss, and a callback that reports each epoch once its checkpoint lies in the run's folder.
 """
 
+import argparse
+import ast
 from pathlib import Path
 
-import numpy
-import scipy.special
 import torch
 import transformers
 
 from tune_reg import Study, TrainerRun
 
-LENGTH = 48  # bytes of a text
-OF_EACH, TEST_OF_EACH = 100, 30
-TRAINING_EXAMPLES = 3 * OF_EACH
+LENGTH = 32  # bytes of a text
+TRAINING_EXAMPLES = 180
+TEST_EXAMPLES = 60
 
 transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
 
 
 def texts():
-    """Bytes int64 [N, LENGTH], 0 where a text ends, and labels [N]: training examples first."""
-    rows = []
-    for label, module in enumerate((numpy, scipy.special, torch)):
-        documented = (str(getattr(module, name).__doc__ or "") for name in sorted(dir(module)) if name[0].islower())
-        lines = [" ".join(text.split())[-LENGTH:] for text in documented]
-        long = [line for line in dict.fromkeys(lines) if len(line.encode()) == LENGTH][: OF_EACH + TEST_OF_EACH]
-        rows += [(number >= OF_EACH, list(line.encode()), label) for number, line in enumerate(long)]
-    rows.sort(key=lambda row: row[0])
-    return torch.tensor([row[1] for row in rows]), torch.tensor([row[2] for row in rows])
+    """Bytes int64 [N, LENGTH] and labels [N], 1 for code: the training examples first."""
+    source = Path(argparse.__file__).read_text()
+    nodes = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    ]
+    prose = "\n".join(ast.get_docstring(node, clean=False) or "" for node in nodes)
+    documentation = {line.strip() for line in prose.splitlines()}
+    lines = sorted({line.strip() for line in source.splitlines()})
+    code = [line for line in lines if not line.startswith("#") and line not in documentation]
+    both = [
+        [list(line[:LENGTH].encode()) for line in some if len(line) >= LENGTH and line.isascii()]
+        for some in (sorted(documentation), code)
+    ]
+    size = min(map(len, both))
+    order = torch.randperm(2 * size, generator=torch.Generator().manual_seed(0))
+    inputs, labels = torch.tensor(both[0][:size] + both[1][:size])[order], torch.arange(2 * size)[order] // size
+    return inputs[: TRAINING_EXAMPLES + TEST_EXAMPLES], labels[: TRAINING_EXAMPLES + TEST_EXAMPLES]
 
 
 def items(inputs, labels):
@@ -89,7 +98,7 @@ def train(run: TrainerRun):
         max_position_embeddings=LENGTH,
         hidden_dropout_prob=run.dropout,
         attention_probs_dropout_prob=run.dropout,
-        num_labels=3,
+        num_labels=2,
     )
     trainer = Trainer(
         run,
@@ -113,19 +122,20 @@ def train(run: TrainerRun):
         compute_metrics=accuracy,
         callbacks=[Told(run)],
     )
+    trainer.remove_callback(transformers.PrinterCallback)
     trainer.train(resume_from_checkpoint=True if run.start_epoch else None)
     told = trainer.predict(items(inputs[TRAINING_EXAMPLES:], labels[TRAINING_EXAMPLES:]))
-    run.finish({"accuracy": told.metrics["test_accuracy"], "n_test": len(labels) - TRAINING_EXAMPLES})
+    run.finish({"accuracy": told.metrics["test_accuracy"], "n_test": TEST_EXAMPLES})
 
 
 def study(**settings) -> Study:
     return Study(
         **{
-            "name": "whose documentation, by Hugging Face",
+            "name": "documentation or code, by Hugging Face",
             "trainer": "hugging_face_loop:train",
             "examples": TRAINING_EXAMPLES,
             "regularizers": ["weight-decay", "dropout", "label-smoothing"],
-            "training": {"epochs": 6, "batch_size": 25, "optimizer": "adam", "learning_rate": 0.003},
+            "training": {"epochs": 6, "batch_size": 15, "optimizer": "adam", "learning_rate": 0.003},
             "search": {"trials": 6},
             **settings,
         }

@@ -11,7 +11,6 @@ import logging
 from pathlib import Path
 
 import lightning
-import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -61,9 +60,8 @@ class Told(lightning.Callback):
 
 
 def train(run: TrainerRun):
-    training, validation, test = (
-        TensorDataset(*part) for part in (run.training_set.train(), run.training_set.validation(), run.training_set.test())
-    )
+    data = run.training_set
+    training, validation, test = (TensorDataset(*part) for part in (data.train(), data.validation(), data.test()))
     checkpoint = run.checkpoint_dir / "last.ckpt"
     module = Net(run)
     trainer = lightning.Trainer(
