@@ -12,7 +12,7 @@ from pathlib import Path
 
 import lightning
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from tune_reg import Study, TrainerRun
 
@@ -62,6 +62,8 @@ class Told(lightning.Callback):
 def train(run: TrainerRun):
     data = run.training_set
     training, validation, test = (TensorDataset(*part) for part in (data.train(), data.validation(), data.test()))
+    # Lightning tells it the epoch, so that a run that goes on has the order of the undisturbed one.
+    order = DistributedSampler(training, num_replicas=1, rank=0, seed=run.seed)
     checkpoint = run.checkpoint_dir / "last.ckpt"
     module = Net(run)
     trainer = lightning.Trainer(
@@ -77,7 +79,7 @@ def train(run: TrainerRun):
     )
     trainer.fit(
         module,
-        DataLoader(training, run.batch_size, shuffle=True),
+        DataLoader(training, run.batch_size, sampler=order),
         DataLoader(validation, len(validation)),
         ckpt_path=checkpoint if run.start_epoch else None,
         weights_only=True,
