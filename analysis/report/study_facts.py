@@ -30,6 +30,8 @@ def question(data: Snapshot) -> tuple[tuple[str, str], ...]:
     facts = [
         ("Data set", study.get("dataset")),
         ("Model", study.get("model")),
+        ("Training loop", study.get("trainer")),
+        ("Training examples, with those that validate", study.get("examples")),
         ("Regularizers", ", ".join(data.regularizers)),
         ("Baseline", data.baseline),
         ("Shares of the training data", _fractions(study.get("fractions"))),

@@ -19,7 +19,8 @@ _WIDEST: Final = 10_000
 def print_plan(plan: StudyPlan) -> None:
     """Print what a study will cost: a row for each method, and the total."""
     study = plan.study
-    title = f"{study.name}: {study.model} on {study.dataset}; epochs a run: {study.training.epochs}"
+    data = study.dataset or f"{study.examples:,} examples of its own"
+    title = f"{study.name}: {study.model or study.trainer} on {data}; epochs a run: {study.training.epochs}"
     if study.protocol == "paper":
         title += '; protocol "paper": strengths are picked on the TEST set'
     console.print(title, style="italic", soft_wrap=True)

@@ -63,7 +63,7 @@ class StudyController:
     ``data_root``, ``data_md5``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing
     is searched or confirmed; confirmed runs get the robustness tests that they lack. ``retry_failed``: every run that
     failed is tried again, and not only those whose code has changed since. ``note``: is told, in a line, that a search
-    was stopped.
+    was stopped, and what a run says of itself.
     """
 
     def __init__(
@@ -192,6 +192,8 @@ class StudyController:
         with self._stopping_on_write_errors():
             if self._stopped_by is not None:
                 return Decision.CONTINUE  # the study ends as a whole, and goes on from its checkpoints
+            if report.note is not None:
+                self._note(f"{key}: {report.note}")
             decision = self._take_epochs(live, report.rows)
             if decision is Decision.PAUSE:
                 self._pause(live)

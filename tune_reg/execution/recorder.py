@@ -38,7 +38,9 @@ from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
 from tune_reg.study import StudyPlan, Task, is_paused
-from tune_reg.training.epoch_row import has_diverged
+
+#: What the tables call the data that a trainer of the user's brings.
+OWN_DATA: Final = "own data"
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
@@ -346,8 +348,8 @@ class Recorder:
         study = self._plan.study
         return {
             "study": study.name,
-            "dataset": study.dataset,
-            "model": study.model,
+            "dataset": study.dataset or OWN_DATA,
+            "model": study.model or study.trainer,
             "protocol": study.protocol,
             "regularizer": task.regularizer,
             "images_per_class": task.images_per_class,
@@ -383,7 +385,8 @@ def _finite(value: float) -> float | None:
 def reason_of(outcome: Outcome, rows: Sequence[EpochValues]) -> str | None:
     """Why a run diverged or failed, in words; None for any other outcome."""
     if isinstance(outcome, Diverged):
-        what = "loss" if has_diverged(rows[-1]) else "metric"
+        losses = [loss for loss in (rows[-1]["train_loss"], rows[-1]["val_loss"]) if loss is not None]
+        what = "metric" if losses and all(map(math.isfinite, losses)) else "loss"
         return f"the {what} is not finite in epoch {rows[-1]['epoch']}"
     return outcome.reason if isinstance(outcome, Failed) else None
 

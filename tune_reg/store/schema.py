@@ -117,9 +117,18 @@ class EpochValues(TypedDict):
     epoch: Annotated[int, "number of the epoch, from 1"]
     learning_rate: Annotated[float, "learning rate in this epoch"]
     strength: Annotated[float, "strength of the regularizer in this epoch"]
-    train_loss: Annotated[float, "mean loss of the training batches"]
-    val_loss: Annotated[float | None, "mean loss on the validation images: of the house's own training, cross-entropy"]
-    val_accuracy: Annotated[float | None, "accuracy on the validation images, a share in [0, 1]"]
+    train_loss: Annotated[
+        float | None, "mean loss of the training batches; null where a training loop of the user's does not give it"
+    ]
+    val_loss: Annotated[
+        float | None,
+        "mean loss on the validation images, of the house's own training the cross-entropy; null where a training loop "
+        "of the user's does not give it",
+    ]
+    val_accuracy: Annotated[
+        float | None,
+        "accuracy on the validation images, a share in [0, 1]; null where a loop of the user's does not give it",
+    ]
     val_metric: Annotated[
         float | None,
         "the study's metric on the validation images, in its own unit, where it is neither the accuracy nor the loss",

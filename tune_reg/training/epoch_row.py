@@ -9,7 +9,11 @@ from tune_reg.training.training_plan import EpochSettings
 
 
 def epoch_row(
-    epoch: int, settings: EpochSettings, train_loss: float, validation: tuple[float, float], wall_s: float
+    epoch: int,
+    settings: EpochSettings,
+    train_loss: float | None,
+    validation: tuple[float | None, float | None],
+    wall_s: float,
 ) -> EpochValues:
     """One row of the table of epochs; ``epoch`` is counted from 1, ``validation`` is mean loss and accuracy."""
     return {
@@ -25,5 +29,6 @@ def epoch_row(
 
 
 def has_diverged(row: EpochValues) -> bool:
-    """Whether the losses of an epoch say that its run diverged: one of them is not finite."""
-    return not all(math.isfinite(loss) for loss in (row["train_loss"], row["val_loss"]) if loss is not None)
+    """Whether an epoch says that its run diverged: a loss or a validation value is not finite."""
+    values = (row["train_loss"], row["val_loss"], row["val_accuracy"], row.get("val_metric"))
+    return not all(value is None or math.isfinite(value) for value in values)

@@ -66,8 +66,8 @@ def content_of(
 def _about(label: str, data: Snapshot, rows: tuple[AcrossRow, ...]) -> StudyRow:
     return StudyRow(
         study=label,
-        dataset=str(data.study.get("dataset", "unknown")),
-        model=str(data.study.get("model", "unknown")),
+        dataset=str(data.study.get("dataset", "own data" if "trainer" in data.study else "unknown")),
+        model=str(data.study.get("model", data.study.get("trainer", "unknown"))),
         data=next((row.data for row in rows if row.study == label), NONE),
         baseline=data.baseline or NONE,
         regularizers=", ".join(data.regularizers),
@@ -120,7 +120,8 @@ def _cautions(studies: Mapping[str, Snapshot], rows: tuple[AcrossRow, ...]) -> t
     baselines = {row.baseline for row in rows}
     if len(baselines) > 1:
         sentences.append(f"The studies have different baselines ({', '.join(sorted(baselines))}).")
-    same = Counter((data.study.get("dataset"), data.study.get("model")) for data in studies.values())
+    # What data a trainer brings is not known: each study counts as one of its own.
+    same = Counter((data.study.get("dataset", label), data.study.get("model")) for label, data in studies.items())
     if max(same.values()) > 1:
         sentences.append("Some studies share data set and model; they are no independent evidence.")
     return tuple(sentences)
