@@ -1,7 +1,7 @@
 """Two machines made of one, to try clusters on: each with its own network, processes, host name, home and /tmp.
 
-They see the folders that they are given, the checkout and Python where these are, and nothing of each other's /tmp, /run,
-/dev/shm and home. It needs root, Linux, iproute2 and util-linux; what is made goes with the processes that hold it.
+They see a folder that they share, the checkout and Python where these are, and nothing of each other's /tmp, /run and
+home. It needs root, Linux, iproute2 and util-linux; what is made goes with the processes that hold it.
 """
 
 import os
@@ -91,7 +91,7 @@ class Machines:
         plain = {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": "/home/user", "LANG": "C.UTF-8"}
         enter = ["nsenter", "-t", self._pids[NAMES.index(name)], "--net", "--pid", "--mount", "--uts"]
         return {
-            "args": [*enter, f"--wd={cwd or '/home/user'}", *map(str, words)],
+            "args": [*enter, "sh", "-c", 'cd "$0" && exec "$@"', str(cwd or "/home/user"), *map(str, words)],
             "env": {**plain, "OMP_NUM_THREADS": "1", **environment},
             "text": True,
         }
@@ -112,7 +112,10 @@ class Machines:
     def start(self, name, *words, **options):
         """Start a command on a machine, with one stream of output."""
         return subprocess.Popen(
-            **self.on(name, *words, **options), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            **self.on(name, *words, **options),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
 
     def close(self):

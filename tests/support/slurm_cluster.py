@@ -7,8 +7,8 @@ import time
 import pytest
 from machines import NAMES
 
-#: Each node has one processor, whatever the machine has. Times are shorter than a site's: a requeued job begins when the
-#: credentials of the last try have expired, and a process that does not end is killed after ``KillWait``.
+#: Each node has one processor, whatever the machine has. Times are shorter than a site's: a requeued job begins when
+#: the credentials of the last try have expired, and a process that does not end is killed after ``KillWait``.
 _CONF = """
 ClusterName=two
 SlurmctldHost=m1
@@ -89,7 +89,7 @@ class SlurmCluster:
         return self.wait_until(lambda: (job := self.job(number))["JobState"] in ended and job, patience_s)
 
     def wait_until(self, condition, patience_s):
-        """What ``condition()`` gives once that is true; the test fails where it takes longer, with Slurm's last lines."""
+        """What ``condition()`` gives once that is true; where time runs out, the test fails with Slurm's logs."""
         deadline = time.monotonic() + patience_s
         while not (value := condition()):
             if time.monotonic() > deadline:
