@@ -17,7 +17,13 @@ class Watched:
     def __init__(self, *names):
         self.nodes = [node(name) for name in names]
         self.time, self.said = 0.0, []
-        self.watch = LossWatch(self.said.append, nodes=lambda: self.nodes, clock=lambda: self.time)
+        self.silent = set()
+        self.watch = LossWatch(
+            self.said.append,
+            nodes=lambda: self.nodes,
+            answers=lambda node: node["NodeID"] not in self.silent,
+            clock=lambda: self.time,
+        )
 
     def after(self, seconds):
         self.time += seconds
@@ -42,6 +48,26 @@ def test_a_lost_node_is_one_line_whatever_died_with_it():
     line = "node b (10.0.0.1): is lost; its trials go on elsewhere, from their newest checkpoints"
     assert watched.after(5) == [line]
     assert watched.after(100) == [line]
+
+
+def test_a_node_that_does_not_answer_after_a_process_died_is_lost_before_ray_says_so():
+    watched = Watched("a", "b")
+    watched.after(0)
+    watched.silent.add("b")
+    assert watched.after(5) == []  # nothing has died: it is not asked
+    watched.fails("trial-1", ActorDiedError())
+    assert len(watched.after(5)) == 1
+    watched.nodes = [node("a"), node("b", alive=False)]
+    assert len(watched.after(5)) == 1
+
+
+def test_what_was_not_said_is_said_at_the_end():
+    watched = Watched("a")
+    watched.after(0)
+    watched.fails("trial-1", ActorDiedError())
+    watched.watch.on_experiment_end([])
+    (line,) = watched.said
+    assert line.startswith("trial-1: its process died; ")
 
 
 def test_a_process_that_died_alone_is_one_line_of_its_own():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,53 +24,70 @@ _PATIENCE_S: Final = 30.0
 _OF_LOST_NODES: Final = ("Raylet is terminated.", "The node with node id")
 
 
+def _answers(node: Mapping[str, Any]) -> bool:
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
 class LossWatch(NotPickled, Callback):
     """Notes each node that is lost, and each process that dies where none is.
 
     ``note``: is given the lines. ``nodes``: the nodes that Ray knows, alive or not, as ``ray.nodes`` has them.
+    ``answers``: whether a node's raylet can be reached.
     """
 
     def __init__(
         self,
         note: Callable[[str], None],
         *,
-        nodes: Callable[[], list[Mapping[str, Any]]] = ray.nodes,  # type: ignore[no-untyped-call]
+        nodes: Callable[[], list[Mapping[str, Any]]] = ray.nodes,
+        answers: Callable[[Mapping[str, Any]], bool] = _answers,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._note, self._nodes, self._clock = note, nodes, clock
-        self._alive: dict[str, str] = {}  # names of nodes by their identifiers
+        self._note, self._nodes, self._answers, self._clock = note, nodes, answers, clock
+        self._up: set[str] = set()  # identifiers of nodes
+        self._lost: set[str] = set()
         self._died: list[tuple[float, str]] = []  # processes that died, and whose runs go on
         self._looked = float("-inf")
 
     def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: Any) -> None:
         """Look at the nodes, every two seconds."""
         del iteration, trials, info
-        now = self._clock()
-        if now - self._looked < _INTERVAL_S:
-            return
-        self._looked = now
-        nodes = self._nodes()
-        lost = [
-            self._alive.pop(node["NodeID"]) for node in nodes if not node["Alive"] and node["NodeID"] in self._alive
-        ]
-        self._alive |= {
-            node["NodeID"]: f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-            for node in nodes
-            if node["Alive"]
-        }
-        for name in lost:
-            self._note(f"node {name}: is lost; its trials go on elsewhere, from their newest checkpoints")
-            self._died.clear()
-        while self._died and now - self._died[0][0] >= _PATIENCE_S:
-            _, key = self._died.pop(0)
-            self._note(f"{key}: its process died; it goes on in another one, from its newest checkpoint")
+        if self._clock() - self._looked >= _INTERVAL_S:
+            self._look(_PATIENCE_S)
 
     def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
-        """Note down that a process died, as its node may be lost, which Ray hears of later."""
+        """Note down that a process died: its node may be lost."""
         del iteration, trials, info
         error = trial.get_pickled_error()
         if isinstance(error, RayActorError) and not error.preempted:
             self._died.append((self._clock(), trial.config["key"]))
+
+    def on_experiment_end(self, trials: list[TuneTrial], **info: Any) -> None:
+        """Say what was left to be said."""
+        del trials, info
+        self._look(patience_s=0.0)
+
+    def _look(self, patience_s: float) -> None:
+        self._looked = self._clock()
+        for node in self._nodes():
+            identifier = node["NodeID"]
+            if identifier in self._lost:
+                continue
+            # Ray takes up to half a minute to find out that a node is lost; its processes are gone at once.
+            if node["Alive"] and (not self._died or self._answers(node)):
+                self._up.add(identifier)
+            elif identifier in self._up:
+                self._lost.add(identifier)
+                self._died.clear()
+                name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+                self._note(f"node {name}: is lost; its trials go on elsewhere, from their newest checkpoints")
+        while self._died and self._looked - self._died[0][0] >= patience_s:
+            _, key = self._died.pop(0)
+            self._note(f"{key}: its process died; it goes on in another one, from its newest checkpoint")
 
 
 @contextmanager
