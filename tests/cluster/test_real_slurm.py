@@ -9,9 +9,11 @@ import machines
 import pytest
 import slurm_cluster
 from digits import digits_study
+from pages import commands
 from plugins import load_regularizer, logged
 from tables import everything
 
+from tune_reg import load
 from tune_reg.cluster import Nodes, Slurm, Submission, sbatch
 
 pytestmark = pytest.mark.ray
@@ -50,7 +52,7 @@ def slurm(tmp_path_factory):
 @pytest.fixture
 def folder(slurm, request):
     """A folder of this test's own, which both machines see."""
-    made = slurm.machines.shared / request.node.name[:20]
+    made = slurm.machines.shared / f"{hash(request.node.name) % 10**8}"
     made.mkdir()
     return made
 
@@ -90,6 +92,44 @@ def test_where_the_folder_is_not_shared_the_job_ends_with_one_line(slurm):
     assert len(ours) == 1, log
     assert ours[0].startswith("tune-reg: node m2 does not see /home/user/mine/out/submitted/"), log
     assert ours[0].endswith("; call sbatch in a folder that all nodes share"), log
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2 * PATIENCE_S)
+def test_the_commands_of_the_page_from_a_study_to_its_report(slurm, folder):
+    (folder / "study.toml").write_text(digits_study().to_toml())
+    smaller = [
+        ("cifar10 --data data", "digits"),
+        ("--nodes 4 --cpus-per-node 16 --gpus-per-node 4 --memory-gb-per-node 128", "--nodes 2 --cpus-per-node 1"),
+        ("--partition gpu --account mine --data data", "--memory-gb-per-node 2"),
+        ("sbatch sweep", "sbatch --wait sweep"),
+    ]
+    page = commands("clusters/slurm.md", 0, smaller)
+    said = slurm.on("m1", "bash", "-e", "-c", page, cwd=folder, timeout=PATIENCE_S)
+    log = "".join(path.read_text() for path in folder.glob("slurm-*.out"))
+    assert load(folder / "out" / "mine").trials()["state"].to_pylist() == ["complete"] * 3, log
+    assert (folder / "out" / "mine" / "report" / "index.html").exists(), said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3 * PATIENCE_S)
+def test_the_commands_of_the_page_for_several_studies_as_one_array(slurm, folder):
+    for name in ("a", "b"):
+        (folder / f"{name}.toml").write_text(digits_study(name=name).to_toml())
+    smaller = [
+        ("in a b c", "in a b"),
+        ("--cpus-per-node 16 --memory-gb-per-node 64", "--cpus-per-node 1 --memory-gb-per-node 2"),
+        ("--array=0-2%2", "--wait --array=0-1"),
+    ]
+    page = commands("clusters/slurm.md", 1, smaller)
+    slurm.on("m1", "bash", "-e", "-c", page, cwd=folder, timeout=2 * PATIENCE_S)
+    logs = sorted(folder.glob("slurm-*_*.out"))
+    assert len(logs) == 2
+    for name, log in zip(("a", "b"), logs, strict=True):
+        results = load(folder / "out" / name)
+        assert results.study()["name"] == name
+        assert results.trials()["state"].to_pylist() == ["complete"] * 3, log.read_text()
+        assert f"{name}: nn-2-small on digits" in log.read_text()
 
 
 @pytest.mark.slow

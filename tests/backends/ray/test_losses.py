@@ -3,6 +3,7 @@
 import logging
 from types import SimpleNamespace
 
+import cloudpickle
 import pytest
 from ray._private import worker
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
@@ -14,7 +15,8 @@ from tune_reg.backends.ray.preemption import Preempted
 class Watched:
     """A watch with a clock and nodes of its own, and what it has said."""
 
-    def __init__(self, *names):
+    def __init__(self, folder, *names):
+        self.folder = folder
         self.nodes = [node(name) for name in names]
         self.time, self.said = 0.0, []
         self.silent = set()
@@ -31,7 +33,9 @@ class Watched:
         return self.said
 
     def fails(self, key, error):
-        trial = SimpleNamespace(config={"key": key}, get_pickled_error=lambda: error)
+        file = self.folder / key
+        file.write_bytes(cloudpickle.dumps(error))
+        trial = SimpleNamespace(config={"key": key}, pickled_error_file=str(file))
         self.watch.on_trial_recover(0, [], trial)
 
 
@@ -39,8 +43,8 @@ def node(name, alive=True):
     return {"NodeID": name, "Alive": alive, "NodeManagerHostname": name, "NodeManagerAddress": "10.0.0.1"}
 
 
-def test_a_lost_node_is_one_line_whatever_died_with_it():
-    watched = Watched("a", "b")
+def test_a_lost_node_is_one_line_whatever_died_with_it(tmp_path):
+    watched = Watched(tmp_path, "a", "b")
     assert watched.after(0) == []
     watched.fails("trial-1", ActorDiedError())
     watched.fails("trial-2", ActorDiedError())
@@ -50,8 +54,8 @@ def test_a_lost_node_is_one_line_whatever_died_with_it():
     assert watched.after(100) == [line]
 
 
-def test_a_node_that_does_not_answer_after_a_process_died_is_lost_before_ray_says_so():
-    watched = Watched("a", "b")
+def test_a_node_that_does_not_answer_after_a_process_died_is_lost_before_ray_says_so(tmp_path):
+    watched = Watched(tmp_path, "a", "b")
     watched.after(0)
     watched.silent.add("b")
     assert watched.after(5) == []  # nothing has died: it is not asked
@@ -61,8 +65,8 @@ def test_a_node_that_does_not_answer_after_a_process_died_is_lost_before_ray_say
     assert len(watched.after(5)) == 1
 
 
-def test_what_was_not_said_is_said_at_the_end():
-    watched = Watched("a")
+def test_what_was_not_said_is_said_at_the_end(tmp_path):
+    watched = Watched(tmp_path, "a")
     watched.after(0)
     watched.fails("trial-1", ActorDiedError())
     watched.watch.on_experiment_end([])
@@ -70,19 +74,19 @@ def test_what_was_not_said_is_said_at_the_end():
     assert line.startswith("trial-1: its process died; ")
 
 
-def test_a_process_that_died_alone_is_one_line_of_its_own():
-    watched = Watched("a")
+def test_a_process_that_died_alone_is_one_line_of_its_own(tmp_path):
+    watched = Watched(tmp_path, "a")
     watched.after(0)
     watched.fails("trial-1", ActorDiedError())
     watched.fails("trial-2", Preempted())
-    watched.fails("trial-3", ValueError("which Tune prints"))
+    watched.fails("trial-3", RayTaskError("step", "which Tune prints", ValueError("mine")))
     assert watched.after(20) == []
     assert watched.after(20) == ["trial-1: its process died; it goes on in another one, from its newest checkpoint"]
     assert len(watched.after(100)) == 1
 
 
-def test_nodes_that_were_never_up_are_not_lost():
-    watched = Watched()
+def test_nodes_that_were_never_up_are_not_lost(tmp_path):
+    watched = Watched(tmp_path)
     watched.nodes = [node("before", alive=False), node("late")]
     watched.after(0)
     watched.nodes = [node("before", alive=False), node("late", alive=False)]

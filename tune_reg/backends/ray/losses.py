@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import ray
@@ -62,7 +64,8 @@ class LossWatch(NotPickled, Callback):
     def on_trial_recover(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
         """Note down that a process died: its node may be lost."""
         del iteration, trials, info
-        error = trial.get_pickled_error()
+        # ``get_pickled_error`` reads a copy of this file that Tune makes minutes later.
+        error = pickle.loads(Path(trial.pickled_error_file).read_bytes()) if trial.pickled_error_file else None
         if isinstance(error, RayActorError) and not error.preempted:
             self._died.append((self._clock(), trial.config["key"]))
 
