@@ -89,7 +89,7 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     said, lost_node = output.splitlines()
     assert said == "said by the user"
     assert re.fullmatch(
-        r"note: node \S+ \(127\.0\.0\.1\): is lost; its trials go on elsewhere, from their newest checkpoints",
+        r"note: node \S+ \([\d.]+\): is lost; its trials go on elsewhere, from their newest checkpoints",
         lost_node,
     )
     results = load(out)
