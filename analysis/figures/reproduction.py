@@ -15,9 +15,10 @@ from analysis.measures.reproduction.declared import Block
 from analysis.measures.reproduction.runs import values_by_seed
 from analysis.measures.reproduction.side_by_side import SideBySide
 from analysis.snapshot import Snapshot
-from analysis.statistics import Estimate, mean_interval
+from analysis.statistics import Estimate, share_interval
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Where an accuracy comes from.
@@ -100,10 +101,7 @@ def draw_published_and_measured(numbers: PublishedAndMeasured) -> Figure:
     most = max(len({point.column for point in panel.points}) for panel in numbers.panels)
     height = min(0.42 * max(3, most) + 0.6, 40.0)
     figure = Figure(figsize=(SCREEN.panel * min(2, len(numbers.panels)), height * ((len(numbers.panels) + 1) // 2)))
-    shared = figure.subplots((len(numbers.panels) + 1) // 2, min(2, len(numbers.panels)), squeeze=False).flat
-    for axes in list(shared)[len(numbers.panels) :]:
-        axes.remove()
-    for axes, panel in zip(shared, numbers.panels, strict=False):
+    for axes, panel in zip(_axes(figure, len(numbers.panels)), numbers.panels, strict=True):
         columns = list(dict.fromkeys(point.column for point in panel.points))
         for index, (origin, style) in enumerate(_LOOKS.items()):
             of_origin = [point for point in panel.points if point.origin == origin]
@@ -127,6 +125,14 @@ def draw_published_and_measured(numbers: PublishedAndMeasured) -> Figure:
         axes.set_title(f"{panel.block}\n{panel.statistic}")
         legend(axes)
     return figure
+
+
+def _axes(figure: Figure, panels: int) -> list[Axes]:
+    """One axes for each panel, two beside each other."""
+    grid = list(figure.subplots((panels + 1) // 2, min(2, panels), squeeze=False).flat)
+    for left_over in grid[panels:]:
+        left_over.remove()
+    return grid[:panels]
 
 
 class SettingPanel(NamedTuple):
@@ -158,7 +164,7 @@ def settings(measured: Iterable[tuple[Block, Snapshot]]) -> Settings:
         for line in block.curves.lines:
             for x, method in line.points:
                 values = values_by_seed(data, method, size, block.curves.statistic)
-                estimate = mean_interval(list(values.values()))
+                estimate = share_interval(list(values.values()))
                 if estimate is not None:
                     points.append(CurvePoint(line.name, x, *estimate))
         if points:
@@ -173,10 +179,7 @@ def draw_settings(numbers: Settings) -> Figure:
 
     count = len(numbers.panels)
     figure = Figure(figsize=(SCREEN.panel * min(2, count), 3.0 * ((count + 1) // 2)))
-    shared = list(figure.subplots((count + 1) // 2, min(2, count), squeeze=False).flat)
-    for axes in shared[count:]:
-        axes.remove()
-    for axes, panel in zip(shared, numbers.panels, strict=False):
+    for axes, panel in zip(_axes(figure, count), numbers.panels, strict=True):
         names = list(dict.fromkeys(point.regularizer for point in panel.points))
         draw_intervals(axes, panel.points, names, log=panel.log)
         scale_axis(axes, "log" if panel.log else "linear", [point.x for point in panel.points])

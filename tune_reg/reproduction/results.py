@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.measures.reproduction.declared import FILE, read
+from analysis.measures.reproduction.declared import FILE, read, to_json
 from tune_reg.errors import StoreError
 from tune_reg.reproduction.preset import Reproducible, Scale, declaration
 from tune_reg.storage.paths import StoragePath, to_path, write_whole
@@ -20,7 +20,7 @@ def declare(item: Reproducible, scale: Scale, directory: str | StoragePath) -> S
         raise StoreError(f"--out {path}: holds a study; choose another")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        write_whole(path / FILE, (declared.model_dump_json(indent=1) + "\n").encode())
+        write_whole(path / FILE, to_json(declared).encode())
     except OSError as error:
         raise StoreError(f"--out {path} cannot be written ({error.strerror}); choose another") from None
     return path

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from typing import Final, Literal
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from analysis.measures.reproduction.published import Statistic
 from tune_reg.errors import StoreError
@@ -19,11 +19,8 @@ FILE: Final = "reproduction.json"
 ClaimMeasure = Literal["accuracy", "loss"]
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Column(_Declared):
+@dataclass(frozen=True)
+class Column:
     """One column of a published table, and the methods of the study that stand for it."""
 
     method: str  # in the paper's words
@@ -32,7 +29,8 @@ class Column(_Declared):
     methods: tuple[str, ...]
 
 
-class PaperClaim(_Declared):
+@dataclass(frozen=True)
+class PaperClaim:
     """What a paper says in words or draws, without a number: one method is better than another one."""
 
     text: str
@@ -43,14 +41,16 @@ class PaperClaim(_Declared):
     worse: str
 
 
-class Line(_Declared):
+@dataclass(frozen=True)
+class Line:
     """One line of a curve: a method of the study at each value of a hyperparameter."""
 
     name: str
     points: tuple[tuple[float, str], ...]
 
 
-class Curves(_Declared):
+@dataclass(frozen=True)
+class Curves:
     """Accuracy against a hyperparameter, as a figure of the paper draws it."""
 
     x: str  # the hyperparameter, with its unit
@@ -59,7 +59,8 @@ class Curves(_Declared):
     lines: tuple[Line, ...]
 
 
-class Block(_Declared):
+@dataclass(frozen=True)
+class Block:
     """One data set and network of a table."""
 
     name: str
@@ -81,7 +82,8 @@ class Block(_Declared):
     curves: Curves | None = None
 
 
-class Reproduction(_Declared):
+@dataclass(frozen=True)
+class Reproduction:
     """One table or figure of a paper: its studies, and why they are not the paper's own."""
 
     name: str
@@ -100,12 +102,19 @@ class Reproduction(_Declared):
 
 def read(folder: StoragePath) -> Reproduction:
     """The declaration in ``folder``; ``StoreError`` in one line where there is none, or it cannot be read."""
+    from pydantic import TypeAdapter, ValidationError  # here, since other reports need none
+
     path = folder / FILE
     try:
-        return Reproduction.model_validate_json(path.read_text(encoding="utf-8"))
+        return TypeAdapter(Reproduction).validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{folder} holds no {FILE}: it is no result of tune-reg reproduce") from None
     except (OSError, ValidationError) as error:
         raise StoreError(
             f"{path} cannot be read ({' '.join(str(error).split())[:200]}); run the command again"
         ) from None
+
+
+def to_json(declared: Reproduction) -> str:
+    """The declaration as ``read`` reads it."""
+    return json.dumps(asdict(declared), indent=1, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ from analysis.measures.reproduction.declared import Block, Column, Reproduction
 from analysis.measures.reproduction.published import Published, Statistic, published
 from analysis.measures.reproduction.runs import validation_by_seed, values_by_seed
 from analysis.snapshot import Snapshot
-from analysis.statistics import Estimate, mean_interval
+from analysis.statistics import Estimate, mean_interval, share_interval
 from tune_reg.decisions import difference_floor, mean_floor, mean_test
 
 Verdict: TypeAlias = Literal["agrees", "differs", "cannot tell", "not compared"]
@@ -107,11 +107,11 @@ def _same_but(number: Published, base: Column, numbers: list[Published]) -> Publ
 
 def _picked_as_published(data: Snapshot, column: Column, statistic: Statistic, size: str) -> Pick | None:
     """The setting that is best in the published statistic itself, as the papers pick."""
-    floor = mean_floor(_test_images(data))
+    images = _test_images(data)
     picks = []
     for method in column.methods:
         by_seed = values_by_seed(data, method, size, statistic)
-        accuracy = mean_interval(list(by_seed.values()), floor)
+        accuracy = share_interval(list(by_seed.values()), images)
         if accuracy is None:
             continue
         if statistic == "best epoch of the best run":  # grows with the runs, and has no interval
@@ -122,12 +122,12 @@ def _picked_as_published(data: Snapshot, column: Column, statistic: Statistic, s
 
 def _picked_on_validation(data: Snapshot, column: Column, size: str) -> Pick | None:
     """The setting whose mean validation accuracy is highest, with its accuracy on the test set after the last epoch."""
-    floor = mean_floor(_test_images(data))
+    images = _test_images(data)
     scored = []
     for method in column.methods:
         validation = validation_by_seed(data, method, size)
         tested = values_by_seed(data, method, size, "last epoch")
-        accuracy = mean_interval(list(tested.values()), floor)
+        accuracy = share_interval(list(tested.values()), images)
         if accuracy is not None and validation:
             mean = math.fsum(validation.values()) / len(validation)
             scored.append((mean, Pick(method, len(column.methods), accuracy, tested)))
