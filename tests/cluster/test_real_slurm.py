@@ -134,14 +134,18 @@ def test_the_commands_of_the_page_for_several_studies_as_one_array(slurm, folder
 
 @pytest.mark.slow
 @pytest.mark.timeout(2 * PATIENCE_S)
-def test_time_that_runs_out_in_mid_study_requeues_it_and_the_tables_are_those_of_an_undisturbed_one(slurm, folder):
-    study, plugin = gated(folder, "timed-out", last=2)
+@pytest.mark.parametrize("way", ["time-is-up", "preempted"])
+def test_a_job_that_is_ended_in_mid_study_goes_on_and_the_tables_are_those_of_an_undisturbed_one(slurm, folder, way):
+    study, plugin = gated(folder, f"ended-as-{way}", last=2)
     number, log = submitted(slurm, folder, study, [plugin])
     # Two nodes of one processor: two trials have kept two epochs and wait in the third.
     slurm.wait_until(lambda: sum(int(epoch) == 2 for _, epoch in logged(folder)) == 2, PATIENCE_S)
-    let_time_run_out(slurm, number)
+    if way == "time-is-up":
+        let_time_run_out(slurm, number)
+    else:
+        slurm.on("m1", "scontrol", "requeue", str(number))
     slurm.wait_until(lambda: slurm.job(number)["Restarts"] == "1", PATIENCE_S)
-    assert "interrupted; " in log.read_text()
+    assert way == "preempted" or "interrupted; " in log.read_text()
     (folder / "go").touch()
     slurm.on("m1", "scontrol", "update", f"JobId={number}", "TimeLimit=60")
     job = slurm.wait(number, patience_s=PATIENCE_S)

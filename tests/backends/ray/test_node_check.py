@@ -78,11 +78,13 @@ def test_a_node_without_the_data_or_with_other_data_is_told_so(tmp_path, monkeyp
     assert other.fault == f"its digits has the md5 {DIGITS}, the driver's {'0' * 32}; copy the driver's"
     assert look(made(tmp_path, md5=None, dataset="package.module:function"), "abc").fault is None
 
-    def missing(name, root):
-        raise DataError(f"{name} is not in {root}")
+    for kind in (DataError, FileNotFoundError):
 
-    monkeypatch.setattr("tune_reg.data.load", missing)
-    assert look(made(tmp_path), "abc").fault == "it lacks the data set (digits is not in None)"
+        def missing(name, root, kind=kind):
+            raise kind(f"{name} is not in {root}")
+
+        monkeypatch.setattr("tune_reg.data.load", missing)
+        assert look(made(tmp_path), "abc").fault == "it lacks the data set (digits is not in None)"
 
 
 def test_a_full_disk_is_a_note(tmp_path, monkeypatch):

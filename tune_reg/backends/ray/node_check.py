@@ -142,7 +142,7 @@ def _fault_of_data(check: NodeCheck) -> str | None:
 
     try:
         md5 = load(check.dataset, Path(check.data_root) if check.data_root else None).md5
-    except TuneRegError as error:
+    except (OSError, TuneRegError) as error:
         return f"it lacks the data set ({one_line(error)})"
     if md5 != check.data_md5:
         return f"its {check.dataset} has the md5 {md5}, the driver's {check.data_md5}; copy the driver's"
