@@ -106,6 +106,7 @@ def test_a_node_joins_late_by_the_token_and_leaves_when_it_is_told(pair, way):
     assert [step for step, _ in rows] == list(range(STEPS)), "each step once, in order"
     assert len({host for _, host in rows}) == 2, "on two machines"
     assert "Traceback" not in output
+    assert "is lost" not in output
     node.kill()
     node.communicate()
     assert everything(folder / "out") == everything(in_process.run_study(study, folder / "undisturbed").directory)

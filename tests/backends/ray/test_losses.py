@@ -19,10 +19,11 @@ class Watched:
         self.folder = folder
         self.nodes = [node(name) for name in names]
         self.time, self.said = 0.0, []
-        self.silent = set()
+        self.silent, self.leaving = set(), set()
         self.watch = LossWatch(
             self.said.append,
             nodes=lambda: self.nodes,
+            leaving=lambda: self.leaving,
             answers=lambda node: node["NodeID"] not in self.silent,
             clock=lambda: self.time,
         )
@@ -63,6 +64,15 @@ def test_a_node_that_does_not_answer_after_a_process_died_is_lost_before_ray_say
     assert len(watched.after(5)) == 1
     watched.nodes = [node("a"), node("b", alive=False)]
     assert len(watched.after(5)) == 1
+
+
+def test_a_node_that_was_told_to_go_is_not_lost(tmp_path):
+    watched = Watched(tmp_path, "a", "b")
+    watched.after(0)
+    watched.leaving = {"b"}
+    watched.after(5)
+    watched.leaving, watched.nodes = set(), [node("a"), node("b", alive=False)]
+    assert watched.after(5) == []
 
 
 def test_what_was_not_said_is_said_at_the_end(tmp_path):

@@ -17,6 +17,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
 from tune_reg.backends.ray.not_pickled import NotPickled
+from tune_reg.backends.ray.preemption import draining_nodes
 
 #: Seconds between two looks at the nodes.
 _INTERVAL_S: Final = 2.0
@@ -35,10 +36,10 @@ def _answers(node: Mapping[str, Any]) -> bool:
 
 
 class LossWatch(NotPickled, Callback):
-    """Notes each node that is lost, and each process that dies where none is.
+    """Notes each node that is lost, and each process that dies where none is. Nodes that were told to go are not lost.
 
     ``note``: is given the lines. ``nodes``: the nodes that Ray knows, alive or not, as ``ray.nodes`` has them.
-    ``answers``: whether a node's raylet can be reached.
+    ``leaving``: identifiers of those that are about to go. ``answers``: whether a node's raylet can be reached.
     """
 
     def __init__(
@@ -46,12 +47,13 @@ class LossWatch(NotPickled, Callback):
         note: Callable[[str], None],
         *,
         nodes: Callable[[], list[Mapping[str, Any]]] = ray.nodes,
+        leaving: Callable[[], set[str]] = draining_nodes,
         answers: Callable[[Mapping[str, Any]], bool] = _answers,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._note, self._nodes, self._answers, self._clock = note, nodes, answers, clock
+        self._note, self._nodes, self._leaving, self._answers, self._clock = note, nodes, leaving, answers, clock
         self._up: set[str] = set()  # identifiers of nodes
-        self._lost: set[str] = set()
+        self._gone: set[str] = set()
         self._died: list[tuple[float, str]] = []  # processes that died, and whose runs go on
         self._looked = float("-inf")
 
@@ -76,15 +78,16 @@ class LossWatch(NotPickled, Callback):
 
     def _look(self, patience_s: float) -> None:
         self._looked = self._clock()
+        self._gone |= self._leaving()
         for node in self._nodes():
             identifier = node["NodeID"]
-            if identifier in self._lost:
+            if identifier in self._gone:
                 continue
             # Ray takes up to half a minute to find out that a node is lost; its processes are gone at once.
             if node["Alive"] and (not self._died or self._answers(node)):
                 self._up.add(identifier)
             elif identifier in self._up:
-                self._lost.add(identifier)
+                self._gone.add(identifier)
                 self._died.clear()
                 name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
                 self._note(f"node {name}: is lost; its trials go on elsewhere, from their newest checkpoints")
