@@ -21,6 +21,7 @@ return strengths["strength"] * 0
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.timeout(2.5 * PATIENCE_S)
 def test_a_study_leaves_the_others_their_share_and_runs_that_wait_are_waiting(tmp_path, start_nodes):
     cluster = start_nodes(head_cpus=2, nodes=0)
