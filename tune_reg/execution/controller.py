@@ -51,6 +51,7 @@ from tune_reg.training import checkpoint as checkpoints
 class _LiveRun:
     run: StudyRun
     rows: dict[int, EpochValues] = field(default_factory=dict)  # by epoch
+    is_waiting: bool = False
 
     @property
     def in_order(self) -> list[EpochValues]:
@@ -175,6 +176,13 @@ class StudyController:
         """Whether nothing is running and nothing is left to start."""
         return not self._live and all(stage.finished for stage in self._stages)
 
+    def set_waiting(self, key: str, *, is_waiting: bool) -> None:
+        """Say whether a run that was begun waits for processors; one that reports does not wait."""
+        live = self._live.get(key)
+        if live is not None and live.is_waiting != is_waiting:
+            live.is_waiting = is_waiting
+            self._progress = self._snapshot()
+
     def open_runs(self) -> int:
         """How many runs are under way or could be started now."""
         return len(self._live) + sum(stage.startable() for stage in self._stages)
@@ -189,6 +197,7 @@ class StudyController:
         live = self._live.get(key)
         if live is None:
             return Decision.STOP
+        live.is_waiting = False
         with self._stopping_on_write_errors():
             if self._stopped_by is not None:
                 return Decision.CONTINUE  # the study ends as a whole, and goes on from its checkpoints
@@ -308,10 +317,12 @@ class StudyController:
     def _snapshot(self) -> StudyProgress:
         tasks = tuple(self._task_progress())
         counts = self._confirmed.counts()
+        confirming = [live for live in self._live.values() if live.run.stage != "search"]
         return StudyProgress(
             tasks=tasks,
             confirmed=counts.stored,
-            confirming=sum(live.run.stage != "search" for live in self._live.values()),
+            confirming=sum(not live.is_waiting for live in confirming),
+            confirming_waiting=sum(live.is_waiting for live in confirming),
             confirmations=counts.asked,
             confirmations_at_most=counts.at_most,
             epochs=self._epochs,
@@ -323,13 +334,14 @@ class StudyController:
     def _task_progress(self) -> Iterator[TaskProgress]:
         for task in self.plan.tasks:
             counts = self._asks.counts(task)
-            running = sum(
-                live.run.stage == "search" and live.run.trial.task.name == task.name for live in self._live.values()
-            )
-            running += self._search.waiting_seeds(task.name)
+            searching = [
+                live
+                for live in self._live.values()
+                if live.run.stage == "search" and live.run.trial.task.name == task.name
+            ]
             yield TaskProgress(
                 task,
-                running,
+                sum(not live.is_waiting for live in searching),
                 counts.complete,
                 counts.pruned,
                 counts.failed,
@@ -337,6 +349,7 @@ class StudyController:
                 counts.paused,
                 self._asks.trainings(task),
                 counts.shared,
+                waiting=sum(live.is_waiting for live in searching) + self._search.waiting_seeds(task.name),
             )
 
     def _seconds_left(self, tasks: Sequence[TaskProgress], counts: ConfirmedCounts) -> float | None:

@@ -19,7 +19,10 @@ from tune_reg.study import StudyPlan, Task, is_paused
 
 @dataclass(frozen=True)
 class TaskProgress:
-    """How far one task of the search is: its trials by state, and the best value so far."""
+    """How far one task of the search is: its trials by state, and the best value so far.
+
+    ``running``: trials under way, less those that wait for processors, where ``waiting`` says how many do.
+    """
 
     task: Task
     running: int
@@ -32,6 +35,8 @@ class TaskProgress:
     trainings: float | None = None
     #: Trials at shared values, which come on top of the budget.
     shared: int = 0
+    #: Trials that wait for processors; None where a directory was read, which does not tell them from running ones.
+    waiting: int | None = None
 
     @property
     def used(self) -> float:
@@ -57,6 +62,8 @@ class StudyProgress:
     epochs: int
     elapsed_s: float
     left_s: float | None
+    #: Confirmed runs that wait for processors, beside those that are ``confirming``.
+    confirming_waiting: int = 0
     #: That the best values are of.
     metric: Metric = ACCURACY
 

@@ -253,6 +253,8 @@ class ResourceSettings(Table):
     accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
     memory_gb: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    #: Of the trials that fit on the cluster at most this share runs at a time, so that other studies go on, too.
+    share: Fraction = 1.0
     #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
     #: is 1 on a CPU and what pays on a GPU.
     lanes: int | Literal["auto"] = 1
