@@ -6,8 +6,8 @@ import pytest
 from digits import digits_study
 
 from tune_reg.decisions import LOOKS, nominal_levels, power
-from tune_reg.store import Results, Store
-from tune_reg.study import GUESS, Spread, decidable, make_plan, spread_of
+from tune_reg.store import Metric, Results, Store
+from tune_reg.study import GUESS, ConfirmSettings, Spread, decidable, make_plan, spread_of
 
 METHODS = ["weight-decay", "l1", "label-smoothing"]
 
@@ -105,3 +105,32 @@ def test_there_is_no_spread_of_single_pairs_and_none_below_that_of_rounding(resu
     assert spread_of(results(*pairs), "") is None
     equal = [final(name, seed, 0.9) for name in METHODS for seed in (1, 2)]
     assert spread_of(results(*equal), "").deviation == pytest.approx(1 / (6**0.5 * 360))
+
+
+def test_of_another_metric_nothing_is_guessed_and_a_spread_is_in_its_unit():
+    study = digits_study(metric={"name": "loss", "unit": "nats"}, regularizers=["l1", "dropout"])
+    plan = make_plan(study.model_copy(update={"confirm": ConfirmSettings(margin=5.0)}))
+    (line,) = decidable(plan)
+    assert line.startswith(
+        "confirmed in rounds of 5, 8, 12 and 20 seeds until decided: in 80% of cases a difference of "
+    )
+    assert "standard deviations is decided by 20 seeds" in line
+    assert line.endswith("; how far paired differences of loss vary is known once a study of it is confirmed")
+    measured, *warnings = decidable(plan, Spread(3.0, "as in there"))
+    assert "if paired differences vary between seeds by 3 nats (as in there)" in measured
+    assert warnings == []
+
+
+def test_the_spread_of_another_metric_is_none(tmp_path):
+    store = Store(tmp_path, study_hash="0" * 16)
+    (tmp_path / "study.toml").write_text('baseline = "l1"\n[metric]\nname = "rmse"\n')
+    for name, values in (("l1", (1.0, 3.0, 2.0)), ("dropout", (3.0, 4.0, 5.0))):
+        rows = [
+            {**final(name, seed, None), "test_metric": value, "params": {}, "trial": 0}
+            for seed, value in enumerate(values)
+        ]
+        store.write("final", name, rows)
+    results = Results(tmp_path)
+    assert spread_of(results, "") is None
+    # The differences are 2, 1 and 3.
+    assert spread_of(results, "there", Metric("rmse", "minimize")) == Spread(pytest.approx(1.0), "there")

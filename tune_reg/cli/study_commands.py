@@ -16,6 +16,7 @@ from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plu
 from tune_reg.errors import NothingSucceededError
 
 if TYPE_CHECKING:
+    from tune_reg.store import Metric
     from tune_reg.study import Spread, Study, StudyPlan
 
 
@@ -190,7 +191,7 @@ def _print_plan(plan: StudyPlan, results: Iterable[str | None]) -> None:
     from tune_reg.study import decidable, other_searches, shared_values_notes, unused_settings
 
     print_plan(plan)
-    notes = [*shared_values_notes(plan), *decidable(plan, _spread(results))]
+    notes = [*shared_values_notes(plan), *decidable(plan, _spread(results, plan.study.metric.metric))]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:
@@ -214,15 +215,15 @@ def _as_begun(directory: str, declared: Study) -> Study:
         return declared
 
 
-def _spread(directories: Iterable[str | None]) -> Spread:
-    """How much seeds vary, by the first directory that tells; a guess where none does."""
+def _spread(directories: Iterable[str | None], metric: Metric) -> Spread:
+    """How much seeds vary in the metric, by the first directory that tells; a guess where none does."""
     from tune_reg.errors import TuneRegError
     from tune_reg.store import load
     from tune_reg.study import GUESS, spread_of
 
     for directory in directories:
         try:
-            spread = spread_of(load(directory), f"as in {directory}") if directory is not None else None
+            spread = spread_of(load(directory), f"as in {directory}", metric) if directory is not None else None
         except (OSError, TuneRegError):
             continue
         if spread is not None:

@@ -14,7 +14,7 @@ from tune_reg.decisions import (
     smallest_difference,
     smallest_margin,
 )
-from tune_reg.store import Metric, Results, metric_of
+from tune_reg.store import ACCURACY, Metric, Results, metric_of
 from tune_reg.store.rows import from_arrow
 from tune_reg.study.plan import StudyPlan
 
@@ -30,8 +30,10 @@ class Spread(NamedTuple):
 GUESS: Final = Spread(0.005, "a guess")
 
 
-def spread_of(results: Results, source: str) -> Spread | None:
+def spread_of(results: Results, source: str, wanted: Metric = ACCURACY) -> Spread | None:
     """The spread that the confirmed runs of a study have, over its methods; None where no method has two pairs.
+
+    ``wanted``: the metric whose spread is asked for; None, too, where the study has another one.
 
     Of the largest training set, each method counted by its pairs; of so few test images that all pairs are equal, the
     least that rounding leaves.
@@ -52,7 +54,7 @@ def spread_of(results: Results, source: str) -> Spread | None:
             mean = math.fsum(pairs) / len(pairs)
             squares += math.fsum((pair - mean) ** 2 for pair in pairs)
             degrees += len(pairs) - 1
-    if not degrees or not (squares or metric.is_accuracy):
+    if metric[:2] != wanted[:2] or not degrees or not (squares or metric.is_accuracy):
         return None
     images = max((row["n_test"] or 0 for row in rows), default=0) if metric.is_accuracy else 0
     return Spread(math.sqrt(max(squares / degrees, difference_floor(images or None))), source)
