@@ -32,7 +32,7 @@ def short_table(data: Snapshot) -> Table:
     rows = largest_measured(data)
     means = [f"{100 * row.test_accuracy.mean:.2f}" if row.test_accuracy else "" for row in rows]
     highest = max(means, key=lambda mean: float(mean or -1), default="")
-    headings = ("Regularizer", "n", "Test accuracy, %", "Difference to baseline, points", "Decision")
+    headings = ("Regularizer", "n", "Test accuracy, %", "Difference, points", "Decision")
     texts = tuple(
         (
             row.regularizer,
@@ -64,7 +64,7 @@ def _decision(data: Snapshot, row: Compared) -> str:
 
 SHORT_TABLE: Final = TableSpec(
     "results-short",
-    "Results in short",
+    "Results in short, on the test set",
     "Means over n confirmed runs on the most data, and mean differences to the baseline over runs of the same seed, "
     "with 95 % intervals in brackets. Bold: the highest mean, and every mean that is tied with it to the digits shown; "
     "it says nothing of significance. Decision: superior, inferior or equivalent to the baseline; settings alone: so "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 MOST_BANDS: Final = 4  # more of them would be one grey
+_FLAT: Final = 0.35  # of the whole height, under which the last half of the epochs is too flat to be read
 
 
 class EpochPoint(NamedTuple):
@@ -121,7 +122,9 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
                 markevery=marks(len(line), index % 3),
                 label=label(name),
             )
-        ax.set_title(f"{panel.data}\n{runs_text(panel.points)}")
+        bottom, top, cut = _view(panel.points)
+        ax.set_ylim(100 * bottom, 100 * top)
+        ax.set_title(f"{panel.data}\n{runs_text(panel.points)}{cut}")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
         ax.set_ylabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
@@ -129,11 +132,29 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
     return figure
 
 
+def _view(points: tuple[EpochPoint, ...]) -> tuple[float, float, str]:
+    """The ends of the accuracy axis, and what it cuts, for the title.
+
+    It shows the last half of the epochs, in which curves differ by little, where the whole rise would hide that.
+    """
+    last = max(point.epoch for point in points)
+    late = [point for point in points if point.epoch > last / 2]
+    high = max(point.highest for point in points)
+    lowest, low = min(point.lowest for point in points), min(point.lowest for point in late)
+    if high - low > _FLAT * (high - lowest):
+        low = lowest
+    margin = max(0.06 * (high - low), 5e-4)
+    before = [point.epoch for point in points if point.mean < low - margin]
+    cut = f"; cut below {100 * (low - margin):.3g} %, to epoch {max(before)}" if before else ""
+    return low - margin, high + margin, cut
+
+
 LEARNING_FIGURE: Final = FigureSpec(
     "learning-curves",
-    "Learning curves of the confirmed runs",
+    "Learning curves of the confirmed runs: {scored} accuracy",
     f"Line: mean over n seeds; band: lowest to highest seed; of more than {MOST_BANDS} regularizers only at the last "
-    "epoch, as bars to its right. Only runs that ended are drawn.",
+    "epoch, as bars to its right. Only runs that ended are drawn. Where the first epochs would hide the differences of "
+    "the last ones, the axis shows the last half of the epochs.",
     learning_curves,
     draw_learning_curves,
 )

@@ -63,7 +63,7 @@ def _notes(row: Pick) -> str:
 
 WINNER_TABLE: Final = TableSpec(
     "winners",
-    "How sure the picks are",
+    "How sure the picks are, by {scored} accuracy",
     "By the model of final values from all trials of a search. Expected is the accuracy at the end of a training over "
     "seeds, ± one standard deviation of this estimate; seen is that of the last epoch that was trained, on one seed, "
     "which luck has raised where a trial was picked for it. Regret is how far the best configuration of the space is "
