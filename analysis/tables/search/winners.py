@@ -12,7 +12,7 @@ from analysis.wording import where
 
 
 def winner_table(data: Snapshot) -> Table:
-    """The picked trial of every search that has a model of final values."""
+    """The picked trial of every search of two configurations or more."""
     numbers = picks(data)
     kind = "Test" if data.picked_on_test else "Validation"
     headings = (
@@ -31,7 +31,7 @@ def winner_table(data: Snapshot) -> Table:
             NONE if row.optimism is None else number_text(100 * row.optimism, "+.2f"),
             _with_deviation(row.regret, row.regret_deviation),
             NONE if row.margin is None else number_text(-100 * row.margin, "+.2f"),
-            f"{100 * row.best_probability:.0f}",
+            NONE if row.best_probability is None else f"{100 * row.best_probability:.0f}",
             "; ".join(_region(name, region) for name, region in row.region.items()),
             _notes(row),
         )
@@ -40,7 +40,9 @@ def winner_table(data: Snapshot) -> Table:
     return Table(headings, texts, numbers)
 
 
-def _with_deviation(value: float, deviation: float) -> str:
+def _with_deviation(value: float | None, deviation: float | None) -> str:
+    if value is None or deviation is None:
+        return NONE
     return f"{100 * value:.2f} ± {100 * deviation:.2f}"
 
 
@@ -56,6 +58,8 @@ def _notes(row: Pick) -> str:
     notes = []
     if row.ties:
         notes.append(f"{row.ties} other trial{'s' * (row.ties > 1)} had the same accuracy")
+    if row.expected is None:
+        notes.append("without a model: next trial is by what was seen")
     if row.chance:
         notes.append("not above guessing")
     return "; ".join(notes)
