@@ -58,6 +58,7 @@ from analysis.measures.tradeoff import Trade, trades
 from analysis.report.claims import Claim, claims
 from analysis.report.given_up import given_up
 from analysis.report.missing import lost_sentences, missing
+from analysis.report.reproduction.write import report_reproduction
 from analysis.report.studies.compare import compare
 from analysis.report.verdict import Verdict, verdict
 from analysis.report.write import report
@@ -72,7 +73,7 @@ from analysis.statistics import (
     paired_difference,
     pairs_needed,
 )
-from analysis.tables.results import HEADINGS, TextRow, result_rows
+from analysis.tables.results import HEADINGS, TextRow, result_headings, result_rows
 from tune_reg.decisions import MethodDecision, decisions
 
 __all__ = [
@@ -167,7 +168,9 @@ __all__ = [
     "picks",
     "regret_of",
     "report",
+    "report_reproduction",
     "responses",
+    "result_headings",
     "result_rows",
     "result_table",
     "robust_strength",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from analysis.figures.spec import FigureSpec
@@ -13,10 +14,11 @@ MOST_METHODS: Final = 16
 
 
 def by_merit(data: Snapshot) -> tuple[str, ...]:
-    """The baseline, then the other methods by their mean test accuracy on the most data, those without one last."""
-    means = {row.regularizer: row.test_accuracy.mean for row in largest_measured(data) if row.test_accuracy}
+    """The baseline, then the other methods by their mean test value on the most data, those without one last."""
+    score = data.metric.score
+    means = {row.regularizer: score(row.test_accuracy.mean) for row in largest_measured(data) if row.test_accuracy}
     first, *others = data.regularizers or ("",)
-    return (first, *sorted(others, key=lambda name: -means.get(name, -1.0)))
+    return (first, *sorted(others, key=lambda name: -means.get(name, -math.inf)))
 
 
 def drawn(data: Snapshot, spec: FigureSpec, numbers: Any) -> tuple[Any, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.formatting import count, size_text
+from analysis.formatting import count
 from analysis.measures.attacks import warnings
 from analysis.measures.claim_rule import equivalent, may_be_claimed, waits_for_a_primary
-from analysis.measures.comparisons import Compared, comparisons
-from analysis.measures.primary import ACCURACY
+from analysis.measures.comparisons import Compared, comparisons, is_better
+from analysis.measures.primary import is_of_metric
 from analysis.measures.results import result_table
+from analysis.metric_text import metric_text
 from analysis.report.cautions import cautions
 from analysis.report.kinds import CAUTION, MAY, MAY_NOT
 from analysis.report.sentences import SETTINGS, claim_text, difference_text, luck_text, tested_text, why_not
@@ -33,7 +34,7 @@ def claims(source: Source) -> tuple[Claim, ...]:
     before the secondary ones, which are claimed only beside a primary one. No sentence is a row of a table in words.
     """
     data = snapshot(source)
-    sentences = [*_accuracies(data), *_robustness(data), *_waiting(data)]
+    sentences = [*_of_metric(data), *_robustness(data), *_waiting(data)]
     sentences.sort(key=lambda claim: claim.kind != MAY)
     if sum(row.difference is not None for row in result_table(data)) > 1:
         between = "That one regularizer is better than another, apart from the baseline: that is not tested."
@@ -41,24 +42,24 @@ def claims(source: Source) -> tuple[Claim, ...]:
     return (*sentences, *(Claim(CAUTION, sentence) for sentence in cautions(data)))
 
 
-def _accuracies(data: Snapshot) -> list[Claim]:
-    """Claims on test accuracy: one for each decided difference, one for those that are undecided on a training set.
+def _of_metric(data: Snapshot) -> list[Claim]:
+    """Claims on the metric of the study: one for each decided difference, one for those undecided on a training set.
 
     Training sets on which the same regularizers are undecided share one.
     """
     sentences: list[Claim] = []
     undecided: dict[tuple[float, float], list[Compared]] = {}
     for row in comparisons(data):
-        if row.measure != ACCURACY:
+        if not is_of_metric(row.measure):
             continue
         pair, on = f"{row.regularizer} and {baseline_text(data)}", _on(data, row)
         if row.difference.p is None:
             reason = why_not(data, row)
-            sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {difference_text(row)}; {reason}."))
+            sentences.append(Claim(MAY_NOT, f"{on}, that {pair} differ: {difference_text(data, row)}; {reason}."))
         elif may_be_claimed(data, row):
             sentences.append(Claim(MAY, f"{on}, {claim_text(data, row)}."))
         elif (margin := equivalent(data, row)) is not None:
-            sentences.append(Claim(MAY, f"{_as_accurate(data, row, margin)}."))
+            sentences.append(Claim(MAY, f"{_as_good(data, row, margin)}."))
         elif row.decision == "undecided":
             undecided.setdefault((row.fraction, row.search_fraction), []).append(row)
         else:
@@ -73,22 +74,24 @@ def _on(data: Snapshot, row: Compared) -> str:
     return f"{'On' if row.primary else 'Secondary: on'} {where(data, row.fraction, row.search_fraction)}"
 
 
-def _as_accurate(data: Snapshot, row: Compared, margin: float) -> str:
+def _as_good(data: Snapshot, row: Compared, margin: float) -> str:
+    text = metric_text(data)
     return (
-        f"{_on(data, row)}, {SETTINGS}, {row.regularizer} is as accurate as {baseline_text(data)} within "
-        f"{size_text(margin)}: {difference_text(row)}, {tested_text(row)}; {luck_text(row)}"
+        f"{_on(data, row)}, {SETTINGS}, {row.regularizer} is {text.as_good} {baseline_text(data)} within "
+        f"{text.size(margin)}: {difference_text(data, row)}, {tested_text(row)}; {luck_text(data, row)}"
     )
 
 
 def _not_of_methods(data: Snapshot, row: Compared) -> str:
     """A difference between the settings that the searches picked, and why it is not claimed of the methods."""
-    numbers = f"{SETTINGS} {difference_text(row)}, {tested_text(row)}"
+    text = metric_text(data)
+    numbers = f"{SETTINGS} {difference_text(data, row)}, {tested_text(row)}"
     if row.decision == "equivalent":
-        return f"that {row.regularizer} is as accurate as {baseline_text(data)}: {numbers}; {luck_text(row)}"
-    than = f"{'more' if row.difference.mean > 0 else 'less'} accurate than {baseline_text(data)}"
+        return f"that {row.regularizer} is {text.as_good} {baseline_text(data)}: {numbers}; {luck_text(data, row)}"
+    than = f"{text.than(better=is_better(data, row))} than {baseline_text(data)}"
     if data.picked_on_test:
         return f"that {row.regularizer} is {than}: {numbers}, but the strengths were picked on this very test set"
-    return f"that {row.regularizer} is {than}: {numbers}; {luck_text(row)}: {why_not(data, row)}"
+    return f"that {row.regularizer} is {than}: {numbers}; {luck_text(data, row)}: {why_not(data, row)}"
 
 
 def _not_shown(data: Snapshot, rows: list[Compared]) -> str:
@@ -105,14 +108,14 @@ def _robustness(data: Snapshot) -> list[Claim]:
     """Claims on robustness and calibration: one for each established difference, one for all others: they are many."""
     sentences, others = [], 0
     for row in comparisons(data):
-        if row.measure == ACCURACY:
+        if is_of_metric(row.measure):
             continue
         if row.decision == "undecided":
             others += 1
         elif not may_be_claimed(data, row):
             doubt = "the strengths were picked on the test set"
             sentences.append(Claim(MAY_NOT, f"{_on(data, row)}, {claim_text(data, row)}; but {doubt}."))
-        elif row.difference.mean > 0 and _warned(data, row):
+        elif is_better(data, row) and _warned(data, row):
             doubt = "the attack's check of itself warned, so that the accuracy under it may be too high"
             sentences.append(Claim(MAY_NOT, f"{_on(data, row)}, {claim_text(data, row)}; but {doubt}."))
         else:

@@ -12,6 +12,7 @@ from analysis.figures.spec import FigureSpec
 from analysis.formatting import scored_on
 from analysis.measures.lost import lost_sentence
 from analysis.measures.results import result_table
+from analysis.metric_text import metric_text, of_metric
 from analysis.report import study_facts
 from analysis.report.citations import Citation, bibtex_file, citations
 from analysis.report.claims import Claim, claims
@@ -63,6 +64,7 @@ class Content(NamedTuple):
     citations: tuple[Citation, ...]
     bibtex: str
     commands: str
+    statistics: str
     provenance: tuple[tuple[str, str], ...]
 
 
@@ -72,7 +74,7 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
     judged = verdict(data)
     best = judged.rows[0] if judged else None
     computed = ((named(spec, data), spec.compute(data)) for spec in TABLES)
-    tables = tuple(rendered(_with_lost(data, spec, table), table) for spec, table in computed if table.rows)
+    tables = tuple(_rendered(data, spec, table) for spec, table in computed if table.rows)
     figures = tuple(figures)
     return Content(
         name=str(study.get("name", "unnamed")),
@@ -94,6 +96,7 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
         citations=to_cite,
         bibtex=bibtex_file(to_cite),
         commands=study_facts.commands(data),
+        statistics=metric_text(data).in_metric(STATISTICS),
         provenance=study_facts.provenance(data),
     )
 
@@ -105,19 +108,22 @@ def all_tables(content: Content) -> list[RenderedTable]:
 
 
 def named(spec: Spec, data: Snapshot) -> Spec:
-    """A figure or table whose title and caption say whether its accuracies are of validation or of test images."""
+    """A figure or table whose title and caption say whether its values are of validation or of test images."""
     scored = scored_on(picked_on_test=data.picked_on_test)
     return spec._replace(title=spec.title.format(scored=scored), caption=spec.caption.format(scored=scored))
 
 
-def _with_lost(data: Snapshot, spec: TableSpec, table: Table) -> TableSpec:
-    """The table with a caption that names the methods that failed and have no row in it."""
-    shown = {cell for row in table.rows for cell in row}
-    return spec._replace(caption=spec.caption + lost_sentence(data, shown))
+def _rendered(data: Snapshot, spec: TableSpec, table: Table) -> RenderedTable:
+    """A table in the words of the study's metric; its caption names the methods that failed and have no row in it."""
+    text, shown = of_metric(data, spec.name), {cell for row in table.rows for cell in row}
+    caption = text.in_metric(spec.caption) + lost_sentence(data, shown)
+    made = rendered(spec._replace(title=text.in_metric(spec.title), caption=caption), table)
+    header, _, rows = made.csv.partition(b"\n")
+    return made._replace(csv=text.in_header(header.decode()).encode() + b"\n" + rows)
 
 
 def _results(data: Snapshot) -> RenderedTable | None:
     if not result_table(data):
         return None
     spec = TableSpec("results", "Results on the test set", results_caption(data), results_table)
-    return rendered(spec, spec.compute(data))
+    return _rendered(data, spec, spec.compute(data))

@@ -6,7 +6,7 @@ from typing import Any
 
 from analysis.exports import html, markdown
 from analysis.report.citations import keys_by_method
-from analysis.report.content import CLAIMS, NO_CLAIM, STATISTICS, Content
+from analysis.report.content import CLAIMS, NO_CLAIM, Content
 from analysis.report.kinds import KINDS, MAY
 
 
@@ -37,7 +37,6 @@ def page(content: Content) -> bytes:
         "tables": tables,
         "budget": html.table_view(content.budget),
         "cited": keys_by_method(content.citations),
-        "statistics": STATISTICS,
     }
     return html.page("report.html.j2", **values)
 
@@ -62,7 +61,7 @@ def text(content: Content) -> str:
     lines.append("## Methods")
     for method in content.methods:
         lines += [f"### {escape(method.name)}", *([markdown.fenced(method.formula)] if method.formula else [])]
-    lines += ["### Statistics", escape(STATISTICS)]
+    lines += ["### Statistics", escape(content.statistics)]
     if content.bibtex:
         lines += ["## Citations", markdown.fenced(content.bibtex)]
     lines += ["## Provenance", markdown.fenced(content.commands)]

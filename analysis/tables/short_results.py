@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from analysis.formatting import estimate_text
 from analysis.measures.claim_rule import equivalent, may_be_claimed
 from analysis.measures.comparisons import Compared
 from analysis.measures.results import largest_measured
+from analysis.metric_text import metric_text
 from analysis.snapshot import Snapshot
 from analysis.statistics import Comparison, Estimate
 from analysis.tables.spec import Table, TableSpec
@@ -15,7 +15,7 @@ from tune_reg.store import Decision
 
 
 class ShortRow(NamedTuple):
-    """One method on the largest training set on which a confirmed run ended; shares in [0, 1]."""
+    """One method on the largest training set on which a confirmed run ended, in the unit of the metric."""
 
     regularizer: str
     n: int  # runs
@@ -25,25 +25,25 @@ class ShortRow(NamedTuple):
 
 
 def short_table(data: Snapshot) -> Table:
-    """Accuracy of every method, its difference to the baseline and what is decided of it; the highest mean in bold.
+    """The metric of every method, its difference to the baseline and what is decided of it; the best mean in bold.
 
-    All means that are tied with the highest are bold.
+    All means that are tied with the best are bold.
     """
-    rows = largest_measured(data)
-    means = [f"{100 * row.test_accuracy.mean:.2f}" if row.test_accuracy else "" for row in rows]
-    highest = max(means, key=lambda mean: float(mean or -1), default="")
-    headings = ("Regularizer", "n", "Test accuracy, %", "Difference, points", "Decision")
+    rows, text = largest_measured(data), metric_text(data)
+    means = [text.number(row.test_accuracy.mean) if row.test_accuracy else "" for row in rows]
+    best = (min if text.minimized else max)((mean for mean in means if mean), key=float, default="")
+    headings = ("Regularizer", "n", text.heading("Test"), text.of_difference("Difference"), "Decision")
     texts = tuple(
         (
             row.regularizer,
             str(row.runs),
-            estimate_text(row.test_accuracy),
-            "baseline" if row.is_baseline else estimate_text(row.difference, signed=True),
+            text.estimate(row.test_accuracy),
+            "baseline" if row.is_baseline else text.estimate(row.difference, signed=True),
             "" if row.comparison is None else _decision(data, row.comparison),
         )
         for row in rows
     )
-    bold = frozenset((index, 2) for index, mean in enumerate(means) if mean and mean == highest)
+    bold = frozenset((index, 2) for index, mean in enumerate(means) if mean and mean == best)
     numbers = tuple(
         ShortRow(
             row.regularizer,

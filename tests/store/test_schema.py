@@ -21,13 +21,14 @@ def test_the_columns_are_those_of_the_first_release_in_their_order_and_later_one
     assert SCHEMAS["epochs"].names == [
         *begin,
         *("stage", "fraction", "search_fraction", "trial", "seed", "epoch", "learning_rate", "strength", "train_loss"),
-        *("val_loss", "val_accuracy", "wall_s"),
+        *("val_loss", "val_accuracy", "val_metric", "wall_s"),
     ]
     assert SCHEMAS["final"].names == [
         *begin,
         *("fraction", "search_fraction", "trial", "params", "seed", "state", "reason", "n_train", "n_test"),
         *("train_accuracy", "val_accuracy", "test_accuracy", "test_loss", "test_ece", "generalization_gap"),
-        *("max_over_epochs", "mean_last_10pct", "test_class_accuracy", "test_class_images", "epochs", "wall_s", "code"),
+        *("max_over_epochs", "mean_last_10pct", "val_metric", "test_metric", "test_class_accuracy"),
+        *("test_class_images", "epochs", "wall_s", "code"),
     ]
     assert SCHEMAS["robustness"].names == [
         *begin,

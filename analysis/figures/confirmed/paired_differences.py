@@ -9,10 +9,10 @@ from analysis.figures.intervals import runs_text
 from analysis.figures.panels import grid, legend, set_height
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, label, look, styled
-from analysis.formatting import size_text
 from analysis.measures.comparisons import comparisons, differences_of
-from analysis.measures.primary import ACCURACY, margin_of
+from analysis.measures.primary import is_of_metric, margin_of
 from analysis.measures.results import largest_measured
+from analysis.metric_text import ACCURACY_TEXT, MetricText, metric_text
 from analysis.snapshot import Snapshot, Source, snapshot
 from analysis.wording import where
 
@@ -28,7 +28,7 @@ _EDGES: Final = 0.1
 
 
 class PairedPoint(NamedTuple):
-    """The difference of one regularizer to the baseline on one seed, a share in [0, 1]."""
+    """The difference of one regularizer to the baseline on one seed, in the unit of the metric."""
 
     regularizer: str
     seed: int
@@ -50,19 +50,20 @@ class PairedPanel(NamedTuple):
 
 
 class PairedDifferences(NamedTuple):
-    """Differences of test accuracy to the baseline, seed by seed."""
+    """Differences of the metric on the test images to the baseline, seed by seed."""
 
     regularizers: tuple[str, ...]
-    margin: float | None  # differences inside it do not matter, a share; None where the study gives none
+    margin: float | None  # differences inside it do not matter; None where the study gives none
     panels: tuple[PairedPanel, ...]
+    metric: MetricText = ACCURACY_TEXT
 
 
 def paired_differences(source: Source) -> PairedDifferences:
-    """The paired differences of test accuracy of every regularizer and training set, seed by seed."""
+    """The paired differences in the metric of every regularizer and training set, seed by seed."""
     data = snapshot(source)
     points: dict[tuple[float, float], list[PairedPoint]] = {}
     for row in comparisons(data):
-        if row.measure != ACCURACY:
+        if not is_of_metric(row.measure):
             continue
         n, mean, low, high = row.difference[:4]
         points.setdefault((row.fraction, row.search_fraction), []).extend(
@@ -70,7 +71,7 @@ def paired_differences(source: Source) -> PairedDifferences:
             for seed, difference in sorted(differences_of(data, row).items())
         )
     panels = [PairedPanel(*setting, where(data, *setting), tuple(points[setting])) for setting in points]
-    return PairedDifferences(data.regularizers, margin_of(data), tuple(panels))
+    return PairedDifferences(data.regularizers, margin_of(data), tuple(panels), metric_text(data))
 
 
 def head_to_head(source: Source) -> PairedDifferences:
@@ -102,6 +103,7 @@ def draw_paired_differences(data: PairedDifferences) -> Figure:
 def _draw(axes: Axes, panel: PairedPanel, data: PairedDifferences) -> None:
     names = [name for name in data.regularizers if any(point.regularizer == name for point in panel.points)]
     middles, texts, bottom = [], [], 0.0
+    factor, margin = data.metric.factor, data.margin
     for name in names:
         dots = [point for point in panel.points if point.regularizer == name]
         text = f"{name} (uneven)" if dots[0].spread else name
@@ -110,26 +112,27 @@ def _draw(axes: Axes, panel: PairedPanel, data: PairedDifferences) -> None:
         style = look(data.regularizers.index(name))
         # Dots of one row are shifted in turn, so that equal ones do not hide each other.
         heights = [middle + 0.05 + 0.04 * (place % 3) for place in range(len(dots))]
-        x = [100 * point.difference for point in dots]
+        x = [factor * point.difference for point in dots]
         axes.scatter(x, heights, s=12, color=style.color, marker=style.marker, alpha=0.6, linewidths=0)
         _, mean, low, high = dots[0][3:7]
         if low is not None and high is not None:
-            axes.plot([100 * low, 100 * high], [middle - 0.06] * 2, color=style.color, linewidth=1.8)
-        axes.plot([100 * mean], [middle - 0.06], color=style.color, marker=style.marker, markersize=6.5)
+            axes.plot([factor * low, factor * high], [middle - 0.06] * 2, color=style.color, linewidth=1.8)
+        axes.plot([factor * mean], [middle - 0.06], color=style.color, marker=style.marker, markersize=6.5)
         middles.append(middle)
         texts.append(label(text))
         bottom += room
     axes.axvline(0, color=INK, linewidth=0.9)
-    if data.margin:
-        said = f"margin of the study, ±{size_text(data.margin)}"
-        axes.axvline(-100 * data.margin, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label=said)
-        axes.axvline(100 * data.margin, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+    if margin:
+        said = f"margin of the study, ±{data.metric.size(margin)}"
+        axes.axvline(-factor * margin, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label=said)
+        axes.axvline(factor * margin, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_yticks(middles, texts)
     axes.set_ylim(bottom + _EDGES, -_EDGES)
     set_height(axes, bottom + 2 * _EDGES)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("test accuracy less the baseline's, points")
+    less = data.metric.of_difference(f"test {data.metric.words} less the baseline's")
+    axes.set_xlabel(f"{less} (left is better)" if data.metric.minimized else less)
     axes.set_title(f"{panel.data}\n{runs_text(panel.points)} pairs of runs")
     legend(axes)
 
