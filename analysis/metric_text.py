@@ -143,7 +143,7 @@ _OF_MINIMIZED: Final = (
     (r"\bpeaks\b", "optima"),
     (r"where the curve of the model is highest", "where the curve of the model is lowest"),
     (r"triangles on the axis lie below it", "triangles on the axis lie beyond it"),
-    (r"Gain over the baseline", "Difference to the baseline"),
+    (r"Gain in test accuracy over the baseline", "Difference in test accuracy to the baseline"),
     (r"Whether a gain may", "Whether a difference may"),
 )
 

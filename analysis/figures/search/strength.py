@@ -234,7 +234,7 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         x, y = zip(*winners, strict=True)
         rings(axes, x, y, name="winner", size=130).set_clip_on(False)
     failures = [(at(point), str(point.state)) for point in trials if point.value is None]
-    _strip(axes, failures, data.metric.words, values=len(failures) < len(trials))
+    _strip(axes, failures, data.metric, values=len(failures) < len(trials))
     axes.set_title(f"{panel.regularizer}\n{panel.no_winner}" if panel.no_winner else panel.regularizer)
     moving = (panel.regularizer, panel.parameter) in data.moving
     axes.set_xlabel(f"{panel.parameter} (dotted: its widest range)" if moving else panel.parameter)
@@ -376,28 +376,29 @@ def _scale_axis(axes: Axes, panel: StrengthPanel, categories: list[str]) -> None
         axes.axvline(bound, color=INK, alpha=0.35, linewidth=0.8, linestyle=(0, (1, 2)))
 
 
-def _strip(axes: Axes, failures: list[tuple[float, str]], words: str, *, values: bool) -> None:
+def _strip(axes: Axes, failures: list[tuple[float, str]], text: MetricText, *, values: bool) -> None:
     if not failures:
         return
-    # The strip is added below the values: the axis is stretched down, and its ticks end where values end.
+    # The strip is added beside the worst values: the axis is stretched, and its ticks end where values end.
     low, high = axes.get_ylim() if values else (0.0, 1.0)
     ticks = [tick for tick in axes.get_yticks() if low <= tick <= high] if values else []
-    bottom = low - (high - low) * _STRIP / (1 - _STRIP)
-    axes.set_ylim(bottom, high)
+    room = (high - low) * _STRIP / (1 - _STRIP)
+    strip = (high, high + room) if text.minimized else (low - room, low)
+    axes.set_ylim(min(low, strip[0]), max(high, strip[1]))
     axes.set_yticks(ticks)
-    axes.axhspan(bottom, low, color=INK, alpha=0.07, linewidth=0)
+    axes.axhspan(*strip, color=INK, alpha=0.07, linewidth=0)
     for state, marker in (("diverged", "x"), ("failed", "1")):
         values_at = thin([x for x, how in failures if (how == "diverged") == (state == "diverged")])
         if values_at:
             axes.scatter(
                 values_at,
-                [_STRIP / 2] * len(values_at),
+                [1 - _STRIP / 2 if text.minimized else _STRIP / 2] * len(values_at),
                 s=30,
                 marker=marker,
                 color=INK,
                 linewidths=1.2,
                 transform=axes.get_xaxis_transform(),
-                label=f"{state} (no {words})",
+                label=f"{state} (no {text.words})",
             )
 
 

@@ -5,8 +5,10 @@ import pytest
 
 from analysis import Snapshot
 from analysis.measures.accuracy import Setting
-from analysis.measures.primary import ACCURACY, AREA, CALIBRATION, CORRUPTED, in_rounds, is_primary, largest_setting
+from analysis.measures.primary import AREA, CALIBRATION, CORRUPTED, in_rounds, is_primary, largest_setting
 from tune_reg.store import SCHEMAS
+
+ACCURACY = "test accuracy"
 
 
 def study_of(confirm, trials=(1.0,), final=((0.25, 1.0), (1.0, 1.0)), decisions=()):
