@@ -1,6 +1,7 @@
 """Studies that are judged by another metric than the accuracy: numbers in its direction, words that say its name."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,13 +9,15 @@ import analysis
 from analysis.measures.claim_rule import may_be_claimed, needed
 from analysis.measures.comparisons import comparisons
 from analysis.measures.data_equivalence import equivalences
+from analysis.measures.metric import decimals
 from analysis.measures.papers import paper_rows
 from analysis.measures.results import largest_measured
 from analysis.measures.search.picks import picks
 from analysis.measures.search.response import responses, winners
 from analysis.measures.search.tuning import tuning_points
+from analysis.report.studies.compare import render
 from analysis.tables.catalogue import TABLES
-from tune_reg.store import load
+from tune_reg.store import Metric, load
 
 #: Columns that no loop reports which knows no accuracy.
 OF_ACCURACIES = (
@@ -162,6 +165,32 @@ def test_nothing_in_the_report_speaks_of_accuracies_per_cent_or_highest_values(d
     headers = {path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in page.parent.rglob("*.csv")}
     assert not {name for name, header in headers.items() if "accuracy" in header}
     assert "test_rmse_mean" in headers["results.csv"]
+
+
+def test_studies_by_different_metrics_are_compared_by_ranks_and_not_in_one_figure(up, down):
+    files = render({"one": up, "other": down})
+    text = files["compare.md"].decode()
+    assert "The studies are judged by different metrics (gain, rmse)" in text
+    assert "Average ranks over 2 studies, 1 being the best in the metric of each study: adadecay 1.00" in text
+    assert re.search(r"\| \**3\.\d+ \\\[.*?\\\] m gain \(n = 8\)", text)
+    assert re.search(r"\| \**16\.\d+ \\\[.*?\\\] m rmse \(n = 8\)", text)
+    assert not re.search("accura|points", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    assert not [name for name in files if name.startswith("figures/")]
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"),
+    [
+        ([0.4321, 0.4412, 0.4377, 0.4350], 5),  # the middle half is 0.0043 wide
+        ([43_210.0, 44_120.0, 43_770.0, 43_500.0], 0),
+        ([2.5, 2.5, 2.5, 2.5], 4),
+        ([1e-9, 3e-9, 2e-9, 4e-9], 11),
+    ],
+)
+def test_numbers_have_the_digits_in_which_runs_differ(values, digits):
+    final = [{"state": "complete", "test_metric": value} for value in values]
+    data = SimpleNamespace(metric=Metric("rmse", "minimize"), final=final, trials=[], memo={})
+    assert decimals.__wrapped__(data) == digits
 
 
 def test_a_loss_stands_beside_the_accuracies(lab, tmp_path):
