@@ -312,7 +312,7 @@ def test_the_engine_takes_sams_gradient_uphill_and_comes_back(tiny):
         away = copy.deepcopy(model)
         with torch.no_grad():
             for p, g in zip(away.parameters(), first, strict=True):
-                p += 0.2 * g / norm
+                p.add_(0.2 * g / norm)
         for q, g, buffer in zip(model.parameters(), losses_gradient(away, images, labels), buffers, strict=True):
             buffer.mul_(0.9).add_(g + 0.01 * q.detach())
             q.data -= 0.1 * buffer
