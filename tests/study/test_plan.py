@@ -68,7 +68,7 @@ def test_the_protocol_decides_what_is_trained_on(protocol, images):
 
 
 def test_an_epoch_of_sam_counts_twice():
-    """The images of its epochs are counted twice, and its search has half of the trainings, so that it costs no more."""
+    """The images of its epochs are counted twice; its search has half of the trainings, so that it costs no more."""
     keys = {"name": "x", "dataset": "digits", "model": "nn-2", "training": {"epochs": 2}, "confirm": {"seeds": 2}}
     both = make_plan(Study(**keys, regularizers=["weight-decay", "sam"], search={"trials": 6}))
     plain, sam = both.costs

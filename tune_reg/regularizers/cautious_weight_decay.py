@@ -14,6 +14,7 @@ from tune_reg.regularizers.registry import register
 def cautiously_decayed(before: Tensor, after: Tensor, decay: Tensor | float) -> Tensor:
     """The weight ``after`` the optimizer's step, less ``decay before`` where that step did not lead away from 0.
 
+    >>> import torch
     >>> before, after = torch.tensor([1.0, 1.0, -1.0]), torch.tensor([0.5, 1.5, -1.0])
     >>> cautiously_decayed(before, after, 0.25)
     tensor([ 0.2500,  1.5000, -0.7500])

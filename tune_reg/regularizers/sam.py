@@ -15,6 +15,7 @@ from tune_reg.regularizers.registry import register
 def ascent_point(parameters: Sequence[Tensor], gradients: Sequence[Tensor], rho: Tensor | float) -> list[Tensor]:
     """``w + rho g / |g|_2``, the norm of the gradients of all tensors together; ``w`` where the gradient is 0.
 
+    >>> import torch
     >>> weights, gradients = torch.tensor([1.0, 0.0]), torch.tensor([3.0, 4.0])
     >>> ascent_point(weights.split(1), gradients.split(1), 0.5)
     [tensor([1.3000]), tensor([0.4000])]

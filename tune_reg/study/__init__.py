@@ -1,5 +1,6 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
+from tune_reg.study.attack_cost import attack_cost
 from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
@@ -23,6 +24,7 @@ __all__ = [
     "Study",
     "StudyPlan",
     "Task",
+    "attack_cost",
     "budget_share",
     "decidable",
     "is_paused",

@@ -309,6 +309,9 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        for key in ("autoattack_linf", "autoattack_l2", "autoattack_images"):
+            if plain["robustness"][key] == RobustnessSettings.model_fields[key].default:
+                del plain["robustness"][key]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs")):
             if search[key] == default:
