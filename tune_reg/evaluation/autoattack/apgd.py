@@ -192,4 +192,5 @@ def project(points: Tensor, images: Tensor, epsilon: float, norm: Literal["linf"
 
 def _length(tensors: Tensor) -> Tensor:
     """The L2 norm of each row: [B, C, H, W] -> [B, 1, 1, 1]."""
-    return tensors.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    lengths: Tensor = torch.linalg.vector_norm(tensors, dim=(1, 2, 3), keepdim=True)
+    return lengths

@@ -112,7 +112,8 @@ def _l2_stripes(image: Tensor, epsilon: float, source: torch.Generator) -> Tenso
         for column in range(0, width - size + 1, size):
             signs = _signs((channels, 1, 1), source, image)
             tiles[:, row : row + size, column : column + size] = signs * _bumps(size, source).to(image)
-    return epsilon * tiles / tiles.norm()
+    scaled: Tensor = tiles * (epsilon / torch.linalg.vector_norm(tiles))
+    return scaled
 
 
 def _l2_proposal(moved: Tensor, shape: torch.Size, size: int, epsilon: float, source: torch.Generator) -> Tensor:
@@ -130,15 +131,15 @@ def _l2_proposal(moved: Tensor, shape: torch.Size, size: int, epsilon: float, so
     proposed = moved.clone()
     proposed[:, :, emptied[0], emptied[1]] = 0
     proposed[:, :, window[0], window[1]] = new
-    length = proposed.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    return proposed * (epsilon / (length + 1e-12))
+    scaled: Tensor = proposed * (epsilon / (torch.linalg.vector_norm(proposed, dim=(1, 2, 3), keepdim=True) + 1e-12))
+    return scaled
 
 
 def _bumps(size: int, source: torch.Generator) -> Tensor:
     """A bump in one half of a square and its opposite in the other, of norm 1: [size, size]."""
     half = size // 2
     made = torch.cat([_bump(half, size), -_bump(size - half, size)])
-    made = made / made.norm()
+    made /= torch.linalg.vector_norm(made)
     return made.T if torch.rand(1, generator=source) > 0.5 else made
 
 
