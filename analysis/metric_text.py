@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from analysis.formatting import NONE, count, interval_text, number_text
+from analysis.formatting import NONE, interval_text, number_text
 from analysis.measures.metric import decimals
 from analysis.measures.primary import is_of_metric
 from analysis.snapshot import Snapshot, once
@@ -180,9 +180,8 @@ def left_out(data: Snapshot) -> str | None:
     """What the report of a study by another metric leaves out, in a sentence; None where it is by the accuracy."""
     if data.metric.is_accuracy:
         return None
-    runs = count(len(data.final), "confirmed run")
     accuracies = any(row["test_accuracy"] is not None for row in data.final)
-    beside = f" Their accuracies stand beside it, for the {runs}." if accuracies else ""
+    beside = " The accuracies of its runs stand in a table of their own." if accuracies else ""
     return (
         f"The study is judged by the {data.metric.words}, so what only accuracies have is left out: the error of a "
         f"finite test set, the least spread that the test images allow, the level of guessing and the papers' measures."

@@ -87,12 +87,6 @@ def test_interval(data: Snapshot, setting: Setting, values: Sequence[float]) -> 
     return share_interval(values, rounding_images(data).get(setting))
 
 
-def best_mean(data: Snapshot, rows: Sequence[ResultRow]) -> float | None:
-    """The best mean of some rows in the metric of the study; None where no run ended."""
-    means = [row.test_accuracy.mean for row in rows if row.test_accuracy is not None]
-    return max(means, key=data.metric.score, default=None)
-
-
 def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[FinalRow]]) -> ResultRow:
     runs, baseline = group.get(name, []), group.get(data.baseline or "", [])
     complete = [row for row in runs if row["state"] == "complete"]
