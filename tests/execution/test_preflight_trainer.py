@@ -51,6 +51,15 @@ def test_a_mistake_is_one_line(loop, message):
     assert "\n" not in str(raised.value)
 
 
+def test_a_loop_is_tried_in_the_metric_of_the_study():
+    error = {"name": "error", "goal": "minimize"}
+    assert preflight(plan("errors", metric=error)) == []
+    with pytest.raises(StudyError, match="val_error must be among the metrics, but got accuracy"):
+        preflight(plan("saves", metric=error))
+    with pytest.raises(StudyError, match=r"it ended without run\.report\(epoch, error=\.\.\.\)"):
+        preflight(plan("no_report", metric=error))
+
+
 def test_a_regularizer_that_the_loop_leaves_out_is_told():
     assert preflight(plan("net_without_loss", "weight-decay", "l1", dataset="digits")) == []
     with pytest.raises(StudyError) as raised:

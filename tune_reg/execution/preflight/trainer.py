@@ -73,6 +73,7 @@ def _faults(
         protocol=study.protocol,
         trainer=study.trainer,
         examples=study.examples or 0,
+        metric=study.metric.metric,
     )
     dataset = load(study.dataset, data_root) if study.dataset else None
     ended = False
@@ -92,7 +93,8 @@ def _faults(
     if handle.fault is not None:
         yield f"{where}: {handle.fault}"
     elif not ended and not reported:
-        yield f"{where}: it ended without run.report(epoch, accuracy=...); report each of run.epochs epochs"
+        metric = study.metric.metric.name
+        yield f"{where}: it ended without run.report(epoch, {metric}=...); report each of run.epochs epochs"
     elif not ended:
         yield f"{where}: it went on after run.report had ended it; let exceptions that are no Exception pass"
     else:
