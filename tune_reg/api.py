@@ -15,7 +15,7 @@ from tune_reg.study import unused_settings
 
 if TYPE_CHECKING:
     from tune_reg.evaluation.settings import RobustnessSettings
-    from tune_reg.study import ConfirmSettings, ResourceSettings, SearchSettings
+    from tune_reg.study import ConfirmSettings, MetricSettings, ResourceSettings, SearchSettings
     from tune_reg.trainer import TrainerRun
     from tune_reg.training import Protocol, TrainingSettings
 
@@ -55,6 +55,7 @@ class Study(DeclaredStudy):
             images_per_class: list[int] = ...,
             protocol: Protocol = ...,
             seed: int = ...,
+            metric: MetricSettings | Mapping[str, Any] = ...,
             training: TrainingSettings | Mapping[str, Any] = ...,
             search: SearchSettings | Mapping[str, Any] = ...,
             confirm: ConfirmSettings | Mapping[str, Any] = ...,

@@ -45,6 +45,31 @@ def saves(run):
     run.finish({"accuracy": _accuracy(run, weight, run.epochs), "n_test": 100})
 
 
+def gains(run):
+    """Reports what is better the larger it is, and no accuracy."""
+    _in_metric(run, "gain", lambda accuracy: 4 * accuracy)
+
+
+def errors(run):
+    """Reports what is better the smaller it is, and no accuracy: the negative of ``gains``."""
+    _in_metric(run, "error", lambda accuracy: -4 * accuracy)
+
+
+def _in_metric(run, name, value):
+    weight = torch.rand(())
+    for epoch in run.remaining_epochs():
+        weight = 0.5 * weight + 0.5 * torch.rand(())
+        run.report(epoch, **{name: value(_accuracy(run, weight, epoch))})
+    run.finish({name: value(_accuracy(run, weight, run.epochs))})
+
+
+def no_error(run):
+    """Its metric is not a number in the last epoch."""
+    for epoch in run.remaining_epochs():
+        run.report(epoch, error=float("nan") if epoch == run.epochs else 0.5)
+    run.finish({"error": 0.5})
+
+
 def forgets(run):
     """Saves nothing."""
     weight = torch.rand(())

@@ -27,7 +27,7 @@ from tune_reg.storage.paths import to_path
 from tune_reg.store import EpochValues, FinalValues
 from tune_reg.trainer import Finish, Loop, RunEnded, TrainerRun
 from tune_reg.trainer.folder import packed, unpack, working_folder
-from tune_reg.trainer.metrics import required_value
+from tune_reg.trainer.metrics import Numbers, required_value, value_of
 from tune_reg.training import Interrupted
 from tune_reg.training import checkpoint as checkpoints
 from tune_reg.training.epoch_row import has_diverged
@@ -150,7 +150,7 @@ class TrainerWorker:
         finish = self._run.finished
         if finish is None:
             return Failed(f"{trainer}: it ended without run.finish(...); call it after the last epoch")
-        if not math.isfinite(required_value("run.finish", finish.test, "test")):
+        if not math.isfinite(required_value("run.finish", finish.test, "test", self.order.run.metric)):
             return Diverged()
         with seeded(derive(self.order.run.seed, "global", "tests"), self._run.device):
             return self._tested(finish)
@@ -181,23 +181,37 @@ class TrainerWorker:
 
     def _final(self, finish: Finish) -> FinalValues:
         """The row of a confirmed run, as far as the loop tells it."""
-        test = finish.test
-        accuracy, train = required_value("run.finish", test, "test"), test.get("train_accuracy")
-        curve = [row["val_accuracy"] for row in self._history]
-        last = curve[-math.ceil(len(curve) / 10) :]
-        n_test = test.get("n_test", None if self._dataset is None else len(self._dataset.test_labels))
-        return {
+        test, metric = finish.test, self.order.run.metric
+        values: FinalValues = {
             "n_train": len(self._run.training_set.indices()),
-            "n_test": None if n_test is None else int(n_test),
-            "train_accuracy": train,
-            "val_accuracy": curve[-1],
-            "test_accuracy": accuracy,
+            "n_test": self._test_examples(test),
+            "train_accuracy": test.get("train_accuracy"),
+            "val_accuracy": self._history[-1]["val_accuracy"],
+            "test_accuracy": value_of(test, "test"),
             "test_loss": test.get("test_loss"),
             "test_ece": test.get("test_ece"),
-            "generalization_gap": None if train is None else train - accuracy,
-            "max_over_epochs": max(curve),
-            "mean_last_10pct": sum(last) / len(last),
+            "generalization_gap": None,
+            "max_over_epochs": None,
+            "mean_last_10pct": None,
+            "val_metric": self._history[-1]["val_metric"],
+            "test_metric": None,
+            "test_class_accuracy": None,
+            "test_class_images": None,
         }
+        values[metric.test_column] = required_value("run.finish", test, "test", metric)  # type: ignore[literal-required]
+        if values["train_accuracy"] is not None and values["test_accuracy"] is not None:
+            values["generalization_gap"] = values["train_accuracy"] - values["test_accuracy"]
+        curve = [row["val_accuracy"] for row in self._history if row["val_accuracy"] is not None]
+        if len(curve) == len(self._history):
+            last = curve[-math.ceil(len(curve) / 10) :]
+            values["max_over_epochs"], values["mean_last_10pct"] = max(curve), sum(last) / len(last)
+        return values
+
+    def _test_examples(self, test: Numbers) -> int | None:
+        """How many test examples there were: as the loop says, else those of the data set."""
+        known = None if self._dataset is None else len(self._dataset.test_labels)
+        n_test = test.get("n_test", known)
+        return None if n_test is None else int(n_test)
 
     def _new_rows(self) -> tuple[EpochValues, ...]:
         rows = tuple(self._history[self._reported :])

@@ -14,6 +14,7 @@ from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
 from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.store.metric import ACCURACY
 from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
 from tune_reg.training.seeding import generator
@@ -23,7 +24,7 @@ _BATCH: Final = 1000
 
 
 def final_row(engine: SerialEngine) -> FinalValues:
-    """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
+    """Train and test accuracy of a trained run, also by class, and the papers' measures, as columns of "final".
 
     Here the test set is read, once, when training is over. ``test_loss`` is the mean cross-entropy on it, which is the
     negative log-likelihood. Raises StudyError before the end of the training: a test accuracy in the middle of a run
@@ -44,9 +45,12 @@ def final_row(engine: SerialEngine) -> FinalValues:
         )
     labels = engine.dataset.test_labels
     logits = _test_logits(engine)
-    test_accuracy = float((logits.argmax(1) == labels).double().mean())
+    right = logits.argmax(1) == labels
+    test_accuracy = float(right.double().mean())
+    class_images = torch.bincount(labels, minlength=engine.dataset.classes).tolist()
+    class_right = torch.bincount(labels[right], minlength=engine.dataset.classes).tolist()
     _, train_accuracy = engine.evaluate("train")
-    curve = [row["val_accuracy"] for row in engine.history]
+    curve = [ACCURACY.of_epoch(row) for row in engine.history]
     last = curve[-math.ceil(len(curve) / 10) :]
     return {
         "n_train": len(engine.train_index),
@@ -59,6 +63,12 @@ def final_row(engine: SerialEngine) -> FinalValues:
         "generalization_gap": train_accuracy - test_accuracy,
         "max_over_epochs": max(curve),
         "mean_last_10pct": sum(last) / len(last),
+        "val_metric": None,
+        "test_metric": None,
+        "test_class_accuracy": [
+            correct / images if images else None for correct, images in zip(class_right, class_images, strict=True)
+        ],
+        "test_class_images": class_images,
     }
 
 

@@ -138,6 +138,7 @@ def _run(plan: StudyPlan, trial: Trial, training_set: TrainingSet, seed: int) ->
         protocol=study.protocol,
         trainer=study.trainer,
         examples=study.examples or 0,
+        metric=study.metric.metric,
     )
 
 

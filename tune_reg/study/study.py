@@ -34,6 +34,7 @@ from tune_reg.study.settings import (
     TEST_ACCURACY,
     ConfirmSettings,
     Fraction,
+    MetricSettings,
     PositiveInt,
     ResourceSettings,
     SearchSettings,
@@ -44,6 +45,8 @@ from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 from tune_reg.user_function import import_function, name_of
 
+#: The metrics that tune-reg's own training reports.
+REPORTED: Final = ("accuracy", "loss")
 _MOST_CONFIRMED: Final = 200_000
 #: Of any list, and of any number: beyond them a study would be read for minutes, or arithmetic fails.
 _LONGEST: Final = 1000
@@ -110,6 +113,7 @@ class Study(Table):
     images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     protocol: Protocol = "validation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    metric: MetricSettings = MetricSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
     confirm: ConfirmSettings = ConfirmSettings()
@@ -191,6 +195,7 @@ class Study(Table):
         self._check_sizes()
         self._check_cost()
         self._check_primary()
+        self._check_metric()
         if self.search.min_epochs is not None and self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
@@ -293,6 +298,24 @@ class Study(Table):
                 "give confirm.seeds, a fixed number of seeds"
             )
 
+    def _check_metric(self) -> None:
+        """Refuse what only accuracies allow where the metric is another one."""
+        metric, margin = self.metric.metric, self.confirm.margin
+        if metric.is_accuracy:
+            if margin is not None and margin >= 1:
+                raise StudyError(f"confirm.margin: must be less than 1, but got {margin}")
+            return
+        if not self.trainer and metric.name not in REPORTED:
+            raise StudyError(
+                f"metric.name: {metric.name} is reported by no training of tune-reg's own, which reports "
+                f"{' and '.join(REPORTED)}; give a trainer that reports it"
+            )
+        if self.search.second_objective is not None:
+            raise StudyError(
+                f"search.second_objective: it decides among trials within one standard error of an accuracy, which "
+                f"metric {metric.name} has not; drop one of them"
+            )
+
     def _check_grid(self) -> None:
         """Refuse a grid over ranges."""
         for regularizer in self.regularizers:
@@ -368,6 +391,8 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if self.metric == MetricSettings():
+            del plain["metric"]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs")):
             if search[key] == default:

@@ -17,7 +17,7 @@ from tune_reg.errors import StudyError
 from tune_reg.global_generators import seed_all
 from tune_reg.optimizers.per_parameter import Params
 from tune_reg.store.schema import EpochValues
-from tune_reg.trainer.metrics import Numbers, numbers, required_value
+from tune_reg.trainer.metrics import Numbers, check_share, numbers, required_value, value_of
 from tune_reg.trainer.pieces import CARRIED_BY, Pieces
 from tune_reg.trainer.training_set import TrainerSet, examples_of
 from tune_reg.training import Run, TrainingPlan
@@ -202,9 +202,10 @@ class TrainerRun:
     # What the loop says
 
     def report(self, epoch: int, **metrics: Any) -> None:
-        """Tell an epoch, counted from 1, with ``accuracy`` on the validation examples, a share in [0, 1].
+        """Tell an epoch, counted from 1, with the study's metric on the validation examples: ``accuracy`` or another.
 
-        ``val_accuracy`` is the same; ``train_loss`` and ``val_loss`` are recorded where given, other metrics are not. A
+        An accuracy is a share in [0, 1]. ``val_accuracy`` is the same as ``accuracy``, and so with any metric;
+        ``accuracy``, ``train_loss`` and ``val_loss`` are recorded where given, other metrics are not. A
         number that is not finite ends the run as diverged. Save what the loop needs to go on before this call. An epoch
         that was recorded before changes nothing.
 
@@ -214,7 +215,11 @@ class TrainerRun:
         with self._noting_faults():
             self._check_order(epoch)
             values = numbers("run.report", metrics)
-            accuracy = required_value("run.report", values, "val")
+            metric = self._run.metric
+            value = required_value("run.report", values, "val", metric)
+            accuracy = value_of(values, "val")
+            if accuracy is not None:
+                check_share("run.report", "val_accuracy", accuracy)
         self._last = epoch
         row = None
         if epoch > self._recorded:
@@ -223,17 +228,18 @@ class TrainerRun:
             seconds = time.perf_counter() - self._since
             losses = values.get("train_loss"), values.get("val_loss")
             row = epoch_row(epoch, self.pieces.settings, losses[0], (losses[1], accuracy), seconds)
+            row[metric.validation_column] = value  # type: ignore[literal-required]
         self._say(Report(row))
         self._since = time.perf_counter()
         if epoch < self.epochs:
             self._enter(epoch + 1)
 
     def finish(self, test_metrics: Mapping[str, Any], model: nn.Module | None = None) -> None:
-        """End the run, with ``accuracy`` on the test examples, a share in [0, 1].
+        """End the run, with the study's metric on the test examples: ``accuracy``, a share in [0, 1], or any other.
 
-        ``test_accuracy`` is the same; ``test_loss``, ``test_ece``, ``train_accuracy`` and ``n_test`` are recorded where
-        given. They are recorded of confirmed runs alone. ``model``: images [B, C, H, W] in [0, 1] -> logits, for the
-        tests of ``[robustness]``, which need it.
+        ``test_accuracy`` is the same, and so with any metric; ``accuracy``, ``test_loss``, ``test_ece``,
+        ``train_accuracy`` and ``n_test`` are recorded where given. They are recorded of confirmed runs alone. ``model``:
+        images [B, C, H, W] in [0, 1] -> logits, for the tests of ``[robustness]``, which need it.
         """
         with self._noting_faults():
             if self.finished is not None:
@@ -243,7 +249,7 @@ class TrainerRun:
             if self._needs_model and model is None:
                 raise StudyError("run.finish: robustness tests need the model; call run.finish(metrics, model=model)")
             values = numbers("run.finish", test_metrics)
-            required_value("run.finish", values, "test")
+            required_value("run.finish", values, "test", self._run.metric)
         self.finished = Finish(values, model)
 
     def unused(self) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from tune_reg.errors import StudyError
+from tune_reg.store import ACCURACY, Metric
 
 Numbers = Mapping[str, float]
 
@@ -30,15 +31,21 @@ def value_of(metrics: Numbers, part: Literal["val", "test"], metric: str = "accu
     return metrics.get(f"{part}_{metric}", metrics.get(metric))
 
 
-def required_value(call: str, metrics: Numbers, part: Literal["val", "test"]) -> float:
+def required_value(call: str, metrics: Numbers, part: Literal["val", "test"], metric: Metric = ACCURACY) -> float:
     """As ``value_of``; ``StudyError`` where it is not there, or an accuracy is no share."""
-    value = value_of(metrics, part)
+    value = value_of(metrics, part, metric.name)
     if value is None:
         names = ", ".join(metrics) or "none"
-        raise StudyError(f"{call}: {part}_accuracy must be among the metrics, but got {names}")
-    if value < 0 or value > 1:
-        raise StudyError(f"{call}: {part}_accuracy must be a share in [0, 1], but got {value:g}; divide percent by 100")
+        raise StudyError(f"{call}: {part}_{metric.name} must be among the metrics, but got {names}")
+    if metric.is_accuracy:
+        check_share(call, f"{part}_accuracy", value)
     return value
+
+
+def check_share(call: str, name: str, value: float) -> None:
+    """``StudyError`` for an accuracy that is no share."""
+    if value < 0 or value > 1:
+        raise StudyError(f"{call}: {name} must be a share in [0, 1], but got {value:g}; divide percent by 100")
 
 
 def _number(call: str, name: str, value: Any) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from search_spaces import Value
 from tune_reg.regularizers import regularizer
 from tune_reg.schedules import KINDS, Schedule, schedule_from_text
+from tune_reg.store import ACCURACY, Metric
 from tune_reg.training.settings import TrainingSettings
 
 Protocol = Literal["validation", "paper"]
@@ -43,6 +44,7 @@ class Run:
     the same for all runs of a study. ``protocol``: "paper" trains on all training images and validates on the test
     set, as the papers did. ``trainer``: the user's function that trains the run, ``package.module:function``, which
     needs no ``model``; where it brings data of its own, ``dataset`` is empty and ``examples`` says how many they are.
+    ``metric``: that the trainer reports.
     """
 
     dataset: str
@@ -57,6 +59,7 @@ class Run:
     protocol: Protocol = "validation"
     trainer: str = ""
     examples: int = 0
+    metric: Metric = ACCURACY
 
     @property
     def training_set(self) -> TrainingSet:
