@@ -17,6 +17,9 @@ from tune_reg.regularizers.masks import is_maskable, random_mask
 #: Hyperparameters that are numbers, by name, as 0-d tensors.
 Strengths = Mapping[str, Tensor]
 
+#: Hooks that change whole steps or mix examples: an engine calls them, a training loop of the user's own cannot.
+ENGINE_HOOKS: Final = ("mix", "ascend", "gradients", "settle")
+
 
 @dataclass(frozen=True)
 class Hyperparameter:
