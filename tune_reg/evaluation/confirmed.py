@@ -13,6 +13,7 @@ from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
 from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.evaluation.unit_range import in_unit_range
 from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
 from tune_reg.training.seeding import generator
@@ -80,7 +81,8 @@ def robustness_rows(engine: SerialEngine, **settings: Any) -> list[RobustnessVal
     seed = engine.run.split_seed
     index = torch.randperm(len(engine.dataset.test_labels), generator=generator(seed, "robustness"))
     images, labels = engine.batch("test", index[: tests.images])
-    return robustness(engine.model, images, labels, tests, seed=seed)
+    model, images = in_unit_range(engine.model, images, engine.dataset)
+    return robustness(model, images, labels, tests, seed=seed)
 
 
 def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, images: int) -> float:
@@ -98,11 +100,12 @@ def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, 
     seed = engine.run.split_seed
     index = torch.randperm(engine.size("validation"), generator=generator(seed, "second objective"))
     inputs, labels = engine.batch("validation", index[:images])
-    with attackable(engine.model):
+    model, inputs = in_unit_range(engine.model, inputs, engine.dataset)
+    with attackable(model):
         if attack == "fgsm":
-            withstood = fast_gradient(engine.model, inputs, labels, [epsilon])
+            withstood = fast_gradient(model, inputs, labels, [epsilon])
         else:
-            withstood = pgd(engine.model, inputs, labels, [epsilon], seed=seed)
+            withstood = pgd(model, inputs, labels, [epsilon], seed=seed)
     return float(withstood.double().mean())
 
 

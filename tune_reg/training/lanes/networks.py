@@ -69,7 +69,7 @@ class LaneNetworks:
     from here on. Raises StudyError for a network that cannot run under vmap or does not use all its parameters.
     """
 
-    def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, int, int]) -> None:
+    def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, ...]) -> None:
         self._network = network
         self._image = image
         trained = {key: value for key, value in network.named_parameters() if value.requires_grad}

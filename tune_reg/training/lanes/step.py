@@ -58,7 +58,7 @@ class LaneStep:
             (noise,) = read.noise("inputs", batch)
             inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, progress, noise)
         if reg.fills("penalty"):
-            inputs.requires_grad_()
+            inputs.requires_grad_(inputs.is_floating_point())
         parameters = [piece.detach().requires_grad_() for piece in self._networks.split(self.stack.weights)]
         masks = [mask for mask in read.noise("dropout", batch) if mask is not None] if reg.fills("dropout") else []
         with forward_pass(self._key.precision):
