@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tune_reg.regularizers.gradient_penalties import GradientPenalty
     from tune_reg.regularizers.residual_smoothing import ResidualSmoothingLoss
     from tune_reg.regularizers.sparse_gradients import SparseGradientSGD
-    from tune_reg.store import Results, load
+    from tune_reg.results import Results, load
 
 __all__ = [
     "AdaDecay",
@@ -61,13 +61,13 @@ _MODULES: Final = {
     "Regularizer": "tune_reg.regularizers",
     "ResidualSmoothingLoss": "tune_reg.regularizers.residual_smoothing",
     "ResidualSmoothingTrainable": "tune_reg.backends.ray.trainables",
-    "Results": "tune_reg.store",
+    "Results": "tune_reg.results",
     "SparseGradientSGD": "tune_reg.regularizers.sparse_gradients",
     "Study": "tune_reg.api",
     "TuneRegError": "tune_reg.errors",
     "WeightDecayTrainable": "tune_reg.backends.ray.trainables",
     "data": "tune_reg.data",
-    "load": "tune_reg.store",
+    "load": "tune_reg.results",
     "register": "tune_reg.regularizers",
     "schedules": "tune_reg.schedules",
     "trainable_for": "tune_reg.backends.ray.trainables",

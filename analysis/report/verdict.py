@@ -25,6 +25,7 @@ class Verdict(NamedTuple):
     believe: str
     established: bool  # whether a difference to the baseline may be claimed
     rows: tuple[ResultRow, ...]  # of that training set
+    regularizer: str  # the name of the one that the verdict is on
 
 
 def verdict(source: Source) -> Verdict | None:
@@ -40,7 +41,9 @@ def verdict(source: Source) -> Verdict | None:
         return None
     best, mean = max(measured, key=lambda pair: pair[1].mean)
     established, believe = _believe(data, best, rows)
-    return Verdict(_which(best, mean), _how_strong(best), _decided(data, rows), believe, established, rows)
+    return Verdict(
+        _which(best, mean), _how_strong(best), _decided(data, rows), believe, established, rows, best.regularizer
+    )
 
 
 def _which(best: ResultRow, mean: Estimate) -> str:

@@ -59,7 +59,7 @@ def test_read_only_and_big_endian_arrays():
     ("changed", "message"),
     [
         (
-            {"train_images": IMAGES.astype(np.float32)},
+            {"train_images": IMAGES[..., 0].astype(np.float32)},
             "test_images must have the dtype of train_images, float32, got uint8",
         ),
         ({"train_images": IMAGES * 1j}, "train_images must be real numbers"),

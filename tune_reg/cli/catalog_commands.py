@@ -21,8 +21,8 @@ def list_(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """List regularizers, models, datasets or spaces."""
-    from tune_reg.cli.tables import print_pairs
     from tune_reg.data import DATASETS
+    from tune_reg.display.tables import print_pairs
     from tune_reg.models import MODELS
     from tune_reg.regularizers import regularizers
 
