@@ -49,15 +49,18 @@ def object_digest(value: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-def _pieces(value: Any, seen: dict[int, int]) -> Iterator[bytes]:
-    """What an object is, as bytes; an object that was met before as its number in ``seen``."""
+def _pieces(value: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[bytes]:
+    """What an object is, as bytes; an object that was met before as its number in ``seen``.
+
+    ``seen`` holds the objects, too: the ``id`` of one that is gone would be that of another.
+    """
     if isinstance(value, str | int | float | complex | bool | bytes | type(None) | type(Ellipsis)):
         yield f"{type(value).__name__} {value!r}".encode()
         return
     if id(value) in seen:
-        yield f"seen {seen[id(value)]}".encode()
+        yield f"seen {seen[id(value)][0]}".encode()
         return
-    seen[id(value)] = len(seen)
+    seen[id(value)] = len(seen), value
     held = _held(value)
     if isinstance(value, ModuleType):
         yield f"module {value.__name__}".encode()
@@ -85,7 +88,14 @@ def _held(value: Any) -> Iterable[Any] | None:
         return _of_function(value) if isinstance(value, FunctionType) else _of_class(value)
     if isinstance(value, ModuleType | BuiltinFunctionType | set | frozenset) or _is_array(value):
         return None
-    return type(value), getattr(value, "__dict__", None)
+    kind = type(value)
+    kept = {name: part for name, part in getattr(value, "__dict__", {}).items() if not _is_cached(kind, name)}
+    return kind, kept
+
+
+def _is_cached(kind: type, name: str) -> bool:
+    """Whether an attribute is there only once somebody has asked for it."""
+    return isinstance(getattr(kind, name, None), functools.cached_property)
 
 
 _PARTS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {

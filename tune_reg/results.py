@@ -72,7 +72,7 @@ class Results(StoredResults):
         first where None. ``fraction``: the training set, by its share of the training images; the largest where None.
         The network takes what it was trained on: images [B, C, H, W] in [0, 1], normalised inside, or other examples
         [B, ...] as they were given; it returns logits [B, classes]. Raises ``StoreError`` where the run is not there
-        or its network was not kept (``resources.keep``).
+        or its network was not kept (``resources.keep_networks``).
         """
         import torch
 
@@ -98,7 +98,7 @@ class Results(StoredResults):
         if state is None or "model" not in state:
             raise StoreError(
                 f"model({row['regularizer']!r}, {row['seed']}): its network is not in {folder}; "
-                "resources.keep says which are kept"
+                "resources.keep_networks says which are kept"
             )
         info = describe(study.dataset)
         zeros = torch.zeros(info.image[0]) if info.values == "bytes" else None

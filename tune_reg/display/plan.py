@@ -52,9 +52,10 @@ def print_check(
     plan = make_plan(study)
     print_whole_plan(plan, [prior])
     if not skip_preflight:
+        from tune_reg.execution.kept_networks import kept_networks_note
         from tune_reg.execution.preflight import preflight
 
-        for note in preflight(plan, data):
+        for note in [*preflight(plan, data), kept_networks_note(plan)]:
             console.print(note, soft_wrap=True)
     console.print(f"{name}: valid; hash {study.hash}", soft_wrap=True)
 

@@ -145,6 +145,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
 
     from tune_reg.backends.ray.hang_watch import HangWatch
     from tune_reg.backends.ray.placement import Placement
+    from tune_reg.backends.ray.reporter import Silent
     from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper
     from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
     from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
@@ -182,6 +183,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
                 name="study",
                 storage_path=scratch,
                 verbose=0,
+                progress_reporter=Silent(),
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 callbacks=[hangs],
                 stop=StudyStopper(controller),
