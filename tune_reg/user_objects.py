@@ -8,7 +8,6 @@ object finds it as a file in the folders that it was told to look in.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -158,12 +157,16 @@ def _is_found(module: str) -> bool:
     """Whether a module is found by its name, as the file that it was loaded from."""
     if module == "__main__" or module not in sys.modules:
         return False
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return False
     file = getattr(sys.modules[module], "__file__", None)
-    return spec is not None and (file is None or spec.origin == file)
+    if file is None:
+        return True  # of Python itself
+    package = module.rpartition(".")[0]
+    if package and not _is_found(package):
+        return False
+    # Not importlib.util.find_spec, which takes a module that is loaded for found.
+    path = getattr(sys.modules[package], "__path__", None) if package else None
+    specs = (finder.find_spec(module, path) for finder in sys.meta_path)
+    return next((spec.origin == file for spec in specs if spec is not None), False)
 
 
 def _modules_of(value: Any) -> list[ModuleType]:

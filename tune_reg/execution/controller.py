@@ -161,7 +161,7 @@ class StudyController:
             robustness=study.robustness,
             validation_attack=study.search.validation_attack,
             working_folder=str(Path.cwd()),
-            import_path=tuple(path for path in sys.path if path),
+            import_path=tuple(path or str(Path.cwd()) for path in sys.path),
         )
 
     @property

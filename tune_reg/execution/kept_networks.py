@@ -46,7 +46,7 @@ def _checkpoint_bytes(plan: StudyPlan) -> int:
         seed=0,
         integers=info.values == "integers",
     )
-    state = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    state: int = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
     return state + _numbers_a_weight(study.training.optimizer, study.training.momentum) * weights
 

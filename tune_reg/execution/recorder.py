@@ -37,6 +37,7 @@ from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
 from tune_reg.study import TEST_ACCURACY, StudyPlan, Task, is_paused
+from tune_reg.user_objects import without_digest
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
@@ -340,8 +341,8 @@ class Recorder:
         study = self._plan.study
         return {
             "study": study.name,
-            "dataset": study.dataset,
-            "model": study.model,
+            "dataset": without_digest(study.dataset),
+            "model": without_digest(study.model),
             "protocol": study.protocol,
             "regularizer": task.regularizer,
             "images_per_class": task.images_per_class,

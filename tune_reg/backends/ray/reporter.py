@@ -8,7 +8,7 @@ from ray.tune import ProgressReporter
 
 
 class Silent(ProgressReporter):
-    """A reporter that shows nothing; Tune's own clears the output of a notebook's cell, with what a study shows there."""
+    """A reporter that shows nothing: Tune's own clears the output of a notebook's cell, with what a study shows."""
 
     def setup(self, *arguments: Any, **named: Any) -> None:
         """Show nothing."""
