@@ -13,6 +13,7 @@ from analysis.report import study_facts
 from analysis.report.citations import Citation, bibtex_file, citations
 from analysis.report.claims import Claim, claims
 from analysis.report.missing import missing
+from analysis.report.snippet import snippet
 from analysis.report.verdict import Verdict, verdict
 from analysis.snapshot import Snapshot
 from analysis.tables.catalogue import TABLES
@@ -54,6 +55,7 @@ class Content(NamedTuple):
     bibtex: str
     commands: str
     provenance: tuple[tuple[str, str], ...]
+    snippet: str | None
 
 
 def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
@@ -85,6 +87,7 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
         bibtex=bibtex_file(to_cite),
         commands=study_facts.commands(data),
         provenance=study_facts.provenance(data),
+        snippet=snippet(data),
     )
 
 

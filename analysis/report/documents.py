@@ -24,6 +24,7 @@ def page(content: Content) -> bytes:
             *([("tables", "Tables")] if tables else []),
             ("asked", "What was asked"),
             ("budget", "Budget"),
+            *([("use", "Use the winner")] if content.snippet else []),
             ("methods", "Methods and citations"),
             ("provenance", "Provenance"),
         ],
@@ -64,6 +65,8 @@ def text(content: Content) -> str:
     for figure in content.figures:
         lines += markdown.figure_section(figure, figure.title)
     lines += ["## What was asked", markdown.bullets(f"{name}: {value}" for name, value in content.question)]
+    if content.snippet:
+        lines += ["## Use the winner", markdown.fenced(content.snippet)]
     lines.append("## Methods")
     for method in content.methods:
         lines += [f"### {escape(method.name)}", *([markdown.fenced(method.formula)] if method.formula else [])]
