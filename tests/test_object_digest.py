@@ -4,6 +4,7 @@ import functools
 import subprocess
 import sys
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -59,3 +60,11 @@ def test_other_processes_have_the_same_digest():
         for seed in ("1", "2")
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("name", ["made()", "Net"])
+def test_what_travelled_by_value_has_the_digest_that_it_had(name):
+    names = {"__name__": "__main__"}
+    exec(BASE, names)
+    value = eval(name, names)
+    assert object_digest(cloudpickle.loads(cloudpickle.dumps(value))) == object_digest(value)

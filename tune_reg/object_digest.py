@@ -60,7 +60,8 @@ def _pieces(value: Any, seen: dict[int, tuple[int, Any]]) -> Iterator[bytes]:
     if id(value) in seen:
         yield f"seen {seen[id(value)][0]}".encode()
         return
-    seen[id(value)] = len(seen), value
+    if not isinstance(value, tuple | frozenset | CodeType):  # Python may share equal ones, or not
+        seen[id(value)] = len(seen), value
     held = _held(value)
     if isinstance(value, ModuleType):
         yield f"module {value.__name__}".encode()

@@ -60,10 +60,10 @@ def _of_function(name: str) -> str | None:
 
 def _of_class(name: str) -> str | None:
     kind = regularizer(name)
+    if kind.__module__ == "__main__":
+        return object_digest(kind)  # of a script or a notebook: a process that goes on has the class without its text
     module = sys.modules.get(kind.__module__)
-    digest = None if module is None else source_digest(module, kind.__qualname__)
-    is_of_notebook = kind.__module__ == "__main__" and not hasattr(module, "__file__")
-    return object_digest(kind) if digest is None and is_of_notebook else digest
+    return None if module is None else source_digest(module, kind.__qualname__)
 
 
 def _of_space(space: SearchSpace) -> str | None:
