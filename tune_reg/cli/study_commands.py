@@ -128,7 +128,7 @@ def report(
     from tune_reg.store import load
 
     data = analysis.Snapshot(load(directory))
-    print_results(analysis.result_rows(data))
+    print_results(analysis.result_rows(data), analysis.result_headings(data))
     for sentence in analysis.lost_sentences(data):
         console.print(sentence, soft_wrap=True)
     judged = analysis.verdict(data)

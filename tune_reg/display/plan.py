@@ -14,6 +14,7 @@ from tune_reg.study import (
     Spread,
     Study,
     StudyPlan,
+    attack_cost,
     decidable,
     make_plan,
     other_searches,
@@ -29,7 +30,7 @@ def print_whole_plan(plan: StudyPlan, results: Iterable[str | None] = ()) -> Non
     ``results``: directories; the first one that has pairs of confirmed runs tells how much seeds vary.
     """
     print_plan(plan)
-    notes = [*shared_values_notes(plan), *decidable(plan, _spread(results))]
+    notes = [*attack_cost(plan), *shared_values_notes(plan), *decidable(plan, _spread(results))]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:
@@ -55,7 +56,8 @@ def print_check(
         from tune_reg.execution.kept_networks import kept_networks_note
         from tune_reg.execution.preflight import preflight
 
-        for note in [*preflight(plan, data), kept_networks_note(plan)]:
+        kept = [] if study.trainer else [kept_networks_note(plan)]
+        for note in [*preflight(plan, data), *kept]:
             console.print(note, soft_wrap=True)
     console.print(f"{name}: valid; hash {study.hash}", soft_wrap=True)
 
