@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from tune_reg.data import DatasetInfo
 from tune_reg.evaluation.settings import RobustnessSettings
@@ -12,8 +11,6 @@ from tune_reg.regularizers import Regularizer
 from tune_reg.regularizers.gradient_penalties.base import GradientPenaltyRegularizer
 from tune_reg.study.settings import SearchSettings
 from tune_reg.training.settings import TrainingSettings
-
-_NO_TESTS: Final = ("images", "corruptions")
 
 
 def unfit_settings(
@@ -37,7 +34,8 @@ def unfit_settings(
             yield f"robustness.corruptions: are of images [C, H, W], but {examples}; drop them"
     if info.values != "integers":
         return
-    tested = [key for key in type(robustness).model_fields if key not in _NO_TESTS and getattr(robustness, key)]
+    # Tests are given as lists, of radii, strengths or names.
+    tested = [key for key, value in robustness if isinstance(value, list) and value and key != "corruptions"]
     if tested:
         yield f"robustness.{tested[0]}: needs examples of floats, but {info.name} has whole numbers; drop it"
     if search.validation_attack is not None:
