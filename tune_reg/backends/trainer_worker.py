@@ -162,6 +162,7 @@ class TrainerWorker:
             if attack is None:
                 return Completed()
             assert finish.model is not None
+            assert self._dataset is not None
             withstood = attacked_accuracy(
                 finish.model,
                 Images(*self._run.training_set.validation()),
@@ -169,14 +170,16 @@ class TrainerWorker:
                 epsilon=attack.epsilon,
                 images=attack.images,
                 seed=order.run.split_seed,
+                dataset=self._dataset,
             )
             return Completed(withstood)
         final = self._final(finish) if order.stage == "confirm" else None
         if order.robustness.empty:
             return Completed(final=final)
         assert finish.model is not None
+        assert self._dataset is not None
         images = Images(*self._run.training_set.test())
-        tests = tested_rows(finish.model, images, order.robustness, seed=order.run.split_seed)
+        tests = tested_rows(finish.model, images, order.robustness, seed=order.run.split_seed, dataset=self._dataset)
         return Completed(final=final, robustness=tuple(tests))
 
     def _final(self, finish: Finish) -> FinalValues:
