@@ -6,6 +6,7 @@ process killed between the two loses nothing and repeats nothing.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,9 @@ from tune_reg.errors import DataError, TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
 from tune_reg.execution.confirmed_runs import ConfirmedCounts, ConfirmedRuns
 from tune_reg.execution.messages import (
+    Completed,
     DataFault,
+    Diverged,
     Failed,
     Outcome,
     Pruned,
@@ -61,7 +64,7 @@ class StudyController:
     ``data_root``, ``data_md5``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing
     is searched or confirmed; confirmed runs get the robustness tests that they lack. ``retry_failed``: every run that
     failed is tried again, and not only those whose code has changed since. ``note``: is told, in a line, that a search
-    was stopped.
+    was stopped, and what a run says of itself.
     """
 
     def __init__(
@@ -84,12 +87,20 @@ class StudyController:
         study = plan.study
         recorder = Recorder(plan, directory)
         rows = recorder.trial_rows()
-        journal = journal_in_line(directory / JOURNAL, plan.tasks, study.search, rows, recorder.stored_trials)
+        journal = journal_in_line(
+            directory / JOURNAL,
+            plan.tasks,
+            study.search,
+            rows,
+            recorder.stored_trials,
+            metric=study.metric.metric,
+        )
         self._asks = AskTell(
             journal,
             plan.tasks,
             as_begun(directory, study).search,
             epochs=study.training.epochs * study.search.seeds,
+            metric=study.metric.metric,
             seed=study.seed,
             images=plan.validation_images,
             retry=retried_trials(recorder, always=retry_failed) if not robustness_only else lambda *_: False,
@@ -190,6 +201,8 @@ class StudyController:
         with self._stopping_on_write_errors():
             if self._stopped_by is not None:
                 return Decision.CONTINUE  # the study ends as a whole, and goes on from its checkpoints
+            if report.note is not None:
+                self._note(f"{key}: {report.note}")
             decision = self._take_epochs(live, report.rows)
             if decision is Decision.PAUSE:
                 self._pause(live)
@@ -198,10 +211,18 @@ class StudyController:
                 self._end(live, Pruned())
                 return decision
             if report.outcome is not None:
-                self._end(live, report.outcome)
+                self._end(live, self._judged(live, report.outcome))
                 return Decision.STOP
             self._progress = self._snapshot()
         return Decision.CONTINUE
+
+    def _judged(self, live: _LiveRun, outcome: Outcome) -> Outcome:
+        """How a run ended: one that was trained to the end without a finite value of the metric has diverged."""
+        last = live.in_order[-1:]
+        metric = self.plan.study.metric.metric
+        if isinstance(outcome, Completed) and last and not math.isfinite(metric.of_epoch(last[0])):
+            return Diverged()
+        return outcome
 
     def give_up(self, key: str, reason: str) -> None:
         """End a run that failed more often than it may."""
@@ -307,6 +328,7 @@ class StudyController:
             epochs=self._epochs,
             elapsed_s=time.monotonic() - self._begin,
             left_s=self._seconds_left(tasks, counts),
+            metric=self.plan.study.metric.metric,
         )
 
     def _task_progress(self) -> Iterator[TaskProgress]:

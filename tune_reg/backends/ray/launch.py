@@ -83,7 +83,7 @@ def run_study(
         refuse_another_study(directory, study)
         if robustness_only and not (directory / "study.toml").exists():
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
-        dataset = load(study.dataset, data_root)
+        dataset = load(study.dataset, data_root) if study.dataset else None
         refuse_other_data(directory, dataset)
         begun = holds(directory, study)
         wanted = not (skip_preflight or robustness_only)
@@ -99,7 +99,7 @@ def run_study(
             plan,
             directory,
             data_root=data_root,
-            data_md5=dataset.md5,
+            data_md5=dataset.md5 if dataset is not None else None,
             plugins=plugins,
             robustness_only=robustness_only,
             retry_failed=retry_failed,
@@ -112,7 +112,8 @@ def run_study(
         if not controller.finished:
             of_code = ":" in study.dataset  # the user's function is found by what a run is told, not by a look
             root = str(data_root) if data_root else None
-            check = check_of(directory, study.dataset, root, None if of_code else dataset.md5)
+            md5 = None if of_code or dataset is None else dataset.md5
+            check = check_of(directory, study.dataset, root, md5)
             _carry_out(controller, address, watch, lambda: ClusterNodes(check, directory, note), note)
     results = Results(directory)
     if not robustness_only:
