@@ -206,6 +206,7 @@ class ConfirmSettings(Table):
 class ResourceSettings(Table):
     """The ``[resources]`` table: what one trial gets. It does not change results and is not hashed."""
 
+    #: Processors, and threads, of a trial.
     cpus: Annotated[int, Field(ge=1, le=10_000)] = 1
     #: A share of one GPU, or whole ones.
     gpus: Annotated[float, Field(ge=0, le=1000)] = 0.0

@@ -87,16 +87,23 @@ def _refuse_names_of_one_file(names: Iterable[Any]) -> None:
 class Study(Table):
     """The declared study, without the means to run it: ``tune_reg.Study`` adds these, and describes every key."""
 
+    #: What the study is called in its report and in labels.
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r\t]+$")]
+    #: The name of a data set, or "package.module:function" for one of your own.
     dataset: str
+    #: The name of a model, or "package.module:function" for one of your own.
     model: str
+    #: What is compared: a list of regularizers, or a table of methods with their spaces.
     regularizers: dict[str, Method]
+    #: The method that the others are compared with; the first where not given.
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
     fractions: Annotated[list[Fraction], Field(min_length=1, max_length=MOST_SIZES)] = [1.0]  # noqa: RUF012 - pydantic copies defaults
     #: In place of fractions: so many training images of each class.
     images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
+    #: "validation" picks strengths on images held out of the training data; "paper" on the test set, as the papers did.
     protocol: Protocol = "validation"
+    #: From it come the split, and the seeds of the searches and of the confirmed runs.
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
