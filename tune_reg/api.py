@@ -16,6 +16,7 @@ from tune_reg.study import unused_settings
 if TYPE_CHECKING:
     from tune_reg.evaluation.settings import RobustnessSettings
     from tune_reg.study import ConfirmSettings, ResourceSettings, SearchSettings
+    from tune_reg.study.settings import TrackerName
     from tune_reg.training import Protocol, TrainingSettings
 
 
@@ -50,6 +51,7 @@ class Study(DeclaredStudy):
             images_per_class: list[int] = ...,
             protocol: Protocol = ...,
             seed: int = ...,
+            tracking: Sequence[TrackerName] = ...,
             training: TrainingSettings | Mapping[str, Any] = ...,
             search: SearchSettings | Mapping[str, Any] = ...,
             confirm: ConfirmSettings | Mapping[str, Any] = ...,

@@ -36,7 +36,6 @@ def study_file_page() -> str:
         "`tune-reg check` says what is wrong with a file, by its key. A key that is not given has its default. "
         "Keys with "
         'the default "(needed)" must be given.\n',
-        "```{contents}\n:local:\n```\n",
     ]
     for name, model in tables(Study):
         title = f"`[{name}]`" if name else "The study itself"

@@ -8,19 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-PAGES = (
-    "index",
-    "install",
-    "first-study",
-    "api",
-    "glossary",
-    "architecture",
-    "clusters/slurm",
-    "made/gallery",
-    "made/rules",
-    "made/study-file",
-    "made/regularizers/residual-smoothing",
-)
+PAGES = ("index", "install", "clusters/slurm", "made/rules", "made/study-file", "made/regularizers/residual-smoothing")
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,7 @@ def test_code_runs(page, snippet, tmp_path, monkeypatch, ray_cluster):
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(900)  # half a dozen processes, one after the other
 @pytest.mark.parametrize("page", CARRIED_OUT)
 def test_a_page_is_carried_out(page, tmp_path):
     """As a reader would: files are written where the page says so, commands are given in the order of the page."""

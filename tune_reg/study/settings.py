@@ -21,6 +21,7 @@ MOST_IMAGES: Final = 10**9
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 SamplerName = Literal["knowledge-gradient", "tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 PrunerName = Literal["pause", "predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 

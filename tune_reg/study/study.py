@@ -38,6 +38,7 @@ from tune_reg.study.settings import (
     ResourceSettings,
     SearchSettings,
     Table,
+    TrackerName,
     sorted_distinct,
 )
 from tune_reg.training.run import Protocol, TrainingSet
@@ -105,6 +106,8 @@ class Study(Table):
     protocol: Protocol = "validation"
     #: From it come the split, and the seeds of the searches and of the confirmed runs.
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    #: Where every run can be followed while it trains, beside the tables: see "Live tracking". Each must be installed.
+    tracking: Annotated[list[TrackerName], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
     confirm: ConfirmSettings = ConfirmSettings()
@@ -316,6 +319,8 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if not self.tracking:
+            del plain["tracking"]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs")):
             if search[key] == default:
@@ -337,6 +342,7 @@ class Study(Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        plain.pop("tracking", None)
         # A directory that was begun before methods shared values goes on without, as ``as_begun`` has it.
         plain["search"].pop("shared_values", None)
         if plain["training"]["precision"] == "float32":
