@@ -17,3 +17,4 @@ class FigureSpec(NamedTuple):
     caption: str
     compute: Callable[[Any], Any]  # of a Snapshot or of rows, a NamedTuple whose last field is ``panels``
     draw: Callable[[Any], Figure]
+    most_panels: int = 36  # more are no longer looked at, and take minutes to draw

@@ -115,12 +115,12 @@ FACTS = RunFacts("project", "run-1", "0123456789abcdef", {"weight_decay": 1e-3},
 def tell(name, facts):
     """Two epochs, a pause, one of them again and a third, and the end."""
     run = TRACKERS[name].open(facts)
-    run.epoch({"val_loss": 3.0}, 1)
-    run.epoch({"val_loss": 2.0}, 2)
+    run.epoch({"strength": 3.0}, 1)
+    run.epoch({"strength": 2.0}, 2)
     run.pause()
     run = TRACKERS[name].open(facts._replace(first_epoch=2))
-    run.epoch({"val_loss": 2.0}, 2)
-    run.epoch({"val_loss": 1.0}, 3)
+    run.epoch({"strength": 2.0}, 2)
+    run.epoch({"strength": 1.0}, 3)
     run.end({"test_accuracy": 0.5}, "complete")
 
 
@@ -131,7 +131,7 @@ def test_tensorboard_has_each_epoch_once(tmp_path):
     tell("tensorboard", FACTS._replace(folder=str(tmp_path)))
     events = EventAccumulator(str(tmp_path / "tensorboard" / "run-1"))
     events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("val_loss")] == [(1, 3.0), (2, 2.0), (3, 1.0)]
+    assert [(event.step, event.value) for event in events.Scalars("strength")] == [(1, 3.0), (2, 2.0), (3, 1.0)]
     assert [event.value for event in events.Scalars("final/test_accuracy")] == [0.5]
 
 
@@ -145,7 +145,7 @@ def test_mlflow_goes_on_with_its_run(tmp_path, monkeypatch):
     assert run.data.params == {"weight_decay": "0.001"}
     assert run.data.metrics["test_accuracy"] == 0.5
     assert run.info.status == "FINISHED"
-    history = client.get_metric_history(run.info.run_id, "val_loss")
+    history = client.get_metric_history(run.info.run_id, "strength")
     assert [(metric.step, metric.value) for metric in history] == [(1, 3), (2, 2), (3, 1)]
 
 
@@ -192,5 +192,5 @@ def test_trackio_is_told_each_epoch(fake):
     tell("trackio", FACTS)
     assert calls[0][1]["name"] == "run-1"
     assert calls[0][1]["resume"] == "allow"
-    assert ("log", {"val_loss": 1.0}, 3) in calls
+    assert ("log", {"strength": 1.0}, 3) in calls
     assert calls[-2] == ("log", {"final/test_accuracy": 0.5, "state": "complete"}, None)

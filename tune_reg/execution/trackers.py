@@ -118,7 +118,7 @@ class _MLflow:
         if runs:
             self._id = runs[0].info.run_id
             self._client.update_run(self._id, status="RUNNING")
-            self._last = max((m.step for m in self._client.get_metric_history(self._id, "val_loss")), default=0)
+            self._last = max((m.step for m in self._client.get_metric_history(self._id, "strength")), default=0)
         else:
             run = self._client.create_run(experiment_id, run_name=facts.key, tags={"tune_reg_id": facts.identity})
             self._id = run.info.run_id

@@ -21,8 +21,8 @@ from tune_reg.store import EpochValues
 from tune_reg.study import Study
 from tune_reg.study.settings import TrackerName
 
-#: The numbers of an epoch that are tracked.
-_COLUMNS: Final = ("learning_rate", "strength", "train_loss", "val_loss", "val_accuracy", "wall_s")
+#: The numbers of an epoch that are tracked, where there are such.
+_COLUMNS: Final = ("learning_rate", "strength", "train_loss", "val_loss", "val_accuracy", "val_metric", "wall_s")
 
 
 def refuse_missing_trackers(study: Study) -> None:
@@ -49,7 +49,7 @@ class Tracking:
 
     def take_epoch(self, run: StudyRun, row: EpochValues) -> None:
         """Track an epoch that is new."""
-        values = {name: row[name] for name in _COLUMNS}
+        values = _numbers({name: row[name] for name in _COLUMNS})
         for name in list(self._trackers):
             self._try(name, self._epoch, name, run, values, row["epoch"])
 
@@ -112,8 +112,16 @@ def _params(run: StudyRun) -> dict[str, Any]:
 
 
 def _final_values(outcome: Outcome) -> dict[str, float]:
-    """The numbers that the test of a run gave, finite ones."""
+    """The numbers that the test of a run gave."""
     if not isinstance(outcome, Completed):
         return {}
-    values: dict[str, Any] = {"robust_accuracy": outcome.robust_accuracy, **(outcome.final or {})}
-    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
+    return _numbers({"robust_accuracy": outcome.robust_accuracy, **(outcome.final or {})})
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The values that are finite numbers.
+
+    >>> _numbers({"a": 1, "b": None, "c": math.nan})
+    {'a': 1}
+    """
+    return {name: value for name, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}

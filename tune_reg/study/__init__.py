@@ -4,7 +4,14 @@ from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
-from tune_reg.study.settings import TEST_ACCURACY, ConfirmSettings, ResourceSettings, SearchSettings, SecondObjective
+from tune_reg.study.settings import (
+    TEST_ACCURACY,
+    ConfirmSettings,
+    MetricSettings,
+    ResourceSettings,
+    SearchSettings,
+    SecondObjective,
+)
 from tune_reg.study.shared_values import shared_values_notes
 from tune_reg.study.study import Study
 from tune_reg.study.unused_settings import unused_settings
@@ -16,6 +23,7 @@ __all__ = [
     "Confirmation",
     "Method",
     "MethodCost",
+    "MetricSettings",
     "ResourceSettings",
     "SearchSettings",
     "SecondObjective",

@@ -59,6 +59,9 @@ def _of_training(study: Study) -> Iterator[str]:
     training, methods = study.training, study.regularizers.values()
     if study.protocol == "paper" and _given(training, "validation"):
         yield 'training.validation: means nothing with protocol "paper", which holds no images out; drop it'
+    for key in ("augment", "precision"):
+        if study.trainer and _given(training, key):
+            yield f"training.{key}: means nothing with a trainer, whose loop does it itself; drop it"
     for key in TrainingSettings.OWN:
         if _given(training, key) and all(_has(method, key) for method in methods):
             yield f"training.{key}: means nothing, as every regularizer has its own; drop it"

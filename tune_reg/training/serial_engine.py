@@ -16,13 +16,13 @@ from tune_reg.global_generators import current, seeded
 from tune_reg.models import is_convolutional, set_dropout
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.optimizers import evaluations_per_step
-from tune_reg.regularizers import Progress, Strengths
+from tune_reg.regularizers import Progress
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.epoch_row import epoch_row, has_diverged
 from tune_reg.training.precision import forward_pass
 from tune_reg.training.run import Run
 from tune_reg.training.seeding import derive
-from tune_reg.training.step import data_loss, draw_noise, regularized
+from tune_reg.training.step import data_loss, draw_noise, regularize, rest_momentum
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
 #: Images at a time in evaluation.
@@ -210,10 +210,7 @@ class SerialEngine:
         for purpose, stream_state in self._interrupted.get("streams", {}).items():
             self._streams[purpose].set_state(stream_state)
         self._masks = self.plan.masks(self.epoch, self.parameters)
-        for i, mask in self._masks.items():
-            buffer = self.optimizer.state[self.parameters[i]].get("momentum_buffer")
-            if buffer is not None:  # weights that rested before have zero momentum
-                buffer.mul_(mask)
+        rest_momentum(self.optimizer, self.parameters, self._masks)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate
             # Where weights are masked, decay must be masked with the gradient.
@@ -279,30 +276,17 @@ class SerialEngine:
             loss = loss + reg.penalty(inputs, outputs, targets, strengths, progress, self._noise("penalty", outputs))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
-        self._regularize(strengths, progress)
+        regularize(
+            reg,
+            self.parameters,
+            strengths,
+            progress,
+            lambda gradient: self._noise("gradient", gradient),
+            self._masks,
+            self._weight_decay,
+        )
         return loss.detach()
 
     def _noise(self, hook: str, like: Tensor) -> Tensor | None:
         noise = draw_noise(self.regularizer, hook, like.shape, self._streams[hook], self.dtype)
         return None if noise is None else noise.to(self.device)
-
-    @torch.no_grad()
-    def _regularize(self, strengths: Strengths, progress: Progress) -> None:
-        """Apply the regularizer to gradients and weights, between the backward pass and the optimizer's step."""
-        reg = self.regularizer
-        for i, parameter in enumerate(self.parameters):
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            noise = self._noise("gradient", gradient) if reg.fills("gradient") else None
-            updated, gradient = regularized(reg, parameter, gradient, strengths, progress, noise)
-            if updated is not parameter:
-                parameter.copy_(updated)
-            if self._masks:
-                gradient = gradient + self._weight_decay * parameter
-                if i in self._masks:
-                    gradient = gradient * self._masks[i]
-            if gradient.stride() != parameter.stride():
-                # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
-                gradient = torch.empty_like(parameter).copy_(gradient)
-            parameter.grad = gradient

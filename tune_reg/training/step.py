@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -40,6 +42,47 @@ def regularized(
     if reg.fills("gradient"):
         gradient = reg.gradient(gradient, parameter, strengths, progress, noise)
     return parameter, gradient
+
+
+@torch.no_grad()
+def regularize(
+    reg: Regularizer,
+    parameters: Sequence[Tensor],
+    strengths: Strengths,
+    progress: Progress,
+    noise: Callable[[Tensor], Tensor | None],
+    masks: Mapping[int, Tensor],
+    weight_decay: float,
+) -> None:
+    """Apply the regularizer to gradients and weights, between the backward pass and the optimizer's step.
+
+    ``noise``: of the hook ``gradient``, for a gradient. ``masks``: which weights learn, by the parameter's index; where
+    there are any, weight decay is added here, and the optimizer must not add it.
+    """
+    for i, parameter in enumerate(parameters):
+        gradient = parameter.grad
+        if gradient is None:
+            continue
+        drawn = noise(gradient) if reg.fills("gradient") else None
+        updated, gradient = regularized(reg, parameter, gradient, strengths, progress, drawn)
+        if updated is not parameter:
+            parameter.copy_(updated)
+        if masks:
+            gradient = gradient + weight_decay * parameter
+            if i in masks:
+                gradient = gradient * masks[i]
+        if gradient.stride() != parameter.stride():
+            # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
+            gradient = torch.empty_like(parameter).copy_(gradient)
+        parameter.grad = gradient
+
+
+def rest_momentum(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], masks: Mapping[int, Tensor]) -> None:
+    """Let weights that rested before have zero momentum; ``masks``: by the parameter's index."""
+    for i, mask in masks.items():
+        buffer = optimizer.state[parameters[i]].get("momentum_buffer")
+        if buffer is not None:
+            buffer.mul_(mask)
 
 
 def draw_noise(

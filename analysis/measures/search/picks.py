@@ -16,6 +16,7 @@ from analysis.measures.search.model import (
     one_thread,
     search_models,
     stable,
+    stable_digits,
 )
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
@@ -39,26 +40,28 @@ class Region(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """The picked trial of one search. Accuracies are shares in [0, 1]."""
+    """The picked trial of one search, in the unit of the metric; accuracies are shares in [0, 1]."""
 
     regularizer: str
     fraction: float
     trial: int
     epochs: int  # trained in the search
-    observed: float | None  # its last validation accuracy
+    observed: float | None  # its last validation value
     expected: float  # by the model, at the end of a training, over seeds
     deviation: float  # standard deviation of what ``expected`` estimates
     regret: float  # expected, of the pick against the best configuration of the space
     regret_deviation: float
     runner_up: int | None  # the trial of the next highest expected value
-    margin: float | None  # expected value above the runner-up's
+    margin: float | None  # how much better its expected value is than the runner-up's
     best_probability: float  # that no other trial is better
     trials: int  # that the model reads
-    ties: int  # other trials with the same observed accuracy
+    ties: int  # other trials with the same observed value
     images: int | None  # validation images
-    optimism: float | None  # observed minus expected; None where the trial was not trained to the end
+    optimism: (
+        float | None
+    )  # how much better it was observed than is expected; None where the trial was not trained to the end
     region: Mapping[str, Region]  # by hyperparameter
-    chance: bool | None  # whether it is not above the accuracy of guessing; None where the classes are not known
+    chance: bool | None  # whether it is not above the accuracy of guessing; None of another metric and unknown classes
 
 
 @once
@@ -82,10 +85,10 @@ def picks(data: Snapshot) -> tuple[Pick, ...]:
 
 
 def regret_of(data: Snapshot, regularizer: str, search_fraction: float) -> tuple[float, float] | None:
-    """Expected regret of the pick of one search and its standard deviation, shares in [0, 1].
+    """Expected regret of the pick of one search and its standard deviation, in the unit of the metric.
 
     (0, 0) where one configuration alone was tried, since nothing was picked; None where the search has no model, or
-    looked for something beside accuracy.
+    looked for something beside the metric.
     """
     if search_models(data).get((regularizer, search_fraction)) == NOTHING_SEARCHED:
         return 0.0, 0.0
@@ -110,7 +113,8 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
     estimates = model.estimates | _stored(data, row)
     expected = estimates[number]
     others = {trial: estimate for trial, estimate in estimates.items() if trial != number}
-    runner_up = max(others, key=lambda trial: (others[trial].value, -trial), default=None)
+    score = data.metric.score
+    runner_up = max(others, key=lambda trial: (score(others[trial].value), -trial), default=None)
     observed = finite_or_none(row["value"])
     images = row["n_val"]
     of_trials = draws[:, [i for i, trial in enumerate(model.trials) if trial != number]]
@@ -124,15 +128,15 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
         observed,
         expected.value,
         expected.deviation,
-        stable(regret.mean),
-        stable(regret.deviation),
+        stable(regret.mean, model.digits),
+        stable(regret.deviation, model.digits),
         runner_up,
-        None if runner_up is None else expected.value - others[runner_up].value,
+        None if runner_up is None else score(expected.value - others[runner_up].value),
         float((at_pick >= of_trials.max(axis=1, initial=-math.inf)).mean()),
         len(estimates),
         sum(other["value"] == observed for other in rows if other["trial"] != number and observed is not None),
         images,
-        None if observed is None or row["state"] != "complete" else observed - expected.value,
+        None if observed is None or row["state"] != "complete" else score(observed - expected.value),
         _region(model, row["params"], space.points[better]),
         _at_chance(data, expected.value, expected.deviation, images),
     )
@@ -140,8 +144,9 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
 
 def _stored(data: Snapshot, row: TrialRow) -> dict[int, Estimate]:
     """What the search itself expected of its trials; empty where it has written nothing of this."""
+    digits = stable_digits(data)
     return {
-        each["trial"]: Estimate(stable(each["expected_value"]), stable(each["expected_deviation"]))
+        each["trial"]: Estimate(stable(each["expected_value"], digits), stable(each["expected_deviation"], digits))
         for each in data.expected
         if (each["regularizer"], each["fraction"]) == (row["regularizer"], row["fraction"])
     }
@@ -168,7 +173,7 @@ def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> dict
 
 def _at_chance(data: Snapshot, expected: float, deviation: float, images: int | None) -> bool | None:
     classes: int | None = mapping(data.provenance.get("data")).get("classes")
-    if not classes:
+    if not classes or not data.metric.is_accuracy:
         return None
     chance = 1 / classes
     of_images = 0.0 if images is None else chance * (1 - chance) / images

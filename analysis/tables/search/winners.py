@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import NONE, number_text, setting_text
+from analysis.formatting import NONE, setting_text
 from analysis.measures.search.picks import Pick, Region, picks
+from analysis.metric_text import MetricText, metric_text
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -13,11 +14,13 @@ from analysis.wording import where
 
 def winner_table(data: Snapshot) -> Table:
     """The picked trial of every search that has a model of final values."""
-    numbers = picks(data)
+    numbers, text = picks(data), metric_text(data)
+    seen, expected = (f"{word}, {text.unit}" if text.unit else word for word in ("Seen", "Expected"))
+    above = "Seen above expected" if text.is_accuracy else "Seen better than expected by"
     kind = "Test" if data.picked_on_test else "Validation"
     headings = (
-        *("Training data", "Regularizer", "Trial", "Epochs", f"{kind} images", "Seen, %", "Expected, %"),
-        *("Seen above expected", "Regret", "Next trial", "Best trial, %", "Cannot be told from it", "Notes"),
+        *("Training data", "Regularizer", "Trial", "Epochs", f"{kind} images", seen, expected),
+        *(above, "Regret", "Next trial", "Best trial, %", "Cannot be told from it", "Notes"),
     )
     texts = tuple(
         (
@@ -26,22 +29,22 @@ def winner_table(data: Snapshot) -> Table:
             str(row.trial),
             f"{row.epochs:,}",
             NONE if row.images is None else f"{row.images:,}",
-            NONE if row.observed is None else f"{100 * row.observed:.2f}",
-            _with_deviation(row.expected, row.deviation),
-            NONE if row.optimism is None else number_text(100 * row.optimism, "+.2f"),
-            _with_deviation(row.regret, row.regret_deviation),
-            NONE if row.margin is None else number_text(-100 * row.margin, "+.2f"),
+            NONE if row.observed is None else text.number(row.observed),
+            _with_deviation(text, row.expected, row.deviation),
+            NONE if row.optimism is None else text.signed(row.optimism),
+            _with_deviation(text, row.regret, row.regret_deviation),
+            NONE if row.margin is None else text.signed(-data.metric.score(row.margin)),
             f"{100 * row.best_probability:.0f}",
             "; ".join(_region(name, region) for name, region in row.region.items()),
-            _notes(row),
+            text.in_metric(_notes(row)),
         )
         for row in numbers
     )
     return Table(headings, texts, numbers)
 
 
-def _with_deviation(value: float, deviation: float) -> str:
-    return f"{100 * value:.2f} ± {100 * deviation:.2f}"
+def _with_deviation(text: MetricText, value: float, deviation: float) -> str:
+    return f"{text.number(value)} ± {text.number(deviation)}"
 
 
 def _region(name: str, region: Region) -> str:
