@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+pytestmark = pytest.mark.timeout(900)  # a build takes half a minute of a processor, which others may want, too
+
 PAGES = ("index", "install", "clusters/slurm", "made/rules", "made/study-file", "made/regularizers/residual-smoothing")
 
 
