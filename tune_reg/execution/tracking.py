@@ -21,7 +21,7 @@ from tune_reg.store import EpochValues
 from tune_reg.study import Study
 from tune_reg.study.settings import TrackerName
 
-#: The numbers of an epoch that are tracked, where there are such.
+#: The numbers of an epoch that are tracked, where there are such: an epoch of 0.1 has fewer.
 _COLUMNS: Final = ("learning_rate", "strength", "train_loss", "val_loss", "val_accuracy", "val_metric", "wall_s")
 
 
@@ -49,7 +49,7 @@ class Tracking:
 
     def take_epoch(self, run: StudyRun, row: EpochValues) -> None:
         """Track an epoch that is new."""
-        values = _numbers({name: row[name] for name in _COLUMNS})
+        values = _numbers({name: row.get(name) for name in _COLUMNS})
         for name in list(self._trackers):
             self._try(name, self._epoch, name, run, values, row["epoch"])
 
