@@ -91,7 +91,7 @@ def _at_chance(data: Snapshot) -> list[str]:
     """Searches whose pick is not expected to be better than guessing."""
     return [
         f"{pick.regularizer}, searched on {where(data, pick.fraction)}: what is expected of the pick, "
-        f"{100 * pick.expected:.1f} %, is not above guessing, so its strength was picked by chance."
+        f"{100 * (pick.expected or 0.0):.1f} %, is not above guessing, so its strength was picked by chance."
         for pick in picks(data)
         if pick.chance
     ]

@@ -43,9 +43,12 @@ def claims(source: Source) -> tuple[Claim, ...]:
 
 
 def _of_metric(data: Snapshot) -> list[Claim]:
-    """Claims on the metric of the study: one for each decided difference, one a training set for all others."""
+    """Claims on the metric of the study: one for each decided difference, one for those undecided on a training set.
+
+    Training sets on which the same regularizers are undecided share one.
+    """
     sentences: list[Claim] = []
-    open_still: dict[str, list[Compared]] = {}
+    undecided: dict[tuple[float, float], list[Compared]] = {}
     for row in comparisons(data):
         if not is_of_metric(row.measure):
             continue
@@ -58,10 +61,13 @@ def _of_metric(data: Snapshot) -> list[Claim]:
         elif (margin := equivalent(data, row)) is not None:
             sentences.append(Claim(MAY, f"{_as_good(data, row, margin)}."))
         elif row.decision == "undecided":
-            open_still.setdefault(on, []).append(row)
+            undecided.setdefault((row.fraction, row.search_fraction), []).append(row)
         else:
             sentences.append(Claim(MAY_NOT, f"{on}, {_not_of_methods(data, row)}."))
-    return sentences + [Claim(MAY_NOT, _not_shown(data, on, rows)) for on, rows in open_still.items()]
+    alike: dict[tuple[bool, tuple[str, ...]], list[Compared]] = {}
+    for rows in undecided.values():
+        alike.setdefault((rows[0].primary, tuple(row.regularizer for row in rows)), []).extend(rows)
+    return sentences + [Claim(MAY_NOT, _not_shown(data, rows)) for rows in alike.values()]
 
 
 def _on(data: Snapshot, row: Compared) -> str:
@@ -88,12 +94,13 @@ def _not_of_methods(data: Snapshot, row: Compared) -> str:
     return f"that {row.regularizer} is {than}: {numbers}; {luck_text(data, row)}: {why_not(data, row)}"
 
 
-def _not_shown(data: Snapshot, on: str, rows: list[Compared]) -> str:
-    """The regularizers that are undecided on one training set; their numbers stand in the table of comparisons."""
+def _not_shown(data: Snapshot, rows: list[Compared]) -> str:
+    """The regularizers that are undecided on some training sets; their numbers stand in the table of comparisons."""
     pairs = sorted({row.difference.n for row in rows})
     runs = count(pairs[-1], "pair") if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]} pairs"
-    names = ", ".join(row.regularizer for row in rows)
-    differ = f"that {names} differ{'s' * (len(rows) == 1)} from {baseline_text(data)}"
+    names = list(dict.fromkeys(row.regularizer for row in rows))
+    on = "; ".join(dict.fromkeys(_on(data, row) for row in rows)).replace("; Secondary: on", "; on")
+    differ = f"that {', '.join(names)} differ{'s' * (len(names) == 1)} from {baseline_text(data)}"
     return f"{on}, {differ}: undecided after {runs} of runs."
 
 

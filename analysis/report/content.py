@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from analysis.exports.rendered_figure import RenderedFigure
 from analysis.exports.rendered_table import RenderedTable, rendered
 from analysis.figures.confirmed.paired_differences import HEAD_FIGURE
+from analysis.figures.spec import FigureSpec
+from analysis.formatting import scored_on
 from analysis.measures.lost import lost_sentence
 from analysis.measures.results import result_table
 from analysis.metric_text import metric_text, of_metric
@@ -23,6 +25,8 @@ from analysis.tables.search.budgets import BUDGET_TABLE
 from analysis.tables.short_results import SHORT_TABLE
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
+
+Spec = TypeVar("Spec", FigureSpec, TableSpec)
 
 STATISTICS: Final = (
     "Intervals are 95 %, over seeds: Student’s t, whose variance is not taken for less than the test images can "
@@ -69,7 +73,8 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
     study, to_cite = data.study, citations(data)
     judged = verdict(data)
     best = judged.rows[0] if judged else None
-    tables = tuple(_rendered(data, spec, table) for spec in TABLES for table in [spec.compute(data)] if table.rows)
+    computed = ((named(spec, data), spec.compute(data)) for spec in TABLES)
+    tables = tuple(_rendered(data, spec, table) for spec, table in computed if table.rows)
     figures = tuple(figures)
     return Content(
         name=str(study.get("name", "unnamed")),
@@ -102,6 +107,12 @@ def all_tables(content: Content) -> list[RenderedTable]:
     return [table for table in tables if table is not None and table.rows]
 
 
+def named(spec: Spec, data: Snapshot) -> Spec:
+    """A figure or table whose title and caption say whether its values are of validation or of test images."""
+    scored = scored_on(picked_on_test=data.picked_on_test)
+    return spec._replace(title=spec.title.format(scored=scored), caption=spec.caption.format(scored=scored))
+
+
 def _rendered(data: Snapshot, spec: TableSpec, table: Table) -> RenderedTable:
     """A table in the words of the study's metric; its caption names the methods that failed and have no row in it."""
     text, shown = of_metric(data, spec.name), {cell for row in table.rows for cell in row}
@@ -114,5 +125,5 @@ def _rendered(data: Snapshot, spec: TableSpec, table: Table) -> RenderedTable:
 def _results(data: Snapshot) -> RenderedTable | None:
     if not result_table(data):
         return None
-    spec = TableSpec("results", "Results", results_caption(data), results_table)
+    spec = TableSpec("results", "Results on the test set", results_caption(data), results_table)
     return _rendered(data, spec, spec.compute(data))

@@ -12,7 +12,7 @@ from analysis.figures.selection import drawn
 from analysis.measures.lost import lost_sentence
 from analysis.metric_text import of_metric
 from analysis.report import documents
-from analysis.report.content import all_tables, content_of
+from analysis.report.content import all_tables, content_of, named
 from analysis.snapshot import Snapshot
 from analysis.tables.catalogue import TABLES
 from tune_reg.errors import StoreError
@@ -52,7 +52,7 @@ def render(data: Snapshot, columns: Literal[1, 2] = 2) -> dict[str, bytes]:
     ``columns`` of the page of the paper, 1 or 2, for which figures and tables are laid out.
     """
     study = str(data.study.get("name", "unnamed"))
-    computed = ((spec, spec.compute(data)) for spec in FIGURES)
+    computed = ((named(spec, data), spec.compute(data)) for spec in FIGURES)
     figures, files = render_all(
         (
             spec._replace(

@@ -58,7 +58,7 @@ def comparison_table(data: Snapshot) -> Table:
 
 COMPARISON_TABLE: Final = TableSpec(
     "comparisons",
-    "Every comparison with the baseline",
+    "Every comparison with the baseline, on the test set",
     "Pairs share a seed. The primary comparisons were declared before the runs; the secondary ones are corrected "
     "among themselves, and decided only where a primary one is established. p is of Student's t; where the "
     "confirmation went on in rounds, the interval of the last look decides, at the level that stands there. The p of "

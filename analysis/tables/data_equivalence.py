@@ -44,7 +44,7 @@ def _images(needed: float) -> str:
 
 EQUIVALENCE_TABLE: Final = TableSpec(
     "data-equivalence",
-    "What a regularizer is worth in images",
+    "What a regularizer is worth in images, by test accuracy",
     "The images with which the baseline's curve, interpolated in log images and never extrapolated, has the same "
     "accuracy. Beyond the data: more than there are. Below: the baseline is as good with the fewest measured. "
     "Intervals hold the image counts at which a paired t test of the shared seeds does not reject.",

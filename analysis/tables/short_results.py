@@ -32,8 +32,7 @@ def short_table(data: Snapshot) -> Table:
     rows, text = largest_measured(data), metric_text(data)
     means = [text.number(row.test_accuracy.mean) if row.test_accuracy else "" for row in rows]
     best = (min if text.minimized else max)((mean for mean in means if mean), key=float, default="")
-    of_baseline = text.of_difference("Difference to baseline")
-    headings = ("Regularizer", "n", text.heading("Test"), of_baseline, "Decision")
+    headings = ("Regularizer", "n", text.heading("Test"), text.of_difference("Difference"), "Decision")
     texts = tuple(
         (
             row.regularizer,
@@ -65,7 +64,7 @@ def _decision(data: Snapshot, row: Compared) -> str:
 
 SHORT_TABLE: Final = TableSpec(
     "results-short",
-    "Results in short",
+    "Results in short, on the test set",
     "Means over n confirmed runs on the most data, and mean differences to the baseline over runs of the same seed, "
     "with 95 % intervals in brackets. Bold: the highest mean, and every mean that is tied with it to the digits shown; "
     "it says nothing of significance. Decision: superior, inferior or equivalent to the baseline; settings alone: so "

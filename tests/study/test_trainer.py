@@ -60,6 +60,8 @@ def test_its_code_decides_the_runs_of_every_method():
         ({**OWN, "trainer": "own_loops:none"}, "trainer: trainer 'own_loops:none' cannot be imported"),
         ({**OWN, "trainer": "own_loops"}, "trainer: trainer 'own_loops' must be package.module:function"),
         ({**OWN, "trainer": 3}, "trainer: must be a valid string, but got 3"),
+        ({**OWN, "regularizers": ["l1", "sam"]}, "regularizers.sam: changes whole steps or mixes examples"),
+        ({**OWN, "regularizers": ["l1", "mixup"]}, "regularizers.mixup: changes whole steps or mixes examples"),
         ({**OWN, "examples": 0}, "examples: must be greater than or equal to 1, but got 0"),
         ({**OWN, "training": {"batch_size": 2000}}, "training.batch_size: must be <= the images of the smallest"),
         ({"name": "x", "regularizers": ["l1"]}, "dataset: is required\nmodel: is required"),

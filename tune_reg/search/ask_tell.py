@@ -28,7 +28,7 @@ from tune_reg.search.task_search import TaskSearch
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import ACCURACY, Metric, RunState
-from tune_reg.study import SearchSettings, Task, is_paused
+from tune_reg.study import SearchSettings, Task, budget_share, is_paused
 
 
 class AskTell:
@@ -97,6 +97,7 @@ class AskTell:
                 self._searches[task.name] = StoppingSearch(
                     storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images, held=held
                 )
+            self._searches[task.name].share = budget_share(task, tasks)
         self._shared = SharedValues(settings, tasks, self._searches)
         self._share_out()
         self._shared.add()

@@ -1,9 +1,10 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
+from tune_reg.study.attack_cost import attack_cost
 from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
-from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, make_plan
+from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, budget_share, make_plan
 from tune_reg.study.settings import (
     TEST_ACCURACY,
     ConfirmSettings,
@@ -31,6 +32,8 @@ __all__ = [
     "Study",
     "StudyPlan",
     "Task",
+    "attack_cost",
+    "budget_share",
     "decidable",
     "is_paused",
     "make_plan",

@@ -139,8 +139,9 @@ class SearchSettings(Table):
     #: The first rung: a third of the epochs with "pause", else 1, where not given. With "pause" and none given there is
     #: no other rung before the end.
     min_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
-    #: What every regularizer gets as much of. "seconds": one that takes longer for an epoch than the fastest one trains
-    #: so many times fewer epochs.
+    #: What every regularizer gets as much of. "epochs": passes over the training images, of which an epoch of sam takes
+    #: two, and counts as two. "seconds": one that takes longer for an epoch than the fastest one trains so many times
+    #: fewer epochs.
     budget: Literal["epochs", "seconds"] = "epochs"
     #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
     #: one; 0 is never.

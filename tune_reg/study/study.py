@@ -24,6 +24,7 @@ from tune_reg.evaluation.attacks import ATTACKS
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
+from tune_reg.regularizers import ENGINE_HOOKS
 from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
 from tune_reg.study.error_lines import error_lines, short
@@ -343,6 +344,11 @@ class Study(Table):
             raise StudyError(
                 f"regularizers.{name}: dropout needs a model with dropout layers, but {self.model} has none"
             )
+        if self.trainer and any(kind.fills(hook) for hook in ENGINE_HOOKS):
+            raise StudyError(
+                f"regularizers.{name}: changes whole steps or mixes examples, which only tune-reg's own engine does; "
+                "with a trainer, drop it"
+            )
         if kind.fills("loss") and self.dataset and describe(self.dataset).classes < 2:
             raise StudyError(f"regularizers.{name}: needs at least 2 classes, but {self.dataset} has one")
         used = declared.space.get("optimizer", self.training.optimizer)
@@ -405,6 +411,9 @@ class Study(Table):
             del plain["tracking"]  # so that a study that was begun before there was a choice goes on
         if self.metric == MetricSettings():
             del plain["metric"]  # so that a study that was begun before there was a choice goes on
+        for key in ("autoattack_linf", "autoattack_l2", "autoattack_images"):
+            if plain["robustness"][key] == RobustnessSettings.model_fields[key].default:
+                del plain["robustness"][key]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs")):
             if search[key] == default:

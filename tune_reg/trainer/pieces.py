@@ -81,7 +81,7 @@ class Pieces:
                 )
             return nn.functional.mse_loss(outputs, targets)
         loss = self.plan.settings.loss
-        return data_loss(self.reg, loss, outputs, targets, self.strengths, self.progress)
+        return data_loss(self.reg, loss, outputs, targets, None, self.strengths, self.progress)
 
     def penalty(self, model: Callable[..., Tensor], inputs: Tensor, targets: Tensor, outputs: Tensor | None) -> Tensor:
         """The term that is added to the loss."""

@@ -11,20 +11,25 @@ from tune_reg.regularizers import Progress, Regularizer, Strengths
 
 
 def data_loss(
-    reg: Regularizer, loss: str, outputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress
+    reg: Regularizer,
+    loss: str,
+    outputs: Tensor,
+    targets: Tensor,
+    mixed: Tensor | None,
+    strengths: Strengths,
+    progress: Progress,
 ) -> Tensor:
     """The mean loss of a batch: the loss of the regularizer, or the study's ``loss`` of the regularizer's targets.
 
-    outputs [B, M], targets int64 [B] -> scalar.
+    outputs [B, M], targets int64 [B], ``mixed`` [B, M] where the regularizer's ``mix`` has changed them -> scalar.
     """
     if reg.fills("loss"):
         return reg.loss(outputs, targets, strengths, progress)
-    if reg.fills("targets"):
-        soft = reg.targets(one_hot(targets, outputs), strengths, progress)
-    elif loss == "cross-entropy":
+    if mixed is None and loss == "cross-entropy" and not reg.fills("targets"):
         return nn.functional.cross_entropy(outputs, targets)
-    else:
-        soft = one_hot(targets, outputs)
+    soft = one_hot(targets, outputs.shape[-1], outputs.dtype) if mixed is None else mixed
+    if reg.fills("targets"):
+        soft = reg.targets(soft, strengths, progress)
     return mean_squared_error(outputs, soft) if loss == "mse" else soft_cross_entropy(outputs, soft)
 
 
@@ -93,9 +98,9 @@ def draw_noise(
     return None if wanted is None else torch.randn(wanted, generator=source, dtype=dtype)
 
 
-def one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
-    """Targets int64 [B] as rows of 0 and 1 [B, M], in the dtype of ``outputs`` [B, M]."""
-    return (targets.unsqueeze(-1) == torch.arange(outputs.shape[-1], device=outputs.device)).to(outputs.dtype)
+def one_hot(targets: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """Targets int64 [..., B] as rows of 0 and 1 [..., B, M]."""
+    return (targets.unsqueeze(-1) == torch.arange(classes, device=targets.device)).to(dtype)
 
 
 def soft_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from tune_reg.training.run import Run
 from tune_reg.training.seeding import derive, generator
 
 #: The streams of random numbers of one epoch, by their purpose.
-_STREAMS = ("augment", "inputs", "gradient", "penalty")
+_STREAMS = ("augment", "mix", "inputs", "gradient", "penalty")
 
 
 class EpochSettings(NamedTuple):

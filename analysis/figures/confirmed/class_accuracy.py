@@ -106,7 +106,8 @@ CLASS_FIGURE: Final = FigureSpec(
     "Test accuracy by class, against the baseline",
     "Descriptive, and secondary: nothing is claimed of single classes. Mean differences to the baseline in the "
     "accuracy of each class over n pairs of runs of the same seed, with 95 % intervals that are not corrected for the "
-    f"number of classes. Of more than {MOST_CLASSES} classes the {MOST_CLASSES // 2} with the largest losses and gains each.",
+    f"number of classes. Of more than {MOST_CLASSES} classes the {MOST_CLASSES // 2} with the largest losses and gains "
+    "each.",
     class_accuracy,
     draw_class_accuracy,
     most_panels=MOST_METHODS,

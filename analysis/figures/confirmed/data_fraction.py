@@ -121,7 +121,7 @@ DATA_FIGURE: Final = FigureSpec(
 )
 GAIN_FIGURE: Final = FigureSpec(
     "data-gain",
-    "Gain over the baseline against data",
+    "Gain in test accuracy over the baseline against data",
     "Mean difference of test accuracy over n pairs of runs of the same seed, bars its 95 % interval; lines are "
     "shifted sideways a little.",
     data_gain,
@@ -129,8 +129,8 @@ GAIN_FIGURE: Final = FigureSpec(
 )
 GAP_FIGURE: Final = FigureSpec(
     "generalization-gap",
-    "Generalization gap against data",
-    f"Training accuracy minus test accuracy, of the confirmed runs. {INTERVALS}",
+    "Generalization gap, training less test accuracy, against data",
+    INTERVALS,
     generalization_gap,
     draw_data_fraction,
 )

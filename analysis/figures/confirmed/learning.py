@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 MOST_BANDS: Final = 4  # more of them would be one grey
+_FLAT: Final = 0.35  # of the whole height, under which the last half of the epochs is too flat to be read
 
 
 class EpochPoint(NamedTuple):
@@ -125,7 +126,9 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
                 markevery=marks(len(line), index % 3),
                 label=label(name),
             )
-        ax.set_title(f"{panel.data}\n{runs_text(panel.points)}")
+        bottom, top, cut = _view(panel.points, data.metric)
+        ax.set_ylim(factor * bottom, factor * top)
+        ax.set_title(f"{panel.data}\n{runs_text(panel.points)}{cut}")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(TICKS, integer=True))
         ax.set_ylabel(data.metric.heading(scored_on(picked_on_test=data.picked_on_test)))
@@ -133,11 +136,33 @@ def draw_learning_curves(data: LearningCurves) -> Figure:
     return figure
 
 
+def _view(points: tuple[EpochPoint, ...], metric: MetricText) -> tuple[float, float, str]:
+    """The ends of the axis, and what it cuts, for the title.
+
+    It shows the last half of the epochs, in which curves differ by little, where the whole way there would hide that.
+    """
+    sign = -1 if metric.minimized else 1
+    scores = [(point.epoch, sorted((sign * point.lowest, sign * point.highest)), sign * point.mean) for point in points]
+    last = max(epoch for epoch, _, _ in scores)
+    high = max(ends[1] for _, ends, _ in scores)
+    lowest = min(ends[0] for _, ends, _ in scores)
+    low = min(ends[0] for epoch, ends, _ in scores if epoch > last / 2)
+    if high - low > _FLAT * (high - lowest):
+        low = lowest
+    margin = 0.06 * (high - low) or 0.001
+    cut = [epoch for epoch, _, mean in scores if mean < low - margin]
+    edge = metric.with_unit(f"{metric.factor * sign * (low - margin):.3g}")
+    said = f"; cut {'above' if metric.minimized else 'below'} {edge}, to epoch {max(cut)}" if cut else ""
+    bottom, top = sorted((sign * (low - margin), sign * (high + margin)))
+    return bottom, top, said
+
+
 LEARNING_FIGURE: Final = FigureSpec(
     "learning-curves",
-    "Learning curves of the confirmed runs",
+    "Learning curves of the confirmed runs: {scored} accuracy",
     f"Line: mean over n seeds; band: lowest to highest seed; of more than {MOST_BANDS} regularizers only at the last "
-    "epoch, as bars to its right. Only runs that ended are drawn.",
+    "epoch, as bars to its right. Only runs that ended are drawn. Where the first epochs would hide the differences of "
+    "the last ones, the axis shows the last half of the epochs.",
     learning_curves,
     draw_learning_curves,
 )

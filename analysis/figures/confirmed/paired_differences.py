@@ -139,8 +139,8 @@ def _draw(axes: Axes, panel: PairedPanel, data: PairedDifferences) -> None:
 
 _CAPTION: Final = (
     "Difference of test accuracy to the baseline: large marks are means over n pairs of runs of the same seed, bars "
-    "their intervals, as in the table of comparisons; small marks below them are the single pairs. Uneven: one difference is "
-    "unlike all others, or they are skewed, which a mean describes badly."
+    "their intervals, as in the table of comparisons; small marks below them are the single pairs. Uneven: one "
+    "difference is unlike all others, or they are skewed, which a mean describes badly."
 )
 HEAD_FIGURE: Final = FigureSpec(
     "head-to-head", "Head to head with the baseline, on the test set", _CAPTION, head_to_head, draw_paired_differences

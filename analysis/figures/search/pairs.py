@@ -166,7 +166,7 @@ def _draw(axes: Axes, panel: PairPanel, text: MetricText) -> None:
 
 PAIR_FIGURE: Final = FigureSpec(
     "pair-maps",
-    "Two hyperparameters at once",
+    "Two hyperparameters at once, by {scored} accuracy",
     "The strength and each other numeric hyperparameter, at the largest fraction searched. Trials in classes by what "
     "the model of final values expects of them at the end, or, without a model, by the accuracy of those trained to "
     "the end: the better, the larger the marker.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from analysis.figures.panels import grid, legend, rings, scale_axis, thin
@@ -31,6 +31,12 @@ _MANY: Final = 100
 #: How far the interval of a name stands beside its trials.
 _BESIDE: Final = 0.06
 
+#: Trials from which on some may be left below the axis.
+_FEWEST: Final = 8
+#: The least share of the range of the trials that the axis shows.
+_LEAST_SHOWN: Final = 0.06
+#: A curve is drawn no further from a trial, as a share of the space.
+_NEAR: Final = 0.1
 #: Height of the strip for trials without a value, as a share of the panel.
 _STRIP: Final = 0.12
 
@@ -65,6 +71,7 @@ class StrengthPanel(NamedTuple):
     scale: str  # LINEAR, LOG, SYMLOG or CATEGORY
     low: float | None  # bounds of the space, the widest where trials differ in them
     high: float | None
+    no_winner: str  # why the winner of a search is not drawn; empty where each one is
     points: tuple[StrengthPoint, ...]
 
 
@@ -108,8 +115,8 @@ def _varied(panel: StrengthPanel) -> bool:
 
 
 def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
-    winning = set(winners(data, name).items())
-    expected = {fraction: _expected(data, name, fraction) for fraction, _ in winning}
+    winning = winners(data, name)
+    expected = {fraction: _expected(data, name, fraction) for fraction in winning}
     scale = scale_of(data, name, parameter)
     points = []
     for row in data.trials:
@@ -127,7 +134,7 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
                 finite_or_none(row["value"]) if row["state"] in ("complete", "pruned") else None,
                 None,
                 None,
-                (row["fraction"], row["trial"]) in winning,
+                winning.get(row["fraction"]) == row["trial"],
                 *expected.get(row["fraction"], {}).get(row["trial"], (None, None)),
             )
         )
@@ -141,7 +148,18 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
         points += [StrengthPoint(PLATEAU, *at, end, optimum.accuracy, None, None, winner=False) for end in ends]
     space = space_of(data, name, parameter)
     low, high = (space.low, space.high) if space else (None, None)
-    return StrengthPanel(name, parameter, scale, low, high, tuple(points))
+    return StrengthPanel(name, parameter, scale, low, high, _no_winner(data, parameter, winning, points), tuple(points))
+
+
+def _no_winner(data: Snapshot, parameter: str, winning: Collection[float], points: list[StrengthPoint]) -> str:
+    """Why the winner of a search is not among the trials of a panel, for its title.
+
+    ``winning``: the fractions whose search has a winner.
+    """
+    drawn = {point.fraction for point in points if point.winner}
+    lacking = [fraction for fraction in sorted(winning, reverse=True) if fraction not in drawn]
+    of = f" on {', '.join(where(data, fraction) for fraction in lacking)}" if len(winning) > 1 else ""
+    return f"winner{of} not drawn: it has no {parameter}" if lacking else ""
 
 
 @styled
@@ -149,8 +167,7 @@ def draw_strength_response(data: StrengthResponse) -> Figure:
     """Draw one panel a hyperparameter: complete trials filled, stopped ones hollow, the winner ringed, a curve a band.
 
     Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
-    trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
-    is drawn as triangles on the axis.
+    trials of a state and fraction. Trials far below the others are drawn as triangles on the axis.
     """
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
@@ -201,7 +218,7 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
             color=INK,
             linewidths=0,
             alpha=0.6,
-            label=f"{'above' if data.metric.minimized else 'below'} {data.metric.with_unit(f'{floor:.3g}')}",
+            label=f"{'above' if data.metric.minimized else 'below'} the axis",
         )
     # The band may be far wider than the trials where these are few; it does not set the axis.
     limits = axes.get_ylim()
@@ -210,7 +227,7 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         if panel.scale == CATEGORY:
             _bars(axes, of_fraction, at, look(index).color)
         else:
-            _curve(axes, of_fraction, *look(index)[::2])
+            _curve(axes, _supported(panel, of_fraction), *look(index)[::2])
     axes.set_ylim(limits)
     winners = [(at(point), point.shown) for point in trials if point.winner and point.shown is not None]
     if winners:
@@ -218,11 +235,32 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         rings(axes, x, y, name="winner", size=130).set_clip_on(False)
     failures = [(at(point), str(point.state)) for point in trials if point.value is None]
     _strip(axes, failures, data.metric.words, values=len(failures) < len(trials))
-    axes.set_title(panel.regularizer)
+    axes.set_title(f"{panel.regularizer}\n{panel.no_winner}" if panel.no_winner else panel.regularizer)
     moving = (panel.regularizer, panel.parameter) in data.moving
     axes.set_xlabel(f"{panel.parameter} (dotted: its widest range)" if moving else panel.parameter)
     axes.set_ylabel(data.metric.heading(scored_on(picked_on_test=data.picked_on_test)))
     legend(axes)
+
+
+def _supported(panel: StrengthPanel, points: list[StrengthPoint]) -> list[StrengthPoint]:
+    """The points of a panel and fraction, without the values of the curves to which no trial is near."""
+    if panel.scale not in (LINEAR, LOG):
+        return points
+
+    def coordinate(value: float | str) -> float:
+        return math.log(float(value)) if panel.scale == LOG else float(value)
+
+    tried = [coordinate(point.strength) for point in points if point.kind == TRIAL]
+    if not tried:
+        return points
+    bounds = [coordinate(end) for end in (panel.low, panel.high) if end is not None and (end > 0 or panel.scale != LOG)]
+    near = _NEAR * (max(tried + bounds) - min(tried + bounds))
+    return [
+        point._replace(value=math.nan, low=math.nan, high=math.nan)
+        if point.kind in (CURVE, AVERAGE) and min(abs(coordinate(point.strength) - at) for at in tried) > near
+        else point
+        for point in points
+    ]
 
 
 def _complete(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], style: Look) -> None:
@@ -269,14 +307,18 @@ def _dots(axes: Axes, x: list[float], heights: list[float | None], style: Look, 
 
 
 def _floor(trials: list[StrengthPoint], *, minimized: bool) -> float:
-    """The worst value that is drawn as it is: some accuracies may be at chance, and would flatten the others."""
+    """The worst value that is drawn as it is: a few far off, at chance say, would flatten all others.
+
+    The axis is at most three times as high as the better two thirds of the trials are, and holds the winners.
+    """
     sign = -1 if minimized else 1
     scores = sorted(sign * point.shown for point in trials if point.shown is not None)
-    complete = [sign * point.value for point in trials if point.value is not None and point.state == "complete"]
-    if len(scores) < 8 or not complete:
+    if len(scores) < _FEWEST:
         return sign * -math.inf
-    floor = min(*complete, scores[len(scores) // 3])
-    return sign * (floor if floor - scores[0] > scores[-1] - floor else -math.inf)
+    best, third = scores[-1], scores[len(scores) // 3]
+    winners = [sign * point.shown for point in trials if point.winner and point.shown is not None]
+    floor = min([third, *winners, best - max(3 * (best - third), _LEAST_SHOWN * (best - scores[0]))])
+    return sign * (floor if floor > scores[0] else -math.inf)
 
 
 def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> None:
@@ -361,14 +403,14 @@ def _strip(axes: Axes, failures: list[tuple[float, str]], words: str, *, values:
 
 STRENGTH_FIGURE: Final = FigureSpec(
     "strength-response",
-    "Strength and other hyperparameters against accuracy",
+    "Strength and other hyperparameters against {scored} accuracy",
     "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at what the "
     "model of final values expects of it at the end, ± one standard deviation; ringed: the winner; triangles on the "
     "axis lie below it. Trials without an accuracy stand in the grey strip, whose height means nothing. Vertical "
     "dotted lines are the bounds of the search space. Line and band: the accuracy with the best setting of the other "
-    "hyperparameters, over seeds, by the model from all trials, and its 95 % interval, where trials were made; "
-    "finely dotted: the mean over the settings of the others; thick bar: the plateau, whose values cannot be told "
-    "from the peak.",
+    "hyperparameters, over seeds, by the model from all trials, and its 95 % interval, no further than a tenth of the "
+    "space from a trial; finely dotted: the mean over the settings of the others; thick bar: the plateau, whose values "
+    "cannot be told from the peak.",
     strength_response,
     draw_strength_response,
 )

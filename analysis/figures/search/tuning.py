@@ -105,7 +105,7 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
 
 TUNING_FIGURE: Final = FigureSpec(
     "tuning-curve",
-    "What the search bought",
+    "What the search bought, in {scored} accuracy",
     "Best trial so far against the epochs, and the seconds of training, that the search of each regularizer had spent "
     "on all its trials. Best is what the search's model expects of a trial in the end, or the value of a complete one "
     "where there is no model. Band: the middle 95 % with these trials drawn in random order, with replacement. It "

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from analysis.measures.outcomes import complete_value
 from analysis.measures.search.model import (
     NOTHING_SEARCHED,
     Estimate,
@@ -47,14 +48,14 @@ class Pick(NamedTuple):
     trial: int
     epochs: int  # trained in the search
     observed: float | None  # its last validation value
-    expected: float  # by the model, at the end of a training, over seeds
-    deviation: float  # standard deviation of what ``expected`` estimates
-    regret: float  # expected, of the pick against the best configuration of the space
-    regret_deviation: float
-    runner_up: int | None  # the trial of the next highest expected value
-    margin: float | None  # how much better its expected value is than the runner-up's
-    best_probability: float  # that no other trial is better
-    trials: int  # that the model reads
+    expected: float | None  # by the model, at the end of a training, over seeds; None, as are all others, without one
+    deviation: float | None  # standard deviation of what ``expected`` estimates
+    regret: float | None  # expected, of the pick against the best configuration of the space
+    regret_deviation: float | None
+    runner_up: int | None  # the trial of the next best expected value; without a model of the next best seen
+    margin: float | None  # how much better that value of the pick is than the runner-up's
+    best_probability: float | None  # that no other trial is better
+    trials: int  # that the model reads; without one those trained to the end
     ties: int  # other trials with the same observed value
     images: int | None  # validation images
     optimism: (
@@ -66,7 +67,7 @@ class Pick(NamedTuple):
 
 @once
 def picks(data: Snapshot) -> tuple[Pick, ...]:
-    """The pick of every search that has a model, in the order of the regularizers, the largest fraction first.
+    """The pick of every search of two configurations or more, by regularizer, the largest fraction first.
 
     The regret, the probability and the region are of joint draws of the final values of 101 configurations of a space
     of one hyperparameter, else of 320, and of the trials. A configuration cannot be told from the pick where it is
@@ -77,10 +78,12 @@ def picks(data: Snapshot) -> tuple[Pick, ...]:
     for name, fraction in sorted(models, key=lambda search: (data.order(search[0]), -search[1])):
         model = models[name, fraction]
         number = winners(data, name).get(fraction)
+        rows = [row for row in data.trials_of(name) if row["fraction"] == fraction]
         if isinstance(model, SearchModel) and number in model.trials:
-            rows = [row for row in data.trials_of(name) if row["fraction"] == fraction]
             with one_thread():
                 found.append(_pick(data, model, rows, number))
+        elif isinstance(model, str) and model != NOTHING_SEARCHED:
+            found += _seen(data, rows, number)
     return tuple(found)
 
 
@@ -94,8 +97,34 @@ def regret_of(data: Snapshot, regularizer: str, search_fraction: float) -> tuple
         return 0.0, 0.0
     if mapping(data.study.get("search")).get("second_objective"):
         return None
-    found = (pick for pick in picks(data) if (pick.regularizer, pick.fraction) == (regularizer, search_fraction))
-    return next(((pick.regret, pick.regret_deviation) for pick in found), None)
+    for pick in picks(data):
+        if (pick.regularizer, pick.fraction) == (regularizer, search_fraction):
+            known = pick.regret is not None and pick.regret_deviation is not None
+            return (pick.regret, pick.regret_deviation) if known else None  # type: ignore[return-value]
+    return None
+
+
+def _seen(data: Snapshot, rows: list[TrialRow], number: int | None) -> list[Pick]:
+    """The pick of a search without a model, by what was seen of its trials; none where the winner is not among them."""
+    score = data.metric.score
+    values = {row["trial"]: value for row in rows if (value := complete_value(row)) is not None}
+    if number not in values:
+        return []
+    row = next(row for row in rows if row["trial"] == number)
+    others = {trial: value for trial, value in values.items() if trial != number}
+    runner_up = max(others, key=lambda trial: (score(others[trial]), -trial), default=None)
+    return [
+        Pick(
+            *(row["regularizer"], row["fraction"], number, row["epochs_trained"], values[number]),
+            *(None, None, None, None),
+            runner_up,
+            None if runner_up is None else score(values[number] - others[runner_up]),
+            None,
+            len(values),
+            sum(value == values[number] for value in others.values()),
+            *(row["n_val"], None, {}, None),
+        )
+    ]
 
 
 def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int) -> Pick:

@@ -72,7 +72,7 @@ def _order_band(text: MetricText, point: TuningPoint) -> str:
 
 EQUAL_BUDGET_TABLE: Final = TableSpec(
     "equal-budgets",
-    "The searches at equal budgets",
+    "The searches at equal budgets, by {scored} accuracy",
     "At a quarter, a half and the whole of the smallest budget spent. The last column draws the trials in random "
     "order with replacement: what luck in the order alone would give.",
     equal_budget_table,

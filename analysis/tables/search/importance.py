@@ -36,7 +36,7 @@ def importance_table(data: Snapshot) -> Table:
 
 IMPORTANCE_TABLE: Final = TableSpec(
     "importance",
-    "Which hyperparameters mattered",
+    "How much each hyperparameter mattered for {scored} accuracy",
     "By itself, the others averaged over: the share of the variance of the final accuracy over the space that is "
     "between values of the hyperparameter, and how far its best value is above its worst. From the model of final "
     f"values, with 95 % intervals. With fewer than {RANKING_BELOW} trials the shares are a ranking at most, and where "

@@ -66,7 +66,7 @@ def _remarks(row: Optimum) -> str:
 
 OPTIMUM_TABLE: Final = TableSpec(
     "optima",
-    "Best value and plateau of each hyperparameter",
+    "Best value and plateau of each hyperparameter, by {scored} accuracy",
     "From the curves of the figure above: the accuracy at the end of a training with the best setting of the other "
     "hyperparameters, by the model of final values from all trials. The peak's interval is that of its place; where it "
     "is more than 80 % of the space, the peak is not located. On the plateau are the values that cannot be told from "

@@ -13,7 +13,7 @@ from analysis.wording import where
 
 
 def winner_table(data: Snapshot) -> Table:
-    """The picked trial of every search that has a model of final values."""
+    """The picked trial of every search of two configurations or more."""
     numbers, text = picks(data), metric_text(data)
     seen, expected = (f"{word}, {text.unit}" if text.unit else word for word in ("Seen", "Expected"))
     above = "Seen above expected" if text.is_accuracy else "Seen better than expected by"
@@ -34,7 +34,7 @@ def winner_table(data: Snapshot) -> Table:
             NONE if row.optimism is None else text.signed(row.optimism),
             _with_deviation(text, row.regret, row.regret_deviation),
             NONE if row.margin is None else text.signed(-data.metric.score(row.margin)),
-            f"{100 * row.best_probability:.0f}",
+            NONE if row.best_probability is None else f"{100 * row.best_probability:.0f}",
             "; ".join(_region(name, region) for name, region in row.region.items()),
             text.in_metric(_notes(row)),
         )
@@ -43,7 +43,9 @@ def winner_table(data: Snapshot) -> Table:
     return Table(headings, texts, numbers)
 
 
-def _with_deviation(text: MetricText, value: float, deviation: float) -> str:
+def _with_deviation(text: MetricText, value: float | None, deviation: float | None) -> str:
+    if value is None or deviation is None:
+        return NONE
     return f"{text.number(value)} ± {text.number(deviation)}"
 
 
@@ -59,6 +61,8 @@ def _notes(row: Pick) -> str:
     notes = []
     if row.ties:
         notes.append(f"{row.ties} other trial{'s' * (row.ties > 1)} had the same accuracy")
+    if row.expected is None:
+        notes.append("without a model: next trial is by what was seen")
     if row.chance:
         notes.append("not above guessing")
     return "; ".join(notes)
@@ -66,7 +70,7 @@ def _notes(row: Pick) -> str:
 
 WINNER_TABLE: Final = TableSpec(
     "winners",
-    "How sure the picks are",
+    "How sure the picks are, by {scored} accuracy",
     "By the model of final values from all trials of a search. Expected is the accuracy at the end of a training over "
     "seeds, ± one standard deviation of this estimate; seen is that of the last epoch that was trained, on one seed, "
     "which luck has raised where a trial was picked for it. Regret is how far the best configuration of the space is "
