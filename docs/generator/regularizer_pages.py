@@ -46,9 +46,7 @@ def regularizer_page(kind: type[Regularizer], caption: str) -> str:
             f'<div class="formula" tabindex="0" role="group" aria-label="{html.escape(kind.formula)}">\n'
             f"{mathml(kind.formula)}\n</div>\n",
             f"As in the tables: `{kind.formula}`\n",
-            "## What it does\n",
-            f"![{caption}]({kind.name}.svg)\n",
-            f"*{caption}* Drawn by the regularizer's own code.\n",
+            *(_figure(kind.name, caption) if caption else ()),
             "## When to use it\n",
             f"{kind.when}\n",
             "## Settings\n",
@@ -64,6 +62,14 @@ def regularizer_page(kind: type[Regularizer], caption: str) -> str:
             f"```bibtex\n{kind.reference}\n```\n",
         ]
     )
+
+
+def _figure(name: str, caption: str) -> list[str]:
+    return [
+        "## What it does\n",
+        f"![{caption}]({name}.svg)\n",
+        f"*{caption}* Drawn by the regularizer's own code.\n",
+    ]
 
 
 def _study_lines(kind: type[Regularizer]) -> Iterator[str]:
