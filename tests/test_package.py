@@ -22,6 +22,7 @@ PUBLIC = {
     "Results",
     "SparseGradientSGD",
     "Study",
+    "TrainerRun",
     "TuneRegError",
     "WeightDecayTrainable",
     "load",

@@ -97,7 +97,7 @@ class TrainerWorker:
 
     def close(self) -> bool:
         """End the loop where it stands, and remove its folder; whether it has ended."""
-        if isinstance(self._ended, RunReport | DataFault):
+        if self._ended is not None:
             return True
         has_ended = self._loop.end(_PATIENCE_S)
         shutil.rmtree(self._folder, ignore_errors=True)

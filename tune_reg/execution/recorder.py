@@ -82,7 +82,7 @@ class Recorder:
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
         self._keys = SearchKeys(plan.tasks)
         self._metric = plan.study.metric.metric
-        self._tests = _digest(plan.study.robustness.model_dump())
+        self._tests = _digest(plan.study.to_plain()["robustness"])
 
     # Trials of the search
 
