@@ -178,10 +178,10 @@ def _print_plan(plan: StudyPlan, results: Iterable[str | None]) -> None:
     ``results``: directories; the first one that has pairs of confirmed runs tells how much seeds vary.
     """
     from tune_reg.cli.tables import print_plan
-    from tune_reg.study import decidable, other_searches, shared_values_notes, unused_settings
+    from tune_reg.study import best_of_space_notes, decidable, other_searches, shared_values_notes, unused_settings
 
     print_plan(plan)
-    notes = [*shared_values_notes(plan), *decidable(plan, _spread(results))]
+    notes = [*best_of_space_notes(plan), *shared_values_notes(plan), *decidable(plan, _spread(results))]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:

@@ -314,7 +314,7 @@ class StudyController:
                 counts.best,
                 counts.paused,
                 self._asks.trainings(task),
-                counts.shared,
+                counts.added,
             )
 
     def _seconds_left(self, tasks: Sequence[TaskProgress], counts: ConfirmedCounts) -> float | None:

@@ -93,6 +93,10 @@ class TrialRow(RunColumns):
         str | None,
         "method whose winner's values of shared hyperparameters the trial has; null where the search itself chose it",
     ]
+    picked_from: Annotated[
+        str | None,
+        '"space" where the trial is at the best point of the whole space by the model, tried once the search was over',
+    ]
 
 
 class ExpectedRow(RunColumns):
@@ -234,6 +238,7 @@ ADDED_LATER: Final = frozenset(
         "warning",
         "retries",
         "shared_from",
+        "picked_from",
         "code",
     }
 )

@@ -1,5 +1,6 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
+from tune_reg.study.best_of_space import best_of_space_notes
 from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
@@ -23,6 +24,7 @@ __all__ = [
     "Study",
     "StudyPlan",
     "Task",
+    "best_of_space_notes",
     "decidable",
     "is_paused",
     "make_plan",
