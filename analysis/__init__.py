@@ -55,6 +55,7 @@ from analysis.measures.tradeoff import Trade, trades
 from analysis.report.claims import Claim, claims
 from analysis.report.given_up import given_up
 from analysis.report.missing import lost_sentences, missing
+from analysis.report.reproduction.write import report_reproduction
 from analysis.report.studies.compare import compare
 from analysis.report.verdict import Verdict, verdict
 from analysis.report.write import report
@@ -158,6 +159,7 @@ __all__ = [
     "picks",
     "regret_of",
     "report",
+    "report_reproduction",
     "responses",
     "result_rows",
     "result_table",

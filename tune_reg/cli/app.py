@@ -13,6 +13,7 @@ from tune_reg.cli.cluster_commands import fetch, submit
 from tune_reg.cli.environment import take_the_machine_as_it_is
 from tune_reg.cli.limits import limit_reached
 from tune_reg.cli.options import console
+from tune_reg.cli.reproduce_command import reproduce
 from tune_reg.cli.study_commands import check, compare, report, run
 from tune_reg.errors import LostClusterError, NothingSucceededError, TuneRegError, UnreachableError
 from tune_reg.version import __version__
@@ -34,6 +35,7 @@ app.command("list")(list_)
 app.command()(doctor)
 app.command()(submit)
 app.command()(fetch)
+app.command()(reproduce)
 data_app = typer.Typer(help="Data sets: fetch them before they are needed.", no_args_is_help=True)
 data_app.command("fetch")(data_fetch)
 app.add_typer(data_app, name="data")

@@ -6,7 +6,8 @@ import atexit
 import shlex
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -75,29 +76,37 @@ def run(
         declared = declared.with_prior(load(prior))
     _print_plan(make_plan(_as_begun(out, declared)), [out, prior])
     try:
-        run_study(
-            declared,
-            out,
-            address=address,
-            data_root=data,
-            plugins=plugin,
-            robustness_only=only is not None,
-            skip_preflight=skip_preflight,
-            retry_failed=retry_failed,
-            accept_changes=accept_changes,
-            note=lambda line: console.print(f"note: {line}", soft_wrap=True),
-            watch=lambda controller: live_progress(controller.progress, console),
-        )
+        with until_interrupted():
+            run_study(
+                declared,
+                out,
+                address=address,
+                data_root=data,
+                plugins=plugin,
+                robustness_only=only is not None,
+                skip_preflight=skip_preflight,
+                retry_failed=retry_failed,
+                accept_changes=accept_changes,
+                note=lambda line: console.print(f"note: {line}", soft_wrap=True),
+                watch=lambda controller: live_progress(controller.progress, console),
+            )
     except NothingSucceededError:
         report(out)
         raise
+    report(out)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """End the command where Ctrl-C or SIGTERM interrupts what is inside, and say how it goes on."""
+    try:
+        yield
     except KeyboardInterrupt as interrupt:
         # Pressed once more while Python ends, it would print a trace.
         atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
         console.print(f"interrupted; `{shlex.join(['tune-reg', *sys.argv[1:]])}` goes on from here", soft_wrap=True)
         # As a shell has it: 130 after Ctrl-C, 143 after SIGTERM.
         raise typer.Exit(128 + (interrupt.args[0] if interrupt.args else signal.SIGINT)) from None
-    report(out)
 
 
 def report(

@@ -1,0 +1,1 @@
+"""Published numbers of the four papers beside measured ones."""

@@ -1,0 +1,1 @@
+"""The report of a reproduction: published and measured numbers side by side."""
