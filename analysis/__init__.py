@@ -12,6 +12,7 @@ numbers of a figure into a matplotlib ``Figure``. ``analysis`` imports neither t
 True
 """
 
+from analysis.figures.confirmed.class_accuracy import ClassAccuracy, class_accuracy, draw_class_accuracy
 from analysis.figures.confirmed.data_fraction import (
     DataFraction,
     data_fraction,
@@ -23,6 +24,7 @@ from analysis.figures.confirmed.learning import LearningCurves, draw_learning_cu
 from analysis.figures.confirmed.paired_differences import (
     PairedDifferences,
     draw_paired_differences,
+    head_to_head,
     paired_differences,
 )
 from analysis.figures.confirmed.schedules import Schedules, draw_schedules, schedules
@@ -42,6 +44,7 @@ from analysis.figures.search.strength import StrengthResponse, draw_strength_res
 from analysis.figures.search.tuning import TuningCurve, draw_tuning_curve, tuning_curve
 from analysis.measures.attacks import WarningRow, areas, distances, warnings
 from analysis.measures.budget import BudgetRow, budget
+from analysis.measures.class_accuracy import ClassDifference, class_differences
 from analysis.measures.comparisons import Compared, comparisons
 from analysis.measures.corruptions import CorruptionRow, corruption_cells, corruption_rows
 from analysis.measures.data_equivalence import Equivalence, equivalences
@@ -70,7 +73,7 @@ from analysis.statistics import (
     paired_difference,
     pairs_needed,
 )
-from analysis.tables.results import HEADINGS, TextRow, result_rows
+from analysis.tables.results import HEADINGS, TextRow, result_headings, result_rows
 from tune_reg.decisions import MethodDecision, decisions
 
 __all__ = [
@@ -79,6 +82,8 @@ __all__ = [
     "BestStrength",
     "BudgetRow",
     "Claim",
+    "ClassAccuracy",
+    "ClassDifference",
     "Compared",
     "Comparison",
     "CorruptionRow",
@@ -115,6 +120,8 @@ __all__ = [
     "best_strength",
     "budget",
     "claims",
+    "class_accuracy",
+    "class_differences",
     "compare",
     "comparisons",
     "corruption_cells",
@@ -126,6 +133,7 @@ __all__ = [
     "distances",
     "draw_attack_strength",
     "draw_best_strength",
+    "draw_class_accuracy",
     "draw_corruption_severity",
     "draw_data_fraction",
     "draw_hyperparameter_importance",
@@ -143,6 +151,7 @@ __all__ = [
     "equivalences",
     "generalization_gap",
     "given_up",
+    "head_to_head",
     "holm",
     "hyperparameter_importance",
     "importances",
@@ -161,6 +170,7 @@ __all__ = [
     "report",
     "report_reproduction",
     "responses",
+    "result_headings",
     "result_rows",
     "result_table",
     "robust_strength",

@@ -43,15 +43,6 @@ def number_text(value: float, form: str) -> str:
     return f"{0.0:{form}}" if float(text) == 0 else text
 
 
-def points_text(value: float) -> str:
-    """A difference of two shares, in percentage points.
-
-    >>> points_text(0.0123)
-    '+1.23'
-    """
-    return f"{100 * value:+.2f}"
-
-
 def p_value(p: float | None) -> str:
     """A p-value, to three digits; "none" where nothing was tested.
 

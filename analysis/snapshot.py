@@ -11,7 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tune_reg.errors import StoreError
-from tune_reg.store import DecisionRow, ExpectedRow, FinalRow, Results, RobustnessRow, Stage, TableName, TrialRow
+from tune_reg.store import (
+    DecisionRow,
+    ExpectedRow,
+    FinalRow,
+    Metric,
+    Results,
+    RobustnessRow,
+    Stage,
+    TableName,
+    TrialRow,
+    metric_of,
+)
 from tune_reg.store.lost_parts import LostPart
 from tune_reg.store.retried import without_retried
 from tune_reg.store.rows import from_arrow, with_every_column
@@ -30,7 +41,7 @@ _SORT_KEYS: Final[Mapping[TableName, tuple[str, ...]]] = {
 }
 
 #: Columns of the epochs of the search that are read.
-_OF_SEARCH: Final = ["regularizer", "fraction", "trial", "seed", "epoch", "val_accuracy"]
+_OF_SEARCH: Final = ["regularizer", "fraction", "trial", "seed", "epoch"]
 
 
 @final
@@ -53,6 +64,11 @@ class Snapshot:
     def study(self) -> Mapping[str, Any]:
         """The study as it was run."""
         return self._results.study()
+
+    @cached_property
+    def metric(self) -> Metric:
+        """What the study is judged by."""
+        return metric_of(self.study)
 
     @cached_property
     def provenance(self) -> Mapping[str, Any]:
@@ -94,14 +110,15 @@ class Snapshot:
     def confirm_epochs(self) -> pa.Table:
         """Rows of the table ``epochs`` that are of confirmed runs, sorted, in columns.
 
-        Epochs of the search can be a million, of which only the accuracies are read.
+        Epochs of the search can be a million, of which only the values of the metric are read.
         """
         return _sorted("epochs", lambda: _of_stage(self._epochs, "confirm"))
 
     @cached_property
     def search_epochs(self) -> pa.Table:
-        """Validation accuracy of each epoch of the search: regularizer, fraction, trial, seed, epoch, val_accuracy."""
-        return _of_stage(self._epochs, "search").select(_OF_SEARCH)
+        """The metric after each epoch of the search: regularizer, fraction, trial, seed, epoch, and its column."""
+        epochs = _of_stage(self._epochs, "search")
+        return with_every_column("epochs", epochs).select([*_OF_SEARCH, self.metric.validation_column])
 
     @cached_property
     def _epochs(self) -> pa.Table:
@@ -236,11 +253,12 @@ def _of_stage(epochs: pa.Table, stage: Stage) -> pa.Table:
 
 
 def _sorted(table: TableName, read: Callable[[], pa.Table]) -> pa.Table:
-    # All columns of the schema are sort keys, the table's own keys first: even rows that share a key (a part
-    # copied by hand) come out in one order.
+    # All columns of the schema are sort keys but lists, the table's own keys first: even rows that share a key (a
+    # part copied by hand) come out in one order.
     try:
         rows = with_every_column(table, read())
         keys = dict.fromkeys([*_SORT_KEYS[table], *rows.column_names])
-        return rows.select([*keys]).sort_by([(name, "ascending") for name in keys])
+        order = [(name, "ascending") for name in keys if not pa.types.is_list(rows.schema.field(name).type)]
+        return rows.select([*keys]).sort_by(order)
     except (KeyError, pa.ArrowException) as error:
         raise StoreError(f"the parts of table {table} do not fit together or to this tune-reg ({error})") from None

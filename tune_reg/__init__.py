@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tune_reg.regularizers.residual_smoothing import ResidualSmoothingLoss
     from tune_reg.regularizers.sparse_gradients import SparseGradientSGD
     from tune_reg.store import Results, load
+    from tune_reg.trainer import TrainerRun
 
 __all__ = [
     "AdaDecay",
@@ -41,6 +42,7 @@ __all__ = [
     "Results",
     "SparseGradientSGD",
     "Study",
+    "TrainerRun",
     "TuneRegError",
     "WeightDecayTrainable",
     "__version__",
@@ -64,6 +66,7 @@ _MODULES: Final = {
     "Results": "tune_reg.store",
     "SparseGradientSGD": "tune_reg.regularizers.sparse_gradients",
     "Study": "tune_reg.api",
+    "TrainerRun": "tune_reg.trainer",
     "TuneRegError": "tune_reg.errors",
     "WeightDecayTrainable": "tune_reg.backends.ray.trainables",
     "data": "tune_reg.data",

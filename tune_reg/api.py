@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from tune_reg.study import unused_settings
 
 if TYPE_CHECKING:
     from tune_reg.evaluation.settings import RobustnessSettings
-    from tune_reg.study import ConfirmSettings, ResourceSettings, SearchSettings
+    from tune_reg.study import ConfirmSettings, MetricSettings, ResourceSettings, SearchSettings
+    from tune_reg.trainer import TrainerRun
     from tune_reg.training import Protocol, TrainingSettings
 
 
@@ -27,7 +28,9 @@ class Study(DeclaredStudy):
     takes an Optuna trial and returns hyperparameters). What a space does not name is searched over the regularizer's
     default space. A name is that of a regularizer, or any name whose table says ``regularizer = NAME`` or
     ``regularizer = [NAME, NAME]``, for several at once. ``baseline``: the name that the others are compared with;
-    the first where not given. Raises ``StudyError`` with a line for each mistake.
+    the first where not given. ``trainer``: a function that trains a run in a loop of the user's own, in place of a
+    ``model`` (see ``TrainerRun``), on ``dataset`` or on so many ``examples`` of its own. Raises
+    ``StudyError`` with a line for each mistake.
 
     >>> from search_spaces import loguniform
     >>> study = Study(name="wd", dataset="digits", model="nn-2",
@@ -42,14 +45,17 @@ class Study(DeclaredStudy):
             self,
             *,
             name: str,
-            dataset: str,
-            model: str,
+            dataset: str = ...,
+            model: str = ...,
+            trainer: str | Callable[[TrainerRun], None] = ...,
+            examples: int = ...,
             regularizers: Mapping[str, Any] | Sequence[str | Sequence[str]],
             baseline: str = ...,
             fractions: list[float] = ...,
             images_per_class: list[int] = ...,
             protocol: Protocol = ...,
             seed: int = ...,
+            metric: MetricSettings | Mapping[str, Any] = ...,
             training: TrainingSettings | Mapping[str, Any] = ...,
             search: SearchSettings | Mapping[str, Any] = ...,
             confirm: ConfirmSettings | Mapping[str, Any] = ...,

@@ -28,15 +28,20 @@ def seeded(seed: int, device: torch.device | None = None, states: Mapping[str, A
         if states:
             _set(states, device)
         else:
-            torch.default_generator.manual_seed(seed)
-            if device is not None and device.type == "cuda":
-                with torch.cuda.device(device):
-                    torch.cuda.manual_seed(seed)
-            np.random.seed(seed % 2**32)
-            random.seed(seed)
+            seed_all(seed, device)
         yield
     finally:
         _set(before, device)
+
+
+def seed_all(seed: int, device: torch.device | None = None) -> None:
+    """Seed the global generators, for good; ``device``: where the generator of a GPU is seeded as well."""
+    torch.default_generator.manual_seed(seed)
+    if device is not None and device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
 
 
 def current(device: torch.device | None = None) -> dict[str, Any]:

@@ -44,6 +44,24 @@ def import_function(name: str, what: str) -> Callable[..., Any]:
     return found
 
 
+def name_of(function: Callable[..., Any], what: str) -> str:
+    """The name by which any process imports a user's function, ``package.module:function``.
+
+    ``what`` it is for stands in the ``StudyError`` where there is none.
+
+    >>> import math
+    >>> name_of(math.sqrt, "trainer")
+    'math:sqrt'
+    """
+    module, attribute = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    if module in (None, "__main__") or attribute is None or "<" in attribute:
+        raise StudyError(
+            f"{what} {function!r} must be a function at the top of a file that can be imported; put it into a "
+            "file, and name it package.module:function"
+        )
+    return f"{module}:{attribute}"
+
+
 def imported_module(name: str) -> ModuleType:
     """The module of the function that ``name`` says, which ``import_function`` has imported."""
     module_name, _, attribute = name.partition(":")

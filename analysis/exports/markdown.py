@@ -46,15 +46,16 @@ def table(rendered: RenderedTable) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def table_section(rendered: RenderedTable) -> list[str]:
-    """The Markdown blocks of a table: heading, caption, rows."""
-    return [f"## {escape(rendered.title)}", escape(rendered.caption + formulas_sentence(rendered.csv)), table(rendered)]
+def table_section(rendered: RenderedTable, level: int = 2) -> list[str]:
+    """The Markdown blocks of a table: heading of so many signs, caption, rows."""
+    caption = escape(rendered.caption + formulas_sentence(rendered.csv))
+    return [f"{'#' * level} {escape(rendered.title)}", caption, table(rendered)]
 
 
-def figure_section(rendered: RenderedFigure, heading: str) -> list[str]:
-    """The Markdown blocks of a figure: heading, picture, caption."""
+def figure_section(rendered: RenderedFigure, heading: str, level: int = 2) -> list[str]:
+    """The Markdown blocks of a figure: heading of so many signs, picture, caption."""
     picture = f"![{escape(rendered.title)}](figures/{rendered.name}.png)"
-    return [f"## {escape(heading)}", picture, escape(rendered.caption)]
+    return [f"{'#' * level} {escape(heading)}", picture, escape(rendered.caption)]
 
 
 def missing(sentences: Sequence[str]) -> list[str]:

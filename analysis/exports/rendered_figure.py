@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from analysis.exports import figure_files, latex
@@ -26,6 +25,7 @@ class Panel(NamedTuple):
     id: str
     alt: str  # what it shows, in words
     svg: Any  # Markup: matplotlib escapes every name that stands in it
+    is_legend: bool = False  # it is the legend of all panels
 
 
 class RenderedFigure(NamedTuple):
@@ -61,9 +61,10 @@ def render(
     figure = spec.draw(drawn)
     with report_style():
         layout = arrange(figure)
+    numbers_of = iter(drawn.panels)
     panels = [
-        _panel(spec, f"{spec.name}-{index + 1}", figure, part, panel)
-        for index, (part, panel) in enumerate(zip_longest(layout.parts, drawn.panels))
+        _panel(spec, f"{spec.name}-{index}", figure, part, None if part.axes is None else next(numbers_of, None))
+        for index, part in enumerate(layout.parts, start=1)
     ]
     printed, signs = numbered(drawn, fallback(drawn).missing)
     figure = spec.draw(printed) if signs else figure
@@ -99,7 +100,7 @@ def _panel(spec: FigureSpec, name: str, figure: Figure, part: Part, panel: Any) 
 
     axes = part.axes
     if axes is None or panel is None:
-        return Panel(name, f"{spec.title}: legend of all panels.", Markup(svg.svg(figure, name, part)))
+        return Panel(name, f"{spec.title}: legend of all panels.", Markup(svg.svg(figure, name, part)), is_legend=True)
     named = " ".join(text.replace("\u200b\n", "") for text in axes.get_title().split(" \n"))
     ends = [" ".join(text.split()) for text in (axes.get_ylabel(), axes.get_xlabel())]
     alt = f"{spec.title}: {' '.join(named.split())}. {ends[0]} against {ends[1]}, {_extent(panel)}."

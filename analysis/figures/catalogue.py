@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from analysis.figures.confirmed.class_accuracy import CLASS_FIGURE
 from analysis.figures.confirmed.data_fraction import DATA_FIGURE, GAIN_FIGURE, GAP_FIGURE
 from analysis.figures.confirmed.learning import LEARNING_FIGURE
-from analysis.figures.confirmed.paired_differences import PAIRED_FIGURE
+from analysis.figures.confirmed.paired_differences import HEAD_FIGURE, PAIRED_FIGURE
 from analysis.figures.confirmed.schedules import SCHEDULE_FIGURE
 from analysis.figures.robustness.attack import ATTACK_FIGURE
 from analysis.figures.robustness.corruption import CORRUPTION_FIGURE
@@ -22,6 +23,7 @@ from analysis.figures.spec import FigureSpec
 
 #: A new figure is declared in a file of its own and gets its place here.
 FIGURES: Final[tuple[FigureSpec, ...]] = (
+    HEAD_FIGURE,
     STRENGTH_FIGURE,
     PAIR_FIGURE,
     OBJECTIVES_FIGURE,
@@ -29,6 +31,7 @@ FIGURES: Final[tuple[FigureSpec, ...]] = (
     DATA_FIGURE,
     GAIN_FIGURE,
     PAIRED_FIGURE,
+    CLASS_FIGURE,
     GAP_FIGURE,
     BEST_STRENGTH_FIGURE,
     ATTACK_FIGURE,

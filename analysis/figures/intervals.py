@@ -64,8 +64,13 @@ class LinePoint(Interval, Protocol):
         """Number of runs."""
 
 
-def draw_intervals(axes: Axes, points: Sequence[LinePoint], order: Sequence[str], *, log: bool = False) -> None:
-    """Draw one line with error bars per regularizer, in percent, over an x axis that is logarithmic where ``log``."""
+def draw_intervals(
+    axes: Axes, points: Sequence[LinePoint], order: Sequence[str], *, log: bool = False, factor: float = 100
+) -> None:
+    """Draw one line with error bars per regularizer, over an x axis that is logarithmic where ``log``.
+
+    ``factor``: with which values are drawn; 100 draws shares in percent.
+    """
     names = [name for name in order if any(point.regularizer == name for point in points)]
     for index, name in enumerate(names):
         line = [point for point in points if point.regularizer == name]
@@ -73,8 +78,8 @@ def draw_intervals(axes: Axes, points: Sequence[LinePoint], order: Sequence[str]
         style = look(order.index(name))
         axes.errorbar(
             at,
-            [100 * point.mean for point in line],
-            yerr=error_bars(line),
+            [factor * point.mean for point in line],
+            yerr=error_bars(line, factor),
             color=style.color,
             marker=style.marker,
             linestyle=style.dash,
@@ -116,8 +121,8 @@ def runs_text(points: Sequence[_OfRuns]) -> str:
     return f"n = {most}" if fewest == most else f"n = {fewest} to {most}"
 
 
-def error_bars(points: Sequence[Interval]) -> list[list[float]]:
-    """Lengths of error bars below and above the means, [2, points], in percent; 0 where there is no interval."""
+def error_bars(points: Sequence[Interval], factor: float = 100) -> list[list[float]]:
+    """Lengths of error bars below and above the means, [2, points], times ``factor``; 0 where there is no interval."""
     below = [point.mean - (point.mean if point.low is None else point.low) for point in points]
     above = [(point.mean if point.high is None else point.high) - point.mean for point in points]
-    return [[max(0.0, 100 * length) for length in lengths] for lengths in (below, above)]
+    return [[max(0.0, factor * length) for length in lengths] for lengths in (below, above)]

@@ -48,7 +48,7 @@ _GAP: Final = 0.06  # inches, around everything
 _TICKS: Final = 0.1  # inches from the axes to the numbers at their ticks
 _LEAST: Final = 0.45  # of a panel's width, that its axes keep, whatever stands at its left
 _FEW: Final = 6  # names that a legend may set in one column
-_NEAR: Final = 6  # panels at most, all of which are near to one legend
+_NEAR: Final = 6  # panels at most, all of which are near to a legend below them
 _NAME: Final = 2.2  # inches that a name of a longer legend may take
 
 
@@ -80,8 +80,8 @@ class _Margins(NamedTuple):
 def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
     """Give ``figure`` its size, and everything in it its place; the axes keep their height.
 
-    Panels stand in rows of two. A long name goes over several lines. Where all panels have the same legend, it
-    stands once, below them. A figure can be arranged again for another page.
+    Panels stand in rows of two. A long name goes over several lines. Panels share one legend, below them, or above
+    where they are so many that it would be far from the first. A figure can be arranged again for another page.
     """
     from matplotlib.backends.backend_agg import RendererAgg
 
@@ -91,64 +91,62 @@ def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
     renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
     width = page.single if len(panels) == 1 else page.panel
     heights = [axes.get_position().height * figure.get_figheight() for axes in panels]
-    shared = _shared_legend(figure, panels)
-    for axes in panels:
-        _set_type(axes, page.type_size)
-    margins = _margins(figure, renderer, panels, width, heights)
-    legends = [None if shared else _legend(figure, renderer, axes, page, width) for axes in panels]
-    below = [_height(renderer, legend) + _GAP if legend else 0.0 for legend in legends]
+    shared = _shared_entries(panels)
+    margins = _margins(figure, renderer, panels, page.type_size, width, heights)
+    alone = _legend(figure, renderer, panels[0], page, width) if len(panels) == 1 else None
+    below = _height(renderer, alone) + _GAP if alone else 0.0
     rows = [range(start, min(start + BESIDE, len(panels))) for start in range(0, len(panels), BESIDE)]
-    row_heights = [
-        margins.top + margins.bottom + max(heights[index] for index in row) + max(below[index] for index in row)
-        for row in rows
-    ]
+    row_heights = [margins.top + margins.bottom + max(heights[index] for index in row) + below for row in rows]
     whole = width * min(BESIDE, len(panels))
     span = whole if page.wide_legend else width
-    common, beside = None, False
+    common, beside, above = None, False, len(panels) > _NEAR
     if shared:
-        free = row_heights[-1] - 2 * _GAP if len(panels) % BESIDE else 0.0
-        common = _common_legend(figure, renderer, panels, page, width if free else span)
+        free = row_heights[-1] - 2 * _GAP if len(panels) % BESIDE and not above else 0.0
+        common = _common_legend(figure, renderer, panels, shared, page, width if free else span)
         beside = _height(renderer, common) <= free
         if free and not beside:
-            common = _common_legend(figure, renderer, panels, page, span)
+            common = _common_legend(figure, renderer, panels, shared, page, span)
     strip = _height(renderer, common) + 2 * _GAP if common and not beside else 0.0
     total = sum(row_heights) + strip
     figure.set_size_inches(whole, total)
     parts = []
     top = total
+    if common is not None and above:
+        common.set_bbox_to_anchor((0.5, (total - _GAP) / total), figure.transFigure)
+        parts.append(Part(None, common, (whole - span) / 2, total - strip, span, strip))
+        top -= strip
     for row, row_height in zip(rows, row_heights, strict=True):
         for column, index in enumerate(row):
             axes, left = panels[index], column * width
-            axes_bottom = top - margins.top - heights[index]
             axes_width = width - margins.left - margins.right
-            _place(axes, (left + margins.left, axes_bottom, axes_width, heights[index]), (whole, total))
+            box = (left + margins.left, top - margins.top - heights[index], axes_width, heights[index])
+            _place(axes, box, (whole, total))
             _place_names(axes, renderer, axes_width, heights[index])
             # In the middle of the axes, or as near to it as the title has room.
             title = axes.title.get_window_extent(renderer).width / figure.dpi / 2 + _GAP
             middle = max(title, min(margins.left + axes_width / 2, width - title))
             axes.title.set_x((middle - margins.left) / axes_width)
-            legend = legends[index]
-            if legend is not None:
-                at = (left + width / 2, axes_bottom - margins.bottom)
-                legend.set_bbox_to_anchor((at[0] / whole, at[1] / total), figure.transFigure)
-            parts.append(Part(axes, legend, left, top - row_height, width, row_height))
+            parts.append(Part(axes, alone, left, top - row_height, width, row_height))
         top -= row_height
+    if alone is not None:
+        alone.set_bbox_to_anchor((0.5, (below - _GAP / 2) / total), figure.transFigure)
     if common is not None and beside:  # in the place of the panel that the last row lacks
         common.set_bbox_to_anchor(
             ((whole - width / 2) / whole, (row_heights[-1] - 3 * _GAP) / total), figure.transFigure
         )
-        parts.append(Part(None, common, whole - width, 0.0, width, row_heights[-1]))
-    elif common is not None:
+        height = _height(renderer, common) + 2 * _GAP
+        parts.append(Part(None, common, whole - width, row_heights[-1] - 2 * _GAP - height, width, height))
+    elif common is not None and not above:
         common.set_bbox_to_anchor((0.5, (strip - _GAP) / total), figure.transFigure)
         parts.append(Part(None, common, (whole - span) / 2, 0.0, span, strip))
-    return Layout(tuple(parts), _sheets(row_heights, strip, page.longest))
+    return Layout(tuple(parts), _sheets([strip, *row_heights] if above else [*row_heights, strip], page.longest))
 
 
-def _sheets(rows: Sequence[float], strip: float, longest: float) -> tuple[tuple[float, float], ...]:
-    top = sum(rows) + strip
+def _sheets(heights: Sequence[float], longest: float) -> tuple[tuple[float, float], ...]:
+    top = sum(heights)
     sheets: list[tuple[float, float]] = []
     bottom = top
-    for height in (*rows, strip):
+    for height in heights:
         if top - (bottom - height) > longest and bottom < top:
             sheets.append((bottom, top))
             top = bottom
@@ -169,13 +167,19 @@ def _set_type(axes: Axes, size: float) -> None:
 
 
 def _margins(
-    figure: Figure, renderer: RendererAgg, panels: Sequence[Axes], width: float, heights: Sequence[float]
+    figure: Figure,
+    renderer: RendererAgg,
+    panels: Sequence[Axes],
+    type_size: float,
+    width: float,
+    heights: Sequence[float],
 ) -> _Margins:
     """The room that what stands around the axes needs; one for all panels, so that their axes are in line."""
     size = (figure.get_figwidth(), figure.get_figheight())
     left = top = bottom = 0.0
     right = 0.12
     for axes, height in zip(panels, heights, strict=True):
+        _set_type(axes, type_size)
         _place(axes, (0.0, 0.0, width * 0.8, height), size)
         _wrap_ticks(axes.yaxis, renderer, width * (1 - _LEAST) - 0.4)
         _wrap(axes.yaxis.label, renderer, height + 0.4)
@@ -327,21 +331,33 @@ def entries(axes: Axes) -> dict[str, Any]:
     return dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
 
 
-def _shared_legend(figure: Figure, panels: Sequence[Axes]) -> bool:
-    named = [list(entries(axes)) for axes in panels if axes.get_legend() is not None]
-    return bool(figure.legends) or (
-        1 < len(panels) <= _NEAR and len(named) == len(panels) and all(names == named[0] for names in named)
-    )
+def _shared_entries(panels: Sequence[Axes]) -> dict[str, Any]:
+    """What one legend of several panels names, each once: a name looks alike in all panels of a figure."""
+    if len(panels) == 1:
+        return {}
+    named: dict[str, Any] = {}
+    for axes in panels:
+        if axes.get_legend() is not None:
+            named = entries(axes) | named
+    order = dict.fromkeys(name for axes in panels for name in entries(axes) if name in named)
+    return {name: named[name] for name in order}
 
 
-def _common_legend(figure: Figure, renderer: RendererAgg, panels: Sequence[Axes], page: Page, width: float) -> Legend:
+def _common_legend(
+    figure: Figure,
+    renderer: RendererAgg,
+    panels: Sequence[Axes],
+    named: dict[str, Any],
+    page: Page,
+    width: float,
+) -> Legend:
     for legend in list(figure.legends):
         legend.remove()
     for axes in panels:
         of_panel = axes.get_legend()
         if of_panel is not None:
             of_panel.set_visible(False)
-    return _made(figure.legend, renderer, entries(panels[0]), page, width)
+    return _made(figure.legend, renderer, named, page, width)
 
 
 def _legend(figure: Figure, renderer: RendererAgg, axes: Axes, page: Page, width: float) -> Legend | None:

@@ -37,6 +37,13 @@ def grid(panels: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
+def set_height(axes: Axes, height: float) -> None:
+    """Give ``axes`` of ``grid`` a height in inches of their own, for a panel with a row for each of many names."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    axes.set_position((0.0, 0.0, 1.0, height / figure.get_figheight()))
+
+
 def _number(value: float, _: object = None) -> str:
     return f"{value:g}".replace("-", "\u2212") if abs(value) >= 1e-12 else "0"
 

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
+from analysis.figures.spec import FigureSpec
 from analysis.measures.results import largest_measured
 from analysis.snapshot import Snapshot
 
 #: More lines than these cannot be told apart in one panel.
 MOST_METHODS: Final = 16
-#: More panels than these are no longer looked at, and take minutes to draw.
-MOST_PANELS: Final = 36
 
 
 def by_merit(data: Snapshot) -> tuple[str, ...]:
-    """The baseline, then the other methods by their mean test accuracy on the most data, those without one last."""
-    means = {row.regularizer: row.test_accuracy.mean for row in largest_measured(data) if row.test_accuracy}
+    """The baseline, then the other methods by their mean test value on the most data, those without one last."""
+    score = data.metric.score
+    means = {row.regularizer: score(row.test_accuracy.mean) for row in largest_measured(data) if row.test_accuracy}
     first, *others = data.regularizers or ("",)
-    return (first, *sorted(others, key=lambda name: -means.get(name, -1.0)))
+    return (first, *sorted(others, key=lambda name: -means.get(name, -math.inf)))
 
 
-def drawn(data: Snapshot, numbers: Any) -> tuple[Any, str]:
+def drawn(data: Snapshot, spec: FigureSpec, numbers: Any) -> tuple[Any, str]:
     """The part of a figure's ``numbers`` that is drawn, and a sentence on what is not; all of them where they fit.
 
-    ``numbers``: as the ``compute`` of a ``FigureSpec`` gives them. Its panels are of one method each, or have a line
-    for each method.
+    ``numbers``: as ``spec.compute`` gives them. Its panels are of one method each, or have a line for each method.
     """
     panels = numbers.panels
     if panels and "regularizer" in panels[0]._fields:
-        return _panels(data, numbers)
+        return _panels(data, numbers, spec.most_panels)
     names = numbers.regularizers if "regularizers" in numbers._fields else ()
     if len(names) <= MOST_METHODS or not panels:
         return numbers, ""
@@ -44,14 +44,14 @@ def drawn(data: Snapshot, numbers: Any) -> tuple[Any, str]:
     return numbers._replace(regularizers=shown, panels=tuple(panel for panel in some if panel.points)), said
 
 
-def _panels(data: Snapshot, numbers: Any) -> tuple[Any, str]:
-    if len(numbers.panels) <= MOST_PANELS:
+def _panels(data: Snapshot, numbers: Any, most: int) -> tuple[Any, str]:
+    if len(numbers.panels) <= most:
         return numbers, ""
     kept: list[Any] = []
     for name in by_merit(data):
         of_method = [panel for panel in numbers.panels if panel.regularizer == name]
-        if len(kept) + len(of_method) <= MOST_PANELS or not kept:
-            kept += of_method[: MOST_PANELS - len(kept)]
+        if len(kept) + len(of_method) <= most or not kept:
+            kept += of_method[: most - len(kept)]
     said = (
         f" Drawn are {len(kept)} of {len(numbers.panels)} panels: those of the baseline and of the regularizers that "
         "have the highest mean test accuracy; the CSV of the figure has all."

@@ -11,6 +11,7 @@ from analysis.figures.layout import SCREEN
 from analysis.figures.panels import legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import label, look, styled
+from analysis.metric_text import ACCURACY_TEXT, MetricText
 from analysis.statistics import Comparison
 
 if TYPE_CHECKING:
@@ -30,11 +31,11 @@ class StudyDifference(Protocol):
 
     @property
     def difference(self) -> Comparison | None:
-        """The difference of test accuracy to the baseline of the study."""
+        """The difference of the metric on the test images to the baseline of the study."""
 
 
 class DifferencePoint(NamedTuple):
-    """A mean paired difference of test accuracy, as a share in [0, 1]."""
+    """A mean paired difference of test values, in the unit of the metric."""
 
     study: str
     regularizer: str
@@ -56,15 +57,19 @@ class Differences(NamedTuple):
 
     regularizers: tuple[str, ...]
     panels: tuple[DifferencePanel, ...]
+    metric: MetricText = ACCURACY_TEXT
 
 
-def differences(rows: Sequence[StudyDifference]) -> Differences:
-    """Differences to the baseline of every study and regularizer that has one; no panel where none has."""
+def differences(rows: Sequence[StudyDifference], metric: MetricText = ACCURACY_TEXT) -> Differences:
+    """Differences to the baseline of every study and regularizer that has one; no panel where none has.
+
+    ``metric``: how the metric of all studies is written.
+    """
     points = tuple(
         DifferencePoint(row.study, row.regularizer, *row.difference[:4]) for row in rows if row.difference is not None
     )
     names = tuple(dict.fromkeys(row.regularizer for row in rows))
-    return Differences(names, (DifferencePanel("test accuracy", points),) if points else ())
+    return Differences(names, (DifferencePanel(f"test {metric.words}", points),) if points else (), metric)
 
 
 @styled
@@ -83,9 +88,9 @@ def draw_differences(numbers: Differences) -> Figure:
         style = look(numbers.regularizers.index(name))
         line = [point for point in panel.points if point.regularizer == name]
         axes.errorbar(
-            [100 * point.mean for point in line],
+            [numbers.metric.factor * point.mean for point in line],
             [studies.index(point.study) + (index - (len(compared) - 1) / 2) * step for point in line],
-            xerr=error_bars(line),
+            xerr=error_bars(line, numbers.metric.factor),
             color=style.color,
             marker=style.marker,
             linestyle="none",
@@ -96,8 +101,8 @@ def draw_differences(numbers: Differences) -> Figure:
     axes.set_yticks(range(len(studies)), [_lines(study) for study in studies])
     axes.set_ylim(len(studies) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("difference to the study's baseline, points")
-    axes.set_title("test accuracy, 95 % intervals")
+    axes.set_xlabel(numbers.metric.of_difference("difference to the study's baseline"))
+    axes.set_title(f"{panel.measure}, 95 % intervals")
     handles = axes.get_legend_handles_labels()[0]
     if handles:
         legend(axes)

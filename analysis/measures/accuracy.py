@@ -1,4 +1,4 @@
-"""Test accuracy of the confirmed runs, by training data, regularizer and seed."""
+"""Test values of the confirmed runs, in the metric and in accuracy, by training data, regularizer and seed."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ def fewest(numbers: Iterable[tuple[Key, int | None]]) -> dict[Key, int]:
 
 
 @once
+def measured(data: Snapshot) -> dict[Setting, BySeed]:
+    """The study's metric on the test images, of the confirmed runs that ended, by setting, regularizer and seed."""
+    return _by_setting(data, data.metric.of_run)
+
+
+@once
+def rounding_images(data: Snapshot) -> dict[Setting, int]:
+    """Test images that say how finely the metric is measured, by setting: empty where it is not the accuracy."""
+    return test_images(data) if data.metric.is_accuracy else {}
+
+
+@once
 def accuracies(data: Snapshot) -> dict[Setting, BySeed]:
     """Test accuracy of the confirmed runs that ended, by setting, regularizer and seed."""
     return _by_setting(data, lambda row: row["test_accuracy"])
@@ -58,10 +70,10 @@ def calibrations(data: Snapshot) -> dict[Setting, BySeed]:
     return _by_setting(data, lambda row: None if row["test_ece"] is None else 1 - row["test_ece"])
 
 
-def _by_setting(data: Snapshot, measured: Callable[[FinalRow], float | None]) -> dict[Setting, BySeed]:
+def _by_setting(data: Snapshot, of_run: Callable[[FinalRow], float | None]) -> dict[Setting, BySeed]:
     by_setting: dict[Setting, BySeed] = {}
     for row in data.final:
-        value = finite_or_none(measured(row))
+        value = finite_or_none(of_run(row))
         if row["state"] == "complete" and value is not None:
             by_setting.setdefault(setting_of(row), {}).setdefault(row["regularizer"], {})[row["seed"]] = value
     return dict(sorted(by_setting.items(), reverse=True))

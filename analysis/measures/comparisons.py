@@ -8,10 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from analysis.measures.accuracy import BySeed, Setting, accuracies, calibrations, test_images
+from analysis.measures.accuracy import BySeed, Setting, calibrations, measured, rounding_images
 from analysis.measures.attacks import Attack, areas, attacked_images
 from analysis.measures.corruptions import corrupted_images, corruption_means
-from analysis.measures.primary import ACCURACY, AREA, CALIBRATION, CORRUPTED, in_rounds, is_primary, margin_of
+from analysis.measures.primary import (
+    AREA,
+    CALIBRATION,
+    CORRUPTED,
+    in_rounds,
+    is_of_metric,
+    is_primary,
+    margin_of,
+    test_measure,
+)
 from analysis.measures.with_searches import WithSearches, with_searches
 from analysis.snapshot import Snapshot, once
 from analysis.statistics import LEVEL, Comparison, Effect, effect, holm, irregular, paired, paired_difference
@@ -22,9 +31,12 @@ _NO_ATTACK: Final = Attack("", None)
 
 
 class Compared(NamedTuple):
-    """One regularizer against the baseline in one measure. Higher is better in each; shares in [0, 1]."""
+    """One regularizer against the baseline in one measure.
 
-    measure: str  # ACCURACY, AREA, CORRUPTED or CALIBRATION
+    In the unit of the metric; the measures of robustness and calibration are shares in [0, 1], and higher is better.
+    """
+
+    measure: str  # that of ``test_measure``, AREA, CORRUPTED or CALIBRATION
     test: str  # the attack, where the measure is AREA
     norm: str | None
     fraction: float
@@ -43,7 +55,7 @@ class Compared(NamedTuple):
 
 @once
 def comparisons(data: Snapshot) -> tuple[Compared, ...]:
-    """All paired differences to the baseline: test accuracy, area under each attack's curve, corruptions, calibration.
+    """All paired differences to the baseline: the metric, area under each attack's curve, corruptions, calibration.
 
     The primary ones come first and are one family, all others are a second one; p is Student's t, corrected by Holm
     within each. A difference between settings is decided where the corrected p is at most 0.05. Where the confirmation
@@ -51,23 +63,24 @@ def comparisons(data: Snapshot) -> tuple[Compared, ...]:
     first: nothing of it is established where nothing of the first is, so that the error of both together stays 5 %
     where no method does anything. ``established`` are differences that hold with the luck of the searches as well.
     """
-    measured = [row for setting, runs in accuracies(data).items() for row in _rows(data, ACCURACY, setting, runs)]
+    of_metric = test_measure(data)
+    rows = [row for setting, runs in measured(data).items() for row in _rows(data, of_metric, setting, runs)]
     for (setting, attack), runs in areas(data).items():
-        measured += _rows(data, AREA, setting, runs, attack)
+        rows += _rows(data, AREA, setting, runs, attack)
     for setting, runs in corruption_means(data).items():
-        measured += _rows(data, CORRUPTED, setting, runs)
+        rows += _rows(data, CORRUPTED, setting, runs)
     for setting, runs in calibrations(data).items():
-        measured += _rows(data, CALIBRATION, setting, runs)
-    primary = [row for row in measured if row.primary]
+        rows += _rows(data, CALIBRATION, setting, runs)
+    primary = [row for row in rows if row.primary]
     if in_rounds(data):
         primary = [_of_look(data, row, _last_look(data, row)) for row in primary]
     else:
-        primary = [_equivalent(data, row) for row in decided(primary, after=True)]
-    secondary = [row for row in measured if not row.primary]
-    return (*primary, *decided(secondary, after=any(row.established for row in primary)))
+        primary = [_equivalent(data, row) for row in decided(data, primary, after=True)]
+    secondary = [row for row in rows if not row.primary]
+    return (*primary, *decided(data, secondary, after=any(row.established for row in primary)))
 
 
-def decided(rows: Sequence[Compared], *, after: bool) -> list[Compared]:
+def decided(data: Snapshot, rows: Sequence[Compared], *, after: bool) -> list[Compared]:
     """One family of comparisons with a fixed number of seeds, decided by Holm's correction.
 
     ``after``: whether what is tested before this family lets it be decided.
@@ -86,7 +99,7 @@ def decided(rows: Sequence[Compared], *, after: bool) -> list[Compared]:
                 family=tested,
                 difference=row.difference._replace(p_holm=p),
                 with_searches=None if luck is None else luck._replace(p_holm=p_lucky),
-                decision=_direction(row.difference.mean) if differs else "undecided",
+                decision=_direction(data, row) if differs else "undecided",
                 established=differs and holds,
             )
         )
@@ -101,6 +114,12 @@ def compared(
     return next((row for row in comparisons(data) if row[:6] == wanted), None)
 
 
+def is_better(data: Snapshot, row: Compared) -> bool:
+    """Whether the mean difference is in the regularizer's favour."""
+    mean = row.difference.mean
+    return (data.metric.score(mean) if is_of_metric(row.measure) else mean) > 0
+
+
 def differences_of(data: Snapshot, row: Compared) -> dict[int, float]:
     """The paired differences of a comparison by seed, for whoever shows them."""
     runs = _runs(data, row.measure, Setting(row.fraction, row.search_fraction), Attack(row.test, row.norm))
@@ -109,15 +128,14 @@ def differences_of(data: Snapshot, row: Compared) -> dict[int, float]:
 
 
 def images_of(data: Snapshot, row: Compared) -> int | None:
-    """The test images of a comparison; None where their number is not stored."""
+    """The test images of a comparison of shares; None where their number is not stored, and of other metrics."""
     return _images(data, row.measure, Setting(row.fraction, row.search_fraction), Attack(row.test, row.norm))
 
 
 def _runs(data: Snapshot, measure: str, setting: Setting, attack: Attack) -> BySeed:
     if measure == AREA:
         return areas(data).get((setting, attack), {})
-    measured = {ACCURACY: accuracies, CORRUPTED: corruption_means, CALIBRATION: calibrations}
-    return measured[measure](data).get(setting, {})
+    return {CORRUPTED: corruption_means, CALIBRATION: calibrations}.get(measure, measured)(data).get(setting, {})
 
 
 def _images(data: Snapshot, measure: str, setting: Setting, attack: Attack) -> int | None:
@@ -125,7 +143,7 @@ def _images(data: Snapshot, measure: str, setting: Setting, attack: Attack) -> i
         return attacked_images(data).get((setting, attack))
     if measure == CALIBRATION:  # no count of images, so that nothing is known of how finely it is measured
         return None
-    return (test_images if measure == ACCURACY else corrupted_images)(data).get(setting)
+    return (rounding_images if is_of_metric(measure) else corrupted_images)(data).get(setting)
 
 
 def _rows(
@@ -139,7 +157,7 @@ def _rows(
         runs = values.get(name, {})
         difference = None if name == data.baseline else paired_difference(runs, baseline, images)
         differences = paired(runs, baseline)
-        size = effect(differences)
+        size = _size(data, measure, differences)
         if difference is None or size is None:
             continue
         rows.append(
@@ -159,6 +177,18 @@ def _rows(
     return rows
 
 
+def _size(data: Snapshot, measure: str, differences: Sequence[float]) -> Effect | None:
+    """The sizes of the differences; an improvement is one in the direction of the goal."""
+    size = effect(differences)
+    if size is None or not (is_of_metric(measure) and data.metric.minimized):
+        return size
+    return size._replace(
+        improvement=1 - size.improvement,
+        improvement_low=1 - size.improvement_high,
+        improvement_high=1 - size.improvement_low,
+    )
+
+
 def _spread(seeds: Sequence[int], differences: Sequence[float], floor: float) -> str:
     """What is irregular in the differences of these seeds."""
     found = irregular(differences, floor)
@@ -173,7 +203,7 @@ def _equivalent(data: Snapshot, row: Compared) -> Compared:
     The interval is that of the level shared by the family, so that all of them hold together.
     """
     margin = margin_of(data)
-    if margin is None or row.decision != "undecided" or row.difference.p is None or row.measure != ACCURACY:
+    if margin is None or row.decision != "undecided" or row.difference.p is None or not is_of_metric(row.measure):
         return row
     floor = difference_floor(images_of(data, row))
     shared = mean_test([*differences_of(data, row).values()], floor=floor, level=LEVEL / row.family)
@@ -218,5 +248,5 @@ def _of_look(data: Snapshot, row: Compared, look: DecisionRow | None) -> Compare
     )
 
 
-def _direction(mean: float) -> Decision:
-    return "superior" if mean > 0 else "inferior"
+def _direction(data: Snapshot, row: Compared) -> Decision:
+    return "superior" if is_better(data, row) else "inferior"

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from analysis.measures.accuracy import BySeed, Setting, accuracies, setting_of, test_images
+from analysis.measures.accuracy import BySeed, Setting, measured, rounding_images, setting_of
 from analysis.snapshot import Snapshot, once
 from analysis.statistics import LEVEL
 from analysis.statistics.intervals import Array
@@ -33,7 +33,7 @@ class Equivalence(NamedTuple):
     images: int  # that the regularizer was trained on
     n: int  # seeds that all runs of it and of the baseline's curve share
     sizes: int  # data sizes in the baseline's curve
-    accuracy: float  # mean over these seeds
+    accuracy: float  # mean over these seeds, in the metric of the study
     needed: float  # images of the baseline; inf where it never gets there, 0 where it has it with the fewest
     low: float | None  # ends of the 95 % interval over seeds; 0 and inf lie outside the data; None with one seed
     high: float | None
@@ -62,7 +62,7 @@ def equivalences(data: Snapshot) -> tuple[Equivalence, ...]:
     for carried_from in [None, *_carried(data)]:
         group = {
             setting: runs
-            for setting, runs in accuracies(data).items()
+            for setting, runs in measured(data).items()
             if setting in sizes
             and setting.search_fraction == (setting.fraction if carried_from is None else carried_from)
         }
@@ -149,7 +149,7 @@ def _group(data: Snapshot, group: dict[Setting, BySeed], sizes: dict[Setting, in
     rows: list[Equivalence] = []
     if len(baseline) < 2:
         return rows
-    measured = np.array([*baseline], dtype=np.float64)
+    counts = np.array([*baseline], dtype=np.float64)
     for setting, by_regularizer in group.items():
         for name in data.regularizers:
             runs = by_regularizer.get(name, {})
@@ -158,8 +158,11 @@ def _group(data: Snapshot, group: dict[Setting, BySeed], sizes: dict[Setting, in
                 continue
             target = np.array([runs[seed] for seed in seeds])
             curve = np.array([[at_size[seed] for seed in seeds] for at_size in baseline.values()])
-            floor = difference_floor(test_images(data).get(setting))
-            rows.append(_equivalence(setting, name, sizes[setting], measured, target, curve, floor))
+            floor = difference_floor(rounding_images(data).get(setting))
+            if data.metric.minimized:
+                target, curve = -target, -curve
+            row = _equivalence(setting, name, sizes[setting], counts, target, curve, floor)
+            rows.append(row._replace(accuracy=data.metric.value(row.accuracy)))
     return rows
 
 
@@ -180,5 +183,5 @@ def _images(data: Snapshot) -> dict[Setting, int]:
 
 
 def _carried(data: Snapshot) -> list[float]:
-    carried = {each.search_fraction for each in accuracies(data) if each.search_fraction != each.fraction}
+    carried = {each.search_fraction for each in measured(data) if each.search_fraction != each.fraction}
     return sorted(carried, reverse=True)

@@ -11,27 +11,37 @@ from typing import Final
 from analysis.measures.accuracy import Setting
 from analysis.snapshot import Snapshot, mapping, once
 
-#: What is compared. Shares in [0, 1], higher is better.
-ACCURACY: Final = "test accuracy"
+#: What is compared beside the metric itself: shares in [0, 1], higher is better.
 AREA: Final = "mean accuracy over epsilon"
 CORRUPTED: Final = "mean accuracy under corruptions"
 CALIBRATION: Final = "calibration"  # 1 - expected calibration error
 
+_BESIDE: Final = frozenset({AREA, CORRUPTED, CALIBRATION})
 _DEFAULT: Final = "test_accuracy"
 _CORRUPTIONS: Final = "corruptions"
+
+
+def test_measure(data: Snapshot) -> str:
+    """The metric of the study on the test images, as a measure: "test accuracy", where it names no other."""
+    return f"test {data.metric.words}"
+
+
+def is_of_metric(measure: str) -> bool:
+    """Whether a measure is that of ``test_measure``, and none of robustness or calibration."""
+    return measure not in _BESIDE
 
 
 def is_primary(data: Snapshot, measure: str, test: str, setting: Setting) -> bool:
     """Whether a comparison is one of those that the study declared as primary.
 
-    ``measure``: ACCURACY, AREA under the attack ``test``, CORRUPTED, or CALIBRATION, which is always secondary. The
-    study declares it as ``confirm.primary``: ``test_accuracy``, ``corruptions`` or the name of an attack, with ``-`` or
-    ``_``.
+    ``measure``: ``test_measure``, AREA under the attack ``test``, CORRUPTED, or CALIBRATION, which is always secondary.
+    The study declares it as ``confirm.primary``: ``test_accuracy``, which stands for the metric of the study,
+    ``corruptions`` or the name of an attack, with ``-`` or ``_``.
     """
     declared = _plain(mapping(data.study.get("confirm")).get("primary") or _DEFAULT)
     if measure == CALIBRATION:
         return False
-    compared = {ACCURACY: _plain(_DEFAULT), CORRUPTED: _CORRUPTIONS}.get(measure, _plain(test))
+    compared = _plain(_DEFAULT if is_of_metric(measure) else _CORRUPTIONS if measure == CORRUPTED else test)
     return setting == largest_setting(data) and compared == declared
 
 
@@ -59,7 +69,7 @@ def in_rounds(data: Snapshot) -> bool:
 
 
 def margin_of(data: Snapshot) -> float | None:
-    """Differences of test accuracy inside +-margin, a share, do not matter; None where the study gives no margin."""
+    """Differences of the metric inside +-margin, in its unit, do not matter; None where the study gives no margin."""
     margin = mapping(data.study.get("confirm")).get("margin")
     return float(margin) if isinstance(margin, int | float) and not isinstance(margin, bool) else None
 

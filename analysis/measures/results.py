@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.measures.accuracy import Setting, setting_of, test_images
+from analysis.measures.accuracy import Setting, rounding_images, setting_of, test_images
 from analysis.measures.comparisons import Compared, compared
 from analysis.measures.lost import is_of_0_1, lost
 from analysis.measures.outcomes import state_counts
-from analysis.measures.primary import ACCURACY
+from analysis.measures.primary import test_measure
 from analysis.measures.search.spaces import edges, space_in_trial
 from analysis.snapshot import Snapshot, finite, once
 from analysis.statistics import Comparison, Estimate, mean_interval, share_interval
@@ -21,7 +21,10 @@ from tune_reg.store import FinalRow
 
 @dataclass(frozen=True)
 class ResultRow:
-    """The confirmed runs of one regularizer at one data fraction. Accuracies are shares in [0, 1]."""
+    """The confirmed runs of one regularizer at one data fraction. Accuracies are shares in [0, 1].
+
+    ``test_accuracy`` and ``difference`` are of the metric of the study, in its unit, whatever it is.
+    """
 
     fraction: float  # of the training images
     search_fraction: float  # at which the strength was picked
@@ -77,6 +80,19 @@ def largest_measured(data: Snapshot) -> tuple[ResultRow, ...]:
     return tuple(row for row in table if (row.fraction, row.search_fraction) == setting)
 
 
+def test_interval(data: Snapshot, setting: Setting, values: Sequence[float]) -> Estimate | None:
+    """The mean of test values in the metric of the study, with its interval: of accuracies within 0 and 1."""
+    if not data.metric.is_accuracy:
+        return mean_interval(values)
+    return share_interval(values, rounding_images(data).get(setting))
+
+
+def best_mean(data: Snapshot, rows: Sequence[ResultRow]) -> float | None:
+    """The best mean of some rows in the metric of the study; None where no run ended."""
+    means = [row.test_accuracy.mean for row in rows if row.test_accuracy is not None]
+    return max(means, key=data.metric.score, default=None)
+
+
 def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[FinalRow]]) -> ResultRow:
     runs, baseline = group.get(name, []), group.get(data.baseline or "", [])
     complete = [row for row in runs if row["state"] == "complete"]
@@ -88,7 +104,7 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         for row in runs
         for key, side in edges(dict(row["params"]), space_in_trial(data, name, won.get(row["trial"]))).items()
     }
-    comparison = compared(data, ACCURACY, setting, name)
+    comparison = compared(data, test_measure(data), setting, name)
     return ResultRow(
         fraction=setting.fraction,
         search_fraction=setting.search_fraction,
@@ -100,7 +116,7 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         runs=states["complete"],
         diverged=states["diverged"],
         failed=len(runs) - states["complete"] - states["diverged"],
-        test_accuracy=share_interval(finite(row["test_accuracy"] for row in complete), test_images(data).get(setting)),
+        test_accuracy=test_interval(data, setting, finite(data.metric.of_run(row) for row in complete)),
         difference=comparison.difference if comparison is not None else None,
         comparison=comparison,
         generalization_gap=mean_interval(

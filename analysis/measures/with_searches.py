@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from analysis.measures.accuracy import Setting
-from analysis.measures.primary import ACCURACY
+from analysis.measures.primary import is_of_metric
 from analysis.measures.search.picks import regret_of
 from analysis.snapshot import Snapshot
 from analysis.statistics import LEVEL
@@ -20,13 +20,13 @@ from tune_reg.decisions import difference_floor, mean_test
 
 
 class WithSearches(NamedTuple):
-    """A difference between two methods at their best, in place of two settings; shares in [0, 1]."""
+    """A difference between two methods at their best, in place of two settings, in the unit of the metric."""
 
     mean: float  # of the paired differences, plus ``shift``
     low: float | None  # of the interval that leaves out the level of the comparison
     high: float | None
     p: float | None
-    shift: float  # the regret of the method's pick less that of the baseline's
+    shift: float  # what the method's pick lacks of its best, less what the baseline's lacks
     deviation: float  # standard deviation of the shift
     p_holm: float | None = None  # corrected over the family; None in rounds
 
@@ -42,17 +42,18 @@ def with_searches(
 ) -> WithSearches | None:
     """``differences`` of the pairs with the regrets of both picks; None where these are not known.
 
-    The estimate is mean difference + regret of the method - regret of the baseline, and the variances of the two
+    The estimate is mean difference + regret of the method - regret of the baseline (of a metric that is minimized, with
+    the signs of the regrets turned), and the variances of the two
     regrets add to that of the mean (Welch and Satterthwaite, with the regrets' as known). The regret is one of
-    validation accuracy, which is taken for that of test accuracy as it is; of other measures none is known.
+    the metric on validation images, which is taken for that on test images as it is; of other measures none is known.
     """
-    if measure != ACCURACY or data.baseline is None:
+    if not is_of_metric(measure) or data.baseline is None:
         return None
     of_method = regret_of(data, regularizer, setting.search_fraction)
     of_baseline = regret_of(data, data.baseline, setting.search_fraction)
     if of_method is None or of_baseline is None:
         return None
-    shift, variance = of_method[0] - of_baseline[0], of_method[1] ** 2 + of_baseline[1] ** 2
+    shift, variance = data.metric.value(of_method[0] - of_baseline[0]), of_method[1] ** 2 + of_baseline[1] ** 2
     floor = difference_floor(images)
     test = mean_test(sorted(differences), floor=floor, level=level, shift=shift, shift_variance=variance)
     return WithSearches(test.mean, test.low, test.high, test.p, shift, math.sqrt(variance))

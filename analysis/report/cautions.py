@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from analysis.formatting import count, setting_text
 from analysis.measures.attacks import warnings
 from analysis.measures.comparisons import comparisons
-from analysis.measures.primary import ACCURACY
+from analysis.measures.primary import is_of_metric
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.search.model import search_models
 from analysis.measures.search.picks import picks, regret_of
 from analysis.measures.search.response import strength_optima
+from analysis.metric_text import left_out, metric_text
 from analysis.snapshot import Snapshot, mapping
 from analysis.wording import baseline_text, where
 
@@ -32,14 +33,21 @@ def cautions(data: Snapshot) -> list[str]:
         if row.runs == 1:
             sentences.append(f"{method}: one run only, so there is no interval.")
     sentences += [*_at_chance(data), *_without_regret(data), *_not_located(data)]
-    sentences += [*_edges(data, rows), *_moving_strengths(data), *_attack_warnings(data), *_unequal_searches(data)]
+    sentences += [
+        *_edges(data, rows),
+        *map(metric_text(data).in_metric, _moving_strengths(data)),
+        *_attack_warnings(data),
+        *_unequal_searches(data),
+    ]
     sentences += _several_codes(data)
+    without = left_out(data)
+    sentences += [] if without is None else [without]
     return [*sentences, _scope(data)] if rows else sentences
 
 
 def _irregular(data: Snapshot) -> list[str]:
     """Differences that a mean describes badly: with bad runs on one side alone, no test of means keeps its level."""
-    strange = [row for row in comparisons(data) if row.measure == ACCURACY and row.spread]
+    strange = [row for row in comparisons(data) if is_of_metric(row.measure) and row.spread]
     if not strange:
         return []
     each = "; ".join(
@@ -83,7 +91,7 @@ def _at_chance(data: Snapshot) -> list[str]:
     """Searches whose pick is not expected to be better than guessing."""
     return [
         f"{pick.regularizer}, searched on {where(data, pick.fraction)}: what is expected of the pick, "
-        f"{100 * pick.expected:.1f} %, is not above guessing, so its strength was picked by chance."
+        f"{100 * (pick.expected or 0.0):.1f} %, is not above guessing, so its strength was picked by chance."
         for pick in picks(data)
         if pick.chance
     ]
@@ -174,7 +182,7 @@ def _unequal_epochs(data: Snapshot, spent: Mapping[str, int]) -> list[str]:
 
 def _scope(data: Snapshot) -> str:
     study = data.study
-    return (
+    return metric_text(data).in_metric(
         f"All of this holds for the model {study.get('model', 'unknown')} on the data set "
         f"{study.get('dataset', 'unknown')} and its one test set, trained as this study trains. Seeds vary the initial "
         "weights, the training subset and its order, so the intervals do not include the error of a finite test set, "

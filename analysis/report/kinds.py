@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-MEASURED: Final = "measured"  # a number and no inference
 MAY: Final = "may"
 MAY_NOT: Final = "may not"
 CAUTION: Final = "caution"
 
 KINDS: Final = (
-    (MEASURED, "Measured"),
     (MAY, "May be claimed"),
     (MAY_NOT, "May not be claimed"),
     (CAUTION, "Keep in mind"),

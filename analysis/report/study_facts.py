@@ -9,6 +9,7 @@ from typing import NamedTuple
 from analysis.exports import bibtex
 from analysis.formatting import setting_text, share_text
 from analysis.measures.search.spaces import DEPENDS, all_spaces
+from analysis.metric_text import metric_text
 from analysis.snapshot import Snapshot, mapping
 from tune_reg.decisions import LOOKS
 
@@ -29,10 +30,13 @@ def question(data: Snapshot) -> tuple[tuple[str, str], ...]:
     facts = [
         ("Data set", study.get("dataset")),
         ("Model", study.get("model")),
+        ("Training loop", study.get("trainer")),
+        ("Training examples, with those that validate", study.get("examples")),
         ("Regularizers", ", ".join(data.regularizers)),
         ("Baseline", data.baseline),
         ("Shares of the training data", _fractions(study.get("fractions"))),
         ("Strengths picked on", "the test set" if data.picked_on_test else "a validation split of the training data"),
+        ("Judged by", _judged_by(data)),
         ("Training", _settings(study.get("training"))),
         ("Search, each regularizer", _settings(study.get("search"))),
         ("Confirmed on", _confirmed(study.get("confirm"))),
@@ -40,6 +44,14 @@ def question(data: Snapshot) -> tuple[tuple[str, str], ...]:
         ("Seed", study.get("seed")),
     ]
     return tuple((name, str(value)) for name, value in facts if value not in (None, ""))
+
+
+def _judged_by(data: Snapshot) -> str:
+    """The metric of the study, where it is not the accuracy."""
+    metric = data.metric
+    if metric.is_accuracy:
+        return ""
+    return f"{metric.words}{f' in {metric.unit}' if metric.unit else ''}, the {metric_text(data).best} is the best"
 
 
 def methods(data: Snapshot) -> tuple[Method, ...]:

@@ -3,79 +3,87 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from analysis.formatting import count, estimate_text, params_text
+from analysis.formatting import count, params_text
 from analysis.measures.claim_rule import equivalent, may_be_claimed
-from analysis.measures.comparisons import Compared
+from analysis.measures.comparisons import Compared, is_better
 from analysis.measures.primary import margin_of
 from analysis.measures.results import ResultRow, largest_measured
-from analysis.report.sentences import SETTINGS, difference_text, luck_text, tested_text, why_not
+from analysis.metric_text import MetricText, metric_text
+from analysis.report.sentences import SETTINGS, why_not
 from analysis.snapshot import Snapshot, Source, snapshot
 from analysis.statistics import Estimate
 from analysis.wording import baseline_text
 
 
 class Verdict(NamedTuple):
-    """Four sentences, for the largest training set that has a confirmed run."""
+    """A few short sentences, for the largest training set that has a confirmed run."""
 
     which: str
     how_strong: str
     decided: str  # what the confirmed runs say of each regularizer, with the settings that were found
-    believe: str
+    believe: str  # whether it may be believed, and why not; the numbers stand in the table of results
     established: bool  # whether a difference to the baseline may be claimed
     rows: tuple[ResultRow, ...]  # of that training set
 
 
 def verdict(source: Source) -> Verdict | None:
-    """The verdict on the regularizer of the highest mean test accuracy; None where no confirmed run ended.
+    """The verdict on the regularizer of the best mean in the test metric; None where no confirmed run ended.
 
     Where it is not the baseline, the belief is in its difference to the baseline; where it is, in the differences
-    of the others to it.
+    of the others to it. Means that agree to the digits shown are tied; the verdict is then on the baseline, where it is
+    among them, since no other one is to be preferred to it.
     """
     data = snapshot(source)
     rows = largest_measured(data)
-    measured = [(row, row.test_accuracy) for row in rows if row.test_accuracy is not None]
-    if not measured:
+    text = metric_text(data)
+    means = {row.regularizer: text.number(row.test_accuracy.mean) for row in rows if row.test_accuracy}
+    if not means:
         return None
-    best, mean = max(measured, key=lambda pair: pair[1].mean)
+    best_mean = (min if text.minimized else max)(means.values(), key=float)
+    tied = [row for row in rows if means.get(row.regularizer) == best_mean]
+    best = next((row for row in tied if row.is_baseline), tied[0])
     established, believe = _believe(data, best, rows)
-    return Verdict(_which(best, mean), _how_strong(best), _decided(data, rows), believe, established, rows)
+    how_strong = " ".join(f"{row.regularizer}: {_how_strong(row)}" for row in tied) if tied[1:] else _how_strong(best)
+    return Verdict(_which(text, tied), how_strong, _decided(data, rows), believe, established, rows)
 
 
-def _which(best: ResultRow, mean: Estimate) -> str:
-    name = f"{best.regularizer} (the baseline)" if best.is_baseline else best.regularizer
-    return f"{name}: {_percent(mean)} test accuracy, the highest mean, over {count(mean.n, 'run')}."
+def _which(text: MetricText, tied: Sequence[ResultRow]) -> str:
+    names = [f"{row.regularizer} (the baseline)" if row.is_baseline else row.regularizer for row in tied]
+    mean = tied[0].test_accuracy
+    assert mean is not None, "it has the best mean"
+    value = text.with_unit(text.number(mean.mean))
+    of = f"test {text.words}, the {text.best} mean"
+    if tied[1:]:
+        return f"{', '.join(names[:-1])} and {names[-1]} are tied: {value} {of}."
+    return f"{names[0]}: {value}{_interval(text, mean)} {of}, over {count(mean.n, 'run')}."
 
 
-def _percent(mean: Estimate) -> str:
-    value, _, interval = estimate_text(mean).partition(" ")
-    return f"{value} %{f' {interval}' if interval else ' (one run: no interval)' if mean.n == 1 else ''}"
+def _interval(text: MetricText, mean: Estimate) -> str:
+    interval = text.estimate(mean).partition(" ")[2]
+    return f" {interval}" if interval else " (one run: no interval)" if mean.n == 1 else ""
 
 
 def _how_strong(best: ResultRow) -> str:
     setting = "; or ".join(map(params_text, best.params)) or "It has no hyperparameter"
-    edges = [f"{name} lies on the {side} edge of what was searched" for name, side in sorted(best.edges.items())]
-    outside = f" But {' and '.join(edges)}: a better value may lie outside." if edges else ""
-    return f"{setting}.{outside}"
+    edges = [f"{name} on the {side} edge of what was searched" for name, side in sorted(best.edges.items())]
+    return f"{setting} ({'; '.join(edges)})." if edges else f"{setting}."
 
 
 def _decided(data: Snapshot, rows: tuple[ResultRow, ...]) -> str:
     """The decision on each regularizer: a decision is about settings, a claim (``_believe``) about the methods too."""
-    margin = margin_of(data)
+    margin, text = margin_of(data), metric_text(data)
     each = []
     for row in rows:
         if row.comparison is not None:
             decision = row.comparison.decision
-            within = f" within {_points(margin)}" if decision == "equivalent" and margin is not None else ""
+            within = f" within {text.size(margin)}" if decision == "equivalent" and margin is not None else ""
             each.append(f"{row.regularizer}: {decision}{within} ({count(row.comparison.difference.n, 'pair')})")
     if not each:
         return "No regularizer was compared with the baseline."
     return f"{SETTINGS[0].upper()}{SETTINGS[1:]}, against {baseline_text(data)}: {'; '.join(each)}."
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.4g} point{'' if round(100 * share, 4) == 1 else 's'}"
 
 
 def _believe(data: Snapshot, best: ResultRow, rows: tuple[ResultRow, ...]) -> tuple[bool, str]:
@@ -86,31 +94,36 @@ def _believe(data: Snapshot, best: ResultRow, rows: tuple[ResultRow, ...]) -> tu
     others = [row.comparison for row in rows if row.comparison is not None]
     if not others:
         return False, "There is nothing to believe yet: it was compared with no other regularizer."
-    worse = [row.regularizer for row in others if may_be_claimed(data, row) and row.difference.mean < 0]
+    worse = [row.regularizer for row in others if may_be_claimed(data, row) and not is_better(data, row)]
+    text = metric_text(data)
     if worse:
-        return True, f"Yes, for this model and data, {SETTINGS}: less accurate than the baseline: {', '.join(worse)}."
+        return True, f"Yes, for this model and data: {text.than(better=False)} than the baseline: {', '.join(worse)}."
     as_good = [row.regularizer for row in others if equivalent(data, row) is not None]
     if as_good:
-        return False, f"No regularizer was shown to be better; as accurate within the margin: {', '.join(as_good)}."
+        names = ", ".join(as_good)
+        return (
+            False,
+            f"No regularizer was shown to be better; {text.is_as_good} within the margin: {names}.",
+        )
     nearest = min(others, key=lambda row: math.inf if row.difference.p is None else row.difference.p)
     return False, (
         "No regularizer was shown to differ from the baseline, better or worse. The nearest to it is "
-        f"{nearest.regularizer}, {difference_text(nearest)}: {why_not(data, nearest)}."
+        f"{nearest.regularizer}: {why_not(data, nearest)}."
     )
 
 
 def _against_baseline(data: Snapshot, row: Compared | None) -> tuple[bool, str]:
-    baseline = baseline_text(data)
+    baseline, text = baseline_text(data), metric_text(data)
     if row is None:
         return False, f"Not yet: it has no run to pair with one of {baseline}."
-    numbers = f"{SETTINGS} {difference_text(row)} against {baseline}"
-    if row.difference.p is None:
-        return False, f"Not yet: {numbers}: {why_not(data, row)}."
-    tested = f"{numbers}, {tested_text(row)}"
-    if may_be_claimed(data, row):
-        return True, f"Yes, against the baseline, for this model and data: {tested}; {luck_text(row)}."
+    if row.difference.p is not None and may_be_claimed(data, row):
+        return True, f"Yes, as better than {baseline}, for this model and data."
     margin = equivalent(data, row)
     if margin is not None:
-        within = f"within {100 * margin:.4g} points it is as accurate as {baseline}, and neither is better"
-        return False, f"Not as a gain: {within}: {tested}."
-    return False, f"Not yet: {tested}: {why_not(data, row)}."
+        within = f"within {text.size(margin)} it is {text.as_good} {baseline}"
+        return False, f"Not as a gain: {within}, and neither is better."
+    if row.decision == "equivalent":
+        as_good = f"{text.as_good} {baseline} between the settings that were found"
+        return False, f"Not as a gain: it is {as_good}, and with the luck of the searches not even that is shown."
+    better = "" if row.decision == "undecided" else "it is better with the settings that were found, but "
+    return False, f"Not yet: {better}{why_not(data, row)}."

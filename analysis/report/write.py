@@ -10,8 +10,9 @@ from analysis.figures.catalogue import FIGURES
 from analysis.figures.layout import PAPER
 from analysis.figures.selection import drawn
 from analysis.measures.lost import lost_sentence
+from analysis.metric_text import of_metric
 from analysis.report import documents
-from analysis.report.content import all_tables, content_of
+from analysis.report.content import all_tables, content_of, named
 from analysis.snapshot import Snapshot
 from analysis.tables.catalogue import TABLES
 from tune_reg.errors import StoreError
@@ -51,12 +52,22 @@ def render(data: Snapshot, columns: Literal[1, 2] = 2) -> dict[str, bytes]:
     ``columns`` of the page of the paper, 1 or 2, for which figures and tables are laid out.
     """
     study = str(data.study.get("name", "unnamed"))
-    computed = ((spec, spec.compute(data)) for spec in FIGURES)
+    computed = ((named(spec, data), spec.compute(data)) for spec in FIGURES)
     figures, files = render_all(
-        (spec._replace(caption=spec.caption + said + lost_sentence(data)), numbers, shown, PAPER[columns], study)
+        (
+            spec._replace(
+                title=text.in_metric(spec.title),
+                caption=text.in_metric(spec.caption + said) + lost_sentence(data),
+            ),
+            numbers,
+            shown,
+            PAPER[columns],
+            study,
+        )
         for spec, numbers in computed
         if numbers.panels
-        for shown, said in [drawn(data, numbers)]
+        for shown, said in [drawn(data, spec, numbers)]
+        for text in [of_metric(data, spec.name)]
     )
     content = content_of(data, figures)
     files |= folder.table_files(all_tables(content), content.name, columns)

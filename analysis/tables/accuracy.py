@@ -65,7 +65,7 @@ def accuracy_table(data: Snapshot) -> Table:
 
 ACCURACY_TABLE: Final = TableSpec(
     "accuracy",
-    "How sure each accuracy is",
+    "How sure each test accuracy is",
     "Two errors beside each other: over seeds (the bracket of the first accuracy), and that of a test set of so "
     "many images (Wilson interval of a single run; the mean over runs on the one test set is at least as sure). "
     "All runs share the test set, so the second is mostly common to all rows. Calibration error: 15 bins.",

@@ -85,7 +85,7 @@ def warning_table(data: Snapshot) -> Table:
 
 ROBUSTNESS_TABLE: Final = TableSpec(
     "robustness",
-    "Robustness",
+    "Robustness on the test set",
     "Mean accuracy over epsilon is the area under the curve divided by its range, which the epsilons of the "
     "study set. Differences are secondary, corrected among themselves, where the study has not declared the attack as "
     "its primary question. Distance: median over images to the nearest wrong image found, mean over runs. Attacks give "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import NONE, attack_name, corrected_p, estimate_text, interval_text, p_value
+from analysis.formatting import NONE, attack_name, corrected_p, interval_text, p_value
 from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.comparisons import comparisons
+from analysis.measures.primary import is_of_metric
+from analysis.metric_text import metric_text, text_of
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -17,7 +19,7 @@ def comparison_table(data: Snapshot) -> Table:
     compared = comparisons(data)
     rows = []
     for row in compared:
-        size, luck = row.effect, row.with_searches
+        size, luck, text = row.effect, row.with_searches, text_of(data, row.measure)
         rows.append(
             (
                 "primary" if row.primary else "secondary",
@@ -25,23 +27,30 @@ def comparison_table(data: Snapshot) -> Table:
                 where(data, row.fraction, row.search_fraction),
                 row.regularizer,
                 str(row.difference.n),
-                estimate_text(row.difference, signed=True),
-                NONE if luck is None else interval_text(luck.mean, luck.low, luck.high, "+.2f", 100),
+                text.estimate(row.difference, signed=True),
+                NONE if luck is None else text.interval(luck.mean, luck.low, luck.high, signed=True),
                 p_value(row.difference.p),
                 corrected_p(row.difference),
                 row.decision,
                 "yes" if may_be_claimed(data, row) else "no",
                 p_value(row.difference.p_sign_flip),
-                interval_text(size.median, size.median_low, size.median_high, "+.2f", 100),
+                text.interval(size.median, size.median_low, size.median_high, signed=True),
                 NONE if size.d is None else interval_text(size.d, size.d_low, size.d_high, "+.2f"),
                 interval_text(size.improvement, size.improvement_low, size.improvement_high, ".0f", 100),
                 row.spread,
             )
         )
+    unit = metric_text(data)
+    if not unit.is_accuracy and any(not is_of_metric(row.measure) for row in compared):
+        # Beside another metric stand differences of robustness and calibration, in points.
+        unit = unit._replace(of_differences=f"{unit.unit or unit.words} or points")
+    mean, luck_of, median = map(
+        unit.of_difference, ("Mean difference of the settings", "With the luck of both searches", "Median difference")
+    )
     headings = (
-        *("Question", "Measure", "Training data", "Regularizer", "Pairs", "Mean difference of the settings, points"),
-        *("With the luck of both searches, points", "p (t, unadjusted)", "p (Holm, within its family)", "Decision"),
-        *("May be claimed", "p (sign flips, a check)", "Median difference, points", "Effect size d"),
+        *("Question", "Measure", "Training data", "Regularizer", "Pairs", mean),
+        *(luck_of, "p (t, unadjusted)", "p (Holm, within its family)", "Decision"),
+        *("May be claimed", "p (sign flips, a check)", median, "Effect size d"),
         *("Better than the baseline, % of pairs", "Spread"),
     )
     return Table(headings, tuple(rows), compared)
@@ -49,7 +58,7 @@ def comparison_table(data: Snapshot) -> Table:
 
 COMPARISON_TABLE: Final = TableSpec(
     "comparisons",
-    "Every comparison with the baseline",
+    "Every comparison with the baseline, on the test set",
     "Pairs share a seed. The primary comparisons were declared before the runs; the secondary ones are corrected "
     "among themselves, and decided only where a primary one is established. p is of Student's t; where the "
     "confirmation went on in rounds, the interval of the last look decides, at the level that stands there. The p of "

@@ -49,7 +49,7 @@ def corruption_cell_table(data: Snapshot) -> Table:
 
 CORRUPTION_TABLE: Final = TableSpec(
     "corruptions",
-    "Corruptions",
+    "Corruptions of the test images",
     "mCE: mean over corruptions of the error summed over severities, relative to the baseline's run on the same "
     "seed (Hendrycks and Dietterich 2019); below 100 % is better than the baseline. Relative mCE: of the error "
     "that corruption adds to the clean one.",
@@ -59,7 +59,7 @@ CORRUPTION_TABLE: Final = TableSpec(
 
 CORRUPTION_CELL_TABLE: Final = TableSpec(
     "corruption-accuracy",
-    "Accuracy under each corruption",
+    "Test accuracy under each corruption",
     "Means over severities and runs.",
     corruption_cell_table,
 )

@@ -7,6 +7,7 @@ from typing import Final
 
 from analysis.formatting import NONE
 from analysis.measures.data_equivalence import BELOW, BEYOND, equivalences
+from analysis.metric_text import metric_text
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -14,13 +15,13 @@ from analysis.wording import where
 
 def equivalence_table(data: Snapshot) -> Table:
     """Images that the baseline would need for each regularizer's accuracy."""
-    equivalent = equivalences(data)
+    equivalent, text = equivalences(data), metric_text(data)
     rows = tuple(
         (
             where(data, row.fraction, row.search_fraction),
             row.regularizer,
             str(row.n),
-            f"{100 * row.accuracy:.2f}",
+            text.number(row.accuracy),
             f"{row.images:,}",
             _images(row.needed),
             NONE if row.low is None or row.high is None else f"{_images(row.low)} to {_images(row.high)}",
@@ -29,7 +30,7 @@ def equivalence_table(data: Snapshot) -> Table:
         for row in equivalent
     )
     headings = (
-        *("Training data", "Regularizer", "Seeds", "Test accuracy, %", "Images", "Images the baseline needs"),
+        *("Training data", "Regularizer", "Seeds", text.heading("Test"), "Images", "Images the baseline needs"),
         *("95 % interval", "Times as many"),
     )
     return Table(headings, rows, equivalent)
@@ -43,7 +44,7 @@ def _images(needed: float) -> str:
 
 EQUIVALENCE_TABLE: Final = TableSpec(
     "data-equivalence",
-    "What a regularizer is worth in images",
+    "What a regularizer is worth in images, by test accuracy",
     "The images with which the baseline's curve, interpolated in log images and never extrapolated, has the same "
     "accuracy. Beyond the data: more than there are. Below: the baseline is as good with the fewest measured. "
     "Intervals hold the image counts at which a paired t test of the shared seeds does not reject.",

@@ -13,7 +13,7 @@ from analysis.wording import where
 
 def paper_table(data: Snapshot) -> Table:
     """Each regularizer in the papers' measures, beside its test accuracy after the last epoch."""
-    measured = paper_rows(data)
+    measured = paper_rows(data) if data.metric.is_accuracy else ()
     rows = tuple(
         (
             where(data, row.fraction, row.search_fraction),

@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.formatting import NONE, corrected_p, estimate_text, interval_text, params_text
+from analysis.formatting import NONE, corrected_p, estimate_text, params_text
 from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.results import ResultRow, result_table
 from analysis.measures.with_searches import WithSearches
-from analysis.snapshot import Snapshot, Source
+from analysis.metric_text import metric_text
+from analysis.snapshot import Snapshot, Source, snapshot
 from analysis.statistics import Comparison, Estimate
 from analysis.tables.spec import Table
 from analysis.wording import baseline_text, correction_text, data_label, notes
@@ -19,7 +20,10 @@ from tune_reg.store import Decision
 
 @dataclass(frozen=True)
 class TextRow:
-    """One row of the result table as strings; accuracies in percent, differences in percentage points."""
+    """One row of the result table as strings; accuracies in percent, differences in percentage points.
+
+    ``test_accuracy`` and the differences are of the metric of the study, in its unit.
+    """
 
     data: str
     regularizer: str
@@ -86,31 +90,54 @@ def result_rows(source: Source) -> list[TextRow]:
     >>> result_rows(Results(Path("nowhere")))
     []
     """
-    return [text_row(row) for row in result_table(source)]
+    data = snapshot(source)
+    return [text_row(data, row) for row in result_table(data)]
 
 
-def text_row(row: ResultRow) -> TextRow:
+def result_headings(source: Source) -> dict[str, str]:
+    """``HEADINGS`` of a study, in the words and the unit of its metric.
+
+    >>> from pathlib import Path
+    >>> from tune_reg.store import Results
+    >>> result_headings(Results(Path("nowhere")))["test_accuracy"]
+    'Test accuracy, %'
+    """
+    text = metric_text(snapshot(source))
+    return HEADINGS | {
+        "test_accuracy": text.heading("Test"),
+        "difference": text.of_difference("Difference to baseline"),
+        "with_searches": text.of_difference("With the luck of both searches"),
+    }
+
+
+def text_row(data: Snapshot, row: ResultRow) -> TextRow:
     """A row of the result table as strings."""
+    text = metric_text(data)
     return TextRow(
         data=data_label(row),
         regularizer=f"{row.regularizer} (baseline)" if row.is_baseline else row.regularizer,
         runs=str(row.runs),
-        test_accuracy=estimate_text(row.test_accuracy),
-        difference="baseline" if row.is_baseline else estimate_text(row.difference, signed=True),
-        with_searches=_with_searches(row),
+        test_accuracy=text.estimate(row.test_accuracy),
+        difference="baseline" if row.is_baseline else text.estimate(row.difference, signed=True),
+        with_searches=_with_searches(data, row),
         p="" if row.is_baseline else corrected_p(row.difference),
-        gap=estimate_text(row.generalization_gap, signed=True),
-        max_over_epochs=estimate_text(row.max_over_epochs),
-        mean_last_10pct=estimate_text(row.mean_last_10pct),
+        gap=_of_accuracies(data, row.generalization_gap, signed=True),
+        max_over_epochs=_of_accuracies(data, row.max_over_epochs),
+        mean_last_10pct=_of_accuracies(data, row.mean_last_10pct),
         params="; or ".join(map(params_text, row.params)) or NONE,
         notes="; ".join(notes(row)),
     )
 
 
-def _with_searches(row: ResultRow) -> str:
+def _of_accuracies(data: Snapshot, value: Estimate | None, *, signed: bool = False) -> str:
+    """A number of accuracies; nothing where the study is judged by another metric."""
+    return estimate_text(value, signed=signed) if data.metric.is_accuracy else ""
+
+
+def _with_searches(data: Snapshot, row: ResultRow) -> str:
     """The difference of the methods at their best; nothing where no model of the search knows it."""
     luck = None if row.comparison is None else row.comparison.with_searches
-    return "" if luck is None else interval_text(luck.mean, luck.low, luck.high, "+.2f", 100)
+    return "" if luck is None else metric_text(data).interval(luck.mean, luck.low, luck.high, signed=True)
 
 
 def result_numbers(data: Snapshot, row: ResultRow) -> ResultNumbers:
@@ -131,10 +158,10 @@ def result_numbers(data: Snapshot, row: ResultRow) -> ResultNumbers:
 def results_table(data: Snapshot) -> Table:
     """The result table without the columns in which nothing stands (no notes, say): these only take room."""
     rows = result_table(data)
-    texts = [text_row(row) for row in rows]
+    texts, words = [text_row(data, row) for row in rows], result_headings(data)
     columns = [column for column in HEADINGS if any(getattr(text, column) for text in texts)]
     return Table(
-        tuple(HEADINGS[column] for column in columns),
+        tuple(words[column] for column in columns),
         tuple(tuple(getattr(text, column) for column in columns) for text in texts),
         tuple(result_numbers(data, row) for row in rows),
     )
@@ -142,10 +169,14 @@ def results_table(data: Snapshot) -> Table:
 
 def results_caption(data: Snapshot) -> str:
     """What is said about the result table."""
+    of_accuracies = data.metric.is_accuracy
+    papers = (
+        " The papers’ measures are of "
+        f"{'test' if data.picked_on_test else 'validation'} accuracy, and optimistic: the maximum picks the best "
+        "epoch afterwards."
+    )
     return (
         "Means over confirmed runs on fresh seeds, with 95 % intervals in brackets. Differences are to "
         f"{baseline_text(data)}, paired by seed, of the settings that the searches picked. {correction_text(data)} "
-        "Diverged and failed runs are counted in the notes and stand in no mean. The papers’ measures are of "
-        f"{'test' if data.picked_on_test else 'validation'} accuracy, and optimistic: the maximum picks the best "
-        "epoch afterwards."
+        f"Diverged and failed runs are counted in the notes and stand in no mean.{papers if of_accuracies else ''}"
     )

@@ -21,6 +21,6 @@ class TableSpec(NamedTuple):
     """One table of the report: how it is computed, and what is said about it. One without rows is left out."""
 
     name: str  # of its files
-    title: str
+    title: str  # here and in the caption, {scored} stands for the images that picked the strengths
     caption: str
     compute: Callable[[Snapshot], Table]

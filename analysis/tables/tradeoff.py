@@ -49,7 +49,7 @@ def trade_table(data: Snapshot) -> Table:
 
 TRADE_TABLE: Final = TableSpec(
     "trade-off",
-    "Clean against robust accuracy",
+    "Clean against robust test accuracy, in numbers",
     "On the front: no other regularizer has both means at least as high and one higher.",
     trade_table,
 )

@@ -184,6 +184,7 @@ def test_an_unknown_command_is_exit_code_2(tune_reg):
         ("models", ["nn-2", "lenet-4", "small-cnn", "resnet-20"]),
         ("datasets", ["digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"]),
         ("spaces", ["adadecay.alpha", "residual-smoothing.b", "weight-decay.weight_decay"]),
+        ("attacks", ["robustness.fgsm", "robustness.pgd_l2", "robustness.autoattack_linf", "robustness.autoattack_l2"]),
     ],
 )
 def test_list(tune_reg, what, words):

@@ -10,7 +10,7 @@ from tune_reg.study import Task
 
 TASK = Task("adadecay", 0.25, SearchSpace(), 16)
 PROGRESS = StudyProgress(
-    tasks=(TaskProgress(TASK, running=2, done=3, pruned=4, failed=1, best=0.9625),),
+    tasks=(TaskProgress(TASK, running=2, done=3, pruned=4, failed=1, best=0.9625, waiting=1),),
     confirmed=1,
     confirming=2,
     confirmations=10,
@@ -23,7 +23,7 @@ PROGRESS = StudyProgress(
 
 def test_one_line_says_it_all():
     assert display.line(PROGRESS) == (
-        "trials 8/16 (3 done, 4 pruned, 1 failed); 4 running; confirmed 1/10; best adadecay at 0.25 96.25%; "
+        "trials 8/16 (3 done, 4 pruned, 1 failed); 4 running, 1 waiting; confirmed 1/10; best adadecay at 0.25 96.25%; "
         "123 epochs, 1:15 min, about 1:02 h left"
     )
 
@@ -39,10 +39,18 @@ def test_in_rounds_it_says_how_many_confirmed_runs_may_come():
 def test_where_trials_are_paused_the_line_counts_trainings():
     paused = replace(PROGRESS.tasks[0], paused=5, trainings=7 + 1 / 3)
     assert display.line(replace(PROGRESS, tasks=(paused,))).startswith(
-        "trainings 7.3/16 (3 done, 5 paused, 4 pruned, 1 failed); 4 running; confirmed 1/10; "
+        "trainings 7.3/16 (3 done, 5 paused, 4 pruned, 1 failed); 4 running, 1 waiting; confirmed 1/10; "
     )
     large = replace(PROGRESS.tasks[0], done=12_345, task=replace(TASK, trials=20_000))
     assert display.line(replace(PROGRESS, tasks=(large,))).startswith("trials 12350/20000 (12345 done, 4 pruned")
+
+
+def test_what_waits_is_named_where_it_can_be_told():
+    none = replace(PROGRESS, tasks=(replace(PROGRESS.tasks[0], waiting=0),))
+    assert "; 4 running; " in display.line(none)
+    assert "; 4 running, 3 waiting; " in display.line(replace(none, confirming_waiting=3))
+    of_directory = replace(PROGRESS, tasks=(replace(PROGRESS.tasks[0], waiting=None),))
+    assert "; 4 running or waiting; " in display.line(of_directory)
 
 
 def test_the_table_shows_the_same_numbers():
@@ -51,9 +59,9 @@ def test_the_table_shows_the_same_numbers():
         console.print(display.table(PROGRESS))
         text = console.export_text()
     row = next(line for line in text.splitlines() if line.startswith("adadecay"))
-    assert row.split() == ["adadecay", "at", "0.25", "2", "·", "3", "4", "1", "8", "16", "96.25%"]
-    assert next(iter(text.splitlines())).split()[:8] == [
-        *("search", "running", "paused", "done", "pruned", "failed", "used", "of"),
+    assert row.split() == ["adadecay", "at", "0.25", "2", "1", "·", "3", "4", "1", "8", "16", "96.25%"]
+    assert next(iter(text.splitlines())).split()[:9] == [
+        *("search", "running", "waiting", "paused", "done", "pruned", "failed", "used", "of"),
     ]
     assert "1 of 10" in text
     assert "about 1:02 h left" in text

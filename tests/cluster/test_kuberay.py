@@ -1,110 +1,27 @@
 """The manifest: its fields are those of the CRD, and it says what the study says, whatever that is."""
 
 import base64
+import json
 import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from tune_reg import Study
 from tune_reg.cluster import KubeRay, Nodes, Submission, rayjob
 from tune_reg.errors import ClusterError
 
-#: Fields of ray.io/v1 that may be used, with their types: from the field reference of KubeRay v1.6 (RayJobSpec,
-#: RayClusterSpec, AuthOptions, HeadGroupSpec, WorkerGroupSpec) and its Go types. (type, required).
-GROUP = {"rayStartParams": ("strings", False), "template": ("pod", True)}
-CRD = {
-    "RayJob": {
-        "apiVersion": ("ray.io/v1", True),
-        "kind": (str, True),
-        "metadata": ("metadata", True),
-        "spec": ("RayJobSpec", True),
-    },
-    "RayJobSpec": {
-        "activeDeadlineSeconds": (int, False),
-        "backoffLimit": (int, False),
-        "rayClusterSpec": ("RayClusterSpec", True),
-        "metadata": ("strings", False),
-        "clusterSelector": ("strings", False),
-        "entrypoint": (str, True),
-        "runtimeEnvYAML": (str, False),
-        "jobId": (str, False),
-        "submissionMode": (str, False),
-        "entrypointNumCpus": (float, False),
-        "ttlSecondsAfterFinished": (int, False),
-        "shutdownAfterJobFinishes": (bool, False),
-        "suspend": (bool, False),
-    },
-    "RayClusterSpec": {
-        "authOptions": ("AuthOptions", False),
-        "enableInTreeAutoscaling": (bool, False),
-        "headGroupSpec": ("HeadGroupSpec", True),
-        "rayVersion": (str, False),
-        "suspend": (bool, False),
-        "workerGroupSpecs": (["WorkerGroupSpec"], False),
-    },
-    "AuthOptions": {"mode": (("token",), False)},
-    "HeadGroupSpec": {**GROUP, "serviceType": (("ClusterIP",), False)},
-    "WorkerGroupSpec": {
-        **GROUP,
-        "groupName": (str, True),
-        "replicas": (int, False),
-        "minReplicas": (int, True),
-        "maxReplicas": (int, True),
-        "numOfHosts": (int, False),
-    },
-    "metadata": {"name": (str, True), "annotations": ("strings", False)},
-    "pod": {"spec": ("PodSpec", True)},
-    "PodSpec": {
-        "containers": (["Container"], True),
-        "volumes": (["Volume"], False),
-        "terminationGracePeriodSeconds": (int, False),
-    },
-    "Container": {
-        "name": (str, True),
-        "image": (str, True),
-        "envFrom": (["EnvFrom"], False),
-        "ports": (["Port"], False),
-        "resources": ("Resources", False),
-        "volumeMounts": (["Mount"], False),
-    },
-    "EnvFrom": {"secretRef": ("Named", False)},
-    "Port": {"containerPort": (int, True), "name": (str, False)},
-    "Resources": {"requests": ("strings", False), "limits": ("strings", False)},
-    "Mount": {"name": (str, True), "mountPath": (str, True), "readOnly": (bool, False)},
-    "Volume": {"name": (str, True), "configMap": ("Named", False), "persistentVolumeClaim": ("Claim", False)},
-    "Named": {"name": (str, True)},
-    "Claim": {"claimName": (str, True)},
-}
+#: The parts of the CRD that the manifest uses, with the version of KubeRay that they are of.
+SCHEMA = json.loads((Path(__file__).parent / "rayjob_crd.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA)
 
 
-def faults(value, kind, where="manifest"):
-    """The places of a manifest that differ from the CRD, each with what is wrong."""
-    if isinstance(kind, list):
-        if not isinstance(value, list):
-            return [f"{where}: no list"]
-        return [fault for i, item in enumerate(value) for fault in faults(item, kind[0], f"{where}.{i}")]
-    if kind == "strings":
-        good = isinstance(value, dict) and all(isinstance(text, str) for pair in value.items() for text in pair)
-        return [] if good else [f"{where}: not text to text"]
-    if isinstance(kind, tuple):
-        return [] if value in kind else [f"{where}: none of {kind}"]
-    if isinstance(kind, type):
-        return [] if type(value) is kind else [f"{where}: no {kind.__name__}"]
-    if kind not in CRD:
-        return [] if value == kind else [f"{where}: not {kind}"]
-    if not isinstance(value, dict):
-        return [f"{where}: no table"]
-    fields = CRD[kind]
-    wrong = [f"{where}.{key}: unknown" for key in value if key not in fields]
-    wrong += [f"{where}.{key}: missing" for key, (_, required) in fields.items() if required and key not in value]
-    return wrong + [
-        fault
-        for key, item in value.items()
-        if key in fields
-        for fault in faults(item, fields[key][0], f"{where}.{key}")
-    ]
+def faults(job):
+    """The places of a manifest that differ from the CRD, each with what is wrong; a field that it lacks is one."""
+    return [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(job)]
 
 
 def submission_of(study, out="/storage/out", **more):
@@ -118,7 +35,7 @@ def documents(text):
 
 def test_the_fields_are_those_of_the_crd(study_of):
     config, job = documents(rayjob(submission_of(study_of()), Nodes(count=3, gpus=2), KubeRay()))
-    assert faults(job, "RayJob") == []
+    assert faults(job) == []
     assert (config["apiVersion"], config["kind"], set(config)) == (
         "v1",
         "ConfigMap",
@@ -138,10 +55,31 @@ def test_the_check_finds_faults(study_of):
     _, job = documents(rayjob(submission_of(study_of()), Nodes(), KubeRay()))
     job["spec"]["backofLimit"] = 3
     job["spec"]["rayClusterSpec"]["headGroupSpec"]["rayStartParams"]["num-cpus"] = 0
-    job["spec"]["rayClusterSpec"]["authOptions"]["mode"] = "disabled"
+    job["spec"]["rayClusterSpec"]["authOptions"]["mode"] = "tokens"
     del job["spec"]["rayClusterSpec"]["workerGroupSpecs"][0]["groupName"]
     job["spec"]["ttlSecondsAfterFinished"] = "600"
-    assert len(faults(job, "RayJob")) == 5
+    (container,) = pods(job)[0]["containers"]
+    container["volumeMount"] = container.pop("volumeMounts")
+    container["resources"]["limits"]["memory"] = "8 GB"
+    del container["ports"][0]["containerPort"]
+    job["metadata"]["name"] = "1-begins-with-a-digit"
+    places = sorted(fault.partition(": ")[0] for fault in faults(job))
+    cluster = "$.spec.rayClusterSpec"
+    head = f"{cluster}.headGroupSpec"
+    first = f"{head}.template.spec.containers[0]"
+    assert places == sorted(
+        [
+            "$.metadata.name",
+            "$.spec",
+            "$.spec.ttlSecondsAfterFinished",
+            f"{cluster}.authOptions.mode",
+            f"{cluster}.workerGroupSpecs[0]",
+            f"{head}.rayStartParams['num-cpus']",
+            first,
+            f"{first}.ports[0]",
+            f"{first}.resources.limits.memory",
+        ]
+    )
 
 
 def test_authentication_is_on_and_there_is_no_secret(study_of):
@@ -160,7 +98,7 @@ def pods(job):
 
 def test_results_in_a_bucket_need_no_volume(study_of):
     config, job = documents(rayjob(submission_of(study_of(), "s3://bucket/it's"), Nodes(), KubeRay()))
-    assert faults(job, "RayJob") == []
+    assert faults(job) == []
     assert [[volume["name"] for volume in pod["volumes"]] for pod in pods(job)] == [["study"], ["study"]]
     words = shlex.split(config["data"]["run.sh"].splitlines()[-1])
     assert words[words.index("--out") + 1] == "s3://bucket/it's"
@@ -171,7 +109,7 @@ def test_results_in_a_bucket_need_no_volume(study_of):
 def test_credentials_come_from_a_secret_that_is_named(study_of):
     text = rayjob(submission_of(study_of(), "s3://bucket/out"), Nodes(), KubeRay(secret="aws"))
     _, job = documents(text)
-    assert faults(job, "RayJob") == []
+    assert faults(job) == []
     for pod in pods(job):
         (container,) = pod["containers"]
         assert container["envFrom"] == [{"secretRef": {"name": "aws"}}]
@@ -180,7 +118,7 @@ def test_credentials_come_from_a_secret_that_is_named(study_of):
 
 def test_data_may_lie_on_a_volume_and_results_in_a_bucket(study_of):
     config, job = documents(rayjob(submission_of(study_of(), "s3://bucket/out"), Nodes(), KubeRay(claim="data")))
-    assert faults(job, "RayJob") == []
+    assert faults(job) == []
     for pod in pods(job):
         (storage,) = [volume for volume in pod["volumes"] if volume["name"] == "storage"]
         assert storage["persistentVolumeClaim"] == {"claimName": "data"}
@@ -196,7 +134,7 @@ def test_any_name_and_path_stay_what_they_are(study_of, awkward_texts):
         study = study_of(name=text)
         out, data = f"/storage/{text}", f"/storage/data {text}"
         config, job = documents(rayjob(submission_of(study, out, data=data), Nodes(), KubeRay()))
-        assert faults(job, "RayJob") == []
+        assert faults(job) == []
         assert job["metadata"]["annotations"]["tune-reg/study"] == text
         assert job["spec"]["entrypoint"] == "bash /study/run.sh"
         assert Study(**tomllib.loads(config["data"]["study.toml"])).name == text

@@ -84,6 +84,7 @@ def test_what_it_starts(study_of, run_script, tmp_path):
         ["python", "-c", "import secrets; print(secrets.token_hex(32))"],
         ["scontrol", "show", "hostnames", "node-[a-b]"],
         ["python", "-m", "tune_reg.cluster.extent", "out/a"],
+        ["ray", "stop", "--force"],
         ["ray", "start", "--head", "--port", "6379", "--num-cpus", "8", "--num-gpus", "2"],
         run,
         ["ray", "stop"],

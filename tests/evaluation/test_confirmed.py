@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -6,6 +7,8 @@ from torch.nn import functional
 
 from tune_reg.errors import StudyError
 from tune_reg.evaluation import expected_calibration_error, fast_gradient, final_row, robustness_rows
+
+BY_CLASS = ("test_class_accuracy", "test_class_images")
 
 
 @pytest.mark.parametrize(("epochs", "last"), [(3, 1), (10, 1), (11, 2), (21, 3)])
@@ -32,13 +35,33 @@ def test_final_row(tiny, trained, epochs, last):
     assert row["max_over_epochs"] == max(curve)
     assert row["mean_last_10pct"] == pytest.approx(sum(curve[-last:]) / last)
     assert (row["n_train"], row["n_test"]) == (100, 90)
+    right = outputs.argmax(1) == tiny.test_labels
+    by_class = [right[tiny.test_labels == label].double().mean().item() for label in range(tiny.classes)]
+    assert row["test_class_accuracy"] == pytest.approx(by_class)
+    assert row["test_class_images"] == [int((tiny.test_labels == label).sum()) for label in range(tiny.classes)]
 
 
 def test_a_test_set_of_several_batches(trained, monkeypatch):
     engine = trained(dtype=torch.float64)
     whole = final_row(engine)
     monkeypatch.setattr("tune_reg.evaluation.confirmed._BATCH", 17)
-    assert final_row(engine) == pytest.approx(whole, rel=1e-9)
+    parts = final_row(engine)
+    assert [parts.pop(key) for key in BY_CLASS] == [whole.pop(key) for key in BY_CLASS]
+    assert parts.keys() == whole.keys()
+    for name, value in whole.items():
+        assert parts[name] == (None if value is None else pytest.approx(value, rel=1e-9)), name
+
+
+def test_a_class_without_a_test_image_has_no_accuracy(trained, monkeypatch):
+    engine = trained()
+    labels = engine.dataset.test_labels
+    without = dataclasses.replace(engine.dataset, test_labels=labels.clamp(min=1))
+    monkeypatch.setattr(engine, "dataset", without)
+    row = final_row(engine)
+    assert row["test_class_accuracy"][0] is None
+    assert row["test_class_images"][0] == 0
+    weights = [share * images for share, images in zip(*(row[key][1:] for key in BY_CLASS), strict=True)]
+    assert sum(weights) / row["n_test"] == pytest.approx(row["test_accuracy"])
 
 
 def test_robustness_rows(tiny, trained):

@@ -120,6 +120,32 @@ def test_progress_counts_everything(tmp_path):
     assert progress.left_s > 0
 
 
+def test_a_run_waits_from_when_it_is_said_to_until_it_has_its_processors_or_reports(tmp_path):
+    controller = control(tmp_path, digits_study(search={"trials": 2, "pruner": "none"}))
+
+    def counts():
+        (task,) = controller.progress().tasks
+        return task.running, task.waiting
+
+    first, second = controller.next_run(), controller.next_run()
+    assert counts() == (2, 0)
+    for run in (first, second):
+        controller.set_waiting(run.key, is_waiting=True)
+    assert counts() == (0, 2)
+    controller.set_waiting(first.key, is_waiting=False)
+    assert counts() == (1, 1)
+    controller.take(second.key, epochs(1))
+    assert counts() == (2, 0)
+    finish(controller, first, 0.25)
+    finish(controller, second, 0.5)
+    confirmed = controller.next_run()
+    controller.set_waiting(confirmed.key, is_waiting=True)
+    progress = controller.progress()
+    assert (counts(), progress.confirming, progress.confirming_waiting) == ((0, 0), 0, 1)
+    controller.set_waiting(first.key, is_waiting=True)  # it has ended meanwhile
+    assert counts() == (0, 0)
+
+
 def test_the_best_is_that_of_the_store(tmp_path):
     (tmp_path / "study.toml").write_text(two_methods().to_toml())
     runs = finish_all(control(tmp_path), lambda run: 0.5 + 0.1 * (run.trial.number == 1))

@@ -72,7 +72,9 @@ def test_the_directory_says_what_the_controller_knows(tmp_path):
     seen = set()
     for _ in events(controller):
         now, stored = controller.progress(), stored_progress(PLAN, tmp_path / "out")
-        assert [replace(task, task=None) for task in stored.tasks] == [replace(task, task=None) for task in now.tasks]
+        assert [replace(task, task=None) for task in stored.tasks] == [
+            replace(task, task=None, waiting=None) for task in now.tasks
+        ]
         assert (stored.confirmed, stored.confirmations) == (now.confirmed, now.confirmations)
         # A run that has begun, but has no checkpoint yet, cannot be seen; nor are epochs of one that is not over.
         assert stored.confirming <= now.confirming
@@ -92,7 +94,7 @@ def test_the_directory_says_what_the_controller_knows_of_trials_that_are_paused(
     for _ in events(controller):
         now, stored = controller.progress(), stored_progress(plan, tmp_path / "out")
         for task, of_store in zip(now.tasks, stored.tasks, strict=True):
-            assert replace(of_store, trainings=None) == replace(task, trainings=None)
+            assert replace(of_store, trainings=None) == replace(task, trainings=None, waiting=None)
             # What a trial was allowed to train, but has not, is in no table.
             assert of_store.used <= task.used <= task.budget
             most = max(most, task.paused)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from torch.utils._pytree import tree_leaves, tree_map
 
 from search_spaces import Choice, Domain
 from tune_reg import models
@@ -18,7 +19,7 @@ TINY = (120, 30)
 LOSS = {"residual-smoothing": "mse"}
 
 #: Another value of hyperparameters of which half the default changes nothing in a training of two epochs.
-OTHER_VALUE = {"begin": 0.0, "end": 0.5}
+OTHER_VALUE = {"begin": 0.0, "end": 0.5, "warm_up": 0.5}
 
 every = pytest.mark.parametrize("name", list(regularizers()))
 
@@ -273,7 +274,22 @@ def calls_of(made, tensors):
             None if shape is None else torch.randn(shape, dtype=like.dtype, generator=torch.Generator().manual_seed(1))
         )
 
+    memory = torch.full((made.memory_size(2),), 0.1, dtype=torch.float64)
+
+    def all_of(made):
+        """What a hook gives that returns many tensors, as one."""
+        tensors, last = made if isinstance(made, tuple) else (made, None)
+        tensors = [tensors] if isinstance(tensors, torch.Tensor) else list(tensors)
+        return torch.cat([tensor.flatten() for tensor in (*tensors, *([] if last is None else [last]))])
+
+    pair, gradients = [parameter, parameter[0]], [gradient, gradient[0]]
     return {
+        "mix": lambda s, p: all_of(made.mix(images, soft, s, p, noise("mix", images))),
+        "ascend": lambda s, p: all_of(made.ascend(pair, gradients, s, p)),
+        "gradients": lambda s, p: all_of(made.gradients(gradients, pair, memory, s, p)),
+        "settle": lambda s, p: all_of(
+            made.settle(pair, [w - g for w, g in zip(pair, gradients, strict=True)], memory, s, p)
+        ),
         "inputs": lambda s, p: made.inputs(images, s, p, noise("inputs", images)),
         "targets": lambda s, p: made.targets(soft, s, p),
         "loss": lambda s, p: made.loss(outputs, targets, s, p),
@@ -311,9 +327,17 @@ def test_hooks_are_pure(name):
     assert all(a.equal(b) for a, b in zip(before, tensors, strict=True))
     assert numbers == strengths
     likes = {"inputs": tensors[4], "targets": tensors[2], "gradient": tensors[0], "update": tensors[1]}
+    both = torch.Size([tensors[0].numel() + len(tensors[0][0])])
+    handed_on = torch.Size([both.numel() + kind().memory_size(2)])
+    shapes = {hook: like.shape for hook, like in likes.items()} | {
+        "mix": torch.Size([tensors[4].numel() + tensors[2].numel()]),
+        "ascend": both,
+        "gradients": handed_on,
+        "settle": handed_on,
+    }
     for hook in filled:
         given = calls[hook](strengths, progress)
-        assert given.shape == (likes[hook].shape if hook in likes else ())
+        assert given.shape == shapes.get(hook, ())
         assert given.dtype == torch.float64
 
 
@@ -341,7 +365,13 @@ def test_many_trials_at_once_equal_each_alone(name):
         drawn = noise(hook, like)
         return (lambda *a: function(*a[:-1], a[-1])) if drawn else (lambda *a: function(*a, None)), drawn
 
+    pair, gradients = [parameter, parameter[:, 0]], [gradient, gradient[:, 0]]
+    memory = torch.full((lanes, made.memory_size(2)), 0.1, dtype=torch.float64)
     hooks = {
+        "mix": (made.mix, (images, soft), images),
+        "ascend": (made.ascend, (pair, gradients), None),
+        "gradients": (made.gradients, (gradients, pair, memory), None),
+        "settle": (made.settle, (pair, [w - g for w, g in zip(pair, gradients, strict=True)], memory), None),
         "inputs": (made.inputs, (images,), images),
         "targets": (made.targets, (soft,), None),
         "loss": (made.loss, (outputs, targets), None),
@@ -359,8 +389,10 @@ def test_many_trials_at_once_equal_each_alone(name):
         together = torch.func.vmap(call)(*arguments, strengths, progress, *drawn)
         for k in range(lanes):
             of_lane = {n: v[k] for n, v in strengths.items()}
-            alone = call(*(a[k] for a in arguments), of_lane, progress_of(float(shares[k])), *(d[k] for d in drawn))
-            assert torch.allclose(together[k], alone, rtol=1e-12, atol=1e-14), hook
+            of_this_lane = tree_map(lambda tensor, k=k: tensor[k], arguments)
+            alone = call(*of_this_lane, of_lane, progress_of(float(shares[k])), *(d[k] for d in drawn))
+            for all_lanes, one in zip(tree_leaves(together), tree_leaves(alone), strict=True):
+                assert torch.allclose(all_lanes[k], one, rtol=1e-12, atol=1e-14), hook
 
 
 def names_that_fill(hook):

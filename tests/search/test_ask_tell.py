@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import optuna
 import pytest
 
@@ -279,3 +281,18 @@ def test_in_seconds_what_trains_slowly_gets_fewer_epochs(tmp_path, sampler):
     assert all(again.finished(of) for of in tasks)
     in_epochs = AskTell(path, tasks, settings.model_copy(update={"budget": "epochs"}), epochs=8, seed=3)
     assert in_epochs.ask().task is tasks[1]
+
+
+@pytest.mark.parametrize("sampler", ["knowledge-gradient", "random"])
+def test_an_epoch_of_two_passes_counts_twice(tmp_path, sampler):
+    """Regularizer "b" takes the gradient of each batch twice: it gets half of the epochs."""
+    tasks = [task("a", 8), replace(task("b", 8), passes=2)]
+    settings = SearchSettings(sampler=sampler, pruner="none", shared_values=False)
+    search = AskTell(tmp_path / "search.journal", tasks, settings, epochs=8, seed=3)
+    while (trial := search.ask()) is not None:
+        for step in range(1, 9):
+            search.report(trial, step, 0.5 + 0.01 * step)
+        search.tell(trial, "complete", 0.58, epoch_s=1.0)
+    assert [search.counts(of).complete for of in tasks] == [8, 4]
+    alone = AskTell(tmp_path / "alone.journal", tasks[1:], settings, epochs=8, seed=3)
+    assert alone.left() == 8

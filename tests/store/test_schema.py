@@ -21,13 +21,14 @@ def test_the_columns_are_those_of_the_first_release_in_their_order_and_later_one
     assert SCHEMAS["epochs"].names == [
         *begin,
         *("stage", "fraction", "search_fraction", "trial", "seed", "epoch", "learning_rate", "strength", "train_loss"),
-        *("val_loss", "val_accuracy", "wall_s"),
+        *("val_loss", "val_accuracy", "val_metric", "wall_s"),
     ]
     assert SCHEMAS["final"].names == [
         *begin,
         *("fraction", "search_fraction", "trial", "params", "seed", "state", "reason", "n_train", "n_test"),
         *("train_accuracy", "val_accuracy", "test_accuracy", "test_loss", "test_ece", "generalization_gap"),
-        *("max_over_epochs", "mean_last_10pct", "epochs", "wall_s", "code"),
+        *("max_over_epochs", "mean_last_10pct", "val_metric", "test_metric", "test_class_accuracy"),
+        *("test_class_images", "epochs", "wall_s", "code"),
     ]
     assert SCHEMAS["robustness"].names == [
         *begin,
@@ -46,9 +47,11 @@ def test_the_types_are_those_of_the_first_release():
     whole |= {"epochs", "severity", "n", "retries", "look", "methods"}
     text = {"study", "dataset", "model", "protocol", "regularizer", "params", "state", "reason", "stage", "test"}
     text |= {"norm", "warning", "ranges", "code", "decision", "measure", "shared_from", "picked_from"}
+    lists = {"test_class_accuracy": pa.list_(pa.float64()), "test_class_images": pa.list_(pa.int64())}
     for schema in SCHEMAS.values():
         for field in schema:
-            wanted = pa.int64() if field.name in whole else pa.string() if field.name in text else pa.float64()
+            wanted = lists.get(field.name, pa.float64())
+            wanted = pa.int64() if field.name in whole else pa.string() if field.name in text else wanted
             assert field.type == wanted, field.name
             assert field.nullable
 

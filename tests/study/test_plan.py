@@ -65,3 +65,15 @@ def test_the_protocol_decides_what_is_trained_on(protocol, images):
         confirm={"seeds": 1},
     )
     assert make_plan(study).costs[0].image_passes == 2 * images
+
+
+def test_an_epoch_of_sam_counts_twice():
+    """The images of its epochs are counted twice; its search has half of the trainings, so that it costs no more."""
+    keys = {"name": "x", "dataset": "digits", "model": "nn-2", "training": {"epochs": 2}, "confirm": {"seeds": 2}}
+    both = make_plan(Study(**keys, regularizers=["weight-decay", "sam"], search={"trials": 6}))
+    plain, sam = both.costs
+    assert (plain.trials, plain.search_epochs, plain.image_passes) == (6, 12, 2 * 1197 * (6 + 2))
+    assert (sam.trials, sam.search_epochs, sam.image_passes) == (3, 6, 2 * 2 * 1197 * (3 + 2))
+    assert [task.passes for task in both.tasks] == [1, 2]
+    alone = make_plan(Study(**keys, regularizers=["sam"], search={"trials": 6})).costs[0]
+    assert (alone.trials, alone.image_passes) == (6, 2 * 2 * 1197 * (6 + 2))

@@ -720,6 +720,7 @@ def test_images_of_each_class_stand_in_place_of_a_fraction():
 def test_the_best_trials_of_another_study_are_tried_first(tmp_path):
     from tune_reg.store import Results, Store
 
+    (tmp_path / "study.toml").write_text(made().to_toml())
     store = Store(tmp_path, study_hash="0" * 16)
     told = [(0.9, "complete", 1e-3), (0.95, "complete", 1e-2), (0.99, "pruned", 1e-4), (0.97, "complete", 10.0)]
     for number, (value, state, decay) in enumerate(told):
@@ -766,6 +767,7 @@ def bounded(trial):
 def test_best_trials_that_do_not_fit_the_ranges_of_a_function_are_left_out(tmp_path):
     from tune_reg.store import Results, Store
 
+    (tmp_path / "study.toml").write_text(made().to_toml())
     store = Store(tmp_path, study_hash="0" * 16)
     for number, (rate, decay) in enumerate([(0.5, 0.1), (0.01, 0.1)]):
         row = {"regularizer": "weight-decay", "trial": number, "state": "complete", "value": 0.9, "fraction": 1.0}

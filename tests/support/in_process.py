@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from tune_reg.backends.lane_worker import LaneWorker
-from tune_reg.backends.run_worker import RunWorker
+from tune_reg.backends.workers import worker_for
 from tune_reg.execution.changes import changes, refuse_or_accept
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
@@ -45,7 +45,7 @@ def opened(
     study = as_begun(directory, study)
     refuse_another_study(directory, study)
     plan = make_plan(study)
-    dataset = load(study.dataset)
+    dataset = load(study.dataset) if study.dataset else None
     provenance = make_provenance(plan, dataset)
     changed = changes(Results(directory).provenance(), provenance)
     for line in refuse_or_accept(directory, changed, accept_changes=accept_changes):
@@ -55,7 +55,7 @@ def opened(
     return StudyController(
         plan,
         directory,
-        data_md5=dataset.md5,
+        data_md5=dataset.md5 if dataset else None,
         robustness_only=robustness_only,
         retry_failed=retry_failed,
         note=note,
@@ -78,7 +78,7 @@ def carry_out(controller: StudyController, *, lanes: int = 1) -> None:
 
 def train(controller: StudyController, run: StudyRun) -> None:
     """One run to its end."""
-    worker = RunWorker(controller.order(run), CPU)
+    worker = worker_for(controller.order(run), CPU)
     decision = Decision.CONTINUE
     while decision is Decision.CONTINUE and not controller.stopped:
         message = worker.step()
@@ -86,6 +86,7 @@ def train(controller: StudyController, run: StudyRun) -> None:
             decision = controller.take(run.key, message)
         else:
             controller.take_fault(message)
+    worker.close()
 
 
 def train_group(groups: LaneGroups, group: LaneGroup, controller: StudyController) -> None:

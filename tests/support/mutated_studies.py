@@ -38,7 +38,7 @@ BASE: dict[str, Any] = {
     },
     "confirm": {"seeds": 2},
     "robustness": {"fgsm": [0.1], "gaussian_noise": [0.1, 0.2], "corruptions": ["contrast"], "images": 100},
-    "resources": {"cpus": 1, "gpus": 0.0, "lanes": "auto", "max_failures": 3},
+    "resources": {"cpus": 1, "gpus": 0.0, "share": 0.5, "lanes": "auto", "max_failures": 3},
     "regularizers": {
         "weight-decay": {"weight_decay": {"low": 1e-6, "high": 1e-2, "log": True}, "start": [{"weight_decay": 1e-3}]},
         "both": {"regularizer": ["l1", "dropout"], "rate": [0.1, 0.5], "batch_size": [32, 64]},

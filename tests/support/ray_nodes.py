@@ -6,6 +6,7 @@ the address of the head node and the process ids of the other nodes' raylets, an
 ``sitecustomize`` module in a folder. It ends when its input does.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -17,8 +18,14 @@ class RayNodes:
 
     def __init__(self, *, head_cpus, nodes):
         command = [sys.executable, str(Path(__file__)), str(head_cpus), str(nodes)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         self.address, *pids = self._process.stdout.readline().split()
         self.raylets = [int(pid) for pid in pids]

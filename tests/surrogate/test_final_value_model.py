@@ -31,7 +31,7 @@ def model(*trainings):
 
 def expect(made, *xs, prior=0.0):
     """Mean and deviation of the final accuracies at some coordinates."""
-    return made.accuracies(made.expect(np.array(xs)[:, None], np.full(len(xs), prior)))
+    return made.values(made.expect(np.array(xs)[:, None], np.full(len(xs), prior)))
 
 
 WHOLE = [whole(x, seed=i % 3) for i, x in enumerate((0.05, 0.2, 0.35, 0.6, 0.75, 0.95))]
@@ -45,7 +45,7 @@ def test_a_smooth_response_is_found_between_what_was_trained():
 
 def test_a_paused_training_is_expected_to_gain_what_the_others_gained():
     made = model(*WHOLE, training(0.48, final(0.48) - 0.1))
-    means, _ = made.accuracies(made.expect_trainings())
+    means, _ = made.values(made.expect_trainings())
     assert means[-1] == pytest.approx(final(0.48), abs=0.015)
     assert means[-1] > final(0.48) - 0.1 + 0.05
 
@@ -55,7 +55,7 @@ def test_one_that_learns_slowly_is_expected_to_gain_more_where_its_neighbours_di
     slow = [training(x, 0.5, 0.9 + 0.001 * i, seed=i % 3) for i, x in enumerate((0.8, 0.87, 0.93, 0.98))]
     fast = [training(x, 0.75, 0.8 + 0.001 * i, seed=i % 3) for i, x in enumerate((0.02, 0.07, 0.13, 0.2))]
     made = model(*slow, *fast, training(0.9, 0.5), training(0.1, 0.75))
-    means, _ = made.accuracies(made.expect_trainings())
+    means, _ = made.values(made.expect_trainings())
     assert means[-2] == pytest.approx(0.9, abs=0.03)
     assert means[-1] == pytest.approx(0.8, abs=0.03)
 
@@ -87,7 +87,7 @@ def test_the_luck_of_a_seed_is_no_worth_of_a_configuration():
     """All that were trained on seed 1 came out higher by the same: they are no better for it."""
     xs = np.linspace(0, 1, 12)
     lucky = [training(x, final(x) - 0.1, final(x) + (0.05 if i % 2 else 0.0), seed=i % 2) for i, x in enumerate(xs)]
-    means = model(*lucky).accuracies(model(*lucky).expect_trainings())[0]
+    means = model(*lucky).values(model(*lucky).expect_trainings())[0]
     assert int(np.argmax(means)) in (5, 6)
     assert abs(means[5] - means[6]) < 0.02
     assert abs(means[0] - means[11]) < 0.04

@@ -73,6 +73,10 @@ class RunWorker:
         except (Exception, SystemExit) as error:
             return RunReport(self._new_rows(), Failed(reason_or_raise(error)))
 
+    def close(self) -> bool:
+        """Nothing goes on between two steps; True, as this has ended."""
+        return True
+
     def _built(self, dataset: Dataset, device: torch.device) -> SerialEngine:
         """The engine of the run, at its newest checkpoint."""
         engine = SerialEngine(self.order.run, device=device, dataset=dataset)

@@ -15,12 +15,13 @@ from tune_reg.errors import TuneRegError
 
 def list_(
     what: Annotated[
-        Literal["regularizers", "models", "datasets", "spaces"], typer.Argument(help="What to list.", metavar="WHAT")
+        Literal["regularizers", "models", "datasets", "spaces", "attacks"],
+        typer.Argument(help="What to list.", metavar="WHAT"),
     ],
     cite: Annotated[bool, typer.Option("--cite", help="With regularizers: their BibTeX.")] = False,
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
-    """List regularizers, models, datasets or spaces."""
+    """List regularizers, models, datasets, spaces or attacks."""
     from tune_reg.cli.tables import print_pairs
     from tune_reg.data import DATASETS
     from tune_reg.models import MODELS
@@ -33,6 +34,10 @@ def list_(
         print_pairs(MODELS)
     elif what == "datasets":
         print_pairs(DATASETS)
+    elif what == "attacks":
+        from tune_reg.evaluation import ATTACKS
+
+        print_pairs({f"robustness.{attack.key}": attack.description for attack in ATTACKS})
     elif what == "spaces":
         spaces = {name: kind.space for name, kind in regularizers().items()}
         print_pairs({f"{name}.{key}": _entry(space, key) for name, space in spaces.items() for key in space})

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune_reg.execution.progress import StudyProgress
+from tune_reg.store import Metric
 
 _TERMINAL_S: Final = 0.5
 _LINES_S: Final = 10.0
@@ -66,18 +67,23 @@ def followed_progress(
 def table(progress: StudyProgress) -> Group:
     """The live display: a row a task, and the confirmed runs below."""
     rows = Table(box=None, pad_edge=False)
-    for column in ("search", "running", "paused", "done", "pruned", "failed", "used", "of", "best val. accuracy"):
+    best_of = f"best val. {progress.metric.words}"
+    states = ("running", "waiting", "paused", "done", "pruned", "failed")
+    for column in ("search", *states, "used", "of", best_of):
         rows.add_column(column, justify="left" if column == "search" else "right")
     for task in progress.tasks:
-        best = "" if task.best is None else f"{task.best:.2%}"
-        counts = (task.running, task.paused, task.done, task.pruned, task.failed, round(task.used, 1), task.budget)
-        rows.add_row(task.task.name, *(str(count) if count else "·" for count in counts), best)
+        best = "" if task.best is None else _value(task.best, progress.metric)
+        in_states = (task.running, task.waiting, task.paused, task.done, task.pruned, task.failed)
+        counts = (*in_states, round(task.used, 1), task.budget)
+        cells = ("?" if count is None else str(count or "·") for count in counts)
+        rows.add_row(task.task.name, *cells, best)
+    confirming, waiting = progress.confirming, progress.confirming_waiting
     confirmed = Table.grid(padding=(0, 1))
     confirmed.add_row(
         "confirmed",
         ProgressBar(total=max(progress.confirmations, 1), completed=progress.confirmed, width=24),
         f"{progress.confirmed} of {progress.confirmations}{_at_most(progress)}",
-        Text(f"{progress.confirming} running" if progress.confirming else "", style="dim"),
+        Text(_under_way(confirming, waiting) if confirming or waiting else "", style="dim"),
     )
     return Group(rows, confirmed, Text(_times(progress), style="dim"))
 
@@ -88,13 +94,17 @@ def line(progress: StudyProgress) -> str:
     pausing = any(task.trainings is not None for task in progress.tasks)
     paused = f"{sum(task.paused for task in progress.tasks)} paused, " if pausing else ""
     running = sum(task.running for task in progress.tasks) + progress.confirming
+    waits = [task.waiting for task in progress.tasks]
+    waiting = None if None in waits else sum(filter(None, waits)) + progress.confirming_waiting
     done, pruned = sum(task.done for task in progress.tasks), sum(task.pruned for task in progress.tasks)
     failed = sum(task.failed for task in progress.tasks)
-    best = ", ".join(f"{task.task.name} {task.best:.2%}" for task in progress.tasks if task.best is not None)
+    best = ", ".join(
+        f"{task.task.name} {_value(task.best, progress.metric)}" for task in progress.tasks if task.best is not None
+    )
     parts = [
         f"{'trainings' if pausing else 'trials'} {round(used, 1):g}/{total} "
         f"({done} done, {paused}{pruned} pruned, {failed} failed)",
-        f"{running} running",
+        _under_way(running, waiting),
         f"confirmed {progress.confirmed}/{progress.confirmations}{_at_most(progress)}",
         *([f"best {best}"] if best else []),
         _times(progress),
@@ -113,6 +123,17 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
     return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d} h"
+
+
+def _under_way(running: int, waiting: int | None) -> str:
+    if waiting is None:
+        return f"{running} running or waiting"
+    return f"{running} running, {waiting} waiting" if waiting else f"{running} running"
+
+
+def _value(value: float, metric: Metric) -> str:
+    """A value of the metric, to the digits that tell trials apart."""
+    return f"{value:.2%}" if metric.is_accuracy else f"{value:.4g}{f' {metric.unit}' if metric.unit else ''}"
 
 
 def _at_most(progress: StudyProgress) -> str:

@@ -127,7 +127,7 @@ def report(
     from tune_reg.store import load
 
     data = analysis.Snapshot(load(directory))
-    print_results(analysis.result_rows(data))
+    print_results(analysis.result_rows(data), analysis.result_headings(data))
     for sentence in analysis.lost_sentences(data):
         console.print(sentence, soft_wrap=True)
     judged = analysis.verdict(data)
@@ -187,10 +187,18 @@ def _print_plan(plan: StudyPlan, results: Iterable[str | None]) -> None:
     ``results``: directories; the first one that has pairs of confirmed runs tells how much seeds vary.
     """
     from tune_reg.cli.tables import print_plan
-    from tune_reg.study import best_of_space_notes, decidable, other_searches, shared_values_notes, unused_settings
+    from tune_reg.study import (
+        attack_cost,
+        best_of_space_notes,
+        decidable,
+        other_searches,
+        shared_values_notes,
+        unused_settings,
+    )
 
     print_plan(plan)
-    notes = [*best_of_space_notes(plan), *shared_values_notes(plan), *decidable(plan, _spread(results))]
+    added = [*best_of_space_notes(plan), *shared_values_notes(plan)]
+    notes = [*attack_cost(plan), *added, *decidable(plan, _spread(results))]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:

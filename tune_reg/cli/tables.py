@@ -19,7 +19,8 @@ _WIDEST: Final = 10_000
 def print_plan(plan: StudyPlan) -> None:
     """Print what a study will cost: a row for each method, and the total."""
     study = plan.study
-    title = f"{study.name}: {study.model} on {study.dataset}; epochs a run: {study.training.epochs}"
+    data = study.dataset or f"{study.examples:,} examples of its own"
+    title = f"{study.name}: {study.model or study.trainer} on {data}; epochs a run: {study.training.epochs}"
     if study.protocol == "paper":
         title += '; protocol "paper": strengths are picked on the TEST set'
     console.print(title, style="italic", soft_wrap=True)
@@ -42,16 +43,17 @@ def print_plan(plan: StudyPlan) -> None:
     _print(table)
 
 
-def print_results(rows: Sequence[TextRow]) -> None:
-    """Print the result table of a report, as far as a terminal has room for it: a block for each training set."""
-    from analysis import HEADINGS  # loads matplotlib, which a plan needs not
+def print_results(rows: Sequence[TextRow], headings: Mapping[str, str]) -> None:
+    """Print the result table of a report, as far as a terminal has room for it: a block for each training set.
 
+    ``headings``: of its columns, as ``analysis.result_headings`` gives them.
+    """
     columns = ("regularizer", "test_accuracy", "difference", "p")
     for data in dict.fromkeys(row.data for row in rows):
         block = [row for row in rows if row.data == data]
         table = Table(title=data, title_justify="left", box=None, pad_edge=False)
         for column in columns:
-            table.add_column(HEADINGS[column], overflow="fold")
+            table.add_column(headings[column], overflow="fold")
         for row in block:
             table.add_row(*(getattr(row, column) for column in columns))
         _print(table)

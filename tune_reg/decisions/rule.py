@@ -50,6 +50,8 @@ def decisions(
     test_images: int | None = None,
     margin: float | None = None,
     looks: Sequence[int] | npt.NDArray[np.integer] = LOOKS,
+    *,
+    minimized: bool = False,
 ) -> list[MethodDecision]:
     """Which methods are superior, inferior or equivalent to the baseline, by repeated looks at paired differences.
 
@@ -57,7 +59,7 @@ def decisions(
     for a seed on which one of both has no value. ``test_images``: accuracies, as shares, on so many images have
     differences of at least the variance ``1 / (6 N^2)``. ``margin``: differences inside ``+-margin`` do not matter; in
     the unit of the differences. ``looks``: numbers of seeds at which the differences are looked at, and the last of
-    them at most.
+    them at most. ``minimized``: smaller values are better, as of an error, so that superior and inferior change places.
 
     A row a method, in the order of the mapping: of the look that decided it, else of the last one for which there are
     seeds. The interval is ``mean +- t_(n - 1, 1 - level / 2) s / sqrt(n)``, with the nominal level of
@@ -81,7 +83,9 @@ def decisions(
     values = {method: _values(method, array) for method, array in differences.items()}
     rows = []
     for method, of_method in values.items():
-        taken = looks_at(of_method, methods=len(values), test_images=test_images, margin=margin, looks=at)
+        taken = looks_at(
+            of_method, methods=len(values), test_images=test_images, margin=margin, looks=at, minimized=minimized
+        )
         if taken:
             last = taken[-1]
             rows.append(MethodDecision(str(method), last.n, last.estimate, last.low, last.high, last.decision))
@@ -98,6 +102,7 @@ def looks_at(
     test_images: int | None = None,
     margin: float | None = None,
     looks: Sequence[int] = LOOKS,
+    minimized: bool = False,
 ) -> list[Look]:
     """The looks at the differences of one of ``methods`` methods, up to the one that decides, or as far as seeds go.
 
@@ -110,7 +115,8 @@ def looks_at(
     for seeds, level in zip(looks, nominal_levels(looks, methods), strict=True):
         if len(differences) < seeds:
             break
-        taken.append(_look(len(taken) + 1, _pairs(differences[:seeds]), level, difference_floor(test_images), margin))
+        floor, pairs = difference_floor(test_images), _pairs(differences[:seeds])
+        taken.append(_look(len(taken) + 1, pairs, level, floor, margin, minimized=minimized))
         if taken[-1].decision != "undecided" or not taken[-1].n:
             break
     return taken
@@ -130,20 +136,22 @@ def seeds_wanted(look: int, n: int, decision: str, looks: Sequence[int] = LOOKS)
     return looks[look - 1] if over else looks[min(look, len(looks) - 1)]
 
 
-def _look(number: int, pairs: Sequence[float], level: float, floor: float, margin: float | None) -> Look:
+def _look(
+    number: int, pairs: Sequence[float], level: float, floor: float, margin: float | None, *, minimized: bool
+) -> Look:
     low, high = -math.inf, math.inf
     if pairs:
         test = mean_test(pairs, floor=floor, level=level)
         if test.low is not None and test.high is not None:
             low, high = test.low, test.high
-    return Look(number, len(pairs), level, _mean(pairs), low, high, _decision(low, high, margin))
+    return Look(number, len(pairs), level, _mean(pairs), low, high, _decision(low, high, margin, minimized=minimized))
 
 
-def _decision(low: float, high: float, margin: float | None) -> Decision:
+def _decision(low: float, high: float, margin: float | None, *, minimized: bool) -> Decision:
     if low > 0:
-        return "superior"
+        return "inferior" if minimized else "superior"
     if high < 0:
-        return "inferior"
+        return "superior" if minimized else "inferior"
     return "equivalent" if margin is not None and -margin < low and high < margin else "undecided"
 
 

@@ -3,7 +3,15 @@
 Importing the package does not import foolbox, which the first attack does.
 """
 
-from tune_reg.evaluation.attacks import ATTACKS, carlini_wagner, deepfool, fast_gradient, pgd
+from tune_reg.evaluation.attacks import (
+    ATTACKS,
+    DistanceAttack,
+    autoattack,
+    carlini_wagner,
+    deepfool,
+    fast_gradient,
+    pgd,
+)
 from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.citations import citations
@@ -17,7 +25,9 @@ __all__ = [
     "CORRUPTIONS",
     "LINF_RADII",
     "NOISES",
+    "DistanceAttack",
     "RobustnessSettings",
+    "autoattack",
     "carlini_wagner",
     "citations",
     "corrupt",

@@ -1,4 +1,6 @@
-"""Attacks on images in [0, 1], run by foolbox. Normalisation is inside the model, so radii are in units of the images.
+"""Attacks on images in [0, 1], run by foolbox or here.
+
+Normalisation is inside the model, so that radii are in units of the images.
 
 Every function takes ``model``: logits [N, M] of images; ``images``: float [N, C, H, W] in [0, 1], on the model's
 device; ``labels``: int64 [N], on the model's device. The model is attacked in evaluation mode, with constant
@@ -12,12 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor, nn
 
+from tune_reg.evaluation.autoattack import apgd, cross_entropy, square, targeted_difference
 from tune_reg.training.seeding import derive, generator
 
 Norm = Literal["linf", "l2"]
@@ -31,6 +35,11 @@ CW_SEARCHES: Final = 5
 CW_STEPS: Final = 200
 CW_STEP_SIZE: Final = 0.05
 CW_FIRST_CONSTANT: Final = 0.1
+
+#: Constants of the standard version of AutoAttack: steps of each ascent, targets of each image, queries of Square.
+APGD_STEPS: Final = 100
+APGD_TARGETS: Final = 9
+SQUARE_QUERIES: Final = 5000
 
 #: Images at a time, by device. On a CPU the activations of more images do not stay in the cache; a GPU needs many.
 _BATCH: Final = {"cpu": 100, "cuda": 1000}
@@ -143,6 +152,77 @@ def deepfool(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     return _distances(L2DeepFoolAttack(), model, images, labels)
 
 
+def autoattack(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    epsilons: Sequence[float],
+    *,
+    norm: Norm = "linf",
+    seed: int = 0,
+) -> Tensor:
+    """AutoAttack without FAB: APGD on the cross-entropy, APGD towards each of nine classes, and Square.
+
+    Each of the three attacks the images that are left of the one before; what is wrong within a radius is wrong within
+    every larger one. APGD takes ``APGD_STEPS`` steps from the random start of ``pgd``; its targets are the classes of
+    the largest logits, one after the other, by the difference of logits ratio. Square makes ``SQUARE_QUERIES`` queries.
+    FAB, the fourth attack of the ensemble, is left out, so that the result is an upper bound of AutoAttack's.
+    Returns bool [epsilons, N], on the CPU: which images are still right; their mean is the accuracy under attack.
+
+    Source: Croce and Hein, Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse Parameter-free
+    Attacks, ICML 2020.
+
+    >>> from tune_reg.evaluation import autoattack
+    >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1, 2))
+    >>> _ = model[1].weight.data.copy_(torch.tensor([[0.0], [1.0]])), model[1].bias.data.copy_(torch.tensor([0.5, 0.0]))
+    >>> images = torch.tensor([0.6, 0.9]).reshape(2, 1, 1, 1)  # class 1 from 0.5 on
+    >>> autoattack(model, images, torch.tensor([1, 1]), [0.05, 0.2, 0.5])
+    tensor([[ True,  True],
+            [False,  True],
+            [False, False]])
+    """
+    right, starts = correct(model, images, labels), _starts(images, norm, seed)
+    withstood = torch.zeros(len(epsilons), len(images), dtype=torch.bool)
+    with attackable(model):
+        for i in sorted(range(len(epsilons)), key=lambda i: epsilons[i]):
+            for (chunk,) in _batches(right.nonzero().flatten(), device=images.device) if right.any() else ():
+                index = chunk.to(images.device)
+                of_chunk = model, images[index], labels[index], starts[index]
+                right[chunk] = ~_fooled_by_ensemble(*of_chunk, epsilons[i], norm=norm, seed=seed).cpu()
+            withstood[i] = right
+    return withstood
+
+
+def _fooled_by_ensemble(
+    model: nn.Module, images: Tensor, labels: Tensor, starts: Tensor, epsilon: float, *, norm: Norm, seed: int
+) -> Tensor:
+    """Which images become wrong within ``epsilon`` under one of the attacks of the ensemble: bool [B]."""
+    with torch.no_grad():
+        ranked = model(images).argsort(1, descending=True)
+    others = ranked[ranked != labels.unsqueeze(1)].view(len(images), -1)
+    fooled = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+
+    def attack(run: Callable[[Tensor], Tensor]) -> None:
+        left = (~fooled).nonzero().flatten()
+        if len(left):
+            fooled[left] = run(left)
+
+    def ascend(left: Tensor, loss: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+        of_left = images[left], labels[left], starts[left]
+        return apgd(model, *of_left, epsilon, norm=norm, loss=loss, steps=APGD_STEPS)
+
+    def towards(target: int, left: Tensor) -> Tensor:
+        return ascend(left, lambda z, y, index: targeted_difference(z, y, others[left][index, target]))
+
+    attack(lambda left: ascend(left, lambda z, y, _: cross_entropy(z, y)))
+    for target in range(min(APGD_TARGETS, others.shape[1])):
+        attack(partial(towards, target))
+    source = generator(seed, f"square-{norm}")
+    search = partial(square, model, norm=norm, queries=SQUARE_QUERIES, source=source)
+    attack(lambda left: search(images=images[left], labels=labels[left], epsilon=epsilon))
+    return fooled
+
+
 @dataclass(frozen=True)
 class Attack:
     """An attack that a study can ask for: a ``RadiusAttack`` or a ``DistanceAttack``."""
@@ -156,6 +236,11 @@ class Attack:
     method: str
     #: The key of the publication in ``references.bib``.
     citation: str
+    #: How often an image passes through the network, forwards and backwards, at most; at each radius, where there is
+    #: one.
+    passes: int
+    #: The key of ``RobustnessSettings`` that says how many images are attacked.
+    images: str = field(default="images", kw_only=True)
 
     @property
     def key(self) -> str:
@@ -171,8 +256,8 @@ class RadiusAttack(Attack):
     """
 
     run: Callable[[nn.Module, Tensor, Tensor, Sequence[float], int], Tensor]
-    #: Whether the attack takes many steps, which can be checked against fewer steps and a single one.
-    iterative: bool
+    #: How a result is checked: by its gradients; by a single step, by fewer steps and by AutoAttack; not at all.
+    checked: Literal["by gradients", "by other attacks", "not"]
 
 
 @dataclass(frozen=True)
@@ -191,8 +276,9 @@ FGSM: Final = RadiusAttack(
     "the fast gradient sign method: one step along the sign of the gradient",
     "FGSM",
     "goodfellow2015explaining",
+    1,
     lambda model, images, labels, epsilons, _: fast_gradient(model, images, labels, epsilons),
-    iterative=False,
+    checked="by gradients",
 )
 PGD_LINF: Final = RadiusAttack(
     "pgd-linf",
@@ -200,8 +286,9 @@ PGD_LINF: Final = RadiusAttack(
     f"projected gradient descent in Linf: {PGD_STEPS} steps from a random start",
     "PGD",
     "madry2018towards",
+    PGD_STEPS,
     lambda model, images, labels, epsilons, seed: pgd(model, images, labels, epsilons, norm="linf", seed=seed),
-    iterative=True,
+    checked="by other attacks",
 )
 PGD_L2: Final = RadiusAttack(
     "pgd-l2",
@@ -209,8 +296,9 @@ PGD_L2: Final = RadiusAttack(
     f"projected gradient descent in L2: {PGD_STEPS} steps from a random start",
     "PGD",
     "madry2018towards",
+    PGD_STEPS,
     lambda model, images, labels, epsilons, seed: pgd(model, images, labels, epsilons, norm="l2", seed=seed),
-    iterative=True,
+    checked="by other attacks",
 )
 CW_L2: Final = DistanceAttack(
     "cw-l2",
@@ -218,6 +306,7 @@ CW_L2: Final = DistanceAttack(
     "Carlini and Wagner's attack: the nearest wrong image in L2 by minimising distance and margin",
     "Carlini and Wagner's attack",
     "carlini2017towards",
+    CW_SEARCHES * CW_STEPS,
     carlini_wagner,
 )
 DEEPFOOL_L2: Final = DistanceAttack(
@@ -226,11 +315,44 @@ DEEPFOOL_L2: Final = DistanceAttack(
     "DeepFool: the nearest wrong image in L2 by steps to the boundary of the linearised model",
     "DeepFool",
     "moosavidezfooli2016deepfool",
+    50 * 10,  # a gradient of each of 10 classes in each of 50 steps
     deepfool,
+)
+_ENSEMBLE_PASSES: Final = (1 + APGD_TARGETS) * (APGD_STEPS + 1) + SQUARE_QUERIES + 1
+_ENSEMBLE: Final = f"APGD on the cross-entropy and towards {APGD_TARGETS} classes, {APGD_STEPS} steps each, and Square"
+AUTOATTACK_LINF: Final = RadiusAttack(
+    "autoattack-linf",
+    "linf",
+    f"AutoAttack in Linf, without FAB: {_ENSEMBLE} with {SQUARE_QUERIES:,} queries",
+    "AutoAttack",
+    "croce2020reliable",
+    _ENSEMBLE_PASSES,
+    lambda model, images, labels, epsilons, seed: autoattack(model, images, labels, epsilons, norm="linf", seed=seed),
+    checked="not",
+    images="autoattack_images",
+)
+AUTOATTACK_L2: Final = RadiusAttack(
+    "autoattack-l2",
+    "l2",
+    f"AutoAttack in L2, without FAB: {_ENSEMBLE} with {SQUARE_QUERIES:,} queries",
+    "AutoAttack",
+    "croce2020reliable",
+    _ENSEMBLE_PASSES,
+    lambda model, images, labels, epsilons, seed: autoattack(model, images, labels, epsilons, norm="l2", seed=seed),
+    checked="not",
+    images="autoattack_images",
 )
 
 #: All attacks, in the order of their rows.
-ATTACKS: Final[tuple[RadiusAttack | DistanceAttack, ...]] = (FGSM, PGD_LINF, PGD_L2, CW_L2, DEEPFOOL_L2)
+ATTACKS: Final[tuple[RadiusAttack | DistanceAttack, ...]] = (
+    FGSM,
+    PGD_LINF,
+    PGD_L2,
+    CW_L2,
+    DEEPFOOL_L2,
+    AUTOATTACK_LINF,
+    AUTOATTACK_L2,
+)
 
 
 def correct(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -8,8 +8,16 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from tune_reg.evaluation.attacks import ATTACKS, DistanceAttack, RadiusAttack, attackable, correct
-from tune_reg.evaluation.checks import CHECKED, not_found, pgd_warnings, vanishing
+from tune_reg.evaluation.attacks import (
+    ATTACKS,
+    AUTOATTACK_L2,
+    AUTOATTACK_LINF,
+    DistanceAttack,
+    RadiusAttack,
+    attackable,
+    correct,
+)
+from tune_reg.evaluation.checks import CHECKED, joined, not_found, pgd_warnings, too_weak, vanishing
 from tune_reg.evaluation.corruptions import SEVERITIES, corrupt
 from tune_reg.evaluation.noise import NOISES
 from tune_reg.evaluation.settings import RobustnessSettings
@@ -56,6 +64,15 @@ class _Tested(NamedTuple):
     #: The accuracy on the images as they are.
     clean: float
 
+    def first(self, n: int) -> _Tested:
+        """The network, tested on the first ``n`` images alone."""
+        if n >= len(self.labels):
+            return self
+        images, labels = self.images[:n], self.labels[:n]
+        return _Tested(
+            self.model, images, labels, self.seed, float(correct(self.model, images, labels).double().mean())
+        )
+
     def accuracy(self, images: Tensor) -> float:
         """The accuracy on changed ``images``."""
         return float(correct(self.model, images, self.labels).double().mean())
@@ -91,22 +108,47 @@ class _Tested(NamedTuple):
 
 
 def _attack_rows(tested: _Tested, settings: RobustnessSettings) -> Iterator[RobustnessValues]:
-    for attack in ATTACKS:
-        epsilons: Sequence[float] = getattr(settings, attack.key)
-        if not epsilons:
-            continue
-        if isinstance(attack, RadiusAttack):
-            yield from _rows_within_radii(tested, attack, epsilons)
-        else:
+    asked: list[tuple[RadiusAttack | DistanceAttack, Sequence[float]]] = [
+        (attack, epsilons) for attack in ATTACKS if (epsilons := getattr(settings, attack.key))
+    ]
+    #: Which images withstand each attack within each radius, before its rows are made: some check each other.
+    withstood = {
+        attack: attack.run(*tested.first(getattr(settings, attack.images))[:3], epsilons, tested.seed)
+        for attack, epsilons in asked
+        if isinstance(attack, RadiusAttack)
+    }
+    strongest = {
+        (attack.norm, epsilon): row
+        for attack, epsilons in asked
+        if attack in (AUTOATTACK_LINF, AUTOATTACK_L2)
+        for epsilon, row in zip(epsilons, withstood[attack], strict=True)
+    }
+    for attack, epsilons in asked:
+        if isinstance(attack, DistanceAttack):
             yield from _rows_of_distances(tested, attack, epsilons)
+            continue
+        of_attack = tested.first(getattr(settings, attack.images))
+        stronger = [strongest.get((attack.norm, epsilon)) for epsilon in epsilons]
+        yield from _rows_within_radii(of_attack, attack, epsilons, withstood[attack], stronger)
 
 
-def _rows_within_radii(tested: _Tested, attack: RadiusAttack, epsilons: Sequence[float]) -> Iterator[RobustnessValues]:
+def _rows_within_radii(
+    tested: _Tested,
+    attack: RadiusAttack,
+    epsilons: Sequence[float],
+    withstood: Tensor,
+    stronger: Sequence[Tensor | None],
+) -> Iterator[RobustnessValues]:
+    """The rows of an attack; ``stronger``: which of the first images withstand a stronger one within each radius."""
     model, images, labels, seed, _ = tested
-    withstood = attack.run(model, images, labels, epsilons, seed)
-    if attack.iterative:
-        warnings = pgd_warnings(model, images, labels, epsilons, withstood, norm=attack.norm, seed=seed)
-    else:
+    warnings: list[str | None] = [None] * len(epsilons)
+    if attack.checked == "by other attacks":
+        own = pgd_warnings(model, images, labels, epsilons, withstood, norm=attack.norm, seed=seed)
+        warnings = [
+            joined([warning, None if other is None else too_weak(row[: len(other)], other)])
+            for warning, row, other in zip(own, withstood, stronger, strict=True)
+        ]
+    elif attack.checked == "by gradients":
         warnings = [vanishing(model, images[:CHECKED], labels[:CHECKED])] * len(epsilons)
     accuracies: list[float] = withstood.double().mean(1).tolist()
     yield tested.clean_row(attack.name, norm=attack.norm)

@@ -75,6 +75,23 @@ def pgd_warnings(
     return warnings
 
 
+def too_weak(withstood: Tensor, stronger: Tensor) -> str | None:
+    """A warning where a ``stronger`` attack leaves fewer of the same images right, by more than the error allows.
+
+    Both: bool [N], which images withstand. Of the images on which the two differ, n_1 withstand the weaker attack alone
+    and n_2 the stronger one alone; chance gives ``n_1 - n_2`` a standard error of ``sqrt(n_1 + n_2)``, of which 1.96
+    are allowed (McNemar 1947).
+
+    >>> weak, strong = torch.tensor([True] * 10), torch.tensor([True] * 7 + [False] * 3)
+    >>> too_weak(weak, strong) is None, too_weak(weak, strong.roll(-1) & strong) is None
+    (True, False)
+    """
+    alone, other = int((withstood & ~stronger).sum()), int((stronger & ~withstood).sum())
+    if alone - other <= 1.96 * math.sqrt(alone + other):
+        return None
+    return "PGD is too weak: AutoAttack leaves fewer of the same images right, by more than the error of the difference"
+
+
 def failing(model: nn.Module, images: Tensor, labels: Tensor, *, norm: Norm, seed: int) -> str | None:
     """A warning where PGD fails although its radius is large enough to make all images equal.
 

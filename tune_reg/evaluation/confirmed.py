@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tune_reg.errors import StudyError
 from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
 from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.store.metric import ACCURACY
 from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
 from tune_reg.training.seeding import generator
@@ -22,7 +24,7 @@ _BATCH: Final = 1000
 
 
 def final_row(engine: SerialEngine) -> FinalValues:
-    """Train and test accuracy of a trained run, and the papers' measures over its epochs, as columns of "final".
+    """Train and test accuracy of a trained run, also by class, and the papers' measures, as columns of "final".
 
     Here the test set is read, once, when training is over. ``test_loss`` is the mean cross-entropy on it, which is the
     negative log-likelihood. Raises StudyError before the end of the training: a test accuracy in the middle of a run
@@ -43,9 +45,12 @@ def final_row(engine: SerialEngine) -> FinalValues:
         )
     labels = engine.dataset.test_labels
     logits = _test_logits(engine)
-    test_accuracy = float((logits.argmax(1) == labels).double().mean())
+    right = logits.argmax(1) == labels
+    test_accuracy = float(right.double().mean())
+    class_images = torch.bincount(labels, minlength=engine.dataset.classes).tolist()
+    class_right = torch.bincount(labels[right], minlength=engine.dataset.classes).tolist()
     _, train_accuracy = engine.evaluate("train")
-    curve = [row["val_accuracy"] for row in engine.history]
+    curve = [ACCURACY.of_epoch(row) for row in engine.history]
     last = curve[-math.ceil(len(curve) / 10) :]
     return {
         "n_train": len(engine.train_index),
@@ -58,6 +63,12 @@ def final_row(engine: SerialEngine) -> FinalValues:
         "generalization_gap": train_accuracy - test_accuracy,
         "max_over_epochs": max(curve),
         "mean_last_10pct": sum(last) / len(last),
+        "val_metric": None,
+        "test_metric": None,
+        "test_class_accuracy": [
+            correct / images if images else None for correct, images in zip(class_right, class_images, strict=True)
+        ],
+        "test_class_images": class_images,
     }
 
 
@@ -77,10 +88,7 @@ def robustness_rows(engine: SerialEngine, **settings: Any) -> list[RobustnessVal
     tests = RobustnessSettings(**settings)
     if tests.empty:
         return []
-    seed = engine.run.split_seed
-    index = torch.randperm(len(engine.dataset.test_labels), generator=generator(seed, "robustness"))
-    images, labels = engine.batch("test", index[: tests.images])
-    return robustness(engine.model, images, labels, tests, seed=seed)
+    return tested_rows(engine.model, _Part(engine, "test"), tests, seed=engine.run.split_seed)
 
 
 def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, images: int) -> float:
@@ -95,14 +103,67 @@ def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, 
     >>> 0 <= validation_robustness(engine, attack="fgsm", epsilon=0.1, images=50) <= clean + 0.1
     True
     """
-    seed = engine.run.split_seed
-    index = torch.randperm(engine.size("validation"), generator=generator(seed, "second objective"))
-    inputs, labels = engine.batch("validation", index[:images])
-    with attackable(engine.model):
+    part, seed = _Part(engine, "validation"), engine.run.split_seed
+    return attacked_accuracy(engine.model, part, attack=attack, epsilon=epsilon, images=images, seed=seed)
+
+
+class Tested(Protocol):
+    """Images that a model is tested on, with their labels, by their positions."""
+
+    def __len__(self) -> int: ...
+
+    def pick(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Images [B, C, H, W] in [0, 1] and labels [B] at ``positions`` int64 [B]."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of an engine's images, by its name."""
+
+    engine: SerialEngine
+    part: str
+
+    def __len__(self) -> int:
+        return self.engine.size(self.part)
+
+    def pick(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        return self.engine.batch(self.part, positions)
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images [N, C, H, W] in [0, 1] and labels [N] in memory."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def pick(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and labels at ``positions``."""
+        positions = positions.to(self.labels.device)
+        return self.images[positions], self.labels[positions]
+
+
+def tested_rows(model: nn.Module, tested: Tested, tests: RobustnessSettings, *, seed: int) -> list[RobustnessValues]:
+    """As ``robustness_rows``, of any model; ``seed`` draws the images."""
+    index = torch.randperm(len(tested), generator=generator(seed, "robustness"))
+    images, labels = tested.pick(index[: tests.images])
+    return robustness(model, images, labels, tests, seed=seed)
+
+
+def attacked_accuracy(
+    model: nn.Module, tested: Tested, *, attack: str, epsilon: float, images: int, seed: int
+) -> float:
+    """As ``validation_robustness``, of any model; ``seed`` draws the images."""
+    index = torch.randperm(len(tested), generator=generator(seed, "second objective"))
+    inputs, labels = tested.pick(index[:images])
+    with attackable(model):
         if attack == "fgsm":
-            withstood = fast_gradient(engine.model, inputs, labels, [epsilon])
+            withstood = fast_gradient(model, inputs, labels, [epsilon])
         else:
-            withstood = pgd(engine.model, inputs, labels, [epsilon], seed=seed)
+            withstood = pgd(model, inputs, labels, [epsilon], seed=seed)
     return float(withstood.double().mean())
 
 

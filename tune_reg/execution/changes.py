@@ -53,6 +53,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Chan
     old, new = before["digests"], now["digests"]
     every = tuple(now["regularizers"])
     yield from _change("the model", old, new, "model", every)
+    yield from _change("the trainer", old, new, "trainer", every)
     yield from _change("the data set function", old, new, "dataset")  # its data are compared themselves
     for kind, what in (("regularizers", "the code of"), ("spaces", "the space of")):
         for name in every:

@@ -1,4 +1,4 @@
-"""Digests of the user's code in a study: of the model, the data set function, the regularizers and the spaces."""
+"""Digests of the user's code in a study: of model, data set function, trainer, regularizers and spaces."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class CodeDigests:
 
     model: str | None
     dataset: str | None
+    trainer: str | None
     #: By the name of the method.
     regularizers: dict[str, str | None]
     spaces: dict[str, str | None]
 
     def of_method(self, name: str) -> str | None:
         """One digest of all of the user's code that decides the runs of a method."""
-        return _joined([self.model, self.regularizers[name], self.spaces[name]])
+        return _joined([self.model, self.trainer, self.regularizers[name], self.spaces[name]])
 
     def to_plain(self) -> dict[str, Any]:
         """The digests as a table of ``provenance.json``."""
@@ -38,6 +39,7 @@ def code_digests(study: Study) -> CodeDigests:
     return CodeDigests(
         model=_of_function(study.model),
         dataset=_of_function(study.dataset),
+        trainer=_of_function(study.trainer),
         regularizers={
             name: _joined([_of_class(part) for part in method.regularizer.split("+")])
             for name, method in study.regularizers.items()

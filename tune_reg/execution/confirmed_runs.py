@@ -57,8 +57,8 @@ class ConfirmedRuns:
         self._stored = recorder.confirmed_keys() - self._retried
         #: Stored runs that need no robustness tests any more: they have had them, or cannot.
         self._tested = {key for key in self._stored if recorder.needs_no_tests(key)}
-        #: The test accuracies of stored runs of primary comparisons, as far as they were read.
-        self._accuracies: dict[str, float | None] = {}
+        #: The test values of stored runs of primary comparisons, as far as they were read.
+        self._values: dict[str, float | None] = {}
         self._stored_changed = 0  # how often
         self._looks: dict[str, tuple[object, list[Look]]] = {}  # with what they were taken of
         for confirmation in plan.confirmations:
@@ -106,7 +106,7 @@ class ConfirmedRuns:
         self._stored.add(key)
         self._retried.discard(key)
         self._tested.add(key)
-        self._accuracies.pop(key, None)
+        self._values.pop(key, None)
         self._stored_changed += 1
         self._drop_superseded(confirmation)
 
@@ -175,15 +175,16 @@ class ConfirmedRuns:
             taken = looks_at(
                 self._differences(method, baseline),
                 methods=len(self._plan.compared),
-                test_images=study.test_images,
+                test_images=study.test_images if study.metric.metric.is_accuracy else None,
                 margin=study.confirm.margin,
                 looks=study.confirm.looks,
+                minimized=study.metric.metric.minimized,
             )
             self._looks[regularizer] = (taken_of, taken)
         return self._looks[regularizer][1]
 
     def _differences(self, method: Trial, baseline: Trial) -> list[float]:
-        """Test accuracies less those of the baseline, seed by seed, up to the first one that is not stored for both.
+        """Test values less those of the baseline, seed by seed, up to the first one that is not stored for both.
 
         NaN where one of both diverged or failed.
         """
@@ -194,15 +195,15 @@ class ConfirmedRuns:
             keys = [confirm_key(winner, largest, seed) for winner in (method, baseline)]
             if not self._stored >= set(keys):
                 break
-            accuracies = [self._accuracy(key) for key in keys]
-            pair = [math.nan if accuracy is None else accuracy for accuracy in accuracies]
+            values = [self._value(key) for key in keys]
+            pair = [math.nan if value is None else value for value in values]
             differences.append(pair[0] - pair[1])
         return differences
 
-    def _accuracy(self, key: str) -> float | None:
-        if key not in self._accuracies:
-            self._accuracies[key] = self._recorder.test_accuracy(key)
-        return self._accuracies[key]
+    def _value(self, key: str) -> float | None:
+        if key not in self._values:
+            self._values[key] = self._recorder.test_value(key)
+        return self._values[key]
 
     @staticmethod
     def _key(winner: Trial, confirmation: Confirmation) -> str:

@@ -6,6 +6,7 @@ process killed between the two loses nothing and repeats nothing.
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,9 @@ from tune_reg.errors import DataError, TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
 from tune_reg.execution.confirmed_runs import ConfirmedCounts, ConfirmedRuns
 from tune_reg.execution.messages import (
+    Completed,
     DataFault,
+    Diverged,
     Failed,
     Outcome,
     Pruned,
@@ -48,6 +51,7 @@ from tune_reg.training import checkpoint as checkpoints
 class _LiveRun:
     run: StudyRun
     rows: dict[int, EpochValues] = field(default_factory=dict)  # by epoch
+    is_waiting: bool = False
 
     @property
     def in_order(self) -> list[EpochValues]:
@@ -60,7 +64,7 @@ class StudyController:
     ``data_root``, ``data_md5``, ``plugins``: what workers are told beside the run itself. ``robustness_only``: nothing
     is searched or confirmed; confirmed runs get the robustness tests that they lack. ``retry_failed``: every run that
     failed is tried again, and not only those whose code has changed since. ``note``: is told, in a line, that a search
-    was stopped.
+    was stopped, and what a run says of itself.
     """
 
     def __init__(
@@ -83,12 +87,20 @@ class StudyController:
         study = plan.study
         recorder = Recorder(plan, directory)
         rows = recorder.trial_rows()
-        journal = journal_in_line(directory / JOURNAL, plan.tasks, study.search, rows, recorder.stored_trials)
+        journal = journal_in_line(
+            directory / JOURNAL,
+            plan.tasks,
+            study.search,
+            rows,
+            recorder.stored_trials,
+            metric=study.metric.metric,
+        )
         self._asks = AskTell(
             journal,
             plan.tasks,
             as_begun(directory, study).search,
             epochs=study.training.epochs * study.search.seeds,
+            metric=study.metric.metric,
             seed=study.seed,
             images=plan.validation_images,
             retry=retried_trials(recorder, always=retry_failed) if not robustness_only else lambda *_: False,
@@ -164,6 +176,13 @@ class StudyController:
         """Whether nothing is running and nothing is left to start."""
         return not self._live and all(stage.finished for stage in self._stages)
 
+    def set_waiting(self, key: str, *, is_waiting: bool) -> None:
+        """Say whether a run that was begun waits for processors; one that reports does not wait."""
+        live = self._live.get(key)
+        if live is not None and live.is_waiting != is_waiting:
+            live.is_waiting = is_waiting
+            self._progress = self._snapshot()
+
     def open_runs(self) -> int:
         """How many runs are under way or could be started now."""
         return len(self._live) + sum(stage.startable() for stage in self._stages)
@@ -178,9 +197,12 @@ class StudyController:
         live = self._live.get(key)
         if live is None:
             return Decision.STOP
+        live.is_waiting = False
         with self._stopping_on_write_errors():
             if self._stopped_by is not None:
                 return Decision.CONTINUE  # the study ends as a whole, and goes on from its checkpoints
+            if report.note is not None:
+                self._note(f"{key}: {report.note}")
             decision = self._take_epochs(live, report.rows)
             if decision is Decision.PAUSE:
                 self._pause(live)
@@ -189,10 +211,18 @@ class StudyController:
                 self._end(live, Pruned())
                 return decision
             if report.outcome is not None:
-                self._end(live, report.outcome)
+                self._end(live, self._judged(live, report.outcome))
                 return Decision.STOP
             self._progress = self._snapshot()
         return Decision.CONTINUE
+
+    def _judged(self, live: _LiveRun, outcome: Outcome) -> Outcome:
+        """How a run ended: one that was trained to the end without a finite value of the metric has diverged."""
+        last = live.in_order[-1:]
+        metric = self.plan.study.metric.metric
+        if isinstance(outcome, Completed) and last and not math.isfinite(metric.of_epoch(last[0])):
+            return Diverged()
+        return outcome
 
     def give_up(self, key: str, reason: str) -> None:
         """End a run that failed more often than it may."""
@@ -287,27 +317,31 @@ class StudyController:
     def _snapshot(self) -> StudyProgress:
         tasks = tuple(self._task_progress())
         counts = self._confirmed.counts()
+        confirming = [live for live in self._live.values() if live.run.stage != "search"]
         return StudyProgress(
             tasks=tasks,
             confirmed=counts.stored,
-            confirming=sum(live.run.stage != "search" for live in self._live.values()),
+            confirming=sum(not live.is_waiting for live in confirming),
+            confirming_waiting=sum(live.is_waiting for live in confirming),
             confirmations=counts.asked,
             confirmations_at_most=counts.at_most,
             epochs=self._epochs,
             elapsed_s=time.monotonic() - self._begin,
             left_s=self._seconds_left(tasks, counts),
+            metric=self.plan.study.metric.metric,
         )
 
     def _task_progress(self) -> Iterator[TaskProgress]:
         for task in self.plan.tasks:
             counts = self._asks.counts(task)
-            running = sum(
-                live.run.stage == "search" and live.run.trial.task.name == task.name for live in self._live.values()
-            )
-            running += self._search.waiting_seeds(task.name)
+            searching = [
+                live
+                for live in self._live.values()
+                if live.run.stage == "search" and live.run.trial.task.name == task.name
+            ]
             yield TaskProgress(
                 task,
-                running,
+                sum(not live.is_waiting for live in searching),
                 counts.complete,
                 counts.pruned,
                 counts.failed,
@@ -315,6 +349,7 @@ class StudyController:
                 counts.paused,
                 self._asks.trainings(task),
                 counts.added,
+                waiting=sum(live.is_waiting for live in searching) + self._search.waiting_seeds(task.name),
             )
 
     def _seconds_left(self, tasks: Sequence[TaskProgress], counts: ConfirmedCounts) -> float | None:

@@ -80,10 +80,13 @@ class LaneKeys:
     def __init__(self, plan: StudyPlan) -> None:
         self._keys: dict[tuple[str, TrainingSet], LaneKey] = {}
         reasons = []
+        if plan.study.trainer:
+            self.why: str | None = "the runs of a trainer of one's own train one at a time"
+            return
         try:
             check_model(plan.study)
         except StudyError as error:
-            self.why: str | None = str(error)
+            self.why = str(error)
             return
         for task in plan.tasks:
             for training_set in plan.training_sets:

@@ -48,6 +48,11 @@ class RunOrder:
     import_path: tuple[str, ...] = ()
 
     @property
+    def needs_model(self) -> bool:
+        """Whether a training loop of the user's must hand its model over, in a run of this study."""
+        return self.validation_attack is not None or not self.robustness.empty
+
+    @property
     def is_tested(self) -> bool:
         """Whether tests follow once the run is trained."""
         return self.stage != "search" or self.validation_attack is not None
@@ -119,6 +124,8 @@ class RunReport:
 
     rows: tuple[EpochValues, ...] = ()
     outcome: Completed | Diverged | Failed | None = None
+    #: What a person should know of the run, in a line.
+    note: str | None = None
 
 
 @dataclass(frozen=True)

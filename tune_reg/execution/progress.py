@@ -11,7 +11,7 @@ from tune_reg.execution.rounds import newest_looks, of_first_seeds, seeds_asked,
 from tune_reg.execution.study_run import is_confirm_key
 from tune_reg.search.journal import JournalProgress, read_progress
 from tune_reg.storage.paths import StoragePath
-from tune_reg.store import Results
+from tune_reg.store import ACCURACY, Metric, Results
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.seal import unsealed_text
 from tune_reg.study import StudyPlan, Task, is_paused
@@ -19,7 +19,10 @@ from tune_reg.study import StudyPlan, Task, is_paused
 
 @dataclass(frozen=True)
 class TaskProgress:
-    """How far one task of the search is: its trials by state, and the best value so far."""
+    """How far one task of the search is: its trials by state, and the best value so far.
+
+    ``running``: trials under way, less those that wait for processors, where ``waiting`` says how many do.
+    """
 
     task: Task
     running: int
@@ -32,6 +35,8 @@ class TaskProgress:
     trainings: float | None = None
     #: Trials at shared values and at the best point of the space, which come on top of the budget.
     added: int = 0
+    #: Trials that wait for processors; None where a directory was read, which does not tell them from running ones.
+    waiting: int | None = None
 
     @property
     def used(self) -> float:
@@ -57,6 +62,10 @@ class StudyProgress:
     epochs: int
     elapsed_s: float
     left_s: float | None
+    #: Confirmed runs that wait for processors, beside those that are ``confirming``.
+    confirming_waiting: int = 0
+    #: That the best values are of.
+    metric: Metric = ACCURACY
 
 
 def epochs_left(
@@ -131,7 +140,7 @@ def _task_progress(plan: StudyPlan, task: Task, of: JournalProgress) -> TaskProg
         counts.complete,
         counts.pruned,
         counts.failed,
-        counts.best,
+        None if counts.best is None else plan.study.metric.metric.value(counts.best),
         counts.paused,
         trainings,
         counts.added,
@@ -166,4 +175,5 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
         epochs=searched + sum(final["epochs"].to_pylist()),
         elapsed_s=0.0,
         left_s=None,
+        metric=plan.study.metric.metric,
     )

@@ -54,14 +54,15 @@ def write_provenance(directory: StoragePath, provenance: Mapping[str, Any]) -> N
 
 def make_provenance(
     plan: StudyPlan,
-    dataset: Dataset,
+    dataset: Dataset | None,
     plugins: Sequence[Path] = (),
     *,
     citations: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Where results come from that are made now.
 
-    ``citations``: what is cited for, and its BibTeX, of everything that the study uses beside its regularizers.
+    ``dataset``: None where a trainer of the user's brings its own. ``citations``: what is cited for, and its BibTeX, of
+    everything that the study uses beside its regularizers.
     """
     study = plan.study
     return {
@@ -70,13 +71,7 @@ def make_provenance(
         "argv": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": _hardware(),
-        "data": {
-            "name": dataset.name,
-            "md5": dataset.md5,
-            "n_train": len(dataset.train_labels),
-            "n_test": len(dataset.test_labels),
-            "classes": dataset.classes,
-        },
+        "data": {"n_train": study.n_train} if dataset is None else _data(dataset),
         "plugins": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in plugins},
         "code": {"version": __version__, "commit": _commit()},
         "digests": code_digests(study).to_plain(),
@@ -85,6 +80,16 @@ def make_provenance(
             for task in plan.tasks
         },
         "citations": [{"method": method, "bibtex": bibtex} for method, bibtex in citations],
+    }
+
+
+def _data(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "md5": dataset.md5,
+        "n_train": len(dataset.train_labels),
+        "n_test": len(dataset.test_labels),
+        "classes": dataset.classes,
     }
 
 

@@ -25,6 +25,7 @@ from tune_reg.store import (
     ExpectedRow,
     FinalRow,
     FinalValues,
+    Metric,
     Results,
     RobustnessRow,
     RobustnessValues,
@@ -36,7 +37,10 @@ from tune_reg.store.journal_keys import search_key
 from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import TEST_ACCURACY, StudyPlan, Task, is_paused
+from tune_reg.study import StudyPlan, Task, is_paused
+
+#: What the tables call the data that a trainer of the user's brings.
+OWN_DATA: Final = "own data"
 
 _SEED: Final = re.compile(r"(?<=-trial-\d{5})-seed-\d+$")
 _NOT_TESTED: Final = FinalValues(
@@ -50,12 +54,16 @@ _NOT_TESTED: Final = FinalValues(
     generalization_gap=None,
     max_over_epochs=None,
     mean_last_10pct=None,
+    val_metric=None,
+    test_metric=None,
+    test_class_accuracy=None,
+    test_class_images=None,
 )
 
 
 @dataclass(frozen=True)
 class TrialScore:
-    """What the seeds of a trial came to. ``value``: mean validation accuracy over ``seeds`` seeds."""
+    """What the seeds of a trial came to. ``value``: mean of the metric on validation images over ``seeds`` seeds."""
 
     value: float | None
     robust_accuracy: float | None
@@ -73,6 +81,7 @@ class Recorder:
         self._code = code or code_digests(plan.study)
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
         self._keys = SearchKeys(plan.tasks)
+        self._metric = plan.study.metric.metric
         self._tests = _digest(plan.study.robustness.model_dump())
 
     # Trials of the search
@@ -154,7 +163,7 @@ class Recorder:
         for number, row in self.trial_rows()[task_name].items():
             trial = Trial(task, number, {})
             trainings = [curves.get(training_key(trial, i), []) for i in range(self._plan.study.search.seeds)]
-            values = _all_values(trainings, training) if paused else _scores(trainings, training)
+            values = (_all_values if paused else _values_and_means)(trainings, training, self._metric)
             stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in trainings[0]), default=None))
         return stored
 
@@ -248,11 +257,10 @@ class Recorder:
         }
         self._store.write("final", run.key, [row])
 
-    def test_accuracy(self, key: str) -> float | None:
-        """The test accuracy of a confirmed run that is stored; None where it diverged or failed."""
+    def test_value(self, key: str) -> float | None:
+        """The metric on the test images of a confirmed run that is stored; None where it diverged or failed."""
         (row,) = self._store.rows("final", key)
-        accuracy = row["test_accuracy"] if row["state"] == "complete" else None
-        return accuracy if accuracy is not None and math.isfinite(accuracy) else None
+        return self._metric.of_run(row) if row["state"] == "complete" else None
 
     def write_decisions(self, task: Task, looks: Sequence[Look]) -> None:
         """Write the looks so far at the winner of a search on the largest training set, if they are not stored."""
@@ -272,7 +280,7 @@ class Recorder:
                 "low": _finite(look.low),
                 "high": _finite(look.high),
                 "decision": look.decision,
-                "measure": TEST_ACCURACY,
+                "measure": f"test_{self._metric.name}",
             }
             for look in looks
         ]
@@ -341,32 +349,32 @@ class Recorder:
         study = self._plan.study
         return {
             "study": study.name,
-            "dataset": study.dataset,
-            "model": study.model,
+            "dataset": study.dataset or OWN_DATA,
+            "model": study.model or study.trainer,
             "protocol": study.protocol,
             "regularizer": task.regularizer,
             "images_per_class": task.images_per_class,
         }
 
 
-def _all_values(trainings: Sequence[Sequence[EpochValues]], epochs: int) -> dict[int, float]:
-    """What a search that pauses trials was told of one: the accuracy of each epoch of its trainings, by step."""
+def _all_values(trainings: Sequence[Sequence[EpochValues]], epochs: int, metric: Metric) -> dict[int, float]:
+    """What a search that pauses trials was told of one: the value of each epoch of its trainings, by step."""
     return {
-        i * epochs + row["epoch"]: row["val_accuracy"]
+        i * epochs + row["epoch"]: value
         for i, rows in enumerate(trainings)
         for row in rows
-        if math.isfinite(row["val_accuracy"])
+        if math.isfinite(value := metric.of_epoch(row))
     }
 
 
-def _scores(trainings: Sequence[Sequence[EpochValues]], epochs: int) -> dict[int, float]:
+def _values_and_means(trainings: Sequence[Sequence[EpochValues]], epochs: int, metric: Metric) -> dict[int, float]:
     """What any other search was told of a trial: the epochs of its first training, and the mean after each one."""
-    values = _all_values(trainings[:1], epochs)
+    values = _all_values(trainings[:1], epochs, metric)
     finals: list[float] = []
     for i, rows in enumerate(trainings, start=1):
-        if len(rows) < epochs or not math.isfinite(rows[-1]["val_accuracy"]):
+        if len(rows) < epochs or not math.isfinite(metric.of_epoch(rows[-1])):
             break
-        finals.append(rows[-1]["val_accuracy"])
+        finals.append(metric.of_epoch(rows[-1]))
         values[i * epochs] = sum(finals) / len(finals)
     return values
 
@@ -378,7 +386,9 @@ def _finite(value: float) -> float | None:
 def reason_of(outcome: Outcome, rows: Sequence[EpochValues]) -> str | None:
     """Why a run diverged or failed, in words; None for any other outcome."""
     if isinstance(outcome, Diverged):
-        return f"the loss is not finite in epoch {rows[-1]['epoch']}"
+        losses = [loss for loss in (rows[-1]["train_loss"], rows[-1]["val_loss"]) if loss is not None]
+        what = "metric" if losses and all(map(math.isfinite, losses)) else "loss"
+        return f"the {what} is not finite in epoch {rows[-1]['epoch']}"
     return outcome.reason if isinstance(outcome, Failed) else None
 
 

@@ -60,10 +60,10 @@ def refuse_another_study(directory: StoragePath, study: Study) -> None:
         raise StoreError(f"--out {directory}: belongs to another study ({'; '.join(lines)}); choose another")
 
 
-def refuse_other_data(directory: StoragePath, dataset: Dataset) -> None:
+def refuse_other_data(directory: StoragePath, dataset: Dataset | None) -> None:
     """``StoreError`` where the runs in the directory were trained on other data of the same name."""
     before = Results(directory).provenance().get("data", {}).get("md5")
-    if before is not None and before != dataset.md5:
+    if dataset is not None and before is not None and before != dataset.md5:
         raise StoreError(
             f"--out {directory}: the data of {dataset.name} have changed since it was begun (md5 {before}, now "
             f"{dataset.md5}); bring the data back, or choose another directory"

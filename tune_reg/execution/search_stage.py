@@ -1,4 +1,4 @@
-"""The search: trials, each trained on one seed after the other and scored by the mean of its validation accuracies."""
+"""The search: trials, each trained on one seed after the other and judged by the mean of its validation values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
 from tune_reg.search.trial import Trial
 from tune_reg.storage.paths import StoragePath
-from tune_reg.store import EpochValues, TrialRow, second_value
+from tune_reg.store import EpochValues, Metric, TrialRow, second_value
 from tune_reg.study import StudyPlan
 from tune_reg.training import checkpoint as checkpoints
+from tune_reg.training.epoch_row import has_diverged
 
 #: The files of this many trials, and of each search that is over, are joined in one.
 _COMPACT_AFTER: Final = 500
@@ -26,8 +27,9 @@ _COMPACT_AFTER: Final = 500
 
 @dataclass
 class _SeedScores:
-    """What the finished trainings of a trial came to."""
+    """What the finished trainings of a trial came to, in the metric of the study."""
 
+    metric: Metric
     values: list[float] = field(default_factory=list)
     robust: list[float] = field(default_factory=list)
     epochs: int = 0
@@ -36,17 +38,17 @@ class _SeedScores:
     shortest_epoch_s: float | None = None
 
     def add(self, rows: Sequence[EpochValues], *, with_value: bool) -> None:
-        """Count the epochs of one more training and, ``with_value``, its last validation accuracy."""
+        """Count the epochs of one more training and, ``with_value``, its last validation value."""
         if self.epochs == 0:
             self.shortest_epoch_s = _shortest_epoch_s(rows)
         self.epochs += len(rows)
         self.wall_s += sum(row["wall_s"] for row in rows)
         if with_value:
-            self.values.append(rows[-1]["val_accuracy"])
+            self.values.append(self.metric.of_epoch(rows[-1]))
 
     @property
     def mean_value(self) -> float:
-        """The mean of the validation accuracies, of which there must be one."""
+        """The mean of the validation values, of which there must be one."""
         return sum(self.values) / len(self.values)
 
     def score(self) -> TrialScore:
@@ -61,6 +63,7 @@ class SearchStage(Stage):
 
     def __init__(self, plan: StudyPlan, search: AskTell, recorder: Recorder, directory: StoragePath) -> None:
         self._plan = plan
+        self._metric = plan.study.metric.metric
         self._search = search
         self._recorder = recorder
         self._directory = directory
@@ -113,7 +116,8 @@ class SearchStage(Stage):
         if run.key in self._epochs_again:
             return Decision.STOP if row["epoch"] >= self._epochs_again[run.key] else Decision.CONTINUE
         pauses = self._search.pauses(run.trial.task)
-        if not math.isfinite(row["val_accuracy"]) or (run.training > 0 and not pauses):
+        value = self._metric.of_epoch(row)
+        if not math.isfinite(value) or (run.training > 0 and not pauses):
             return Decision.CONTINUE
         if pauses and run.training + 1 < len(run.trial.seeds) and row["epoch"] == self._plan.study.training.epochs:
             return Decision.CONTINUE  # told with its outcome, which may come later: until then the run is not over
@@ -121,7 +125,7 @@ class SearchStage(Stage):
         if pauses and self._search.decides_at(run.trial, step):
             # Stored first: what is paused is not trained or told again by whoever goes on with the study.
             self._recorder.write_search_epochs(run, rows)
-        return self._search.report(run.trial, step, row["val_accuracy"])
+        return self._search.report(run.trial, step, value)
 
     def pause(self, run: StudyRun) -> None:
         """A run waits at a rung, with its checkpoint; ``take_epoch`` has stored its epochs."""
@@ -136,13 +140,13 @@ class SearchStage(Stage):
         if self._epochs_again.pop(run.key, None) is not None:
             self._remove_checkpoints(run.key)
             return
-        scores = self._scores.setdefault(trial_key(trial), _SeedScores())
+        scores = self._scores.setdefault(trial_key(trial), _SeedScores(self._metric))
         scores.add(rows, with_value=bool(rows) and outcome.state in ("complete", "pruned"))
         if robust is not None:
             scores.robust.append(robust)
         seeds, epochs = self._plan.study.search.seeds, self._plan.study.training.epochs
         if outcome.state == "complete" and seeds > 1:
-            value = rows[-1]["val_accuracy"] if self._search.pauses(trial.task) else scores.mean_value
+            value = self._metric.of_epoch(rows[-1]) if self._search.pauses(trial.task) else scores.mean_value
             decision = self._search.report(trial, self._step(run, epochs), value)
             if run.training + 1 < seeds and decision is not Decision.STOP:
                 if decision is Decision.CONTINUE:
@@ -215,7 +219,7 @@ class SearchStage(Stage):
 
     def _stored_scores(self, trial: Trial) -> _SeedScores:
         """What the trainings of a trial before the one that goes on came to, from the store."""
-        scores = _SeedScores()
+        scores = _SeedScores(self._metric)
         for training in range(trial.training):
             rows = self._recorder.epoch_rows(training_key(trial, training))
             if rows is None or len(rows) < self._plan.study.training.epochs:
@@ -232,12 +236,12 @@ class SearchStage(Stage):
 
     def _seeds_done(self, trial: Trial) -> int:
         """How many seeds of an interrupted trial are stored; their scores are taken from the store."""
-        scores = _SeedScores()
+        scores = _SeedScores(self._metric)
         epochs = self._plan.study.training.epochs
         for training in range(self._plan.study.search.seeds - 1):
             key = training_key(trial, training)
             rows = self._recorder.epoch_rows(key)
-            if rows is None or len(rows) < epochs or not math.isfinite(rows[-1]["val_loss"]):
+            if rows is None or len(rows) < epochs or has_diverged(rows[-1]):
                 break
             before = copy.deepcopy(scores)
             scores.add(rows, with_value=True)
@@ -258,9 +262,10 @@ class SearchStage(Stage):
         for training in trainings:
             stored = self._recorder.epoch_rows(training_key(trial, training)) or []
             for epoch in stored:
-                if math.isfinite(epoch["val_accuracy"]):
+                value = self._metric.of_epoch(epoch)
+                if math.isfinite(value):
                     step = training * self._plan.study.training.epochs + epoch["epoch"]
-                    self._search.report(trial, step, epoch["val_accuracy"])
+                    self._search.report(trial, step, value)
             epochs += stored if training == 0 else []
         self._tell(trial, row, _shortest_epoch_s(epochs))
         for training in range(self._plan.study.search.seeds):

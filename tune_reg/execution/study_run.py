@@ -38,7 +38,7 @@ class StudyRun:
     @property
     def training_set(self) -> TrainingSet:
         """The part of the training images that the run sees."""
-        return TrainingSet(self.run.fraction, self.run.images_per_class)
+        return self.run.training_set
 
     @property
     def stored_key(self) -> str:
@@ -136,6 +136,9 @@ def _run(plan: StudyPlan, trial: Trial, training_set: TrainingSet, seed: int) ->
         seed=seed,
         split_seed=study.seed,
         protocol=study.protocol,
+        trainer=study.trainer,
+        examples=study.examples or 0,
+        metric=study.metric.metric,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -16,6 +16,9 @@ from tune_reg.regularizers.masks import is_maskable, random_mask
 
 #: Hyperparameters that are numbers, by name, as 0-d tensors.
 Strengths = Mapping[str, Tensor]
+
+#: Hooks that change whole steps or mix examples: an engine calls them, a training loop of the user's own cannot.
+ENGINE_HOOKS: Final = ("mix", "ascend", "gradients", "settle")
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,9 @@ class Regularizer(ABC):
     chance comes in as ``noise``, standard normal numbers of the shape that ``noise_shape`` asks for. So the same
     code also runs for many trials at once. A hook that a subclass does not define is not called.
 
-    A training step calls ``inputs``, ``targets``, ``loss`` and ``penalty`` on a batch, and ``update`` and ``gradient``
-    on each parameter tensor; once an epoch it asks for ``weight_decay``, ``dropout`` and ``sparsity``.
+    A training step calls ``mix``, ``inputs``, ``targets``, ``loss`` and ``penalty`` on a batch, ``ascend`` and
+    ``gradients`` on all parameter tensors together, ``update`` and ``gradient`` on each of them, and ``settle`` on all
+    of them after the optimizer; once an epoch it asks for ``weight_decay``, ``dropout`` and ``sparsity``.
     """
 
     #: The name in a study file and on the command line.
@@ -112,11 +116,28 @@ class Regularizer(ABC):
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
         """The shape of the noise that ``hook`` wants, or None for a hook without noise.
 
-        ``shape``: of the images for "inputs", of one parameter for "gradient", of the outputs for "penalty": [B, M], or
-        [K, B, M] for many trials side by side.
+        ``shape``: of the images for "mix" and "inputs", of one parameter for "gradient", of the outputs for "penalty":
+        [B, M], or [K, B, M] for many trials side by side.
         """
         del hook, shape
         return None
+
+    def memory_size(self, tensors: int) -> int:
+        """How many numbers ``gradients`` and ``settle`` hand on from step to step, for so many parameter tensors.
+
+        All are 0 at the beginning of a training, and a part of its checkpoint.
+        """
+        del tensors
+        return 0
+
+    def mix(
+        self, inputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Images [B, C, H, W] and one-hot targets [B, M], changed together, before ``inputs`` and ``targets``.
+
+        Penalties get the labels as they were before.
+        """
+        raise NotImplementedError
 
     def inputs(self, inputs: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None) -> Tensor:
         """Images [B, C, H, W] in [0, 1] as the network gets them."""
@@ -159,6 +180,46 @@ class Regularizer(ABC):
         torch.Size([1, 3, 6, 10])
         """
         return noise.movedim(0, noise.ndim - 1 - len(shape))
+
+    def ascend(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], strengths: Strengths, progress: Progress
+    ) -> list[Tensor]:
+        """The point at which the gradient of the step is taken instead, from the gradients at ``parameters``.
+
+        The step then takes the gradient of the batch twice, which the budget counts: see ``passes``. Both passes see
+        the same images, noise and dropped units; the statistics of batch normalisation are those of the first. The
+        tensors are those of the whole network, in the order of its parameters.
+        """
+        raise NotImplementedError
+
+    def gradients(
+        self,
+        gradients: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        memory: Tensor,
+        strengths: Strengths,
+        progress: Progress,
+    ) -> tuple[list[Tensor], Tensor]:
+        """All gradients of the network before ``update`` and ``gradient``, and the memory after this step.
+
+        For what depends on the network as a whole, a norm of all gradients for example. ``memory``: [memory_size].
+        """
+        raise NotImplementedError
+
+    def settle(
+        self,
+        before: Sequence[Tensor],
+        after: Sequence[Tensor],
+        memory: Tensor,
+        strengths: Strengths,
+        progress: Progress,
+    ) -> tuple[list[Tensor], Tensor]:
+        """All parameters after the optimizer's step, and the memory after this step.
+
+        ``before`` and ``after``: the parameters just before and just after the optimizer's step, whose difference is
+        what the optimizer did. ``memory``: [memory_size].
+        """
+        raise NotImplementedError
 
     def weight_decay(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The coefficient lambda of coupled L2 decay, which the optimizer adds as ``lambda w``: scalar.
@@ -212,6 +273,16 @@ class Regularizer(ABC):
     def fills(cls, hook: str) -> bool:
         """Whether the class defines the hook of that name."""
         return getattr(cls, hook) is not getattr(Regularizer, hook)
+
+    @classmethod
+    def passes(cls) -> int:
+        """How many times a step takes the gradient of its batch, for the budget.
+
+        >>> from tune_reg.regularizers import regularizer
+        >>> regularizer("weight-decay").passes(), regularizer("sam").passes()
+        (1, 2)
+        """
+        return 2 if cls.fills("ascend") else 1
 
     @classmethod
     def hyperparameter(cls, name: str) -> Hyperparameter | None:

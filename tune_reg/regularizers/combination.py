@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any, ClassVar, Final
@@ -18,7 +18,7 @@ from tune_reg.errors import TuneRegError
 from tune_reg.regularizers.base import Progress, Regularizer, Strengths
 
 #: Hooks that only one part can fill.
-_ALONE: Final = ("loss", "sparsity", "dropout")
+_ALONE: Final = ("loss", "sparsity", "dropout", "ascend")
 
 
 class Combination(Regularizer):
@@ -44,6 +44,18 @@ class Combination(Regularizer):
         """The shape of one row of numbers, which holds the noise of all parts; None where no part wants noise."""
         total = sum(self._noise_sizes(hook, shape))
         return (total,) if total else None
+
+    def memory_size(self, tensors: int) -> int:
+        """The numbers that all parts hand on, one part's after the other's."""
+        return sum(part.memory_size(tensors) for part in self._parts)
+
+    def mix(
+        self, inputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Images and targets after each part's ``mix``, in turn."""
+        for part, of_part, share in self._filling("mix", strengths, inputs.shape, noise):
+            inputs, targets = part.mix(inputs, targets, of_part, progress, share)
+        return inputs, targets
 
     def inputs(self, inputs: Tensor, strengths: Strengths, progress: Progress, noise: Tensor | None) -> Tensor:
         """The images after each part's ``inputs``, in turn."""
@@ -107,6 +119,46 @@ class Combination(Regularizer):
             parameter = part.update(parameter, gradient, of_part, progress)
         return parameter
 
+    def ascend(
+        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], strengths: Strengths, progress: Progress
+    ) -> list[Tensor]:
+        """The point of the one part that takes the gradient elsewhere."""
+        ((part, of_part, _),) = self._filling("ascend", strengths)
+        return part.ascend(parameters, gradients, of_part, progress)
+
+    def gradients(
+        self,
+        gradients: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+        memory: Tensor,
+        strengths: Strengths,
+        progress: Progress,
+    ) -> tuple[list[Tensor], Tensor]:
+        """All gradients after each part's ``gradients``, in turn, and the memory of all parts."""
+        made = list(gradients)
+        pieces = self._memories(memory, len(made))
+        for i, part in enumerate(self._parts):
+            if part.fills("gradients"):
+                of_part = self._strengths_of(i, strengths)
+                made, pieces[i] = part.gradients(made, parameters, pieces[i], of_part, progress)
+        return made, torch.cat(pieces)
+
+    def settle(
+        self,
+        before: Sequence[Tensor],
+        after: Sequence[Tensor],
+        memory: Tensor,
+        strengths: Strengths,
+        progress: Progress,
+    ) -> tuple[list[Tensor], Tensor]:
+        """All parameters after each part's ``settle``, in turn, and the memory of all parts."""
+        made = list(after)
+        pieces = self._memories(memory, len(made))
+        for i, part in enumerate(self._parts):
+            if part.fills("settle"):
+                made, pieces[i] = part.settle(before, made, pieces[i], self._strengths_of(i, strengths), progress)
+        return made, torch.cat(pieces)
+
     def sparsity(self, strengths: Strengths, progress: Progress) -> Tensor:
         """The share of the one part that lets weights rest."""
         ((part, of_part, _),) = self._filling("sparsity", strengths)
@@ -129,6 +181,10 @@ class Combination(Regularizer):
     def _strengths_of(self, i: int, strengths: Strengths) -> dict[str, Tensor]:
         """The strengths of part ``i`` under that part's own names."""
         return {name: strengths[renamed] for name, renamed in self.names[i].items() if renamed in strengths}
+
+    def _memories(self, memory: Tensor, tensors: int) -> list[Tensor]:
+        """Each part's share of the memory."""
+        return list(torch.split(memory, [part.memory_size(tensors) for part in self._parts]))
 
     def _noise_shapes(self, hook: str, shape: torch.Size) -> list[tuple[int, ...] | None]:
         """The noise that each part wants for ``hook``."""
@@ -201,7 +257,7 @@ def _refuse_conflicts(name: str, parts: tuple[type[Regularizer], ...]) -> None:
         if len(owners) > 1:
             raise TuneRegError(f"{name}: {' and '.join(owners)} each bring their own {hook}; keep one of them")
     losses = [part.name for part in parts if part.fills("loss")]
-    targets = [part.name for part in parts if part.fills("targets")]
+    targets = [part.name for part in parts if part.fills("targets") or part.fills("mix")]
     if losses and targets:
         raise TuneRegError(f"{name}: {targets[0]} changes the targets of a loss that {losses[0]} replaces; keep one")
 

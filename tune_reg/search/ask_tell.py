@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 
 import optuna
 from optuna.storages import BaseStorage
@@ -26,15 +27,17 @@ from tune_reg.search.stopping_search import StoppingSearch
 from tune_reg.search.task_search import TaskSearch
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.storage.paths import StoragePath
-from tune_reg.store import RunState
-from tune_reg.study import SearchSettings, Task, is_paused
+from tune_reg.store import ACCURACY, Metric, RunState
+from tune_reg.study import SearchSettings, Task, budget_share, is_paused
 
 
 class AskTell:
     """Asks, pauses, prunes and remembers: ``ask() / report(trial, step, value) -> Decision / tell(trial, state)``.
 
-    Values are validation accuracies, to be maximized. A search made anew on the journal of an earlier one goes on where
-    the earlier one stopped: trials that were running are asked again first, with their configurations.
+    Values are those of the study's ``metric`` on the validation images. The journal and the searches hold its scores,
+    of which larger ones are better, so that no sampler and no rule asks which way is better. A search made anew on the
+    journal of an earlier one goes on where the earlier one stopped: trials that were running are asked again first,
+    with their configurations.
 
     ``journal``: the file, or an Optuna storage. ``epochs``: of all trainings of a trial that is not stopped.
     ``predict``: predicts the final values with which a sampler of Optuna's sees stopped trials; None: it sees them as
@@ -52,6 +55,7 @@ class AskTell:
         settings: SearchSettings,
         *,
         epochs: int,
+        metric: Metric = ACCURACY,
         seed: int = 0,
         predict: final_values.Predictor | None = final_values.predict,
         images: int = 1,
@@ -61,6 +65,7 @@ class AskTell:
         # Optuna warns of what it mends itself: a Gaussian process that could not be fitted, for example.
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.tasks = list(tasks)
+        self._metric = metric
         self._in_seconds = settings.budget == "seconds"
         storage = journal if isinstance(journal, BaseStorage) else open_journal(journal)
         self._searches: dict[str, TaskSearch] = {}
@@ -79,12 +84,20 @@ class AskTell:
             held = None if stored is None else stored.get(task.name, ())
             if is_paused(settings, task):
                 self._searches[task.name] = PausingSearch(
-                    storage, study, task, settings, epochs=epochs // settings.seeds, seed=seed, held=held
+                    storage,
+                    study,
+                    task,
+                    settings,
+                    epochs=epochs // settings.seeds,
+                    shares=metric.is_accuracy,
+                    seed=seed,
+                    held=held,
                 )
             else:
                 self._searches[task.name] = StoppingSearch(
                     storage, study, task, settings, epochs=epochs, seed=seed, predict=predict, images=images, held=held
                 )
+            self._searches[task.name].share = budget_share(task, tasks)
         self._shared = SharedValues(settings, tasks, self._searches)
         self._share_out()
         self._add_beside_budget()
@@ -108,13 +121,13 @@ class AskTell:
         return sum(search.left() for search in self._searches.values())
 
     def report(self, trial: Trial, step: int, value: float) -> Decision:
-        """Take the validation accuracy after ``step``, and decide whether the trial goes on.
+        """Take the value of the metric after ``step``, and decide whether the trial goes on.
 
         Steps count the epochs of all trainings of the trial, from 1. Where the trial is paused, ``ask`` may give it
         again. Reported again, a step changes nothing, and the answer is that of the first time, as far as other trials
         have not reported meanwhile.
         """
-        return self._searches[trial.task.name].report(trial, step, value)
+        return self._searches[trial.task.name].report(trial, step, self._metric.score(value))
 
     def last_step(self, trial: Trial) -> int:
         """The newest step that was reported of a trial that may be paused; 0 before the first."""
@@ -134,11 +147,12 @@ class AskTell:
         second: float | None = None,
         epoch_s: float | None = None,
     ) -> None:
-        """End a trial; ``value`` is its final accuracy and wanted in state "complete" alone.
+        """End a trial; ``value`` is its final one and wanted in state "complete" alone.
 
         ``second``: of its second objective, where there is one. ``epoch_s``: the seconds that its shortest epoch took.
         """
-        finals = [v for v in (value, second) if v is not None] if state == "complete" else []
+        score = None if value is None else self._metric.score(value)
+        finals = [v for v in (score, second) if v is not None] if state == "complete" else []
         self._searches[trial.task.name].tell(trial, state, finals, reason, epoch_s)
         self._add_beside_budget()
 
@@ -202,8 +216,10 @@ class AskTell:
 
     def expected(self, task: Task) -> list[ExpectedValue]:
         """What the model of final values expects of the task's trials; empty where there is none."""
-        return self._searches[task.name].expected()
+        value = self._metric.value
+        return [each._replace(mean=value(each.mean)) for each in self._searches[task.name].expected()]
 
     def counts(self, task: Task) -> TrialCounts:
         """How many trials of the task are in which state."""
-        return self._searches[task.name].counts()
+        counts = self._searches[task.name].counts()
+        return counts if counts.best is None else replace(counts, best=self._metric.value(counts.best))

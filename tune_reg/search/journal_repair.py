@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import optuna
@@ -28,7 +29,7 @@ from tune_reg.search.suggestion import hyperparameters
 from tune_reg.search.trial import PICKED_FROM, SHARED_FROM, StoredTrial
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.storage.remote_path import RemotePath
-from tune_reg.store import RunState, TrialRow, second_value
+from tune_reg.store import ACCURACY, Metric, RunState, TrialRow, second_value
 from tune_reg.study import SearchSettings, Task
 
 #: How the journal names the ends of trials.
@@ -59,30 +60,55 @@ def directions_of(settings: SearchSettings) -> list[StudyDirection]:
 
 
 def journal_in_line(
-    path: StoragePath, tasks: Sequence[Task], settings: SearchSettings, rows: Rows, stored: Callable[[str], Stored]
+    path: StoragePath,
+    tasks: Sequence[Task],
+    settings: SearchSettings,
+    rows: Rows,
+    stored: Callable[[str], Stored],
+    *,
+    metric: Metric = ACCURACY,
 ) -> BaseStorage:
     """The journal at ``path``, opened, after it was brought in line with the tables where it was not.
 
     ``rows``: of every task. ``stored``: the trials of a task with all that the tables know of them, which is read only
-    where the journal is made anew. ``StoreError`` where it cannot be made anew, because the tables do not tell what a
-    space that is a function was asked.
+    where the journal is made anew. ``metric``: the journal holds its scores. ``StoreError`` where it cannot be
+    made anew, because the tables do not tell what a space that is a function was asked.
     """
     before: JournalStorage | None = None
     was_there = path.exists()
+    scored = {name: {number: _scored(row, metric) for number, row in of_task.items()} for name, of_task in rows.items()}
     try:
         before = open_journal(path)
-        why = _difference(before, tasks, settings, rows) if was_there or any(rows.values()) else None
+        why = _difference(before, tasks, settings, scored) if was_there or any(rows.values()) else None
         if why is None:
             return before
         why = f"{path} {why if was_there else 'is missing'}"
     except DamagedJournalError as error:
         before = in_memory(error.lines)
         why = str(error).partition(";")[0]
-    lines = _made_anew(path, before, tasks, settings, stored)
+    lines = _made_anew(path, before, tasks, settings, lambda name: _scored_trials(stored(name), metric))
     _move_aside(path)
     write_whole(path, b"".join(lines))
     _log.warning("tune-reg: %s; it was made anew from the tables", why)
     return open_journal(path)
+
+
+def _scored(row: TrialRow, metric: Metric) -> TrialRow:
+    """A row of the table of trials with the score in place of the value, as the journal has it."""
+    value = row["value"]
+    return row if value is None or not metric.minimized else {**row, "value": metric.score(value)}
+
+
+def _scored_trials(stored: Stored, metric: Metric) -> Stored:
+    """The trials of a task as the tables have them, with scores in place of values."""
+    return {
+        number: replace(
+            trial,
+            row=_scored(trial.row, metric),
+            values={step: metric.score(value) for step, value in trial.values.items()},
+        )
+        for number, trial in stored.items()
+    }
 
 
 def configuration(task: Task, trial: FrozenTrial) -> dict[str, Value] | None:

@@ -86,7 +86,8 @@ class PausingSearch(TaskSearch):
     knows. With ``settings.seeds`` above 1, a configuration that was trained to the end may be trained again with
     another seed, where that is worth most.
 
-    ``epochs``: of one training. ``held``: the trials that the tables hold, where it is known.
+    ``epochs``: of one training. ``shares``: whether values are shares in [0, 1]. ``held``: the trials that the tables
+    hold, where it is known.
     """
 
     def __init__(
@@ -98,9 +99,11 @@ class PausingSearch(TaskSearch):
         *,
         epochs: int,
         seed: int,
+        shares: bool = True,
         held: Collection[int] | None = None,
     ) -> None:
         super().__init__(storage, study, task, held)
+        self._shares = shares
         self._epochs = epochs
         self._patience = settings.patience
         self._trainings = settings.seeds
@@ -279,7 +282,7 @@ class PausingSearch(TaskSearch):
         return self._expected
 
     def _expected_by(self, model: FinalValueModel) -> list[ExpectedValue]:
-        means, deviations = model.accuracies(model.expect_trainings())
+        means, deviations = model.values(model.expect_trainings())
         return [
             ExpectedValue(number, float(mean), float(deviation))
             for (number, of_trial), training, mean, deviation in zip(
@@ -535,7 +538,10 @@ class PausingSearch(TaskSearch):
             keyed = most_informative(keyed)
             self._modelled = [key for key, _ in keyed]
             self._model = FinalValueModel(
-                [training for _, training in keyed], self._candidates.cube.groups, len(self._rungs)
+                [training for _, training in keyed],
+                self._candidates.cube.groups,
+                len(self._rungs),
+                shares=self._shares,
             )
         return self._model
 

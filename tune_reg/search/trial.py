@@ -69,7 +69,7 @@ class TrialCounts:
 
 
 class ExpectedValue(NamedTuple):
-    """What the search's model expects of a trial: mean and standard deviation of its final validation accuracy."""
+    """What the search's model expects of a trial: mean and standard deviation of its final validation value."""
 
     number: int
     mean: float
@@ -81,7 +81,7 @@ class StoredTrial:
     """A trial that is over, as the tables have it."""
 
     row: TrialRow
-    #: What the search was told of it: accuracies, by the epochs after which they were reported.
+    #: What the search was told of it: values of the metric, by the epochs after which they were reported.
     values: dict[int, float]
     #: Seconds of its shortest epoch on the first seed.
     epoch_s: float | None

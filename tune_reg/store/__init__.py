@@ -5,6 +5,7 @@ A directory DIR, or a folder of an object store, holds ``study.toml``, ``provena
 one finished run, named by its key, so that writing it twice leaves it once. Every file is whole or absent.
 """
 
+from tune_reg.store.metric import ACCURACY, GOALS, Goal, Metric, metric_of
 from tune_reg.store.reader import Results, load
 from tune_reg.store.schema import (
     SCHEMA_VERSION,
@@ -29,6 +30,8 @@ from tune_reg.store.winner import Candidate, pick, second_value, winner
 from tune_reg.store.writer import Store
 
 __all__ = [
+    "ACCURACY",
+    "GOALS",
     "SCHEMAS",
     "SCHEMA_VERSION",
     "TABLES",
@@ -40,6 +43,8 @@ __all__ = [
     "ExpectedRow",
     "FinalRow",
     "FinalValues",
+    "Goal",
+    "Metric",
     "Params",
     "Results",
     "RobustnessRow",
@@ -50,6 +55,7 @@ __all__ = [
     "TableName",
     "TrialRow",
     "load",
+    "metric_of",
     "pick",
     "second_value",
     "winner",

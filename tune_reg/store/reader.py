@@ -15,6 +15,7 @@ from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.store.identity import study_hashes
 from tune_reg.store.journal_keys import JournalKeys, read_journal_keys
 from tune_reg.store.lost_parts import Facts, LostPart, lost_parts, part_facts
+from tune_reg.store.metric import metric_of
 from tune_reg.store.parts import concatenated
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import SCHEMAS, TABLES, TableName, TrialRow
@@ -76,7 +77,7 @@ class Results:
         return self._parsed("provenance.json", unsealed_json)
 
     def best(self, regularizer: str, *, fraction: float | None = None) -> dict[str, Any]:
-        """The winning hyperparameters of ``regularizer``: of the highest expected or, without a model, seen accuracy.
+        """The winning hyperparameters of ``regularizer``: of the best expected or, without a model, seen value.
 
         ``fraction``: the training fraction searched; the largest one searched if None. Ties go to the trial
         asked first, as in the search. Raises ``StoreError`` where no trial of it ended with a value, or one was lost.
@@ -94,7 +95,8 @@ class Results:
     def best_trials(self, regularizer: str, count: int) -> list[dict[str, Any]]:
         """The hyperparameters of the ``count`` best complete trials of ``regularizer``, the best first."""
         complete = [row for row in self._with_values(regularizer) if row["state"] == "complete"]
-        best_first = sorted(complete, key=lambda row: (-(row["value"] or 0.0), row["trial"]))
+        metric = metric_of(self.study())
+        best_first = sorted(complete, key=lambda row: (-metric.score(row["value"] or 0.0), row["trial"]))
         return [dict(row["params"]) for row in best_first[:count]]
 
     def _with_values(self, regularizer: str) -> list[TrialRow]:

@@ -50,9 +50,13 @@ def reference() -> str:
         for column in columns(row):
             later = r" \*" if column.name in ADDED_LATER else ""
             null = "yes" if column.nullable else "no"
-            lines.append(f"| `{column.name}`{later} | {_TYPES[column.type]} | {null} | {column.meaning} |")
+            lines.append(f"| `{column.name}`{later} | {_type(column.type)} | {null} | {column.meaning} |")
         blocks.append("\n".join(lines) + "\n")
     return "\n".join(blocks)
+
+
+def _type(kind: pa.DataType) -> str:
+    return f"list of {_TYPES[kind.value_type]}" if pa.types.is_list(kind) else _TYPES[kind]
 
 
 if __name__ == "__main__":

@@ -75,7 +75,10 @@ class TrialRow(RunColumns):
     seeds: Annotated[int | None, "number of seeds that `value` is the mean of"]
     state: Annotated[RunState, "complete, pruned, diverged or failed"]
     reason: Annotated[str | None, "why the trial diverged or failed, or was pruned before training"]
-    value: Annotated[float | None, "last validation accuracy, a share in [0, 1]; null where diverged or failed"]
+    value: Annotated[
+        float | None,
+        "last validation value of the study's metric, of the accuracy a share in [0, 1]; null where diverged or failed",
+    ]
     robust_accuracy: Annotated[
         float | None, "accuracy under attack on validation images, a share in [0, 1], where that is a second objective"
     ]
@@ -105,7 +108,9 @@ class ExpectedRow(RunColumns):
     fraction: _Fraction
     trial: Annotated[int, "number of the trial, as in `trials`"]
     expected_value: Annotated[
-        float, "expected validation accuracy at the end of a training, over seeds; a share in [0, 1]"
+        float,
+        "expected validation value of the study's metric at the end of a training, over seeds: of the accuracy, a "
+        "share in [0, 1]",
     ]
     expected_deviation: Annotated[float, "standard deviation of what `expected_value` estimates"]
 
@@ -116,9 +121,22 @@ class EpochValues(TypedDict):
     epoch: Annotated[int, "number of the epoch, from 1"]
     learning_rate: Annotated[float, "learning rate in this epoch"]
     strength: Annotated[float, "strength of the regularizer in this epoch"]
-    train_loss: Annotated[float, "mean loss of the training batches"]
-    val_loss: Annotated[float, "mean cross-entropy on the validation images"]
-    val_accuracy: Annotated[float, "accuracy on the validation images, a share in [0, 1]"]
+    train_loss: Annotated[
+        float | None, "mean loss of the training batches; null where a training loop of the user's does not give it"
+    ]
+    val_loss: Annotated[
+        float | None,
+        "mean loss on the validation images, of the house's own training the cross-entropy; null where a training loop "
+        "of the user's does not give it",
+    ]
+    val_accuracy: Annotated[
+        float | None,
+        "accuracy on the validation images, a share in [0, 1]; null where a loop of the user's does not give it",
+    ]
+    val_metric: Annotated[
+        float | None,
+        "the study's metric on the validation images, in its own unit, where it is neither the accuracy nor the loss",
+    ]
     wall_s: Annotated[float, "seconds that the epoch took"]
 
 
@@ -142,13 +160,25 @@ class FinalValues(TypedDict):
     train_accuracy: Annotated[float | None, "accuracy on the training images, a share in [0, 1]"]
     val_accuracy: Annotated[float | None, "validation accuracy after the last epoch, a share in [0, 1]"]
     test_accuracy: Annotated[float | None, "accuracy on the test images, a share in [0, 1]"]
-    test_loss: Annotated[float | None, "mean cross-entropy on the test images"]
+    test_loss: Annotated[float | None, "mean loss on the test images: of the house's own training, cross-entropy"]
     test_ece: Annotated[float | None, "expected calibration error on the test images, 15 bins of equal width"]
     generalization_gap: Annotated[float | None, "train_accuracy - test_accuracy"]
     max_over_epochs: Annotated[
         float | None, "highest val_accuracy of any epoch; that is of the test set in protocol paper"
     ]
     mean_last_10pct: Annotated[float | None, "mean val_accuracy over the last tenth of the epochs"]
+    val_metric: Annotated[
+        float | None, "the study's metric on the validation images after the last epoch, as in `epochs`"
+    ]
+    test_metric: Annotated[
+        float | None,
+        "the study's metric on the test images, in its own unit, where it is neither the accuracy nor the loss",
+    ]
+    test_class_accuracy: Annotated[
+        list[float | None] | None,
+        "accuracy on the test images of each class, by its label; an element is null where the class has no test image",
+    ]
+    test_class_images: Annotated[list[int] | None, "number of test images of each class, by its label"]
 
 
 class _FinalRun(RunColumns):
@@ -213,7 +243,7 @@ class DecisionRow(RunColumns):
         "superior, inferior, equivalent (inside the margin of the study) or undecided: then more seeds are trained, "
         "but after the last look, and where there is no pair",
     ]
-    measure: Annotated[str, "what is compared: test_accuracy"]
+    measure: Annotated[str, "what is compared: test_accuracy, or `test_` and the study's metric"]
 
 
 #: The typed row of each table.
@@ -240,6 +270,10 @@ ADDED_LATER: Final = frozenset(
         "shared_from",
         "picked_from",
         "code",
+        "val_metric",
+        "test_metric",
+        "test_class_accuracy",
+        "test_class_images",
     }
 )
 
@@ -264,19 +298,21 @@ def columns(row: type) -> tuple[Column, ...]:
 
 def _column(name: str, annotated: Any) -> Column:
     declared, meaning = get_args(annotated)
+    return Column(name, _arrow_type(declared), get_origin(declared) is types.UnionType, meaning)
+
+
+def _arrow_type(declared: Any) -> pa.DataType:
     nullable = get_origin(declared) is types.UnionType
     (kind,) = [part for part in get_args(declared) if part is not types.NoneType] if nullable else [declared]
-    return Column(name, _arrow_type(kind), nullable, meaning)
-
-
-def _arrow_type(kind: Any) -> pa.DataType:
+    if get_origin(kind) is list:
+        return pa.list_(pa.field("element", _arrow_type(*get_args(kind))))  # the name that Parquet gives elements
     if kind is int:
         return pa.int64()
     if kind is float:
         return pa.float64()
     if kind is str or get_origin(kind) in (Literal, Mapping):  # a mapping is stored as JSON
         return pa.string()
-    raise TypeError(f"a column must hold int, float, str, a Literal of str or a mapping, but got {kind!r}")
+    raise TypeError(f"a column must hold int, float, str, a Literal of str, a mapping or a list, but got {kind!r}")
 
 
 def _schema(row: type) -> pa.Schema:

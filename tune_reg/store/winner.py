@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tune_reg.store.metric import metric_of
 from tune_reg.store.schema import ExpectedRow, TrialRow
 
 
@@ -13,16 +14,16 @@ class Candidate(NamedTuple):
     """A complete trial, with what it is judged by."""
 
     number: int
-    value: float  # validation accuracy, a share in [0, 1]
+    value: float  # of the metric on the validation images, larger is better; of accuracies, a share in [0, 1]
     second: float | None = None  # the second objective, larger is better; None where there is one objective
 
 
 def pick(candidates: Iterable[Candidate], *, images: int) -> int | None:
     """The number of the winning trial, or None where there is no candidate; the first of equals.
 
-    With one objective it is the trial of the highest accuracy a*. With two it is the best in the second among those
-    with ``accuracy >= a* - sqrt(a* (1 - a*) / images)``: within one standard error of the best, which ``images``
-    validation images cannot tell from it.
+    With one objective it is the trial of the highest value. With two, of which the first is the accuracy and a* the
+    highest one, it is the best in the second among those with ``accuracy >= a* - sqrt(a* (1 - a*) / images)``: within
+    one standard error of the best, which ``images`` validation images cannot tell from it.
 
     Source: the one-standard-error rule of Breiman, Friedman, Olshen and Stone, Classification and Regression Trees,
     1984, section 3.4.3.
@@ -65,13 +66,14 @@ def winner(
 ) -> int | None:
     """The number of the winning trial of one search.
 
-    Where the model of a search that is over says what it ``expected`` of each trial, it is the trial of the highest
+    Where the model of a search that is over says what it ``expected`` of each trial, it is the trial of the best
     expected value, which may have been paused for good; else that which ``pick`` picks among the complete trials.
     ``rows``: of the table "trials", each with a value. ``study``: as plain tables, as ``Results.study`` gives it.
     ``expected``: by the number of the trial.
     """
+    metric = metric_of(study)
     if expected:
-        return min(expected, key=lambda number: (-expected[number], number))
+        return min(expected, key=lambda number: (-metric.score(expected[number]), number))
     kind = study.get("search", {}).get("second_objective", {}).get("kind")
     sign = -1 if kind == "epoch_time" else 1
     candidates = []
@@ -79,6 +81,6 @@ def winner(
         second = None if kind is None else second_value(row, kind)
         value = row["value"]
         assert value is not None, "a complete trial has a value"
-        candidates.append(Candidate(row["trial"], value, None if second is None else sign * second))
+        candidates.append(Candidate(row["trial"], metric.score(value), None if second is None else sign * second))
     images = rows[0]["n_val"] if rows and kind is not None else None
     return pick(candidates, images=1 if images is None else images)

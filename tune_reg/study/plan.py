@@ -23,6 +23,8 @@ class Task:
     #: The regularizers behind the name, joined by ``+``; the name itself where not given.
     parts: str = ""
     images_per_class: int | None = None
+    #: How often an epoch passes over the images; the budget counts it so many times.
+    passes: int = 1
 
     @property
     def training_set(self) -> TrainingSet:
@@ -49,10 +51,13 @@ class Confirmation(NamedTuple):
 
 @dataclass(frozen=True)
 class MethodCost:
-    """The cost of one method of a study. ``image_passes``: training images through the network, at most."""
+    """The cost of one method of a study. ``image_passes``: training images through the network, at most.
+
+    An image counts as often as a step of the method takes the gradient of its batch.
+    """
 
     regularizer: str
-    trials: int
+    trials: int  # whole trainings that the budget allows
     search_epochs: int  # at most: a pruned trial trains fewer
     confirmed_runs: int  # at most: a method that is decided is trained no more
     least_confirmed_runs: int
@@ -126,7 +131,15 @@ def _tasks(study: Study) -> list[Task]:
             sizes = [len(domain.values) for domain in space.domains.values() if isinstance(domain, Choice)]
             trials = min(trials, math.prod(sizes))
         tasks += [
-            Task(name, size.fraction, space, trials, declared.regularizer, size.images_per_class)
+            Task(
+                name,
+                size.fraction,
+                space,
+                trials,
+                declared.regularizer,
+                size.images_per_class,
+                declared.kind.passes(),
+            )
             for size in study.searched_sets
         ]
     return tasks
@@ -134,11 +147,31 @@ def _tasks(study: Study) -> list[Task]:
 
 def _cost(study: Study, name: str, tasks: Sequence[Task], confirmations: Sequence[Confirmation]) -> MethodCost:
     epochs, seeds = study.training.epochs, study.search.seeds
-    searches = [task for task in tasks if task.regularizer == name]
+    searches = {task: trainings(task, tasks) for task in tasks if task.regularizer == name}
     fractions = [run.training_set.fraction for run in confirmations if run.task.regularizer == name]
-    images = sum(task.trials * seeds * study.images(task.fraction) for task in searches)
+    images = sum(trials * seeds * study.images(task.fraction) for task, trials in searches.items())
     images += sum(study.images(fraction) for fraction in fractions)
-    trials = sum(task.trials for task in searches)
-    runs = len(fractions)
+    trials, runs = sum(searches.values()), len(fractions)
+    passes = max((task.passes for task in searches), default=1)
     least = runs // study.most_seeds * study.confirm.looks[0]
-    return MethodCost(name, trials, trials * seeds * epochs, runs, least, runs * epochs, images * epochs)
+    return MethodCost(name, trials, trials * seeds * epochs, runs, least, runs * epochs, images * epochs * passes)
+
+
+def budget_share(task: Task, tasks: Sequence[Task]) -> float:
+    """The share of its trials' epochs that a task gets, so that all tasks of a training set pass over as many images.
+
+    >>> plain, twice = Task("weight-decay", 1.0, SearchSpace(), 4), Task("sam", 1.0, SearchSpace(), 4, passes=2)
+    >>> budget_share(plain, [plain, twice]), budget_share(twice, [plain, twice]), budget_share(twice, [twice])
+    (1.0, 0.5, 1.0)
+    """
+    return min(other.passes for other in tasks if other.training_set == task.training_set) / task.passes
+
+
+def trainings(task: Task, tasks: Sequence[Task]) -> int:
+    """How many whole trainings the budget of a task allows: at least 1.
+
+    >>> task = Task("sam", 1.0, SearchSpace(), 5, passes=2)
+    >>> trainings(task, [task, Task("weight-decay", 1.0, SearchSpace(), 5)])
+    2
+    """
+    return max(1, math.floor(task.trials * budget_share(task, tasks)))

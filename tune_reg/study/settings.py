@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from search_spaces import Choice, Domain, Float, SpaceError, entry_from_plain
 from tune_reg.decisions import LOOKS
 from tune_reg.errors import StudyError
+from tune_reg.store import ACCURACY, GOALS, Goal, Metric
 from tune_reg.study.learning_rate import LEARNING_RATE
 from tune_reg.study.method import check_bounds
 from tune_reg.training.settings import MOST_EPOCHS
@@ -27,6 +29,8 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 #: The measure of the primary comparison, where a study names no other, and that rounds are decided by.
 TEST_ACCURACY: Final = "test_accuracy"
 
+_BETTER: Final = {"maximize": "larger it is", "minimize": "smaller it is"}
+
 _MOST_LANES: Final = 10_000
 _SMALLEST_SHARE: Final = 0.01
 
@@ -39,6 +43,42 @@ class Table(BaseModel):
     """A table of a study file: immutable, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class MetricSettings(Table):
+    """The table ``[metric]``: what a study searches and decides by, where it is not the accuracy.
+
+    >>> MetricSettings(name="rmse").metric
+    Metric(name='rmse', goal='minimize', unit='')
+    """
+
+    #: As training reports it. The house's own training reports "accuracy" and "loss", the cross-entropy on validation
+    #: and test images.
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,39}$")] = ACCURACY.name
+    #: Whether larger values are better, or smaller ones. Known of accuracy, loss, rmse, mse and mae.
+    goal: Goal | None = None
+    #: Shown beside numbers: "m", "bits". The accuracy is shown in per cent and points.
+    unit: Annotated[str, Field(pattern=r"^[^\n\r\t|]{0,20}$")] = ""
+
+    @model_validator(mode="after")
+    def _directed(self) -> Self:
+        usual = GOALS.get(self.name)
+        if self.goal is None and usual is None:
+            raise StudyError(
+                f'metric.goal: nothing is known of {self.name!r}; say "maximize" where larger values are better, '
+                '"minimize" where smaller ones are'
+            )
+        if usual is not None and self.goal not in (None, usual):
+            raise StudyError(f"metric.goal: {self.name} is better the {_BETTER[usual]}, but got {self.goal!r}")
+        if self.metric.is_accuracy and self.unit:
+            raise StudyError(f"metric.unit: the accuracy is shown in per cent, but got {self.unit!r}; leave it out")
+        object.__setattr__(self, "goal", self.goal or usual)
+        return self
+
+    @property
+    def metric(self) -> Metric:
+        """The metric itself."""
+        return Metric(self.name, self.goal or GOALS.get(self.name, "maximize"), self.unit)
 
 
 class SecondObjective(Table):
@@ -101,8 +141,9 @@ class SearchSettings(Table):
     #: The first rung: a third of the epochs with "pause", else 1, where not given. With "pause" and none given there is
     #: no other rung before the end.
     min_epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] | None = None
-    #: What every regularizer gets as much of. "seconds": one that takes longer for an epoch than the fastest one trains
-    #: so many times fewer epochs.
+    #: What every regularizer gets as much of. "epochs": passes over the training images, of which an epoch of sam takes
+    #: two, and counts as two. "seconds": one that takes longer for an epoch than the fastest one trains so many times
+    #: fewer epochs.
     budget: Literal["epochs", "seconds"] = "epochs"
     #: A search ends early once so many trials, in the order in which they were asked for, have ended without a better
     #: one; 0 is never.
@@ -193,11 +234,11 @@ class ConfirmSettings(Table):
     #: A fixed number of seeds for each winner. Without it winners are confirmed in rounds: their paired differences to
     #: the baseline are looked at after 5, 8, 12 and 20 seeds, and a regularizer that is decided is trained no more.
     seeds: Annotated[int, Field(ge=1, le=MOST_SEEDS)] | None = None
-    #: Differences of test accuracy inside +-margin, a share, do not matter: a regularizer is equivalent to the baseline
-    #: once its interval lies inside. Without it none is.
-    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
-    #: What the primary comparison is of: "test_accuracy", or an attack of [robustness] by its key there, or
-    #: "corruptions", which need a fixed number of seeds.
+    #: Differences of the metric on the test images inside +-margin do not matter: a regularizer is equivalent to the
+    #: baseline once its interval lies inside. Without it none is. In the metric's unit; of the accuracy, a share.
+    margin: Annotated[float, Field(gt=0, lt=math.inf)] | None = None
+    #: What the primary comparison is of: "test_accuracy", which stands for the study's metric whatever that is, or an
+    #: attack of [robustness] by its key there, or "corruptions", which need a fixed number of seeds.
     primary: str = TEST_ACCURACY
 
     @property
@@ -216,6 +257,8 @@ class ResourceSettings(Table):
     accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
     memory_gb: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    #: Of the trials that fit on the cluster at most this share runs at a time, so that other studies go on, too.
+    share: Fraction = 1.0
     #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
     #: is 1 on a CPU and what pays on a GPU.
     lanes: int | Literal["auto"] = 1

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from search_spaces import Choice, DefinedByRun, Float, SearchSpace, entry_to_plain
 from tune_reg.data import describe
@@ -24,6 +24,7 @@ from tune_reg.evaluation.attacks import ATTACKS
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
+from tune_reg.regularizers import ENGINE_HOOKS
 from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
 from tune_reg.study.error_lines import error_lines, short
@@ -34,6 +35,7 @@ from tune_reg.study.settings import (
     TEST_ACCURACY,
     ConfirmSettings,
     Fraction,
+    MetricSettings,
     PositiveInt,
     ResourceSettings,
     SearchSettings,
@@ -42,7 +44,10 @@ from tune_reg.study.settings import (
 )
 from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
+from tune_reg.user_function import import_function, name_of
 
+#: The metrics that tune-reg's own training reports.
+REPORTED: Final = ("accuracy", "loss")
 _MOST_CONFIRMED: Final = 200_000
 #: Of any list, and of any number: beyond them a study would be read for minutes, or arithmetic fails.
 _LONGEST: Final = 1000
@@ -84,12 +89,23 @@ def _refuse_names_of_one_file(names: Iterable[Any]) -> None:
             )
 
 
+def _required(value: str, info: ValidationInfo) -> str:
+    """A key that only a study with a trainer can be without; ``ValueError`` in any other one."""
+    if info.data.get("trainer") == "":
+        raise ValueError("is required")
+    return value
+
+
 class Study(Table):
     """The declared study, without the means to run it: ``tune_reg.Study`` adds these, and describes every key."""
 
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r\t]+$")]
-    dataset: str
-    model: str
+    #: A function of the user's own that trains each run, as ``package.module:function``; else the engine trains them.
+    trainer: str = ""
+    #: How many training examples a trainer's own data have, with those that validate; where ``dataset`` names none.
+    examples: PositiveInt | None = None
+    dataset: Annotated[str, Field(validate_default=True)] = ""
+    model: Annotated[str, Field(validate_default=True)] = ""
     regularizers: dict[str, Method]
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
@@ -98,6 +114,7 @@ class Study(Table):
     images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     protocol: Protocol = "validation"
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    metric: MetricSettings = MetricSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
     confirm: ConfirmSettings = ConfirmSettings()
@@ -129,9 +146,22 @@ class Study(Table):
             str(name): table if isinstance(table, Method) else method(str(name), table) for name, table in value.items()
         }
 
+    @field_validator("trainer", mode="before")
+    @classmethod
+    def _known_trainer(cls, value: Any) -> Any:
+        try:
+            name = name_of(value, "trainer") if callable(value) else value
+            if name and isinstance(name, str):
+                import_function(name, "trainer")
+        except TuneRegError as error:
+            raise ValueError(error) from None
+        return name
+
     @field_validator("dataset")
     @classmethod
-    def _known_dataset(cls, value: str) -> str:
+    def _known_dataset(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return _required(value, info)
         try:
             describe(value)
         except TuneRegError as error:
@@ -140,7 +170,9 @@ class Study(Table):
 
     @field_validator("model")
     @classmethod
-    def _known_model(cls, value: str) -> str:
+    def _known_model(cls, value: str, info: ValidationInfo) -> str:
+        if not value:
+            return _required(value, info)
         try:
             check_model(value)
         except TuneRegError as error:
@@ -160,18 +192,20 @@ class Study(Table):
                 f"baseline: {baseline!r} is none of the study's regularizers: {', '.join(self.regularizers)}"
             )
         object.__setattr__(self, "baseline", baseline)
+        self._check_trainer()
         self._check_sizes()
         self._check_cost()
         self._check_primary()
+        self._check_metric()
         if self.search.min_epochs is not None and self.search.min_epochs > self.training.epochs:
             raise StudyError(
                 f"search.min_epochs: must be <= training.epochs ({self.training.epochs}), "
                 f"but got {self.search.min_epochs}"
             )
-        if self._held_out() >= describe(self.dataset).n_train:
+        if self._held_out() >= self.n_train:
             raise StudyError(
                 f"training.validation: must leave images to train on, but got {self.training.validation} "
-                f"of {describe(self.dataset).n_train}"
+                f"of {self.n_train}"
             )
         for name, declared in self.regularizers.items():
             self._check_fit(name, declared)
@@ -185,6 +219,35 @@ class Study(Table):
                 f"({self.images(smallest.fraction)}), but got {largest_batch}; lower it or take more images"
             )
         return self
+
+    def _check_trainer(self) -> None:
+        """Refuse what goes with no trainer, or not with this one's data."""
+        if not self.trainer:
+            if self.examples is not None:
+                raise StudyError("examples: is for the data of a trainer of one's own; drop it, or give trainer")
+            return
+        if self.model:
+            raise StudyError(f"model: a trainer makes its own, but got {self.model!r}; drop one of them")
+        if self.dataset:
+            if self.examples is not None:
+                raise StudyError(f"examples: dataset {self.dataset!r} says how many there are; drop one of them")
+            return
+        if self.examples is None:
+            raise StudyError(
+                "examples: is required with a trainer that brings its own data: how many there are to train on, with "
+                "those that validate; or give dataset"
+            )
+        needs_data = {
+            "images_per_class": bool(self.images_per_class),
+            'protocol: "paper"': self.protocol == "paper",
+            "robustness": not self.robustness.empty,
+            "search.second_objective: robust_accuracy": self.search.validation_attack is not None,
+        }
+        for key, is_given in needs_data.items():
+            if is_given:
+                raise StudyError(
+                    f"{key}: needs images that tune-reg knows; give dataset in place of examples, or drop it"
+                )
 
     def _check_sizes(self) -> None:
         """Which training sets there are, and on which of them strengths are searched; the largest by default."""
@@ -236,6 +299,24 @@ class Study(Table):
                 "give confirm.seeds, a fixed number of seeds"
             )
 
+    def _check_metric(self) -> None:
+        """Refuse what only accuracies allow where the metric is another one."""
+        metric, margin = self.metric.metric, self.confirm.margin
+        if metric.is_accuracy:
+            if margin is not None and margin >= 1:
+                raise StudyError(f"confirm.margin: must be less than 1, but got {margin}")
+            return
+        if not self.trainer and metric.name not in REPORTED:
+            raise StudyError(
+                f"metric.name: {metric.name} is reported by no training of tune-reg's own, which reports "
+                f"{' and '.join(REPORTED)}; give a trainer that reports it"
+            )
+        if self.search.second_objective is not None:
+            raise StudyError(
+                f"search.second_objective: it decides among trials within one standard error of an accuracy, which "
+                f"metric {metric.name} has not; drop one of them"
+            )
+
     def _check_grid(self) -> None:
         """Refuse a grid over ranges."""
         for regularizer in self.regularizers:
@@ -249,11 +330,16 @@ class Study(Table):
     def _check_fit(self, name: str, declared: Method) -> None:
         """Refuse a method that the model, the data set or the optimizer cannot serve."""
         kind = declared.kind
-        if kind.fills("dropout") and not supports_dropout(self.model):
+        if kind.fills("dropout") and not self.trainer and not supports_dropout(self.model):
             raise StudyError(
                 f"regularizers.{name}: dropout needs a model with dropout layers, but {self.model} has none"
             )
-        if kind.fills("loss") and describe(self.dataset).classes < 2:
+        if self.trainer and any(kind.fills(hook) for hook in ENGINE_HOOKS):
+            raise StudyError(
+                f"regularizers.{name}: changes whole steps or mixes examples, which only tune-reg's own engine does; "
+                "with a trainer, drop it"
+            )
+        if kind.fills("loss") and self.dataset and describe(self.dataset).classes < 2:
             raise StudyError(f"regularizers.{name}: needs at least 2 classes, but {self.dataset} has one")
         used = declared.space.get("optimizer", self.training.optimizer)
         if kind.fills("sparsity") and used != "sgd":
@@ -305,10 +391,17 @@ class Study(Table):
 
     def to_plain(self) -> dict[str, Any]:
         """The study as plain tables, every default written out; ``Study(**plain)`` gives it back."""
-        plain = self.model_dump(exclude={"regularizers", "search"})
+        # So that a study that was begun before there was a choice goes on.
+        absent = {key for key in ("trainer", "examples", "dataset", "model") if not getattr(self, key)}
+        plain = self.model_dump(exclude={"regularizers", "search", *absent})
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if self.metric == MetricSettings():
+            del plain["metric"]  # so that a study that was begun before there was a choice goes on
+        for key in ("autoattack_linf", "autoattack_l2", "autoattack_images"):
+            if plain["robustness"][key] == RobustnessSettings.model_fields[key].default:
+                del plain["robustness"][key]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
         for key, default in (("prior", True), ("budget", "epochs"), ("pick", "trial")):
             if search[key] == default:
@@ -340,7 +433,12 @@ class Study(Table):
 
     def images(self, fraction: float) -> int:
         """How many training images the share ``fraction`` of them is."""
-        return max(1, round((describe(self.dataset).n_train - self._held_out()) * fraction))
+        return max(1, round((self.n_train - self._held_out()) * fraction))
+
+    @property
+    def n_train(self) -> int:
+        """How many training images there are, with those that validate."""
+        return describe(self.dataset).n_train if self.dataset else self.examples or 0
 
     @property
     def training_sets(self) -> list[TrainingSet]:
@@ -365,9 +463,9 @@ class Study(Table):
         return self.confirm.looks[-1 if len(self.regularizers) > 1 else 0]
 
     @property
-    def test_images(self) -> int:
-        """How many images a confirmed run is tested on."""
-        return describe(self.dataset).n_test
+    def test_images(self) -> int | None:
+        """How many images a confirmed run is tested on; None where a trainer brings its own."""
+        return describe(self.dataset).n_test if self.dataset else None
 
     @property
     def validation_images(self) -> int:
@@ -375,8 +473,7 @@ class Study(Table):
         return self._held_out() or describe(self.dataset).n_test
 
     def _held_out(self) -> int:
-        n = describe(self.dataset).n_train
-        return max(1, round(n * self.training.validation)) if self.protocol == "validation" else 0
+        return max(1, round(self.n_train * self.training.validation)) if self.protocol == "validation" else 0
 
     def searched_space(self, name: str) -> SearchSpace:
         """What is searched under ``name``: the method's space, and the learning rate where that is searched, too."""

@@ -52,8 +52,10 @@ def _of_search(study: Study) -> Iterator[str]:
         for key in ("attack", "images"):
             if _given(second, key):
                 yield f"search.second_objective.{key}: means nothing with epoch_time, which attacks nothing; drop it"
-    robustness = study.robustness.model_dump()
-    if _given(study.robustness, "images") and not any(tests for key, tests in robustness.items() if key != "images"):
+    robustness = study.robustness
+    if _given(robustness, "autoattack_images") and not (robustness.autoattack_linf or robustness.autoattack_l2):
+        yield "robustness.autoattack_images: means nothing without AutoAttack; give autoattack_linf = [0.1], or drop it"
+    if _given(robustness, "images") and robustness.empty:
         yield "robustness.images: means nothing without a test; give one, as fgsm = [0.1], or drop it"
 
 
@@ -61,6 +63,9 @@ def _of_training(study: Study) -> Iterator[str]:
     training, methods = study.training, study.regularizers.values()
     if study.protocol == "paper" and _given(training, "validation"):
         yield 'training.validation: means nothing with protocol "paper", which holds no images out; drop it'
+    for key in ("augment", "precision"):
+        if study.trainer and _given(training, key):
+            yield f"training.{key}: means nothing with a trainer, whose loop does it itself; drop it"
     for key in TrainingSettings.OWN:
         if _given(training, key) and all(_has(method, key) for method in methods):
             yield f"training.{key}: means nothing, as every regularizer has its own; drop it"

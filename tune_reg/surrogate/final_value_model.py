@@ -29,7 +29,7 @@ class Training:
     prior: float
     #: Which of the search's seeds it is trained on.
     seed: int
-    #: Validation accuracy at each rung that it has passed, by the rung's index.
+    #: Value at each rung that it has passed, by the rung's index: larger is better, as of the validation accuracy.
     values: Mapping[int, float]
     #: Its loss became infinite: its final value is the lowest that was seen.
     diverged: bool = False
@@ -42,17 +42,19 @@ class FinalValueModel:
 
     See ``GaussianProcess`` for the model itself, which reads values on the scale of ``ValueScale``. ``trainings``: at
     least one of them with a value. ``groups``: see ``UnitCube.groups``. ``rungs``: how many there are; the last one is
-    the end of a training.
+    the end of a training. ``shares``: whether values are shares in [0, 1], as accuracies are.
     """
 
-    def __init__(self, trainings: Sequence[Training], groups: NDArray[np.int64], rungs: int) -> None:
+    def __init__(
+        self, trainings: Sequence[Training], groups: NDArray[np.int64], rungs: int, *, shares: bool = True
+    ) -> None:
         self.trainings = trainings
         self.rungs = rungs
         seen = [(i, rung, value) for i, training in enumerate(trainings) for rung, value in training.values.items()]
         values = np.array([value for _, _, value in seen])
         lowest = float(values.min())
         lost = [i for i, training in enumerate(trainings) if training.diverged]
-        self.scale = ValueScale.of(values)
+        self.scale = ValueScale.of(values, shares=shares)
         points = self.points([*((i, rung) for i, rung, _ in seen), *((i, rungs - 1) for i in lost)])
         scaled = self.scale.scaled(np.concatenate([values, np.full(len(lost), lowest)]))
         process = GaussianProcess(points, scaled, groups, rungs)
@@ -90,12 +92,12 @@ class FinalValueModel:
             np.array([training.prior for training in self.trainings]),
         )
 
-    def accuracies(self, expected: Expected) -> tuple[Vector, Vector]:
-        """Mean and standard deviation of the final validation accuracy of configurations."""
+    def values(self, expected: Expected) -> tuple[Vector, Vector]:
+        """Mean and standard deviation of the final value of configurations."""
         return self.scale.mean_and_deviation(expected.mean, expected.deviation)
 
     def draws(self, features: Vector, prior: Vector, count: int) -> Vector:
-        """Joint draws of the final validation accuracies of configurations [count, n], always the same ones.
+        """Joint draws of the final values of configurations [count, n], always the same ones.
 
         Of a few trials the scales of the model are not well known, so the draws are those of several: by their
         posterior, where ``expect`` has the likeliest ones alone. ``count``: a multiple of 4.

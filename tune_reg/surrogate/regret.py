@@ -16,7 +16,7 @@ DRAWS: Final = 2000
 
 
 class Regret(NamedTuple):
-    """Mean and standard deviation of ``max_x f(x) - f(pick)``, f the final accuracy, a share in [0, 1]."""
+    """Mean and standard deviation of ``max_x f(x) - f(pick)``, f the final value, in its unit."""
 
     mean: float
     deviation: float

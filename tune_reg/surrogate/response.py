@@ -24,11 +24,11 @@ _SPREAD, _BEST = 16, 8
 
 
 class ResponseDraws(NamedTuple):
-    """Joint draws of how the final accuracy depends on one hyperparameter; shares in [0, 1]."""
+    """Joint draws of how the final value depends on one hyperparameter, in its unit."""
 
     values: tuple[Value, ...]  # of the hyperparameter [g], in the order of its coordinate
     units: Vector  # their coordinates in the unit cube [g]
-    best: Vector  # [draws, g], the highest accuracy over the settings of the others
+    best: Vector  # [draws, g], the highest value over the settings of the others
     mean: Vector  # [draws, g], the mean over settings of the others that are spread evenly
     deviation: Vector  # [draws], the standard deviation over all of these
 

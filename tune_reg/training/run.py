@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from search_spaces import Value
 from tune_reg.regularizers import regularizer
 from tune_reg.schedules import KINDS, Schedule, schedule_from_text
+from tune_reg.store import ACCURACY, Metric
 from tune_reg.training.settings import TrainingSettings
 
 Protocol = Literal["validation", "paper"]
@@ -41,7 +42,9 @@ class Run:
     a missing one has its default. ``fraction``: the share of the available training images that is used;
     ``images_per_class``: a number of images of each class instead. ``split_seed``: the seed of the validation split,
     the same for all runs of a study. ``protocol``: "paper" trains on all training images and validates on the test
-    set, as the papers did.
+    set, as the papers did. ``trainer``: the user's function that trains the run, ``package.module:function``, which
+    needs no ``model``; where it brings data of its own, ``dataset`` is empty and ``examples`` says how many they are.
+    ``metric``: that the trainer reports.
     """
 
     dataset: str
@@ -54,6 +57,14 @@ class Run:
     seed: int = 0
     split_seed: int = 0
     protocol: Protocol = "validation"
+    trainer: str = ""
+    examples: int = 0
+    metric: Metric = ACCURACY
+
+    @property
+    def training_set(self) -> TrainingSet:
+        """The part of the available training images that the run uses."""
+        return TrainingSet(self.fraction, self.images_per_class)
 
     @property
     def settings(self) -> TrainingSettings:

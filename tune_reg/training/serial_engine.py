@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,17 +16,29 @@ from tune_reg.global_generators import current, seeded
 from tune_reg.models import is_convolutional, set_dropout
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.optimizers import evaluations_per_step
-from tune_reg.regularizers import Progress, Strengths
+from tune_reg.regularizers import Progress
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.epoch_row import epoch_row, has_diverged
 from tune_reg.training.precision import forward_pass
 from tune_reg.training.run import Run
 from tune_reg.training.seeding import derive
-from tune_reg.training.step import data_loss, draw_noise, regularized
+from tune_reg.training.step import data_loss, draw_noise, one_hot, regularize, rest_momentum
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
+
+#: Streams that a forward or backward pass draws from; a second pass over the same batch begins where the first did.
+_OF_A_PASS: Final = frozenset({"dropout", "penalty"})
 
 #: Images at a time in evaluation.
 _EVALUATION_BATCH: Final = 1000
+
+
+class _Batch(NamedTuple):
+    """What a pass over one batch needs: images, labels, their mixed targets where there are any, and the progress."""
+
+    inputs: Tensor
+    targets: Tensor
+    mixed: Tensor | None
+    progress: Progress
 
 
 class Interrupted(Exception):  # noqa: N818 - nothing is wrong
@@ -66,6 +78,10 @@ class SerialEngine:
         self.regularizer = self.plan.regularizer
         self.model = self._network()
         self.parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+        #: Numbers that the regularizer hands on from step to step.
+        self._memory = torch.zeros(
+            self.regularizer.memory_size(len(self.parameters)), dtype=self.dtype, device=self.device
+        )
         self._optimizer_noise = torch.Generator()
         self.optimizer = build_optimizer(
             self.settings.optimizer,
@@ -166,6 +182,7 @@ class SerialEngine:
             "history": self.history,
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            **({"memory": self._memory} if len(self._memory) else {}),
             **({"left": self._interrupted} if self._interrupted else {}),
         }
 
@@ -179,6 +196,7 @@ class SerialEngine:
             if momentum is not None:
                 group["momentum"] = momentum
         self.epoch, self.diverged, self.history = state["epoch"], state["diverged"], list(state["history"])
+        self._memory = state.get("memory", torch.zeros_like(self._memory)).to(self._memory)
         self._interrupted = dict(state.get("left", {}))
 
     def _network(self) -> nn.Module:
@@ -210,10 +228,7 @@ class SerialEngine:
         for purpose, stream_state in self._interrupted.get("streams", {}).items():
             self._streams[purpose].set_state(stream_state)
         self._masks = self.plan.masks(self.epoch, self.parameters)
-        for i, mask in self._masks.items():
-            buffer = self.optimizer.state[self.parameters[i]].get("momentum_buffer")
-            if buffer is not None:  # weights that rested before have zero momentum
-                buffer.mul_(mask)
+        rest_momentum(self.optimizer, self.parameters, self._masks)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate
             # Where weights are masked, decay must be masked with the gradient.
@@ -236,9 +251,12 @@ class SerialEngine:
                 raise Interrupted
             if batches_a_step == 1:
                 self._evaluate(chunks[i], i)
+                before = self._copies_to_settle()
                 self.optimizer.step()
             else:
+                before = self._copies_to_settle()
                 self._step_with_closure(chunks, i, batches_a_step)
+            self._settle(before, self._progress[i])
         return float(self._total_loss) / len(self.train_index)
 
     def _keep_position(self, step: int) -> None:
@@ -266,43 +284,95 @@ class SerialEngine:
         if self.settings.augment == "crop-flip":
             images = crop_flip(images, self._streams["augment"])
         inputs = to_unit(images, self.dtype)
+        mixed = None
+        if reg.fills("mix"):
+            rows = one_hot(targets, self.dataset.classes, self.dtype)
+            inputs, mixed = reg.mix(inputs, rows, strengths, progress, self._noise("mix", inputs))
         if reg.fills("inputs"):
             inputs = reg.inputs(inputs, strengths, progress, self._noise("inputs", inputs))
         if reg.fills("penalty"):
             inputs.requires_grad_()
+        batch = _Batch(inputs, targets, mixed, progress)
+        begin = {name: self._streams[name].get_state() for name in _OF_A_PASS & self._streams.keys()}
+        loss, objective = self._backward(batch)
+        self._total_loss += loss.double() * len(chunk)
+        if reg.fills("ascend"):
+            for name, state in begin.items():
+                self._streams[name].set_state(state)
+            self._backward_elsewhere(batch)
+        self._regularize_together(progress)
+        regularize(
+            reg,
+            self.parameters,
+            strengths,
+            progress,
+            lambda gradient: self._noise("gradient", gradient),
+            self._masks,
+            self._weight_decay,
+        )
+        return objective
+
+    def _backward(self, batch: _Batch) -> tuple[Tensor, Tensor]:
+        """Compute the gradients of one batch; its loss, without penalties and with them."""
+        inputs, targets, mixed, progress = batch
+        reg, strengths = self.regularizer, self._strengths
         with forward_pass(self.settings.precision):
             outputs = self.model(inputs)
         outputs = outputs.to(self.dtype)
-        loss = data_loss(reg, self.settings.loss, outputs, targets, strengths, progress)
-        self._total_loss += loss.detach().double() * len(chunk)
+        loss = objective = data_loss(reg, self.settings.loss, outputs, targets, mixed, strengths, progress)
         if reg.fills("penalty"):
-            loss = loss + reg.penalty(inputs, outputs, targets, strengths, progress, self._noise("penalty", outputs))
+            noise = self._noise("penalty", outputs)
+            objective = loss + reg.penalty(inputs, outputs, targets, strengths, progress, noise)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
-        self._regularize(strengths, progress)
-        return loss.detach()
+        objective.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
+        return loss.detach(), objective.detach()
+
+    def _backward_elsewhere(self, batch: _Batch) -> None:
+        """Compute the gradients of one batch again, at the point that the regularizer names; weights stay."""
+        reg, parameters, buffers = self.regularizer, self.parameters, list(self.model.buffers())
+        with torch.no_grad():
+            points = reg.ascend(parameters, self._gradients(), self._strengths, batch.progress)
+            # Copies, since adding and subtracting a step would round.
+            kept = [tensor.clone() for tensor in (*parameters, *buffers)]
+            for parameter, point in zip(parameters, points, strict=True):
+                parameter.copy_(point)
+        self._backward(batch)
+        with torch.no_grad():
+            for tensor, before in zip((*parameters, *buffers), kept, strict=True):
+                tensor.copy_(before)
+
+    def _gradients(self) -> list[Tensor]:
+        """The gradient of each parameter; 0 for one that has no part in the loss."""
+        return [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+
+    @torch.no_grad()
+    def _regularize_together(self, progress: Progress) -> None:
+        """Let the regularizer change all gradients together."""
+        if not self.regularizer.fills("gradients"):
+            return
+        made, self._memory = self.regularizer.gradients(
+            self._gradients(), self.parameters, self._memory, self._strengths, progress
+        )
+        for parameter, gradient in zip(self.parameters, made, strict=True):
+            if parameter.grad is not None:
+                parameter.grad = gradient
+
+    def _copies_to_settle(self) -> list[Tensor]:
+        """The parameters before the optimizer's step, where the regularizer looks at them after it."""
+        return [p.detach().clone() for p in self.parameters] if self.regularizer.fills("settle") else []
+
+    @torch.no_grad()
+    def _settle(self, before: Sequence[Tensor], progress: Progress) -> None:
+        """Let the regularizer change the parameters after the optimizer's step."""
+        if not self.regularizer.fills("settle"):
+            return
+        settled, self._memory = self.regularizer.settle(
+            before, self.parameters, self._memory, self._strengths, progress
+        )
+        for parameter, value in zip(self.parameters, settled, strict=True):
+            if parameter.grad is not None:
+                parameter.copy_(value)
 
     def _noise(self, hook: str, like: Tensor) -> Tensor | None:
         noise = draw_noise(self.regularizer, hook, like.shape, self._streams[hook], self.dtype)
         return None if noise is None else noise.to(self.device)
-
-    @torch.no_grad()
-    def _regularize(self, strengths: Strengths, progress: Progress) -> None:
-        """Apply the regularizer to gradients and weights, between the backward pass and the optimizer's step."""
-        reg = self.regularizer
-        for i, parameter in enumerate(self.parameters):
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            noise = self._noise("gradient", gradient) if reg.fills("gradient") else None
-            updated, gradient = regularized(reg, parameter, gradient, strengths, progress, noise)
-            if updated is not parameter:
-                parameter.copy_(updated)
-            if self._masks:
-                gradient = gradient + self._weight_decay * parameter
-                if i in self._masks:
-                    gradient = gradient * self._masks[i]
-            if gradient.stride() != parameter.stride():
-                # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
-                gradient = torch.empty_like(parameter).copy_(gradient)
-            parameter.grad = gradient

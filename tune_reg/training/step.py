@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -9,20 +11,25 @@ from tune_reg.regularizers import Progress, Regularizer, Strengths
 
 
 def data_loss(
-    reg: Regularizer, loss: str, outputs: Tensor, targets: Tensor, strengths: Strengths, progress: Progress
+    reg: Regularizer,
+    loss: str,
+    outputs: Tensor,
+    targets: Tensor,
+    mixed: Tensor | None,
+    strengths: Strengths,
+    progress: Progress,
 ) -> Tensor:
     """The mean loss of a batch: the loss of the regularizer, or the study's ``loss`` of the regularizer's targets.
 
-    outputs [B, M], targets int64 [B] -> scalar.
+    outputs [B, M], targets int64 [B], ``mixed`` [B, M] where the regularizer's ``mix`` has changed them -> scalar.
     """
     if reg.fills("loss"):
         return reg.loss(outputs, targets, strengths, progress)
-    if reg.fills("targets"):
-        soft = reg.targets(one_hot(targets, outputs), strengths, progress)
-    elif loss == "cross-entropy":
+    if mixed is None and loss == "cross-entropy" and not reg.fills("targets"):
         return nn.functional.cross_entropy(outputs, targets)
-    else:
-        soft = one_hot(targets, outputs)
+    soft = one_hot(targets, outputs.shape[-1], outputs.dtype) if mixed is None else mixed
+    if reg.fills("targets"):
+        soft = reg.targets(soft, strengths, progress)
     return mean_squared_error(outputs, soft) if loss == "mse" else soft_cross_entropy(outputs, soft)
 
 
@@ -42,6 +49,47 @@ def regularized(
     return parameter, gradient
 
 
+@torch.no_grad()
+def regularize(
+    reg: Regularizer,
+    parameters: Sequence[Tensor],
+    strengths: Strengths,
+    progress: Progress,
+    noise: Callable[[Tensor], Tensor | None],
+    masks: Mapping[int, Tensor],
+    weight_decay: float,
+) -> None:
+    """Apply the regularizer to gradients and weights, between the backward pass and the optimizer's step.
+
+    ``noise``: of the hook ``gradient``, for a gradient. ``masks``: which weights learn, by the parameter's index; where
+    there are any, weight decay is added here, and the optimizer must not add it.
+    """
+    for i, parameter in enumerate(parameters):
+        gradient = parameter.grad
+        if gradient is None:
+            continue
+        drawn = noise(gradient) if reg.fills("gradient") else None
+        updated, gradient = regularized(reg, parameter, gradient, strengths, progress, drawn)
+        if updated is not parameter:
+            parameter.copy_(updated)
+        if masks:
+            gradient = gradient + weight_decay * parameter
+            if i in masks:
+                gradient = gradient * masks[i]
+        if gradient.stride() != parameter.stride():
+            # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
+            gradient = torch.empty_like(parameter).copy_(gradient)
+        parameter.grad = gradient
+
+
+def rest_momentum(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], masks: Mapping[int, Tensor]) -> None:
+    """Let weights that rested before have zero momentum; ``masks``: by the parameter's index."""
+    for i, mask in masks.items():
+        buffer = optimizer.state[parameters[i]].get("momentum_buffer")
+        if buffer is not None:
+            buffer.mul_(mask)
+
+
 def draw_noise(
     reg: Regularizer, hook: str, shape: torch.Size, source: torch.Generator, dtype: torch.dtype
 ) -> Tensor | None:
@@ -50,9 +98,9 @@ def draw_noise(
     return None if wanted is None else torch.randn(wanted, generator=source, dtype=dtype)
 
 
-def one_hot(targets: Tensor, outputs: Tensor) -> Tensor:
-    """Targets int64 [B] as rows of 0 and 1 [B, M], in the dtype of ``outputs`` [B, M]."""
-    return (targets.unsqueeze(-1) == torch.arange(outputs.shape[-1], device=outputs.device)).to(outputs.dtype)
+def one_hot(targets: Tensor, classes: int, dtype: torch.dtype) -> Tensor:
+    """Targets int64 [..., B] as rows of 0 and 1 [..., B, M]."""
+    return (targets.unsqueeze(-1) == torch.arange(classes, device=targets.device)).to(dtype)
 
 
 def soft_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from tune_reg.training.run import Run
 from tune_reg.training.seeding import derive, generator
 
 #: The streams of random numbers of one epoch, by their purpose.
-_STREAMS = ("augment", "inputs", "gradient", "penalty")
+_STREAMS = ("augment", "mix", "inputs", "gradient", "penalty")
 
 
 class EpochSettings(NamedTuple):
@@ -33,18 +33,26 @@ class EpochSettings(NamedTuple):
     dropout: float
 
 
+class Labelled(Protocol):
+    """What a plan must know of the data: the label of each training example, int64 [N]."""
+
+    @property
+    def train_labels(self) -> Tensor:
+        """The labels of the training examples, with those that validate."""
+
+
 class TrainingPlan:
     """Schedules, strengths, splits, order and random streams of ``run``: functions of the run and the epoch alone.
 
     Epochs and steps are counted from 0. Both engines train by the plan, so that a run is the same run in each of them.
     """
 
-    def __init__(self, run: Run, dataset: Dataset) -> None:
+    def __init__(self, run: Run, dataset: Labelled) -> None:
         self.run = run
         self.settings = run.settings
         choices, self._numbers = run.split_hyperparameters()
         self.regularizer: Regularizer = regularizer(run.regularizer)(**choices)
-        self.train_index, self.val_index = _split(run, dataset)
+        self.train_index, self.val_index = split(run, dataset.train_labels)
         self.batch_sizes = self.settings.batch_sizes()
         self._schedule = self.settings.schedule()
         steps = [math.ceil(len(self.train_index) / size) for size in self.batch_sizes]
@@ -145,15 +153,18 @@ class TrainingPlan:
         return self.progress(epoch, 0, torch.float64, torch.device("cpu"))
 
 
-def _split(run: Run, dataset: Dataset) -> tuple[Tensor, Tensor]:
-    """The training images of this run and the validation images, as indices into all training images."""
-    n = len(dataset.train_labels)
+def split(run: Run, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The training images of this run and the validation images, as indices into all training images.
+
+    ``labels``: of all training images, int64 [N].
+    """
+    n = len(labels)
     if run.protocol == "paper":
         train, validation = torch.arange(n), torch.empty(0, dtype=torch.int64)
     else:
         seed = derive(run.split_seed, "validation")
-        train, validation = train_validation(n, dataset.train_labels, run.training.validation, seed)
+        train, validation = train_validation(n, labels, run.training.validation, seed)
     seed = derive(run.seed, "subset")
     if run.images_per_class is not None:
-        return subset_per_class(train, dataset.train_labels, run.images_per_class, seed), validation
+        return subset_per_class(train, labels, run.images_per_class, seed), validation
     return subset(train, run.fraction, seed), validation

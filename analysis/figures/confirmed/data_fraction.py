@@ -10,6 +10,7 @@ from analysis.figures.panels import data_axis, grid, legend
 from analysis.figures.spec import FigureSpec
 from analysis.figures.style import INK, styled
 from analysis.measures.results import ResultRow, result_table
+from analysis.metric_text import ACCURACY_TEXT, MetricText, metric_text
 from analysis.snapshot import Snapshot, Source, snapshot
 from analysis.statistics import Comparison, Estimate
 from analysis.wording import where
@@ -27,32 +28,40 @@ class FractionPanel(NamedTuple):
 
 
 class DataFraction(NamedTuple):
-    """One measure of the confirmed runs against the amount of data; a share in [0, 1], or a difference of two."""
+    """One measure of the confirmed runs against the amount of data, in the unit of the metric."""
 
-    measure: str  # with its unit in percent or points
+    measure: str  # with its unit
     per_class: bool  # x is training images a class
     regularizers: tuple[str, ...]
     low: float  # of all panels, which have one axis so that they can be compared
     high: float
     panels: tuple[FractionPanel, ...]
+    metric: MetricText = ACCURACY_TEXT
 
 
 def data_fraction(source: Source) -> DataFraction:
-    """Mean test accuracy over seeds at each data fraction, with its interval.
+    """Mean of the metric on the test images over seeds at each data fraction, with its interval.
 
     Strengths searched anew at each fraction and strengths carried over from one are panels of their ax.
     """
-    return _measure(snapshot(source), "test accuracy, %", lambda row: row.test_accuracy)
+    data = snapshot(source)
+    return _measure(data, metric_text(data).heading("test"), lambda row: row.test_accuracy)
 
 
 def generalization_gap(source: Source) -> DataFraction:
     """Training accuracy minus test accuracy at each data fraction, with its interval, as in ``data_fraction``."""
-    return _measure(snapshot(source), "generalization gap, points", lambda row: row.generalization_gap)
+    data = snapshot(source)
+    return _measure(
+        data, "generalization gap, points", lambda row: row.generalization_gap if data.metric.is_accuracy else None
+    )
 
 
 def data_gain(source: Source) -> DataFraction:
     """Difference to the baseline at each data fraction, paired by seed, with its interval, as in ``data_fraction``."""
-    return _measure(snapshot(source), "gain over the baseline, points", lambda row: row.difference)
+    data = snapshot(source)
+    text = metric_text(data)
+    what = "gain over the baseline" if text.is_accuracy else f"test {text.words} less the baseline's"
+    return _measure(data, text.of_difference(what), lambda row: row.difference)
 
 
 def _measure(data: Snapshot, measure: str, pick: Callable[[ResultRow], Estimate | Comparison | None]) -> DataFraction:
@@ -72,7 +81,7 @@ def _measure(data: Snapshot, measure: str, pick: Callable[[ResultRow], Estimate 
     ends = [end for panel in panels for point in panel.points for end in (point.mean, point.low, point.high)]
     numbers = [end for end in ends if end is not None]
     low, high = min(numbers, default=0.0), max(numbers, default=0.0)
-    return DataFraction(measure, per_class, data.regularizers, low, high, tuple(panels))
+    return DataFraction(measure, per_class, data.regularizers, low, high, tuple(panels), metric_text(data))
 
 
 def _points(
@@ -91,13 +100,15 @@ def _points(
 def draw_data_fraction(data: DataFraction) -> Figure:
     """Draw one line a regularizer over a log axis of the amount of data, one panel a way to pick strengths."""
     figure, axes = grid(len(data.panels))
-    margin = 0.06 * max(100 * (data.high - data.low), 0.1)
+    factor = data.metric.factor
+    margin = 0.06 * factor * (data.high - data.low)
+    margin = max(margin, 0.006) if data.metric.is_accuracy else margin or 0.06 * (abs(data.high) or 1.0)
     for panel, ax in zip(data.panels, axes, strict=True):
         ax.set_xscale("log")
-        draw_intervals(ax, panel.points, data.regularizers, log=True)
+        draw_intervals(ax, panel.points, data.regularizers, log=True, factor=factor)
         if data.low < 0 < data.high:
             ax.axhline(0, color=INK, linewidth=0.8, alpha=0.5)
-        ax.set_ylim(100 * data.low - margin, 100 * data.high + margin)
+        ax.set_ylim(factor * data.low - margin, factor * data.high + margin)
         data_axis(ax, sorted({point.x for point in panel.points}), per_class=data.per_class)
         ax.set_ylabel(data.measure)
         ax.set_title(f"{panel.data}\n{runs_text(panel.points)}")
@@ -110,17 +121,16 @@ DATA_FIGURE: Final = FigureSpec(
 )
 GAIN_FIGURE: Final = FigureSpec(
     "data-gain",
-    "Gain over the baseline against data",
+    "Gain in test accuracy over the baseline against data",
     "Mean difference of test accuracy over n pairs of runs of the same seed, bars its 95 % interval; lines are "
-    "shifted sideways a little. "
-    "Whether a gain may be claimed stands in the table of comparisons.",
+    "shifted sideways a little.",
     data_gain,
     draw_data_fraction,
 )
 GAP_FIGURE: Final = FigureSpec(
     "generalization-gap",
-    "Generalization gap against data",
-    f"Training accuracy minus test accuracy, of the confirmed runs. {INTERVALS}",
+    "Generalization gap, training less test accuracy, against data",
+    INTERVALS,
     generalization_gap,
     draw_data_fraction,
 )

@@ -90,6 +90,9 @@ def draw_schedules(data: Schedules) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     figure, axes = grid(len(data.panels))
+    peaks = {
+        point.regularizer: point.peak for panel in data.panels if panel.quantity == STRENGTH for point in panel.points
+    }
     for panel, ax in zip(data.panels, axes, strict=True):
         relative = panel.quantity == STRENGTH
         for index, name in enumerate(data.regularizers):
@@ -105,7 +108,7 @@ def draw_schedules(data: Schedules) -> Figure:
                 linestyle=style.dash,
                 marker=style.marker,
                 markevery=marks(len(line), index % 3),
-                label=label(f"{name}, at most {line[0].peak:.3g}" if relative else name),
+                label=label(f"{name}, strength at most {peaks[name]:.3g}" if name in peaks else name),
             )
         if not relative and all(point.mean > 0 for point in panel.points):
             ax.set_yscale("log")

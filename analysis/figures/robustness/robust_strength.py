@@ -146,7 +146,7 @@ def draw_robust_strength(data: RobustStrength) -> Figure:
 
 ROBUST_STRENGTH_FIGURE: Final = FigureSpec(
     "robust-strength",
-    "What turning the strength up buys and costs",
+    "What turning the strength up buys and costs in test accuracy",
     "Test accuracy of the confirmed runs, clean and under attack, of the methods that are one regularizer at several "
     "fixed strengths; bars are 95 % intervals over n runs.",
     robust_strength,

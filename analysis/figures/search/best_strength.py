@@ -122,7 +122,7 @@ def draw_best_strength(data: BestStrength) -> Figure:
 
 BEST_STRENGTH_FIGURE: Final = FigureSpec(
     "best-strength",
-    "Does the best strength move with the data?",
+    "Does the best strength, by {scored} accuracy, move with the data?",
     "Ring: the winner of the search at each size. Square: where the curve of the model is highest, with the 95 % "
     "interval of its place, where it is located; thick bar: the plateau, whose values cannot be told from it. Dotted: "
     "the value carried over from the most data.",

@@ -81,7 +81,7 @@ def draw_hyperparameter_importance(data: ImportanceFigure) -> Figure:
 
 IMPORTANCE_FIGURE: Final = FigureSpec(
     "importance",
-    "Which hyperparameters mattered",
+    "Which hyperparameters mattered for {scored} accuracy",
     "The share of the variance of the final accuracy over the space that each hyperparameter explains by itself, the "
     "others averaged over, by the model of final values, with 95 % intervals. With fewer than "
     f"{RANKING_BELOW} trials a ranking at most, and where intervals overlap not even that. At the largest fraction "

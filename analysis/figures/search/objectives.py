@@ -115,10 +115,10 @@ def draw_objectives(data: Objectives) -> Figure:
 
 OBJECTIVES_FIGURE: Final = FigureSpec(
     "objectives",
-    "The two objectives of the search",
+    "The two objectives of the search, on {scored} images",
     "Every trial trained to the end, at most 300 off the front. Filled and joined: no other trial is as good in "
     "both and better in one. Ringed: the winner, the best in the second objective among those within one standard "
-    "error of the highest validation accuracy.",
+    "error of the highest {scored} accuracy.",
     objectives,
     draw_objectives,
 )

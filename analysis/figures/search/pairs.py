@@ -1,4 +1,4 @@
-"""Two-parameter maps: accuracy over the strength and a second hyperparameter."""
+"""Two-parameter maps: the metric over the strength and a second hyperparameter."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from analysis.figures.style import COLOURS, INK, styled
 from analysis.measures.outcomes import complete_value
 from analysis.measures.search.model import SearchModel, search_models
 from analysis.measures.search.response import CATEGORY, LINEAR, parameters, scale_of, winners
+from analysis.metric_text import ACCURACY_TEXT, MetricText, metric_text
 from analysis.snapshot import Snapshot, Source, finite, finite_or_none, snapshot
 from analysis.wording import where
 from tune_reg.store import TrialRow
@@ -35,7 +36,7 @@ class PairPoint(NamedTuple):
     state: str
     x: float
     y: float
-    value: float | None  # validation accuracy, share in [0, 1]; None where diverged or failed
+    value: float | None  # last validation value, in the unit of the metric; None where diverged or failed
     expected: float | None  # at the end of its training, by the model; where there is none, a complete trial's value
     rank: float | None  # share of the trials with an expected value that are at least as good
     winner: bool
@@ -55,9 +56,10 @@ class PairPanel(NamedTuple):
 
 
 class PairMaps(NamedTuple):
-    """Accuracy over pairs of hyperparameters."""
+    """The metric over pairs of hyperparameters."""
 
     panels: tuple[PairPanel, ...]
+    metric: MetricText = ACCURACY_TEXT
 
 
 def pair_maps(source: Source) -> PairMaps:
@@ -70,7 +72,7 @@ def pair_maps(source: Source) -> PairMaps:
         largest = max((row["fraction"] for row in rows), default=0.0)
         rows = [row for row in rows if row["fraction"] == largest]
         panels += [_panel(data, name, rows, first, other) for other in others]
-    return PairMaps(tuple(panel for panel in panels if panel is not None))
+    return PairMaps(tuple(panel for panel in panels if panel is not None), metric_text(data))
 
 
 def _panel(data: Snapshot, name: str, rows: list[TrialRow], x: str, y: str) -> PairPanel | None:
@@ -90,10 +92,11 @@ def _panel(data: Snapshot, name: str, rows: list[TrialRow], x: str, y: str) -> P
         else None
         for row in both
     ]
-    values = np.sort(finite(expected))
+    score = data.metric.score
+    scores = np.sort([score(value) for value in finite(expected)])
     points = []
     for row, value in zip(both, expected, strict=True):
-        rank = None if value is None else float(len(values) - np.searchsorted(values, value)) / len(values)
+        rank = None if value is None else float(len(scores) - np.searchsorted(scores, score(value))) / len(scores)
         at = (float(row["params"][x]), float(row["params"][y]))
         last = finite_or_none(row["value"]) if row["state"] in _WITH_VALUE else None
         points.append(PairPoint(row["trial"], row["state"], *at, last, value, rank, row["trial"] == winner))
@@ -105,7 +108,7 @@ def draw_pair_maps(data: PairMaps) -> Figure:
     """Draw one panel a pair: the better a trial, the larger and the more pointed its marker. At most 300 of a kind."""
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        _draw(ax, panel)
+        _draw(ax, panel, data.metric)
         ax.set_title(f"{panel.regularizer}, {panel.data}")
         ax.set_xlabel(panel.x_parameter)
         ax.set_ylabel(panel.y_parameter)
@@ -113,14 +116,18 @@ def draw_pair_maps(data: PairMaps) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, panel: PairPanel) -> None:
+def _draw(axes: Axes, panel: PairPanel, text: MetricText) -> None:
     for vertical, scale, values in (
         (False, panel.x_scale, [point.x for point in panel.points]),
         (True, panel.y_scale, [point.y for point in panel.points]),
     ):
         if scale != LINEAR:
             scale_axis(axes, scale, values, vertical=vertical)
-    for states, marker, name in ((("pruned",), "o", "stopped early"), (("diverged", "failed"), "x", "no accuracy")):
+    without = f"no {text.words}"
+    for states, marker, name in (
+        (("pruned",), "o", "stopped early"),
+        (("diverged", "failed"), "x", without),
+    ):
         group = thin([point for point in panel.points if point.state in states and point.rank is None])
         if group:
             axes.scatter(
@@ -139,7 +146,9 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
         group = thin([p for p in panel.points if p.rank is not None and above < p.rank <= share])
         above = share
         if group:
-            lowest = min(100 * (point.expected or 0.0) for point in group)
+            values = [text.factor * (point.expected or 0.0) for point in group]
+            worst = max(values) if text.minimized else min(values)
+            bound = text.with_unit(f"{worst:.1f}" if text.is_accuracy else f"{worst:{text.form}}")
             axes.scatter(
                 [point.x for point in group],
                 [point.y for point in group],
@@ -148,7 +157,7 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
                 color=color,
                 linewidths=0,
                 zorder=3 - share,
-                label=f"{name}, ≥ {lowest:.1f} %",
+                label=f"{name}, {'≤' if text.minimized else '≥'} {bound}",
             )
     winner = [point for point in panel.points if point.winner]
     if winner:
@@ -157,7 +166,7 @@ def _draw(axes: Axes, panel: PairPanel) -> None:
 
 PAIR_FIGURE: Final = FigureSpec(
     "pair-maps",
-    "Two hyperparameters at once",
+    "Two hyperparameters at once, by {scored} accuracy",
     "The strength and each other numeric hyperparameter, at the largest fraction searched. Trials in classes by what "
     "the model of final values expects of them at the end, or, without a model, by the accuracy of those trained to "
     "the end: the better, the larger the marker.",

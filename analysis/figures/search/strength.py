@@ -1,8 +1,9 @@
-"""Each hyperparameter against validation accuracy: every trial of the search, and the curve through them."""
+"""Each hyperparameter against the metric: every trial of the search, and the curve through them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from analysis.figures.panels import grid, legend, rings, scale_axis, thin
@@ -12,6 +13,7 @@ from analysis.formatting import scored_on
 from analysis.measures.search.model import Estimate, SearchModel, search_models
 from analysis.measures.search.response import CATEGORY, LINEAR, LOG, parameters, responses, scale_of, space_of, winners
 from analysis.measures.search.spaces import DEPENDS, all_spaces
+from analysis.metric_text import ACCURACY_TEXT, MetricText, metric_text
 from analysis.snapshot import Snapshot, Source, finite, finite_or_none, mapping, snapshot
 from analysis.wording import where
 
@@ -29,6 +31,12 @@ _MANY: Final = 100
 #: How far the interval of a name stands beside its trials.
 _BESIDE: Final = 0.06
 
+#: Trials from which on some may be left below the axis.
+_FEWEST: Final = 8
+#: The least share of the range of the trials that the axis shows.
+_LEAST_SHOWN: Final = 0.06
+#: A curve is drawn no further from a trial, as a share of the space.
+_NEAR: Final = 0.1
 #: Height of the strip for trials without a value, as a share of the panel.
 _STRIP: Final = 0.12
 
@@ -42,7 +50,7 @@ class StrengthPoint(NamedTuple):
     trial: int | None
     state: str | None  # complete, pruned, diverged, failed
     strength: float | str
-    value: float | None  # last validation accuracy, share in [0, 1]; None where diverged or failed
+    value: float | None  # last validation value, of accuracies a share in [0, 1]; None where diverged or failed
     low: float | None  # 95 % band of the curve
     high: float | None
     winner: bool
@@ -51,7 +59,7 @@ class StrengthPoint(NamedTuple):
 
     @property
     def shown(self) -> float | None:
-        """The accuracy at which a trial is drawn: of one that was stopped the expected one, where there is a model."""
+        """The value at which a trial is drawn: of one that was stopped the expected one, where there is a model."""
         return self.expected if self.state == "pruned" and self.expected is not None else self.value
 
 
@@ -63,16 +71,18 @@ class StrengthPanel(NamedTuple):
     scale: str  # LINEAR, LOG, SYMLOG or CATEGORY
     low: float | None  # bounds of the space, the widest where trials differ in them
     high: float | None
+    no_winner: str  # why the winner of a search is not drawn; empty where each one is
     points: tuple[StrengthPoint, ...]
 
 
 class StrengthResponse(NamedTuple):
-    """Hyperparameters against the accuracy by which they were picked."""
+    """Hyperparameters against the metric by which they were picked."""
 
     picked_on_test: bool
     fractions: tuple[float, ...]
     panels: tuple[StrengthPanel, ...]
     moving: frozenset[tuple[str, str]] = frozenset()  # regularizers and parameters whose range trials differ in
+    metric: MetricText = ACCURACY_TEXT
 
 
 def strength_response(source: Source) -> StrengthResponse:
@@ -91,7 +101,7 @@ def strength_response(source: Source) -> StrengthResponse:
         if mapping(description).get(DEPENDS)
     )
     varied = tuple(panel for panel in panels if _varied(panel))
-    return StrengthResponse(data.picked_on_test, fractions, varied, moving)
+    return StrengthResponse(data.picked_on_test, fractions, varied, moving, metric_text(data))
 
 
 def _expected(data: Snapshot, name: str, fraction: float) -> dict[int, Estimate]:
@@ -105,8 +115,8 @@ def _varied(panel: StrengthPanel) -> bool:
 
 
 def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
-    winning = set(winners(data, name).items())
-    expected = {fraction: _expected(data, name, fraction) for fraction, _ in winning}
+    winning = winners(data, name)
+    expected = {fraction: _expected(data, name, fraction) for fraction in winning}
     scale = scale_of(data, name, parameter)
     points = []
     for row in data.trials:
@@ -124,7 +134,7 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
                 finite_or_none(row["value"]) if row["state"] in ("complete", "pruned") else None,
                 None,
                 None,
-                (row["fraction"], row["trial"]) in winning,
+                winning.get(row["fraction"]) == row["trial"],
                 *expected.get(row["fraction"], {}).get(row["trial"], (None, None)),
             )
         )
@@ -138,7 +148,18 @@ def _panel(data: Snapshot, name: str, parameter: str) -> StrengthPanel:
         points += [StrengthPoint(PLATEAU, *at, end, optimum.accuracy, None, None, winner=False) for end in ends]
     space = space_of(data, name, parameter)
     low, high = (space.low, space.high) if space else (None, None)
-    return StrengthPanel(name, parameter, scale, low, high, tuple(points))
+    return StrengthPanel(name, parameter, scale, low, high, _no_winner(data, parameter, winning, points), tuple(points))
+
+
+def _no_winner(data: Snapshot, parameter: str, winning: Collection[float], points: list[StrengthPoint]) -> str:
+    """Why the winner of a search is not among the trials of a panel, for its title.
+
+    ``winning``: the fractions whose search has a winner.
+    """
+    drawn = {point.fraction for point in points if point.winner}
+    lacking = [fraction for fraction in sorted(winning, reverse=True) if fraction not in drawn]
+    of = f" on {', '.join(where(data, fraction) for fraction in lacking)}" if len(winning) > 1 else ""
+    return f"winner{of} not drawn: it has no {parameter}" if lacking else ""
 
 
 @styled
@@ -146,13 +167,22 @@ def draw_strength_response(data: StrengthResponse) -> Figure:
     """Draw one panel a hyperparameter: complete trials filled, stopped ones hollow, the winner ringed, a curve a band.
 
     Trials without a value stand in a strip at the bottom, which has no height to read. A panel shows at most 300
-    trials of a state and fraction. Where the lowest third of the trials would take more than half of the height, it
-    is drawn as triangles on the axis.
+    trials of a state and fraction. Trials far below the others are drawn as triangles on the axis.
     """
     figure, axes = grid(len(data.panels))
     for panel, ax in zip(data.panels, axes, strict=True):
-        _draw(ax, panel, data)
+        _draw(ax, panel._replace(points=tuple(_in_unit(point, data.metric) for point in panel.points)), data)
     return figure
+
+
+def _in_unit(point: StrengthPoint, text: MetricText) -> StrengthPoint:
+    """A point as it is drawn: accuracies in percent, and a trial with the ends of its deviation."""
+    if point.kind == TRIAL and point.shown is not None:
+        deviation = point.deviation or 0.0
+        point = point._replace(low=point.shown - deviation, high=point.shown + deviation)
+    numbers = (point.value, point.low, point.high, point.expected)
+    value, low, high, expected = (None if number is None else text.factor * number for number in numbers)
+    return point._replace(value=value, low=low, high=high, expected=expected)
 
 
 def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
@@ -166,24 +196,29 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         offset = data.fractions.index(point.fraction) - (len(data.fractions) - 1) / 2
         return names.index(point.strength) + 0.6 * offset / len(data.fractions)
 
-    floor = _floor(trials)
+    floor = _floor(trials, minimized=data.metric.minimized)
+
+    def beyond(point: StrengthPoint) -> bool:
+        """Whether a trial is drawn at the end of the axis, as it is far worse than the others."""
+        return point.shown is not None and (point.shown > floor if data.metric.minimized else point.shown < floor)
+
     _scale_axis(axes, panel, names)
     for index, fraction in enumerate(data.fractions):
-        of_fraction = [p for p in trials if p.fraction == fraction and p.shown is not None and p.shown >= floor]
+        of_fraction = [p for p in trials if p.fraction == fraction and p.shown is not None and not beyond(p)]
         _stopped(axes, [point for point in of_fraction if point.state == "pruned"], at, look(index))
         _complete(axes, [point for point in of_fraction if point.state == "complete"], at, look(index))
-    lower = thin([point for point in trials if point.shown is not None and point.shown < floor])
+    lower = thin([point for point in trials if beyond(point)])
     if lower:
-        bottom = axes.get_ylim()[0]
+        bottom = axes.get_ylim()[data.metric.minimized]
         axes.scatter(
             [at(point) for point in lower],
             [bottom] * len(lower),
             s=30,
-            marker=7,  # a triangle that points down to the axis
+            marker=6 if data.metric.minimized else 7,  # a triangle that points to the end of the axis
             color=INK,
             linewidths=0,
             alpha=0.6,
-            label=f"below {100 * floor:.3g} %",
+            label=f"{'above' if data.metric.minimized else 'below'} the axis",
         )
     # The band may be far wider than the trials where these are few; it does not set the axis.
     limits = axes.get_ylim()
@@ -192,19 +227,40 @@ def _draw(axes: Axes, panel: StrengthPanel, data: StrengthResponse) -> None:
         if panel.scale == CATEGORY:
             _bars(axes, of_fraction, at, look(index).color)
         else:
-            _curve(axes, of_fraction, *look(index)[::2])
+            _curve(axes, _supported(panel, of_fraction), *look(index)[::2])
     axes.set_ylim(limits)
-    winners = [(at(point), 100 * point.shown) for point in trials if point.winner and point.shown is not None]
+    winners = [(at(point), point.shown) for point in trials if point.winner and point.shown is not None]
     if winners:
         x, y = zip(*winners, strict=True)
         rings(axes, x, y, name="winner", size=130).set_clip_on(False)
     failures = [(at(point), str(point.state)) for point in trials if point.value is None]
-    _strip(axes, failures, values=len(failures) < len(trials))
-    axes.set_title(panel.regularizer)
+    _strip(axes, failures, data.metric.words, values=len(failures) < len(trials))
+    axes.set_title(f"{panel.regularizer}\n{panel.no_winner}" if panel.no_winner else panel.regularizer)
     moving = (panel.regularizer, panel.parameter) in data.moving
     axes.set_xlabel(f"{panel.parameter} (dotted: its widest range)" if moving else panel.parameter)
-    axes.set_ylabel(f"{scored_on(picked_on_test=data.picked_on_test)} accuracy, %")
+    axes.set_ylabel(data.metric.heading(scored_on(picked_on_test=data.picked_on_test)))
     legend(axes)
+
+
+def _supported(panel: StrengthPanel, points: list[StrengthPoint]) -> list[StrengthPoint]:
+    """The points of a panel and fraction, without the values of the curves to which no trial is near."""
+    if panel.scale not in (LINEAR, LOG):
+        return points
+
+    def coordinate(value: float | str) -> float:
+        return math.log(float(value)) if panel.scale == LOG else float(value)
+
+    tried = [coordinate(point.strength) for point in points if point.kind == TRIAL]
+    if not tried:
+        return points
+    bounds = [coordinate(end) for end in (panel.low, panel.high) if end is not None and (end > 0 or panel.scale != LOG)]
+    near = _NEAR * (max(tried + bounds) - min(tried + bounds))
+    return [
+        point._replace(value=math.nan, low=math.nan, high=math.nan)
+        if point.kind in (CURVE, AVERAGE) and min(abs(coordinate(point.strength) - at) for at in tried) > near
+        else point
+        for point in points
+    ]
 
 
 def _complete(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint], float], style: Look) -> None:
@@ -225,8 +281,8 @@ def _stopped(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoin
     limits = axes.get_ylim()
     axes.vlines(
         [at(point) for point in points],
-        [100 * ((point.shown or 0.0) - (point.deviation or 0.0)) for point in points],
-        [100 * ((point.shown or 0.0) + (point.deviation or 0.0)) for point in points],
+        [point.low or 0.0 for point in points],
+        [point.high or 0.0 for point in points],
         color=style.color,
         linewidth=0.7,
         alpha=0.5 if few else 0.2,
@@ -240,7 +296,7 @@ def _dots(axes: Axes, x: list[float], heights: list[float | None], style: Look, 
     few = len(x) < _MANY
     axes.scatter(
         x,
-        [100 * (height or 0.0) for height in heights],
+        [height or 0.0 for height in heights],
         s=24 if few else 9,
         marker=style.marker,
         linewidths=1.0 if few else 0.6,
@@ -250,14 +306,19 @@ def _dots(axes: Axes, x: list[float], heights: list[float | None], style: Look, 
     )
 
 
-def _floor(trials: list[StrengthPoint]) -> float:
-    """The lowest accuracy that is drawn as it is: some may be at chance, and would flatten the others."""
-    values = sorted(point.shown for point in trials if point.shown is not None)
-    complete = [point.value for point in trials if point.value is not None and point.state == "complete"]
-    if len(values) < 8 or not complete:
-        return 0.0
-    floor = min(*complete, values[len(values) // 3])
-    return floor if floor - values[0] > values[-1] - floor else 0.0
+def _floor(trials: list[StrengthPoint], *, minimized: bool) -> float:
+    """The worst value that is drawn as it is: a few far off, at chance say, would flatten all others.
+
+    The axis is at most three times as high as the better two thirds of the trials are, and holds the winners.
+    """
+    sign = -1 if minimized else 1
+    scores = sorted(sign * point.shown for point in trials if point.shown is not None)
+    if len(scores) < _FEWEST:
+        return sign * -math.inf
+    best, third = scores[-1], scores[len(scores) // 3]
+    winners = [sign * point.shown for point in trials if point.winner and point.shown is not None]
+    floor = min([third, *winners, best - max(3 * (best - third), _LEAST_SHOWN * (best - scores[0]))])
+    return sign * (floor if floor > scores[0] else -math.inf)
 
 
 def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> None:
@@ -265,13 +326,13 @@ def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> No
     if not line:
         return
     x = [float(point.strength) for point in line]
-    low, high = ([100 * (end or 0.0) for end in ends] for ends in zip(*((p.low, p.high) for p in line), strict=True))
+    low, high = ([end or 0.0 for end in ends] for ends in zip(*((p.low, p.high) for p in line), strict=True))
     axes.fill_between(x, low, high, color=color, alpha=0.13, linewidth=0)
-    axes.plot(x, [100 * (point.value or 0.0) for point in line], color=color, linestyle=dash, linewidth=1.3)
+    axes.plot(x, [point.value or 0.0 for point in line], color=color, linestyle=dash, linewidth=1.3)
     average = [point for point in points if point.kind == AVERAGE]
     axes.plot(
         [float(point.strength) for point in average],
-        [100 * (point.value or 0.0) for point in average],
+        [point.value or 0.0 for point in average],
         color=color,
         linestyle=(0, (1, 1.5)),
         linewidth=1.0,
@@ -280,7 +341,7 @@ def _curve(axes: Axes, points: list[StrengthPoint], color: str, dash: str) -> No
     plateau = [point for point in points if point.kind == PLATEAU]
     axes.plot(
         [float(point.strength) for point in plateau],
-        [100 * (point.value or 0.0) for point in plateau],
+        [point.value or 0.0 for point in plateau],
         color=color,
         linewidth=5,
         alpha=0.35,
@@ -293,8 +354,8 @@ def _bars(axes: Axes, points: list[StrengthPoint], at: Callable[[StrengthPoint],
     """The curve of a hyperparameter that takes names: a bar and its interval a name."""
     line = [point for point in points if point.kind == CURVE]
     x = [at(point) + _BESIDE for point in line]
-    y = [100 * (point.value or 0.0) for point in line]
-    low, high = [100 * (point.low or 0.0) for point in line], [100 * (point.high or 0.0) for point in line]
+    y = [point.value or 0.0 for point in line]
+    low, high = [point.low or 0.0 for point in line], [point.high or 0.0 for point in line]
     axes.vlines(x, low, high, color=color, linewidth=5, alpha=0.25)
     axes.plot(x, y, color=color, linestyle="none", marker="_", markersize=11)
 
@@ -315,7 +376,7 @@ def _scale_axis(axes: Axes, panel: StrengthPanel, categories: list[str]) -> None
         axes.axvline(bound, color=INK, alpha=0.35, linewidth=0.8, linestyle=(0, (1, 2)))
 
 
-def _strip(axes: Axes, failures: list[tuple[float, str]], *, values: bool) -> None:
+def _strip(axes: Axes, failures: list[tuple[float, str]], words: str, *, values: bool) -> None:
     if not failures:
         return
     # The strip is added below the values: the axis is stretched down, and its ticks end where values end.
@@ -336,20 +397,20 @@ def _strip(axes: Axes, failures: list[tuple[float, str]], *, values: bool) -> No
                 color=INK,
                 linewidths=1.2,
                 transform=axes.get_xaxis_transform(),
-                label=f"{state} (no accuracy)",
+                label=f"{state} (no {words})",
             )
 
 
 STRENGTH_FIGURE: Final = FigureSpec(
     "strength-response",
-    "Strength and other hyperparameters against accuracy",
+    "Strength and other hyperparameters against {scored} accuracy",
     "Every trial of the search, at most 300 of a kind. Filled: trained to the end; hollow: stopped early, at what the "
     "model of final values expects of it at the end, ± one standard deviation; ringed: the winner; triangles on the "
     "axis lie below it. Trials without an accuracy stand in the grey strip, whose height means nothing. Vertical "
     "dotted lines are the bounds of the search space. Line and band: the accuracy with the best setting of the other "
-    "hyperparameters, over seeds, by the model from all trials, and its 95 % interval, where trials were made; "
-    "finely dotted: the mean over the settings of the others; thick bar: the plateau, whose values cannot be told "
-    "from the peak.",
+    "hyperparameters, over seeds, by the model from all trials, and its 95 % interval, no further than a tenth of the "
+    "space from a trial; finely dotted: the mean over the settings of the others; thick bar: the plateau, whose values "
+    "cannot be told from the peak.",
     strength_response,
     draw_strength_response,
 )

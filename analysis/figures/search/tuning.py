@@ -9,6 +9,7 @@ from analysis.figures.spec import FigureSpec
 from analysis.figures.style import label, look, styled
 from analysis.formatting import scored_on
 from analysis.measures.search.tuning import BAND_COVERS, TuningPoint, timed_tuning_points, tuning_points
+from analysis.metric_text import ACCURACY_TEXT, MetricText, metric_text
 from analysis.snapshot import Source, snapshot
 from analysis.wording import where
 
@@ -28,12 +29,13 @@ class TuningPanel(NamedTuple):
 
 
 class TuningCurve(NamedTuple):
-    """Best validation accuracy so far against epochs and seconds spent."""
+    """Best validation value so far against epochs and seconds spent."""
 
     picked_on_test: bool
     regularizers: tuple[str, ...]
     expected: bool  # whether the models of searches say what they expect of trials
     panels: tuple[TuningPanel, ...]
+    metric: MetricText = ACCURACY_TEXT
 
 
 def tuning_curve(source: Source) -> TuningCurve:
@@ -50,13 +52,14 @@ def tuning_curve(source: Source) -> TuningCurve:
         if any(point.seconds > 0 for point in timed[fraction]):
             panels.append(TuningPanel(fraction, where(data, fraction), "seconds", timed[fraction]))
     with_points = tuple(panel for panel in panels if panel.points)
-    return TuningCurve(data.picked_on_test, data.regularizers, bool(data.expected), with_points)
+    return TuningCurve(data.picked_on_test, data.regularizers, bool(data.expected), with_points, metric_text(data))
 
 
 @styled
 def draw_tuning_curve(data: TuningCurve) -> Figure:
     """Draw one panel a data fraction and kind of cost, one step line and one band a regularizer."""
     figure, axes = grid(len(data.panels))
+    factor = data.metric.factor
     for panel, ax in zip(data.panels, axes, strict=True):
         for index, name in enumerate(data.regularizers):
             points = [point for point in panel.points if point.regularizer == name]
@@ -64,14 +67,14 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
             band = [point for point in points if point.low is not None and point.high is not None]
             ax.fill_between(
                 [getattr(point, panel.against) for point in band],
-                [100 * (point.low or 0.0) for point in band],
-                [100 * (point.high or 0.0) for point in band],
+                [factor * (point.low or 0.0) for point in band],
+                [factor * (point.high or 0.0) for point in band],
                 color=style.color,
                 alpha=0.12,
                 linewidth=0,
                 step="post",
             )
-            steps = [(getattr(point, panel.against), 100 * point.best) for point in points if point.best is not None]
+            steps = [(getattr(point, panel.against), factor * point.best) for point in points if point.best is not None]
             if not steps:
                 continue
             x, y = zip(*steps, strict=True)
@@ -85,21 +88,24 @@ def draw_tuning_curve(data: TuningCurve) -> Figure:
                 markevery=marks(len(steps), index % 3),
                 label=label(name),
             )
-        lines = [100 * point.best for point in panel.points if point.best is not None]
+        lines = [factor * point.best for point in panel.points if point.best is not None]
         if lines:  # the bands of the first trials reach far below; they do not set the axis
-            margin = 0.08 * max(max(lines) - min(lines), 0.1)
+            spread = max(lines) - min(lines)
+            margin = 0.08 * (max(spread, 0.1) if data.metric.is_accuracy else spread or abs(lines[0]) or 1.0)
             ax.set_ylim(min(lines) - margin, max(lines) + margin)
         ax.set_title(panel.data)
         ax.set_xlabel(f"{panel.against} of training spent on the search")
         expected = "expected " if data.expected else ""
-        ax.set_ylabel(f"best {expected}{scored_on(picked_on_test=data.picked_on_test)} accuracy so far, %")
+        unit = f", {data.metric.unit}" if data.metric.unit else ""
+        on = scored_on(picked_on_test=data.picked_on_test)
+        ax.set_ylabel(f"best {expected}{on} {data.metric.words} so far{unit}")
         legend(ax)
     return figure
 
 
 TUNING_FIGURE: Final = FigureSpec(
     "tuning-curve",
-    "What the search bought",
+    "What the search bought, in {scored} accuracy",
     "Best trial so far against the epochs, and the seconds of training, that the search of each regularizer had spent "
     "on all its trials. Best is what the search's model expects of a trial in the end, or the value of a complete one "
     "where there is no model. Band: the middle 95 % with these trials drawn in random order, with replacement. It "

@@ -18,10 +18,10 @@ class Importance(NamedTuple):
     fraction: float
     parameter: str
     n: int  # trials that the model reads
-    share: float  # of the variance of the final accuracy over the space, in [0, 1]
+    share: float  # of the variance of the final value over the space, in [0, 1]
     low: float
     high: float
-    swing: float  # mean accuracy at its best value minus that at its worst, a share in [0, 1]
+    swing: float  # how far the means at its best value and at its worst are apart, in the unit of the metric
     swing_low: float
     swing_high: float
 
@@ -30,7 +30,7 @@ class Importance(NamedTuple):
 def importances(data: Snapshot) -> tuple[Importance, ...]:
     """The main effect of every hyperparameter of the searches that have a model and search two or more.
 
-    The first-order index of Sobol (1993) of the model's final accuracy, as in the functional analysis of variance of
+    The first-order index of Sobol (1993) of the model's final value, as in the functional analysis of variance of
     Hutter, Hoos and Leyton-Brown (2014): the variance between values of the hyperparameter, the others averaged over,
     over the whole variance. What the shares leave of 1 is of hyperparameters together. The intervals are those of joint
     draws of the model, so they are wide where few trials say little, or where nothing matters.

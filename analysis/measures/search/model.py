@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from analysis.measures.metric import decimals
 from analysis.snapshot import Snapshot, finite_or_none, mapping, once
 from search_spaces import Prior, SearchSpace, SpaceError, Value, entry_from_plain
-from tune_reg.store import TrialRow
+from tune_reg.store import Metric, TrialRow
 from tune_reg.surrogate.prior_density import PriorDensity
 from tune_reg.surrogate.rungs import rungs
 from tune_reg.surrogate.unit_cube import UnitCube
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 
 Vector = NDArray[np.float64]
+
+#: Decimals of shares that are shown.
+_SHOWN_OF_SHARES: Final = 4
 
 #: Rungs at which trainings are read that another rule than pausing has stopped: the end, a third and a ninth of it.
 _RUNGS: Final = 3
@@ -33,17 +37,26 @@ NO_SPACE: Final = "its space is not in the results"
 NO_VALUES: Final = "no trial has passed a rung"
 MISFIT: Final = "its trials do not fit its space"
 
-#: Validation accuracies by regularizer, fraction and trial; then by seed; then by epoch.
+#: Scores of validation values by regularizer, fraction and trial; then by seed; then by epoch.
 Curves = Mapping[tuple[str, float, int], Mapping[int, Mapping[int, float]]]
 
 
-def stable(value: float) -> float:
+#: Of shares in [0, 1]: a thousandth of a point.
+_DIGITS_OF_SHARES: Final = 5
+
+
+def stable(value: float, digits: int = _DIGITS_OF_SHARES) -> float:
     """A number that a model gives, to a thousandth of a point: further digits may differ between processors.
 
-    >>> stable(0.92756128687412)
-    0.92756
+    >>> stable(0.92756128687412), stable(127.61286874, 2)
+    (0.92756, 127.61)
     """
-    return round(float(value), 5)
+    return round(float(value), digits)
+
+
+def stable_digits(data: Snapshot) -> int:
+    """Decimals of the values of a study's metric that a model gives, as ``stable`` takes them."""
+    return decimals(data) + _DIGITS_OF_SHARES - _SHOWN_OF_SHARES
 
 
 @contextmanager
@@ -56,14 +69,17 @@ def one_thread() -> Iterator[None]:
 
 
 class Estimate(NamedTuple):
-    """What a model expects of one trial: mean and standard deviation of its final accuracy, a share in [0, 1]."""
+    """What a model expects of one trial: mean and standard deviation of its final value, or of the score of that."""
 
     value: float
     deviation: float
 
 
 class SearchModel(NamedTuple):
-    """What is known of the final value of every configuration of one search."""
+    """What is known of the final value of every configuration of one search.
+
+    The model itself reads and gives scores: values of the metric, with their signs turned where it is minimized.
+    """
 
     space: SearchSpace
     cube: UnitCube
@@ -71,14 +87,19 @@ class SearchModel(NamedTuple):
     model: FinalValueModel
     trials: tuple[int, ...]  # of each training of the model
     points: Vector  # of each training in the unit cube [n, d]
+    metric: Metric
+    digits: int  # of values, as ``stable`` takes them
 
     @property
     def estimates(self) -> dict[int, Estimate]:
-        """What is expected of every trial that the model reads."""
+        """What is expected of every trial that the model reads, in the metric."""
         with one_thread():
-            means, deviations = self.model.accuracies(self.model.expect_trainings())
+            means, deviations = self.model.values(self.model.expect_trainings())
         every = zip(self.trials, means.tolist(), deviations.tolist(), strict=True)
-        return {trial: Estimate(stable(mean), stable(deviation)) for trial, mean, deviation in every}
+        return {
+            trial: Estimate(stable(self.metric.value(mean), self.digits), stable(deviation, self.digits))
+            for trial, mean, deviation in every
+        }
 
 
 @once
@@ -93,7 +114,7 @@ def search_models(data: Snapshot) -> Mapping[tuple[str, float], SearchModel | st
         return {}
     epochs = int(mapping(data.study.get("training")).get("epochs", 0))
     steps = _rungs(mapping(data.study.get("search")), epochs)
-    curves = _curves(data.search_epochs, steps)
+    curves = _curves(data, steps)
     by_search: dict[tuple[str, float], list[TrialRow]] = {search: [] for search in searches}
     for row in data.trials:
         by_search[row["regularizer"], row["fraction"]].append(row)
@@ -110,13 +131,15 @@ def _rungs(search: Mapping[str, Any], epochs: int) -> tuple[int, ...]:
     return rungs(epochs, first=search.get("min_epochs"), factor=search.get("reduction_factor", 3))
 
 
-def _curves(epochs: pa.Table, steps: tuple[int, ...]) -> Curves:
+def _curves(data: Snapshot, steps: tuple[int, ...]) -> Curves:
+    epochs = data.search_epochs
     rows = epochs.filter(pc.is_in(epochs["epoch"], pa.array(steps, pa.int64())))
     curves: dict[tuple[str, float, int], dict[int, dict[int, float]]] = {}
     columns = (rows[name].to_pylist() for name in rows.column_names)
-    for regularizer, fraction, trial, seed, epoch, accuracy in zip(*columns, strict=True):
-        if finite_or_none(accuracy) is not None:
-            curves.setdefault((regularizer, fraction, trial), {}).setdefault(seed, {})[epoch] = accuracy
+    for regularizer, fraction, trial, seed, epoch, value in zip(*columns, strict=True):
+        if finite_or_none(value) is not None:
+            curve = curves.setdefault((regularizer, fraction, trial), {}).setdefault(seed, {})
+            curve[epoch] = data.metric.score(value)
     return curves
 
 
@@ -141,17 +164,19 @@ def _model(
         keyed = [
             ((row["trial"], place), training)
             for row in rows
-            for place, training in enumerate(_trainings(row, cube, density, steps, curves))
+            for place, training in enumerate(_trainings(data, row, cube, density, steps, curves))
         ]
     except (SpaceError, ValueError, TypeError):
         return MISFIT
     if not any(training.values for _, training in keyed):
         return NO_VALUES
     keyed = most_informative(keyed)
-    model = FinalValueModel([training for _, training in keyed], cube.groups, len(steps))
+    read = [training for _, training in keyed]
+    model = FinalValueModel(read, cube.groups, len(steps), shares=data.metric.is_accuracy)
     trials = tuple(trial for (trial, _), _ in keyed)
     points = {row["trial"]: cube.point(row["params"]) for row in rows}
-    return SearchModel(space, cube, density, model, trials, np.stack([points[trial] for trial in trials]))
+    at = np.stack([points[trial] for trial in trials])
+    return SearchModel(space, cube, density, model, trials, at, data.metric, stable_digits(data))
 
 
 def _space(method: Mapping[str, Any]) -> SearchSpace:
@@ -174,7 +199,12 @@ def _entry(table: Mapping[str, Any]) -> Any:
 
 
 def _trainings(
-    row: TrialRow, cube: UnitCube, density: PriorDensity, steps: tuple[int, ...], curves: Curves
+    data: Snapshot,
+    row: TrialRow,
+    cube: UnitCube,
+    density: PriorDensity,
+    steps: tuple[int, ...],
+    curves: Curves,
 ) -> Iterable[Training]:
     """The trainings of a trial, one a seed, in the order in which they were trained."""
     from tune_reg.surrogate.final_value_model import Training
@@ -186,7 +216,7 @@ def _trainings(
     seeds = sorted({first, *by_seed}, key=lambda seed: (seed < first, seed))
     for seed in seeds:
         curve = by_seed.get(seed, {})
-        values = {index: curve[step] for index, step in enumerate(steps) if step in curve} or _last(row, steps)
+        values = {index: curve[step] for index, step in enumerate(steps) if step in curve} or _last(data, row, steps)
         newest = seed == seeds[-1]
         yield Training(
             features,
@@ -199,8 +229,8 @@ def _trainings(
         )
 
 
-def _last(row: TrialRow, steps: tuple[int, ...]) -> dict[int, float]:
-    """The last value of a trial whose epochs are not in the tables, by the index of its rung."""
+def _last(data: Snapshot, row: TrialRow, steps: tuple[int, ...]) -> dict[int, float]:
+    """The score of the last value of a trial whose epochs are not in the tables, by the index of its rung."""
     value = finite_or_none(row["value"])
     ended = steps[-1] if row["state"] == "complete" else row["epochs_trained"]
-    return {steps.index(ended): value} if value is not None and ended in steps else {}
+    return {steps.index(ended): data.metric.score(value)} if value is not None and ended in steps else {}

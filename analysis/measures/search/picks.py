@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from analysis.measures.outcomes import complete_value
 from analysis.measures.search.model import (
     NOTHING_SEARCHED,
     Estimate,
@@ -16,6 +17,7 @@ from analysis.measures.search.model import (
     one_thread,
     search_models,
     stable,
+    stable_digits,
 )
 from analysis.measures.search.response import winners
 from analysis.measures.search.spaces import EDGE
@@ -39,31 +41,33 @@ class Region(NamedTuple):
 
 
 class Pick(NamedTuple):
-    """The picked trial of one search. Accuracies are shares in [0, 1]."""
+    """The picked trial of one search, in the unit of the metric; accuracies are shares in [0, 1]."""
 
     regularizer: str
     fraction: float
     trial: int
     epochs: int  # trained in the search
-    observed: float | None  # its last validation accuracy
-    expected: float  # by the model, at the end of a training, over seeds
-    deviation: float  # standard deviation of what ``expected`` estimates
-    regret: float  # expected, of the pick against the best configuration of the space
-    regret_deviation: float
-    runner_up: int | None  # the trial of the next highest expected value
-    margin: float | None  # expected value above the runner-up's
-    best_probability: float  # that no other trial is better
-    trials: int  # that the model reads
-    ties: int  # other trials with the same observed accuracy
+    observed: float | None  # its last validation value
+    expected: float | None  # by the model, at the end of a training, over seeds; None, as are all others, without one
+    deviation: float | None  # standard deviation of what ``expected`` estimates
+    regret: float | None  # expected, of the pick against the best configuration of the space
+    regret_deviation: float | None
+    runner_up: int | None  # the trial of the next best expected value; without a model of the next best seen
+    margin: float | None  # how much better that value of the pick is than the runner-up's
+    best_probability: float | None  # that no other trial is better
+    trials: int  # that the model reads; without one those trained to the end
+    ties: int  # other trials with the same observed value
     images: int | None  # validation images
-    optimism: float | None  # observed minus expected; None where the trial was not trained to the end
+    optimism: (
+        float | None
+    )  # how much better it was observed than is expected; None where the trial was not trained to the end
     region: Mapping[str, Region]  # by hyperparameter
-    chance: bool | None  # whether it is not above the accuracy of guessing; None where the classes are not known
+    chance: bool | None  # whether it is not above the accuracy of guessing; None of another metric and unknown classes
 
 
 @once
 def picks(data: Snapshot) -> tuple[Pick, ...]:
-    """The pick of every search that has a model, in the order of the regularizers, the largest fraction first.
+    """The pick of every search of two configurations or more, by regularizer, the largest fraction first.
 
     The regret, the probability and the region are of joint draws of the final values of 101 configurations of a space
     of one hyperparameter, else of 320, and of the trials. A configuration cannot be told from the pick where it is
@@ -74,25 +78,53 @@ def picks(data: Snapshot) -> tuple[Pick, ...]:
     for name, fraction in sorted(models, key=lambda search: (data.order(search[0]), -search[1])):
         model = models[name, fraction]
         number = winners(data, name).get(fraction)
+        rows = [row for row in data.trials_of(name) if row["fraction"] == fraction]
         if isinstance(model, SearchModel) and number in model.trials:
-            rows = [row for row in data.trials_of(name) if row["fraction"] == fraction]
             with one_thread():
                 found.append(_pick(data, model, rows, number))
+        elif isinstance(model, str) and model != NOTHING_SEARCHED:
+            found += _seen(data, rows, number)
     return tuple(found)
 
 
 def regret_of(data: Snapshot, regularizer: str, search_fraction: float) -> tuple[float, float] | None:
-    """Expected regret of the pick of one search and its standard deviation, shares in [0, 1].
+    """Expected regret of the pick of one search and its standard deviation, in the unit of the metric.
 
     (0, 0) where one configuration alone was tried, since nothing was picked; None where the search has no model, or
-    looked for something beside accuracy.
+    looked for something beside the metric.
     """
     if search_models(data).get((regularizer, search_fraction)) == NOTHING_SEARCHED:
         return 0.0, 0.0
     if mapping(data.study.get("search")).get("second_objective"):
         return None
-    found = (pick for pick in picks(data) if (pick.regularizer, pick.fraction) == (regularizer, search_fraction))
-    return next(((pick.regret, pick.regret_deviation) for pick in found), None)
+    for pick in picks(data):
+        if (pick.regularizer, pick.fraction) == (regularizer, search_fraction):
+            known = pick.regret is not None and pick.regret_deviation is not None
+            return (pick.regret, pick.regret_deviation) if known else None  # type: ignore[return-value]
+    return None
+
+
+def _seen(data: Snapshot, rows: list[TrialRow], number: int | None) -> list[Pick]:
+    """The pick of a search without a model, by what was seen of its trials; none where the winner is not among them."""
+    score = data.metric.score
+    values = {row["trial"]: value for row in rows if (value := complete_value(row)) is not None}
+    if number not in values:
+        return []
+    row = next(row for row in rows if row["trial"] == number)
+    others = {trial: value for trial, value in values.items() if trial != number}
+    runner_up = max(others, key=lambda trial: (score(others[trial]), -trial), default=None)
+    return [
+        Pick(
+            *(row["regularizer"], row["fraction"], number, row["epochs_trained"], values[number]),
+            *(None, None, None, None),
+            runner_up,
+            None if runner_up is None else score(values[number] - others[runner_up]),
+            None,
+            len(values),
+            sum(value == values[number] for value in others.values()),
+            *(row["n_val"], None, {}, None),
+        )
+    ]
 
 
 def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int) -> Pick:
@@ -110,7 +142,8 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
     estimates = model.estimates | _stored(data, row)
     expected = estimates[number]
     others = {trial: estimate for trial, estimate in estimates.items() if trial != number}
-    runner_up = max(others, key=lambda trial: (others[trial].value, -trial), default=None)
+    score = data.metric.score
+    runner_up = max(others, key=lambda trial: (score(others[trial].value), -trial), default=None)
     observed = finite_or_none(row["value"])
     images = row["n_val"]
     of_trials = draws[:, [i for i, trial in enumerate(model.trials) if trial != number]]
@@ -124,15 +157,15 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
         observed,
         expected.value,
         expected.deviation,
-        stable(regret.mean),
-        stable(regret.deviation),
+        stable(regret.mean, model.digits),
+        stable(regret.deviation, model.digits),
         runner_up,
-        None if runner_up is None else expected.value - others[runner_up].value,
+        None if runner_up is None else score(expected.value - others[runner_up].value),
         float((at_pick >= of_trials.max(axis=1, initial=-math.inf)).mean()),
         len(estimates),
         sum(other["value"] == observed for other in rows if other["trial"] != number and observed is not None),
         images,
-        None if observed is None or row["state"] != "complete" else observed - expected.value,
+        None if observed is None or row["state"] != "complete" else score(observed - expected.value),
         _region(model, row["params"], space.points[better]),
         _at_chance(data, expected.value, expected.deviation, images),
     )
@@ -140,8 +173,9 @@ def _pick(data: Snapshot, model: SearchModel, rows: list[TrialRow], number: int)
 
 def _stored(data: Snapshot, row: TrialRow) -> dict[int, Estimate]:
     """What the search itself expected of its trials; empty where it has written nothing of this."""
+    digits = stable_digits(data)
     return {
-        each["trial"]: Estimate(stable(each["expected_value"]), stable(each["expected_deviation"]))
+        each["trial"]: Estimate(stable(each["expected_value"], digits), stable(each["expected_deviation"], digits))
         for each in data.expected
         if (each["regularizer"], each["fraction"]) == (row["regularizer"], row["fraction"])
     }
@@ -168,7 +202,7 @@ def _region(model: SearchModel, pick: Mapping[str, Value], near: Vector) -> dict
 
 def _at_chance(data: Snapshot, expected: float, deviation: float, images: int | None) -> bool | None:
     classes: int | None = mapping(data.provenance.get("data")).get("classes")
-    if not classes:
+    if not classes or not data.metric.is_accuracy:
         return None
     chance = 1 / classes
     of_images = 0.0 if images is None else chance * (1 - chance) / images

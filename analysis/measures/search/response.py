@@ -1,4 +1,4 @@
-"""How does accuracy respond to each hyperparameter of a search: curve, best value, plateau?"""
+"""How does the metric respond to each hyperparameter of a search: curve, best value, plateau?"""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.measures.metric import in_unit
 from analysis.measures.outcomes import complete_value
-from analysis.measures.search.model import SearchModel, Vector, one_thread, search_models, stable
+from analysis.measures.search.model import SearchModel, Vector, one_thread, search_models, stable, stable_digits
 from analysis.measures.search.spaces import (
     Space,
     all_spaces,
@@ -38,7 +39,7 @@ LOCATED: Final = 0.8
 
 
 class Optimum(NamedTuple):
-    """What one search says about one hyperparameter. Accuracies are shares in [0, 1]."""
+    """What one search says about one hyperparameter. ``accuracy`` is in the metric of the study, whatever that is."""
 
     regularizer: str
     fraction: float
@@ -48,7 +49,7 @@ class Optimum(NamedTuple):
     picked: float | str | None  # the winner's value
     picked_edge: str | None  # "low" or "high" where the winner lies on that edge of the space that it was drawn from
     missing: str | None  # why there is no curve; None where there is one
-    best: float | str | None = None  # where the curve is highest
+    best: float | str | None = None  # where the curve is best
     best_low: float | None = None  # ends of the 95 % interval of the place of the peak; None of names
     best_high: float | None = None
     located: bool = False  # whether that interval is at most 80 % of the space; of names, whether it leaves any out
@@ -77,7 +78,7 @@ class MainEffect(NamedTuple):
     share: float  # of the variance of the final accuracy over the space, in [0, 1]
     share_low: float
     share_high: float
-    swing: float  # the mean accuracy at its best value minus that at its worst, a share in [0, 1]
+    swing: float  # how far the means at its best value and at its worst are apart, in the unit of the metric
     swing_low: float
     swing_high: float
 
@@ -96,7 +97,7 @@ def responses(data: Snapshot) -> tuple[Response, ...]:
     """The response to every searched hyperparameter of every search, the strength first.
 
     By joint draws of the final values from the model of the search, which reads every trial, stopped ones, too. The
-    curve is the highest accuracy that the hyperparameter's value allows, over the settings of the others; its band is
+    curve is the best final value that the hyperparameter's value allows, over the settings of the others; its band is
     the middle 95 % of the draws. The place of the peak is that of each draw. A value is on the plateau where the 95 %
     interval of its distance to the peak includes 0. No curve goes beyond the values that were tried, or through fewer
     than 4 configurations.
@@ -112,7 +113,7 @@ def responses(data: Snapshot) -> tuple[Response, ...]:
                 rows = [row for row in trials if row["fraction"] == fraction]
                 head = _head(data, name, fraction, parameter, scale, rows, numbers.get(fraction))
                 with one_thread():
-                    curves.append(_response(head, models[name, fraction], rows))
+                    curves.append(_response(data, head, models[name, fraction], rows))
     return tuple(curves)
 
 
@@ -207,7 +208,7 @@ def _head(
     return Optimum(name, fraction, parameter, scale, 0, picked_value, side, None)
 
 
-def _response(head: Optimum, model: SearchModel | str, rows: list[TrialRow]) -> Response:
+def _response(data: Snapshot, head: Optimum, model: SearchModel | str, rows: list[TrialRow]) -> Response:
     from tune_reg.surrogate.response import response_draws
 
     if isinstance(model, str):
@@ -223,24 +224,28 @@ def _response(head: Optimum, model: SearchModel | str, rows: list[TrialRow]) -> 
     tried = [model.cube.coordinate(index, row["params"][name]) for row in read]
     draws = response_draws(model.model, model.cube, model.density, name, model.points, low=min(tried), high=max(tried))
     assert draws is not None, "trials have it, so it is in use somewhere"
-    return _described(head, draws, alone=model.cube.dims == 1)
+    return _described(data, head, draws, alone=model.cube.dims == 1)
 
 
-def _described(head: Optimum, draws: ResponseDraws, *, alone: bool) -> Response:
+def _described(data: Snapshot, head: Optimum, draws: ResponseDraws, *, alone: bool) -> Response:
+    digits = stable_digits(data)
     values = [_plain(value, head.scale) for value in draws.values]
     mean = draws.best.mean(axis=0)
     low, high = np.quantile(draws.best, [0.025, 0.975], axis=0)
     top = int(mean.argmax())
     near = np.quantile(draws.best[:, [top]] - draws.best, 0.025, axis=0) <= 0
+    at_peak = in_unit(data, float(mean[top]), float(low[top]), float(high[top]))
+    at_top, at_low, at_high = (stable(number, digits) for number in at_peak)
     optimum = head._replace(
         best=values[top],
-        accuracy=stable(mean[top]),
-        accuracy_low=stable(low[top]),
-        accuracy_high=stable(high[top]),
+        accuracy=at_top,
+        accuracy_low=at_low,
+        accuracy_high=at_high,
         **_places(head.scale, values, draws, near, top),
     )
-    average = () if alone else _points(values, draws.mean)
-    return Response(optimum, _points(values, draws.best), average, None if alone else _main_effect(draws))
+    average = () if alone else _points(data, values, draws.mean)
+    effect = None if alone else _main_effect(draws, digits)
+    return Response(optimum, _points(data, values, draws.best), average, effect)
 
 
 def _places(
@@ -273,18 +278,21 @@ def _places(
     }
 
 
-def _main_effect(draws: ResponseDraws) -> MainEffect:
+def _main_effect(draws: ResponseDraws, digits: int) -> MainEffect:
     total = draws.deviation**2
     shares = draws.mean.var(axis=1) / np.where(total > 0, total, 1)
     swings = np.ptp(draws.mean, axis=1)
     numbers = [[each.mean(), *np.quantile(each, [0.025, 0.975])] for each in (shares, swings)]
-    return MainEffect(*map(stable, numbers[0]), *map(stable, numbers[1]))
+    return MainEffect(*map(stable, numbers[0]), *(stable(number, digits) for number in numbers[1]))
 
 
-def _points(values: list[float | str], draws: Vector) -> tuple[FittedPoint, ...]:
+def _points(data: Snapshot, values: list[float | str], draws: Vector) -> tuple[FittedPoint, ...]:
+    digits = stable_digits(data)
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     rows = zip(values, draws.mean(axis=0), low, high, strict=True)
-    return tuple(FittedPoint(value, *map(stable, numbers)) for value, *numbers in rows)
+    return tuple(
+        FittedPoint(value, *(stable(number, digits) for number in in_unit(data, *numbers))) for value, *numbers in rows
+    )
 
 
 def _plain(value: Value, scale: str) -> float | str:

@@ -22,7 +22,7 @@ _BUDGETS: Final = 40
 
 
 class TuningPoint(NamedTuple):
-    """The state of one search at one budget, in epochs or in seconds. Accuracies are shares in [0, 1]."""
+    """The state of one search at one budget, in epochs or in seconds. Values are in the unit of the metric."""
 
     regularizer: str
     epochs: int  # budget, spent by all trials of the regularizer, whatever their end
@@ -41,7 +41,7 @@ class Search(NamedTuple):
     regularizer: str
     fraction: float
     costs: Array  # [trials] epochs
-    values: Array  # [trials] expected value, or value of complete trials; -inf for those that can not be picked
+    values: Array  # [trials] score of the expected value, or of that of complete trials; -inf of those not to be picked
     seconds: Array | None = None  # [trials] of training
 
 
@@ -55,7 +55,7 @@ def searches(data: Snapshot) -> list[Search]:
             data.regularizers[index],
             -fraction,
             np.array([row["epochs_trained"] or 0 for row in rows], dtype=np.float64),
-            np.array(_pickable_values(rows, data.expected_of(data.regularizers[index], -fraction))),
+            np.array(_scores(data, rows, data.expected_of(data.regularizers[index], -fraction))),
             np.array([row["wall_s"] or 0.0 for row in rows], dtype=np.float64),
         )
         for (fraction, index), rows in sorted(groups.items())
@@ -103,7 +103,7 @@ def equal_budgets(data: Snapshot) -> dict[float, tuple[TuningPoint, ...]]:
 
 
 def at_budgets(search: Search, budgets: Array, *, timed: bool = False) -> list[TuningPoint]:
-    """The points of one search at ``budgets``, ascending, and where it ended, if that lies before the last one.
+    """The points of one search, in scores, at rising ``budgets``, and where it ended, if that is before the last one.
 
     ``timed``: budgets are of seconds, and not of epochs.
     """
@@ -168,11 +168,24 @@ def _at_shared_budgets(
     for fraction, together in by_fraction.items():
         spent = [search.seconds if timed and search.seconds is not None else search.costs for search in together]
         shared = budgets([float(of_trials.sum()) for of_trials in spent])
-        points[fraction] = tuple(point for search in together for point in at_budgets(search, shared, timed=timed))
+        points[fraction] = tuple(
+            _in_unit(data, point) for search in together for point in at_budgets(search, shared, timed=timed)
+        )
     return points
 
 
-def _pickable_values(rows: Sequence[TrialRow], expected: Mapping[int, float]) -> list[float]:
+def _in_unit(data: Snapshot, point: TuningPoint) -> TuningPoint:
+    """A point of scores as one of values of the metric."""
+    if not data.metric.minimized:
+        return point
+    best, median, low, high = (
+        None if score is None else data.metric.value(score)
+        for score in (point.best, point.median, point.high, point.low)
+    )
+    return point._replace(best=best, median=median, low=low, high=high)
+
+
+def _scores(data: Snapshot, rows: Sequence[TrialRow], expected: Mapping[int, float]) -> list[float]:
     """What each trial counts with where one is picked; -inf where it can not be."""
     values = [expected.get(row["trial"]) if expected else complete_value(row) for row in rows]
-    return [-np.inf if value is None else value for value in values]
+    return [-np.inf if value is None else data.metric.score(value) for value in values]

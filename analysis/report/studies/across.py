@@ -10,11 +10,14 @@ from analysis.formatting import p_value
 from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.results import ResultRow, largest_measured
 from analysis.measures.with_searches import WithSearches
+from analysis.metric_text import ACCURACY_TEXT, MetricText
 from analysis.snapshot import Snapshot
 from analysis.statistics import LEVEL, Comparison, Estimate
 from analysis.statistics.intervals import RESAMPLES
 from analysis.statistics.ranks import Ranks, average_ranks
 from analysis.wording import data_label, notes
+
+_NO_OTHERS: Final[Mapping[str, MetricText]] = {}
 
 #: Studies from which Demsar's approximations are good.
 _MANY: Final = 10
@@ -41,24 +44,30 @@ def across(studies: Mapping[str, Snapshot]) -> tuple[AcrossRow, ...]:
     return tuple(_row(label, data, row) for label, data in studies.items() for row in largest_measured(data))
 
 
-def ranks_of(rows: Sequence[AcrossRow]) -> Ranks | None:
-    """Average ranks of the regularizers over the studies of ``rows``; None with fewer than two to rank."""
+def ranks_of(rows: Sequence[AcrossRow], texts: Mapping[str, MetricText] = _NO_OTHERS) -> Ranks | None:
+    """Average ranks of the regularizers over the studies of ``rows``; None with fewer than two to rank.
+
+    ``texts``: by study, how its metric is written; the accuracy where a study is not among them.
+    """
     means: dict[str, dict[str, float]] = {}
     for row in rows:
         if row.test_accuracy is not None:
-            means.setdefault(row.study, {})[row.regularizer] = row.test_accuracy.mean
+            sign = -1 if texts.get(row.study, ACCURACY_TEXT).minimized else 1
+            means.setdefault(row.study, {})[row.regularizer] = sign * row.test_accuracy.mean
     return average_ranks(means, list(dict.fromkeys(row.regularizer for row in rows)))
 
 
-def rank_sentences(rows: Sequence[AcrossRow], studies: int) -> tuple[str, ...]:
-    """Sentences on the average ranks: what may be said of them, and what may not."""
-    ranks = ranks_of(rows)
+def rank_sentences(
+    rows: Sequence[AcrossRow], studies: int, texts: Mapping[str, MetricText] = _NO_OTHERS
+) -> tuple[str, ...]:
+    """Sentences on the average ranks: what may be said of them, and what may not. ``texts``: see ``ranks_of``."""
+    ranks = ranks_of(rows, texts)
     if ranks is None:
         return ("No average rank: fewer than two studies have a confirmed mean of the same two regularizers.",)
     n = len(ranks.studies)
     over = f"{n} studies"
     order = ", ".join(f"{row.regularizer} {row.average_rank:.2f}" for row in ranks.rows)
-    sentences = [f"Average ranks over {over}, 1 being the most accurate: {order}.", _tested(ranks, over)]
+    sentences = [f"Average ranks over {over}, 1 being the {_first(texts)}: {order}.", _tested(ranks, over)]
     if ranks.critical_difference is not None:
         sentences.append(_separated(ranks, ranks.critical_difference))
     if n < studies:
@@ -66,6 +75,10 @@ def rank_sentences(rows: Sequence[AcrossRow], studies: int) -> tuple[str, ...]:
     if ranks.left_out:
         sentences.append(f"Not ranked, because not every ranked study has them: {', '.join(ranks.left_out)}.")
     return tuple(sentences)
+
+
+def _first(texts: Mapping[str, MetricText]) -> str:
+    return "most accurate" if all(text.is_accuracy for text in texts.values()) else "best in the metric of each study"
 
 
 def _tested(ranks: Ranks, over: str) -> str:

@@ -10,6 +10,7 @@ from analysis.exports import folder
 from analysis.exports.rendered_figure import RenderedFigure, render_all
 from analysis.figures.layout import PAPER
 from analysis.figures.studies import DIFFERENCE_FIGURE, differences
+from analysis.metric_text import metric_text
 from analysis.report.studies import documents
 from analysis.report.studies.across import across
 from analysis.report.studies.content import content_of, identity
@@ -49,11 +50,15 @@ def compare(directories: Sequence[str | StoragePath], out: str | StoragePath) ->
 def render(studies: Mapping[str, Snapshot]) -> dict[str, bytes]:
     """Every file of the comparison, by its path; ``studies`` by the names that the page gives them."""
     rows = across(studies)
-    numbers = differences(rows)
+    texts = {metric_text(data) for data in studies.values()}
+    # Differences in several metrics have no axis in common.
+    words = {(text.words, text.unit) for text in texts}
+    numbers = differences(rows if len(words) == 1 else (), next(iter(texts)))
     figures: tuple[RenderedFigure, ...] = ()
     files: dict[str, bytes] = {}
     if numbers.panels:
-        figures, files = render_all([(DIFFERENCE_FIGURE, numbers, numbers, PAPER[2], "compared")])
+        spec = DIFFERENCE_FIGURE._replace(caption=numbers.metric.in_metric(DIFFERENCE_FIGURE.caption))
+        figures, files = render_all([(spec, numbers, numbers, PAPER[2], "compared")])
     content = content_of(studies, rows, figures)
     files |= folder.table_files(content.tables, "compared")
     files["references.bib"] = content.bibtex.encode()

@@ -13,11 +13,12 @@ from analysis.exports.rendered_table import RenderedTable
 from analysis.formatting import NONE, count
 from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.results import largest_measured
+from analysis.metric_text import metric_text
 from analysis.report.citations import Citation, bibtex_file, citations, cited
 from analysis.report.missing import missing
 from analysis.report.sentences import claim_text
 from analysis.report.studies.across import AcrossRow, rank_sentences, ranks_of
-from analysis.report.studies.tables import StudyRow, accuracy_table, difference_table, rank_table, study_table
+from analysis.report.studies.tables import StudyRow, difference_table, rank_table, study_table, value_table
 from analysis.snapshot import Snapshot
 from analysis.statistics.ranks import PUBLICATIONS, Ranks
 
@@ -41,17 +42,18 @@ def content_of(
     studies: Mapping[str, Snapshot], rows: tuple[AcrossRow, ...], figures: tuple[RenderedFigure, ...]
 ) -> ComparisonContent:
     """What the comparison of several studies says; ``rows`` as ``across`` gives them."""
-    ranks = ranks_of(rows)
+    texts = {label: metric_text(data) for label, data in studies.items()}
+    ranks = ranks_of(rows, texts)
     about = tuple(_about(label, data, rows) for label, data in studies.items())
     to_cite = [citation for data in studies.values() for citation in citations(data)]
     to_cite += cited(PUBLICATIONS) if ranks else []
     once = tuple({(citation.method, citation.bibtex): citation for citation in to_cite}.values())
-    tables = (study_table(about), accuracy_table(rows), difference_table(rows), rank_table(ranks))
+    tables = (study_table(about), value_table(rows, texts), difference_table(rows, texts), rank_table(ranks, texts))
     return ComparisonContent(
         studies=about,
         rows=rows,
         ranks=ranks,
-        sentences=(*_claimed(studies), *rank_sentences(rows, len(studies))),
+        sentences=(*_claimed(studies), *rank_sentences(rows, len(studies), texts)),
         cautions=_cautions(studies, rows),
         missing=tuple(f"{label}: {sentence}" for label, data in studies.items() for sentence in missing(data)),
         tables=tuple(table for table in tables if table.rows),
@@ -64,8 +66,8 @@ def content_of(
 def _about(label: str, data: Snapshot, rows: tuple[AcrossRow, ...]) -> StudyRow:
     return StudyRow(
         study=label,
-        dataset=str(data.study.get("dataset", "unknown")),
-        model=str(data.study.get("model", "unknown")),
+        dataset=str(data.study.get("dataset", "own data" if "trainer" in data.study else "unknown")),
+        model=str(data.study.get("model", data.study.get("trainer", "unknown"))),
         data=next((row.data for row in rows if row.study == label), NONE),
         baseline=data.baseline or NONE,
         regularizers=", ".join(data.regularizers),
@@ -109,10 +111,17 @@ def _cautions(studies: Mapping[str, Snapshot], rows: tuple[AcrossRow, ...]) -> t
             "Strengths were picked on the test set, so that accuracies are optimistic and no difference may be "
             f"claimed: {', '.join(paper)}."
         )
+    metrics = sorted({metric_text(data).words for data in studies.values()})
+    if len(metrics) > 1:
+        sentences.append(
+            f"The studies are judged by different metrics ({', '.join(metrics)}), so that their numbers cannot be set "
+            "beside each other, and no figure of them is drawn."
+        )
     baselines = {row.baseline for row in rows}
     if len(baselines) > 1:
         sentences.append(f"The studies have different baselines ({', '.join(sorted(baselines))}).")
-    same = Counter((data.study.get("dataset"), data.study.get("model")) for data in studies.values())
+    # What data a trainer brings is not known: each study counts as one of its own.
+    same = Counter((data.study.get("dataset", label), data.study.get("model")) for label, data in studies.items())
     if max(same.values()) > 1:
         sentences.append("Some studies share data set and model; they are no independent evidence.")
     return tuple(sentences)

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from analysis.formatting import NONE, duration
 from analysis.measures.budget import budget
 from analysis.measures.search.tuning import TuningPoint, equal_budgets
+from analysis.metric_text import MetricText, metric_text
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -21,6 +22,7 @@ class BudgetNumbers(NamedTuple):
 
 def equal_budget_table(data: Snapshot) -> Table:
     """The best value of every search at equal budgets."""
+    text = metric_text(data)
     numbers = [BudgetNumbers(at, point) for at, points in equal_budgets(data).items() for point in points]
     numbers.sort(key=lambda row: (-row.fraction, row.point.epochs))
     rows = tuple(
@@ -29,17 +31,18 @@ def equal_budget_table(data: Snapshot) -> Table:
             f"{point.epochs:,}",
             point.regularizer,
             f"{point.trials} of {point.n}",
-            NONE if point.best is None else f"{100 * point.best:.2f}",
-            _order_band(point),
+            NONE if point.best is None else text.number(point.best),
+            _order_band(text, point),
         )
         for fraction, point in numbers
     )
     # In protocol "paper" trials are scored on the test set.
     expected = "expected " if data.expected else ""
-    best = f"Best {expected}{'test' if data.picked_on_test else 'validation'} accuracy so far, %"
+    unit = f", {text.unit}" if text.unit else ""
+    best = f"Best {expected}{'test' if data.picked_on_test else 'validation'} {text.words} so far{unit}"
     headings = (
         *("Training data", "Epochs spent", "Regularizer", "Trials finished", best),
-        "Trials in random order, % [95 %]",
+        f"Trials in random order{unit} [95 %]",
     )
     return Table(headings, rows, tuple(numbers))
 
@@ -60,16 +63,16 @@ def _quantity(value: str | float) -> str:
     return f"{value:,}" if isinstance(value, int) else duration(value)
 
 
-def _order_band(point: TuningPoint) -> str:
-    if point.median is None or point.high is None:
+def _order_band(text: MetricText, point: TuningPoint) -> str:
+    if point.median is None or (point.low if text.minimized else point.high) is None:
         return NONE
-    low = "none yet" if point.low is None else f"{100 * point.low:.2f}"
-    return f"{100 * point.median:.2f} [{low}, {100 * point.high:.2f}]"
+    low, high = ("none yet" if end is None else text.number(end) for end in (point.low, point.high))
+    return f"{text.number(point.median)} [{low}, {high}]"
 
 
 EQUAL_BUDGET_TABLE: Final = TableSpec(
     "equal-budgets",
-    "The searches at equal budgets",
+    "The searches at equal budgets, by {scored} accuracy",
     "At a quarter, a half and the whole of the smallest budget spent. The last column draws the trials in random "
     "order with replacement: what luck in the order alone would give.",
     equal_budget_table,

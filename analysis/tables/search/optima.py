@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from analysis.formatting import NONE, interval_text, setting_text
+from analysis.formatting import NONE, setting_text
 from analysis.measures.search.response import Optimum, responses
+from analysis.metric_text import metric_text
 from analysis.snapshot import Snapshot
 from analysis.tables.spec import Table, TableSpec
 from analysis.wording import where
@@ -13,6 +14,7 @@ from analysis.wording import where
 
 def optimum_table(data: Snapshot) -> Table:
     """Best value, plateau and edge of every searched hyperparameter."""
+    text = metric_text(data)
     optima = tuple(each.optimum for each in responses(data))
     rows = tuple(
         (
@@ -22,17 +24,16 @@ def optimum_table(data: Snapshot) -> Table:
             str(row.trials),
             NONE if row.picked is None else setting_text(row.picked),
             _peak(row),
-            NONE
-            if row.accuracy is None
-            else interval_text(row.accuracy, row.accuracy_low, row.accuracy_high, ".2f", 100),
+            NONE if row.accuracy is None else text.interval(row.accuracy, row.accuracy_low, row.accuracy_high),
             NONE if row.plateau_share is None else _plateau(row),
             _remarks(row),
         )
         for row in optima
     )
+    there = "Accuracy there, %" if text.is_accuracy else text.heading("Value there:")
     headings = (
-        *("Training data", "Regularizer", "Hyperparameter", "Trials", "Winner's", "Peak [95 %]"),
-        *("Accuracy there, %", "Plateau (share of the space)", "Notes"),
+        *("Training data", "Regularizer", "Hyperparameter", "Trials", "Winner's", text.in_metric("Peak [95 %]")),
+        *(there, "Plateau (share of the space)", "Notes"),
     )
     return Table(headings, rows, optima)
 
@@ -65,7 +66,7 @@ def _remarks(row: Optimum) -> str:
 
 OPTIMUM_TABLE: Final = TableSpec(
     "optima",
-    "Best value and plateau of each hyperparameter",
+    "Best value and plateau of each hyperparameter, by {scored} accuracy",
     "From the curves of the figure above: the accuracy at the end of a training with the best setting of the other "
     "hyperparameters, by the model of final values from all trials. The peak's interval is that of its place; where it "
     "is more than 80 % of the space, the peak is not located. On the plateau are the values that cannot be told from "

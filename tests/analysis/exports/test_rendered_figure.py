@@ -6,11 +6,12 @@ import pytest
 from analysis.exports.rendered_figure import render
 from analysis.figures.catalogue import FIGURES
 from analysis.figures.layout import PAPER
+from analysis.report.content import named
 
 
 def rendered_learning(data, study="a study"):
     (figure,) = (figure for figure in FIGURES if figure.name == "learning-curves")
-    numbers = figure.compute(data)
+    figure, numbers = named(figure, data), figure.compute(data)
     return numbers, *render(figure, numbers, numbers, PAPER[2], study)
 
 

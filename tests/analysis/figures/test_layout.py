@@ -62,7 +62,7 @@ def test_a_legend_names_every_method():
     assert sorted(texts) == sorted(names)
 
 
-def test_panels_that_are_alike_share_a_legend_and_others_do_not():
+def test_a_figure_has_one_legend_which_names_what_any_panel_shows():
     figure, layout = figure_of(2, ["a", "b"])
     assert len(figure.legends) == 1
     assert not any(ax.get_legend().get_visible() for ax in figure.axes)
@@ -73,8 +73,17 @@ def test_panels_that_are_alike_share_a_legend_and_others_do_not():
             ax.plot([0, 1], label=name)
             legend(ax)
         arrange(figure)
-    assert not figure.legends
-    assert all(ax.get_legend().get_visible() for ax in axes)
+    (common,) = figure.legends
+    assert [text.get_text() for text in common.get_texts()] == ["a", "b"]
+    assert not any(ax.get_legend().get_visible() for ax in axes)
+
+
+def test_the_legend_of_very_many_panels_stands_above_them():
+    _, few = figure_of(6, ["a"])
+    _, many = figure_of(8, ["a"])
+    assert [part.axes is None for part in few.parts] == [*[False] * 6, True]
+    assert [part.axes is None for part in many.parts] == [True, *[False] * 8]
+    assert many.parts[0].bottom + many.parts[0].height == pytest.approx(many.sheets[0][1])
 
 
 def test_it_can_be_arranged_again():

@@ -31,6 +31,9 @@ def test_every_figure_has_its_data_beside_it(written, reports):
         assert name in ("index.html",) or f'href="{name}"' in page, name
 
 
+PANELS = ("panel", "panel legend")
+
+
 def test_page_is_well_formed_and_needs_nothing_from_elsewhere(written, reports):
     text = (written / "report" / "index.html").read_text(encoding="utf-8")
     page = reports.Page(text)
@@ -45,7 +48,7 @@ def test_page_is_well_formed_and_needs_nothing_from_elsewhere(written, reports):
     assert f"script-src 'sha256-{digest}';" in policy
     assert "@import" not in text
     assert all((written / "report" / link).is_file() for link in page.outside)
-    panels = [attributes for tag, attributes in page.tags if tag == "div" and attributes.get("class") == "panel"]
+    panels = [attributes for tag, attributes in page.tags if tag == "div" and attributes.get("class") in PANELS]
     assert len(panels) == sum(tag == "svg" for tag, _ in page.tags) >= 11
     assert all(len(attributes["aria-label"]) > 20 for attributes in panels)
 

@@ -36,9 +36,24 @@ def test_text_is_in_percent(expected_data):
     assert text["Regret"] == f"{100 * first.regret:.2f} ± {100 * first.regret_deviation:.2f}"
 
 
-def test_without_a_model_there_is_no_such_table(tmp_path, lab):
+def test_without_a_model_ties_margin_and_validation_images_are_still_told(tmp_path, lab):
     data = analysis.Snapshot(load(lab.write_rich(tmp_path, provenance=None)))
-    assert winner_table(data).rows == ()
+    table = winner_table(data)
+    assert len(table.rows) == 3 * 3
+    for row, text in zip(table.numbers, table.rows, strict=True):
+        values = [
+            other["value"]
+            for other in data.trials
+            if (other["regularizer"], other["fraction"], other["state"]) == (row.regularizer, row.fraction, "complete")
+        ]
+        first, second, *_ = sorted(values, reverse=True)
+        assert (row.observed, row.margin) == (first, first - second)
+        assert row.ties == values.count(first) - 1
+        assert (row.expected, row.regret, row.best_probability) == (None, None, None)
+        shown = dict(zip(table.headings, text, strict=True))
+        assert (shown["Expected, %"], shown["Regret"]) == ("none", "none")
+        assert "without a model" in shown["Notes"]
+    assert analysis.regret_of(data, "adadecay", 1.0) is None
 
 
 def test_a_trial_that_was_paused_for_good_may_be_the_winner(tmp_path, lab):

@@ -1,8 +1,9 @@
-"""A cluster with a node on which tune-reg cannot be imported, there from the beginning or joining late."""
+"""Clusters with a node that cannot do the work: without the package, the data set, or a way into the object store."""
 
 import pytest
 from digits import digits_study
 from processes import start_python, wait_until
+from s3_server import serving
 
 from tune_reg import load
 
@@ -47,6 +48,31 @@ def test_a_node_without_the_package_is_left_out_by_name_and_no_trial_fails(tmp_p
     assert "left out: tune-reg cannot be used there (" in notes[0]
     assert {row["state"] for row in load(tmp_path / "out").trials().to_pylist()} == {"complete"}
     assert not list((tmp_path / "out").glob(".node-check*"))
+
+
+@pytest.mark.timeout(2 * PATIENCE_S)
+def test_credentials_that_the_driver_alone_has_are_one_line_before_anything_is_trained(tmp_path, start_nodes):
+    (tmp_path / "study.toml").write_text(digits_study().to_toml())
+    cluster = start_nodes(head_cpus=1, nodes=0)
+    with serving():
+        begun = start_python(
+            "-m",
+            "tune_reg.cli",
+            "run",
+            tmp_path / "study.toml",
+            "--out",
+            "s3://results/mine",
+            "--address",
+            cluster.address,
+        )
+        output, _ = begun.communicate(timeout=PATIENCE_S)
+    assert begun.returncode == 2, output
+    (line,) = [line for line in output.splitlines() if line.startswith("tune-reg: node ")]
+    assert output.endswith(f"{line}\n")
+    assert ": it cannot read s3://results/mine (" in line
+    assert "; its processes need the store's credentials and endpoint: set them where Ray is started there" in line
+    assert "Traceback" not in output
+    assert len(output.splitlines()) < 12, output
 
 
 @pytest.mark.slow

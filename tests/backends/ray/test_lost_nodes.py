@@ -1,5 +1,7 @@
 """A cluster of two raylets on this machine, one of which dies; a trial that takes its process down."""
 
+import re
+
 import pytest
 from digits import digits_study
 from plugins import load_regularizer, logged
@@ -41,7 +43,14 @@ from tune_reg.study import Study
 
 study, out, address, plugin = sys.argv[1:]
 load_plugin(Path(plugin))
-run_study(Study.from_toml(study), out, address=address, plugins=[Path(plugin)])
+print("said by the user", flush=True)
+run_study(
+    Study.from_toml(study),
+    out,
+    address=address,
+    plugins=[Path(plugin)],
+    note=lambda text: print("note:", text, flush=True),
+)
 """
 
 
@@ -77,6 +86,12 @@ def test_the_trials_of_a_node_that_dies_go_on_elsewhere_from_their_checkpoints(t
     finally:
         process.kill()
     assert process.returncode == 0, output
+    said, lost_node = output.splitlines()
+    assert said == "said by the user"
+    assert re.fullmatch(
+        r"note: node \S+ \([\d.]+\): is lost; its trials go on elsewhere, from their newest checkpoints",
+        lost_node,
+    )
     results = load(out)
     rows = results.trials().to_pylist()
     assert sorted(row["param_strength"] for row in rows) == strengths

@@ -7,8 +7,10 @@ import pytest
 from tune_reg.backends.ray.cluster_nodes import check_of
 from tune_reg.backends.ray.node_check import NodeAnswer, clock_note, look
 from tune_reg.data import load
-from tune_reg.errors import DataError
+from tune_reg.errors import DataError, UnreachableError
 from tune_reg.storage.leftovers import remove_leftovers
+from tune_reg.storage.paths import to_path, write_whole
+from tune_reg.storage.remote_path import RemotePath
 
 DIGITS = load("digits").md5
 
@@ -51,16 +53,38 @@ def test_a_node_that_does_not_share_the_folder_is_told_so(tmp_path):
     assert look(elsewhere, "abc").is_of_folder
 
 
+def test_a_node_must_read_write_and_list_an_object_store_and_is_told_what_it_needs(tmp_path, monkeypatch):
+    folder = to_path(f"local://{tmp_path}")
+    check = check_of(folder, "digits", None, DIGITS)
+    hint = "; its processes need the store's credentials and endpoint: set them where Ray is started there"
+
+    def refused(*_):
+        raise UnreachableError(str(folder), "Unable to locate credentials")
+
+    assert look(check, "abc").fault == f"it cannot read {folder} (a file that was written there is not here){hint}"
+    write_whole(folder / check.mark_name, check.mark.encode())
+    assert look(check, "abc").fault is None
+    for method, act in (("read_bytes", "read"), ("glob", "list"), ("write_bytes", "write")):
+        with monkeypatch.context() as patch:
+            patch.setattr(RemotePath, method, refused)
+            answer = look(check, "abc")
+        assert answer.is_of_folder
+        assert answer.fault.startswith(f"it cannot {act} {folder}")
+        assert answer.fault.endswith(f"Unable to locate credentials){hint}")
+
+
 def test_a_node_without_the_data_or_with_other_data_is_told_so(tmp_path, monkeypatch):
     other = look(made(tmp_path, md5="0" * 32), "abc")
     assert other.fault == f"its digits has the md5 {DIGITS}, the driver's {'0' * 32}; copy the driver's"
     assert look(made(tmp_path, md5=None, dataset="package.module:function"), "abc").fault is None
 
-    def missing(name, root):
-        raise DataError(f"{name} is not in {root}")
+    for kind in (DataError, FileNotFoundError):
 
-    monkeypatch.setattr("tune_reg.data.load", missing)
-    assert look(made(tmp_path), "abc").fault == "it lacks the data set (digits is not in None)"
+        def missing(name, root, kind=kind):
+            raise kind(f"{name} is not in {root}")
+
+        monkeypatch.setattr("tune_reg.data.load", missing)
+        assert look(made(tmp_path), "abc").fault == "it lacks the data set (digits is not in None)"
 
 
 def test_a_full_disk_is_a_note(tmp_path, monkeypatch):

@@ -20,12 +20,16 @@ POOLING = ("lenet-4", "small-cnn")
 #: Regularizers with each of the hooks.
 OF_EACH_KIND = (
     "adadecay",
+    "adaptive-weight-decay",
+    "constrained-parameters",
+    "cutmix",
     "dropout",
     "fob",
     "l1",
     "label-smoothing",
     "noise-injection",
     "residual-smoothing",
+    "sam",
     "sparse-gradients",
 )
 
@@ -42,6 +46,9 @@ VARIANTS = [
     ("label-smoothing+noise-injection+l1", {}),
     ("adadecay-shuffled+adadecay-randomized", {}),
     ("fob+confidence-penalty+hsfob-db2", {"hsfob_db2_probes": 2}),
+    ("sam+dropout+fob+weight-decay", {}),
+    ("adaptive-weight-decay+constrained-parameters+cautious-weight-decay", {}),
+    ("mixup+noise-injection+cutmix+label-smoothing", {"cutmix_alpha": 0.7}),
 ]
 
 FACTORS = (0.5, 0.8, 0.9)

@@ -16,7 +16,12 @@ from tune_reg.training import LaneEngine, Run, TrainingSettings
 pytestmark = pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
 
 RESNET = "resnet-8-keras"
-COMBINED = ("adadecay+dropout", "label-smoothing+noise-injection+l1", "fob+confidence-penalty+hsfob-db2")
+COMBINED = (
+    "adadecay+dropout",
+    "sam+mixup+adaptive-weight-decay+constrained-parameters",
+    "label-smoothing+noise-injection+l1",
+    "fob+confidence-penalty+hsfob-db2",
+)
 
 
 class OnDevice(TorchDispatchMode):

@@ -50,17 +50,19 @@ class ClusterNodes:
     def look_at_all(self) -> None:
         """Look at every node that is up. ``ClusterError`` where none can do the work, or none shares the folder.
 
-        A cluster of one node, which is the driver's own, is not looked at.
+        A cluster of one node, which is the driver's own, is not looked at where the results go to a folder. Into an
+        object store its processes may have no way: they have the environment that Ray was started in.
         """
         nodes = _nodes()
         here = _own_node()
-        if all(node.id == here for node in nodes):
+        is_remote = isinstance(self._directory, RemotePath)
+        if all(node.id == here for node in nodes) and not is_remote:
             self._seen |= {node.id for node in nodes}
             return
         self._ask_new(nodes)
         answers = self._take_answers(wait_s=_PATIENCE_S)
         others = [node for node in nodes if node.id in answers and node.id != here]
-        if others and all(answers[node.id].is_of_folder for node in others):
+        if others and not is_remote and all(answers[node.id].is_of_folder for node in others):
             raise ClusterError(
                 f"node {others[0].name}: {answers[others[0].id].fault}, and neither does any other; give a folder that "
                 "all nodes share, or s3://..."

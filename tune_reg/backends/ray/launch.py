@@ -83,7 +83,7 @@ def run_study(
         refuse_another_study(directory, study)
         if robustness_only and not (directory / "study.toml").exists():
             raise StoreError(f"--only robustness: {directory} holds no study whose runs could be tested; run it first")
-        dataset = load(study.dataset, data_root)
+        dataset = load(study.dataset, data_root) if study.dataset else None
         refuse_other_data(directory, dataset)
         begun = holds(directory, study)
         wanted = not (skip_preflight or robustness_only)
@@ -99,7 +99,7 @@ def run_study(
             plan,
             directory,
             data_root=data_root,
-            data_md5=dataset.md5,
+            data_md5=dataset.md5 if dataset is not None else None,
             plugins=plugins,
             robustness_only=robustness_only,
             retry_failed=retry_failed,
@@ -112,8 +112,9 @@ def run_study(
         if not controller.finished:
             of_code = ":" in study.dataset  # the user's function is found by what a run is told, not by a look
             root = str(data_root) if data_root else None
-            check = check_of(directory, study.dataset, root, None if of_code else dataset.md5)
-            _carry_out(controller, address, watch, lambda: ClusterNodes(check, directory, note))
+            md5 = None if of_code or dataset is None else dataset.md5
+            check = check_of(directory, study.dataset, root, md5)
+            _carry_out(controller, address, watch, lambda: ClusterNodes(check, directory, note), note)
     results = Results(directory)
     if not robustness_only:
         raise_if_nothing_succeeded(plan, results)
@@ -126,23 +127,28 @@ def _try(plan: StudyPlan, data_root: Path | None, note: Callable[[str], None]) -
 
 
 def _carry_out(
-    controller: StudyController, address: str | None, watch: Watch | None, cluster: Callable[[], ClusterNodes]
+    controller: StudyController,
+    address: str | None,
+    watch: Watch | None,
+    cluster: Callable[[], ClusterNodes],
+    note: Callable[[str], None],
 ) -> None:
     with ray_running(address):
         nodes = cluster()
         nodes.look_at_all()
         with watch(controller) if watch else nullcontext():
             with stopped_by_signals(controller), watch_head():
-                _fit(controller, nodes)
+                _fit(controller, nodes, note)
             controller.raise_if_stopped()
 
 
-def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
+def _fit(controller: StudyController, nodes: ClusterNodes, note: Callable[[str], None]) -> None:
     from ray import tune
 
     from tune_reg.backends.ray.hang_watch import HangWatch
+    from tune_reg.backends.ray.losses import LossWatch, own_words
     from tune_reg.backends.ray.placement import Placement
-    from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper
+    from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StartWatch, StudyScheduler, StudyStopper
     from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
     from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
 
@@ -150,7 +156,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
     resources = controller.plan.study.resources
     needed = demand(resources)
     refuse_what_fits_nowhere(nodes.up(), needed)
-    count = LimitedRate(lambda: slots(nodes.up(), needed), seconds=5.0)
+    count = LimitedRate(lambda: slots(nodes.up(), needed, resources.share), seconds=5.0)
     placement = Placement(nodes, needed)
     hangs = HangWatch(resources.epoch_timeout_s)
     lanes = lanes_of(resources)
@@ -164,7 +170,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
         searcher = LaneGroupSearcher(groups, controller, slots=count, place=placement.place)
         scheduler = LaneGroupScheduler(groups, controller, hangs, placement)
     # Tune's own files are read by nobody: the results directory holds everything.
-    with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="tune-reg-") as scratch, own_words():
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -180,7 +186,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes) -> None:
                 storage_path=scratch,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
-                callbacks=[hangs],
+                callbacks=[hangs, LossWatch(note), StartWatch(scheduler.on_trial_start)],
                 stop=StudyStopper(controller),
                 # Runs keep their own checkpoints.
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from tune_reg.errors import TuneRegError, one_line
+from tune_reg.errors import TuneRegError, UnreachableError, one_line
 from tune_reg.storage.paths import StoragePath, to_path, write_whole
 from tune_reg.storage.remote_path import RemotePath
 from tune_reg.version import __version__
@@ -103,20 +103,35 @@ def read_mark(path: StoragePath, mark: str) -> str | None:
         except FileNotFoundError:
             fault = "a file that was written there is not here"
         except (OSError, TuneRegError) as error:
-            fault = one_line(error)
+            fault = _reason(error)
         if fault is None or time.monotonic() > until:
             return fault
         time.sleep(0.2)
 
 
+def _reason(error: Exception) -> str:
+    return str(error.strerror) if isinstance(error, UnreachableError) else one_line(error)
+
+
 def _fault_of_folder(check: NodeCheck, node: str) -> str | None:
-    fault = read_mark(to_path(check.directory) / check.mark_name, check.mark)
-    if fault is not None:
-        return f"it does not share {check.directory}, the results folder, with the driver ({fault})"
+    folder, answer = to_path(check.directory), check.answer_path(node)
+    fault = read_mark(folder / check.mark_name, check.mark)
+    if isinstance(folder, RemotePath):
+        hint = "; its processes need the store's credentials and endpoint: set them where Ray is started there"
+        if fault is not None:
+            return f"it cannot read {check.directory} ({fault}){hint}"
+    else:
+        hint = ""
+        if fault is not None:
+            return f"it does not share {check.directory}, the results folder, with the driver ({fault})"
+    act = "write"
     try:
-        write_whole(check.answer_path(node), check.mark.encode())
+        write_whole(answer, check.mark.encode())
+        act = "list"
+        if answer not in folder.glob(f"{check.mark_name}*"):
+            raise FileNotFoundError("a file that it has written is missing there")
     except (OSError, TuneRegError) as error:
-        return f"it cannot write {check.directory}, the results folder ({one_line(error)})"
+        return f"it cannot {act} {check.directory}, the results folder ({_reason(error)}){hint}"
     return None
 
 
@@ -127,7 +142,7 @@ def _fault_of_data(check: NodeCheck) -> str | None:
 
     try:
         md5 = load(check.dataset, Path(check.data_root) if check.data_root else None).md5
-    except TuneRegError as error:
+    except (OSError, TuneRegError) as error:
         return f"it lacks the data set ({one_line(error)})"
     if md5 != check.data_md5:
         return f"its {check.dataset} has the md5 {md5}, the driver's {check.data_md5}; copy the driver's"

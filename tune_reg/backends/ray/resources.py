@@ -27,15 +27,20 @@ def demand(resources: ResourceSettings) -> dict[str, float]:
     return needed
 
 
-def slots(nodes: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> int:
-    """Trials that fit on ``nodes`` (what each has) at once: a trial lies on one node, and a share on one GPU.
+def slots(nodes: Iterable[Mapping[str, float]], needed: Mapping[str, float], share: float = 1.0) -> int:
+    """Trials that may run on ``nodes`` (what each has) at once: a trial lies on one node, and a share on one GPU.
+
+    ``share``: of the trials that fit, at most so many, but one where any fits.
 
     >>> slots([{"CPU": 4, "GPU": 2}, {"CPU": 3}], {"CPU": 3})
     2
     >>> slots([{"CPU": 16, "GPU": 2}], {"CPU": 1, "GPU": 0.4})  # two on each GPU
     4
+    >>> [slots([{"CPU": cpus}], {"CPU": 1}, share=0.5) for cpus in (0, 1, 5, 8)]
+    [0, 1, 2, 4]
     """
-    return sum(min(_fit(node.get(name, 0.0), name, amount) for name, amount in needed.items()) for node in nodes)
+    fit = sum(min(_fit(node.get(name, 0.0), name, amount) for name, amount in needed.items()) for node in nodes)
+    return min(fit, max(1, math.floor(share * fit + 1e-9)))
 
 
 def refuse_what_fits_nowhere(nodes: Iterable[Mapping[str, float]], needed: Mapping[str, float]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ray
-from ray.tune import Stopper
+from ray.tune import Callback, Stopper
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
@@ -75,8 +76,21 @@ class StudyScheduler(NotPickled, FIFOScheduler):
         if trial.status == TuneTrial.ERROR:
             if self._placement is not None:
                 self._placement.move(trial)
+            self._set_waiting(trial, is_waiting=True)
             return  # Tune is about to start it anew: it goes on from its newest checkpoint
         self._give_up(trial)
+
+    def on_trial_start(self, trial: TuneTrial) -> None:
+        """A run has its processors: until then it has waited for them."""
+        self._set_waiting(trial, is_waiting=False)
+
+    def _set_waiting(self, trial: TuneTrial, *, is_waiting: bool) -> None:
+        for key in self._keys(trial.config["key"]):
+            self._controller.set_waiting(key, is_waiting=is_waiting)
+
+    def _keys(self, name: str) -> Iterable[str]:
+        """The runs of a Tune trial, by the name in its config."""
+        return (name,)
 
     def _take(self, trial: TuneTrial, message: RunReport | StudyFault) -> bool:
         """Hand a message of a run over; whether its Tune trial is over."""
@@ -102,6 +116,10 @@ class LaneGroupScheduler(StudyScheduler):
     ) -> None:
         super().__init__(controller, hangs, placement)
         self._groups = groups
+
+    def _keys(self, name: str) -> Iterable[str]:
+        group = self._groups.find(name)
+        return super()._keys(name) if group is None else tuple(group.runs)
 
     def _take(self, trial: TuneTrial, message: Any) -> bool:
         """Write down the epochs; refill the lanes of runs that have ended; a group without runs is over."""
@@ -138,6 +156,18 @@ class LaneGroupScheduler(StudyScheduler):
         self._hangs.pop_reason(trial)  # its runs are tried again, alone
         if not self._controller.stopped:
             self._groups.give_up(group)
+
+
+class StartWatch(NotPickled, Callback):
+    """Says when the process of a run is there, which Tune tells callbacks alone."""
+
+    def __init__(self, tell: Callable[[TuneTrial], None]) -> None:
+        self._tell = tell
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        """Hand the trial over."""
+        del iteration, trials, info
+        self._tell(trial)
 
 
 class StudyStopper(NotPickled, Stopper):

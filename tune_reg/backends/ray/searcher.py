@@ -11,6 +11,7 @@ from tune_reg.backends.ray.not_pickled import NotPickled
 from tune_reg.backends.ray.study_trainables import config_of
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
+from tune_reg.execution.study_run import StudyRun
 
 
 class StudySearcher(NotPickled, Searcher):
@@ -47,7 +48,11 @@ class StudySearcher(NotPickled, Searcher):
 
     def _next_config(self) -> dict[str, Any] | None:
         run = self._controller.next_run()
-        return None if run is None else config_of(run.key, self._controller.order(run))
+        return None if run is None else self._config_of(run)
+
+    def _config_of(self, run: StudyRun) -> dict[str, Any]:
+        self._controller.set_waiting(run.key, is_waiting=True)
+        return config_of(run.key, self._controller.order(run))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Free a slot; what became of the run is the scheduler's to tell."""
@@ -80,5 +85,7 @@ class LaneGroupSearcher(StudySearcher):
         if upcoming is None:
             return None
         if isinstance(upcoming, LaneGroup):
+            for key in upcoming.runs:
+                self._controller.set_waiting(key, is_waiting=True)
             return config_of(upcoming.name, self._groups.order(upcoming))
-        return config_of(upcoming.key, self._controller.order(upcoming))
+        return self._config_of(upcoming)

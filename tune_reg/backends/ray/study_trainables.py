@@ -15,6 +15,8 @@ from tune_reg.backends.ray.device import device_of
 from tune_reg.backends.ray.placement import factory
 from tune_reg.backends.ray.preemption import Preempted, preemption_watch
 from tune_reg.backends.run_worker import OtherDataError, RunWorker
+from tune_reg.backends.trainer_worker import TrainerWorker
+from tune_reg.backends.workers import worker_for
 from tune_reg.data import load
 from tune_reg.execution.messages import (
     DataFault,
@@ -57,6 +59,8 @@ class StudyTrainable(tune.Trainable):
     driver, which knows nothing of the last one's Tune experiment.
     """
 
+    _worker: RunWorker | TrainerWorker | None = None
+
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory | None:
         """What Tune is to reserve for a run, and where."""
@@ -64,16 +68,18 @@ class StudyTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         """Build the run, and go on from its newest checkpoint where there is one."""
+        self.cleanup()  # what this process trained before
         device, _ = device_of(self.trial_resources)
         order = order_of(config)
         assert isinstance(order, RunOrder)
-        self._worker = RunWorker(order, device)
+        self._worker = worker_for(order, device)
 
     def step(self) -> dict[str, Any]:
         """Train one epoch and keep it; after the last one, make the tests that the run is to have.
 
         Raises ``Preempted`` where the machine is about to go, after the part of the epoch that was trained is kept.
         """
+        assert self._worker is not None
         with preemption_watch() as preempted:
             try:
                 message = self._worker.step(leave=preempted)
@@ -81,6 +87,12 @@ class StudyTrainable(tune.Trainable):
                 raise Preempted from None
         over = not isinstance(message, RunReport) or message.outcome is not None
         return {MESSAGE: message, tune.result.DONE: over}
+
+    def cleanup(self) -> None:
+        """End what is under way. ``RuntimeError`` where it does not end: this process is then of no use any more."""
+        worker, self._worker = self._worker, None
+        if worker is not None and not worker.close():
+            raise RuntimeError("the training loop of a run did not end where it was told to")
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up another run in the same process."""
@@ -105,7 +117,7 @@ class LaneGroupTrainable(StudyTrainable):
         # What this process trained before it holds memory.
         self._lane_worker: LaneWorker | None = None
         self._fault: DataFault | LaneGroupFailed | None = None  # for which the group could not be built
-        vars(self).pop("_worker", None)
+        self.cleanup()
         order = order_of(config)
         if not isinstance(order, LaneGroupOrder):
             super().setup(config)

@@ -21,6 +21,7 @@ from tune_reg.execution.preflight.batches import LastBatches, any_params, last_b
 from tune_reg.execution.preflight.data import data_faults
 from tune_reg.execution.preflight.hooks import watch_hooks
 from tune_reg.execution.preflight.model import model_faults, unused_parameters
+from tune_reg.execution.preflight.trainer import try_trainer
 from tune_reg.global_generators import seeded
 from tune_reg.regularizers import regularizer
 from tune_reg.study import Study, StudyPlan, Task
@@ -38,6 +39,8 @@ def preflight(plan: StudyPlan, data_root: Path | None = None) -> list[str]:
     Nothing is downloaded. Raises ``DataError`` for the data set, else ``StudyError``, with a line for each mistake.
     """
     study = plan.study
+    if study.trainer:
+        return try_trainer(plan, data_root)
     notes = []
     if ":" in study.dataset or at_hand(study.dataset, data_root) is not None:
         dataset = load(study.dataset, data_root)

@@ -109,7 +109,8 @@ class LaneEngine:
         self.lanes = [Lane(TrainingPlan(run, self.dataset)) for run in runs]
         self._regularizer = self.lanes[0].plan.regularizer
         first = self._network(self.lanes[0].plan)
-        self._networks = LaneNetworks(first, len(runs), self.key.model, self.dataset.image)
+        memory = self._regularizer.memory_size(sum(parameter.requires_grad for parameter in first.parameters()))
+        self._networks = LaneNetworks(first, len(runs), self.key.model, self.dataset.image, memory=memory)
         for number, lane in enumerate(self.lanes):
             self._networks.write(number, lane.plan.network(self.dataset).state_dict())
         self._images = self.dataset.train_images.to(self.device)
@@ -194,6 +195,7 @@ class LaneEngine:
             "history": list(trained.history),
             "model": weights,
             "optimizer": optimizer,
+            **({"memory": memory.clone()} if len(memory := self._networks.stack.memory[lane]) else {}),
         }
 
     def load_state(self, lane: int, state: dict[str, Any]) -> None:
@@ -201,6 +203,8 @@ class LaneEngine:
         self._check(lane)
         buffers = {int(i): of_one.get("momentum_buffer") for i, of_one in state["optimizer"]["state"].items()}
         self._networks.write(lane, state["model"], {i: b for i, b in buffers.items() if b is not None})
+        if "memory" in state:
+            self._networks.stack.memory[lane] = state["memory"]
         loaded = self.lanes[lane]
         loaded.epoch, loaded.diverged, loaded.history = state["epoch"], state["diverged"], list(state["history"])
 

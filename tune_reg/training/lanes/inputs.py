@@ -55,6 +55,8 @@ class LaneInputs:
         self._regularizer = plan.regularizer
         self._augments = plan.settings.augment == "crop-flip"
         self._shapes = shapes
+        #: The number of classes of the data set.
+        self.classes = shapes.classes
         self._dtype = dtype
         n = len(plan.train_index)
         self.batch = min(plan.batch_sizes[0], n)
@@ -74,7 +76,9 @@ class LaneInputs:
         self._progress = zeros(len(self.sizes), 4, lanes)
         self._order = zeros(lanes, n, like=torch.int64)
         self._across = torch.arange(self.batch, device=device)
-        sizes = {purpose: _numel(self.wanted(purpose, self.batch)) for purpose in ("inputs", "penalty", "gradient")}
+        sizes = {
+            purpose: _numel(self.wanted(purpose, self.batch)) for purpose in ("mix", "inputs", "penalty", "gradient")
+        }
         if self._regularizer.fills("dropout"):
             sizes["dropout"] = _numel(self.wanted("dropout", self.batch))
         drawn = {purpose: size for purpose, size in sizes.items() if size}
@@ -181,7 +185,8 @@ class LaneInputs:
             return self._shapes.hidden(batch)
         if purpose == "gradient":
             return self._shapes.parameters
-        return [torch.Size([batch, *(self._shapes.image if purpose == "inputs" else [self._shapes.classes])])]
+        of_images = purpose in ("mix", "inputs")
+        return [torch.Size([batch, *(self._shapes.image if of_images else [self._shapes.classes])])]
 
     def _row(self, table: Tensor, block: int | None = None) -> Tensor:
         """This step's row of a table of all steps, or of ``block`` of them."""

@@ -17,21 +17,25 @@ from tune_reg.models import Dropout
 
 @dataclass
 class Stack:
-    """The tensors of K lanes: trained weights and their momenta [K, P], and what is not trained [K, ...] by name."""
+    """The tensors of K lanes: trained weights and their momenta [K, P], and what is not trained [K, ...] by name.
+
+    ``memory``: numbers that the regularizer hands on from step to step [K, n].
+    """
 
     weights: Tensor
     momenta: Tensor
+    memory: Tensor
     buffers: dict[str, Tensor]
 
     @property
     def tensors(self) -> list[Tensor]:
         """All tensors of the lanes."""
-        return [self.weights, self.momenta, *self.buffers.values()]
+        return [self.weights, self.momenta, self.memory, *self.buffers.values()]
 
     def zeros(self, lanes: int) -> Stack:
         """A stack of zeros for another number of lanes of this architecture."""
-        weights, momenta, *buffers = (tensor.new_zeros(lanes, *tensor.shape[1:]) for tensor in self.tensors)
-        return Stack(weights, momenta, dict(zip(self.buffers, buffers, strict=True)))
+        weights, momenta, memory, *buffers = (tensor.new_zeros(lanes, *tensor.shape[1:]) for tensor in self.tensors)
+        return Stack(weights, momenta, memory, dict(zip(self.buffers, buffers, strict=True)))
 
     def take(self, lanes: Sequence[int], into: Stack) -> None:
         """Copy some lanes into another stack, in place."""
@@ -66,10 +70,13 @@ class LaneNetworks:
     """K networks of one architecture: their forward pass, and how each is written into and read from a ``Stack``.
 
     ``network``: one network of the architecture, in the memory format of single runs, whose weights are overwritten
-    from here on. Raises StudyError for a network that cannot run under vmap or does not use all its parameters.
+    from here on. ``memory``: how many numbers the regularizer of each lane hands on from step to step. Raises
+    StudyError for a network that cannot run under vmap or does not use all its parameters.
     """
 
-    def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, int, int]) -> None:
+    def __init__(
+        self, network: nn.Module, lanes: int, name: str, image: tuple[int, int, int], *, memory: int = 0
+    ) -> None:
         self._network = network
         self._image = image
         trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
@@ -87,6 +94,7 @@ class LaneNetworks:
         self.stack = Stack(
             like.new_zeros(lanes, sum(self._sizes)),
             like.new_zeros(lanes, sum(self._sizes)),
+            like.new_zeros(lanes, memory),
             {key: value.detach().expand(lanes, *value.shape).clone() for key, value in self._rest.items()},
         )
         for lane in range(lanes):
@@ -150,6 +158,7 @@ class LaneNetworks:
             piece[lane] = parameter
         for i, piece in enumerate(self.split(self.stack.momenta)):
             piece[lane] = (momenta or {}).get(i, 0.0)
+        self.stack.memory[lane] = 0.0
         for key, value in self._rest.items():
             self.stack.buffers[key][lane] = value
 

@@ -6,7 +6,9 @@ for a value. So a CUDA graph can replay what runs eagerly on a CPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +22,17 @@ from tune_reg.training.lanes.inputs import LaneInputs, chunk_sizes, chunked, upl
 from tune_reg.training.lanes.key import LaneKey
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
 from tune_reg.training.precision import forward_pass
-from tune_reg.training.step import data_loss, regularized
+from tune_reg.training.step import data_loss, one_hot, regularized
+
+
+class _Batch(NamedTuple):
+    """A batch of all lanes: its size, images, labels, mixed targets where there are any, and the lanes' progress."""
+
+    size: int
+    inputs: Tensor
+    targets: Tensor
+    mixed: Tensor | None
+    progress: Progress
 
 
 class LaneStep:
@@ -53,35 +65,65 @@ class LaneStep:
         reg, read = self._regularizer, self.inputs
         strengths, progress, chunk = read.strengths, read.progress(), read.index(batch)
         targets = self._labels[chunk]
-        inputs = self._batch(chunk)
+        inputs, mixed = self._batch(chunk), None
+        if reg.fills("mix"):
+            (noise,) = read.noise("mix", batch)
+            rows = one_hot(targets, self.inputs.classes, self._dtype)
+            mix = vmap(reg.mix, in_dims=_lanes(0, 0, 0, 0, noise))
+            inputs, mixed = mix(inputs, rows, strengths, progress, noise)
         if reg.fills("inputs"):
             (noise,) = read.noise("inputs", batch)
             inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, progress, noise)
         if reg.fills("penalty"):
             inputs.requires_grad_()
-        parameters = [piece.detach().requires_grad_() for piece in self._networks.split(self.stack.weights)]
-        masks = [mask for mask in read.noise("dropout", batch) if mask is not None] if reg.fills("dropout") else []
-        with forward_pass(self._key.precision):
-            outputs = self._networks.outputs(parameters, self.stack.buffers, inputs, train=True, masks=masks)
-        outputs = outputs.to(self._dtype)
-        losses = vmap(partial(data_loss, reg, self._key.loss))(outputs, targets, strengths, progress)
-        objective = losses
-        if reg.fills("penalty"):
-            (noise,) = read.noise("penalty", batch)
-            noise = None if noise is None else reg.lane_penalty_noise(noise, outputs.shape[1:])
-            penalty = reg.penalty(inputs, outputs, targets, strengths, progress, noise)
-            self._check_penalty(penalty, losses)
-            objective = losses + penalty
-        # The sum keeps lanes apart: its derivative by each lane's objective is 1, whatever the others are.
-        gradients = torch.autograd.grad(objective.sum(), parameters)
+        of_lanes = _Batch(batch, inputs, targets, mixed, progress)
+        weights = self._networks.split(self.stack.weights)
+        losses, gradients = self._gradients(weights, self.stack.buffers, of_lanes)
+        if reg.fills("ascend"):
+            points = vmap(reg.ascend)(weights, gradients, strengths, progress)
+            # The statistics of batch normalisation are those of the first pass.
+            buffers = {name: buffer.clone() for name, buffer in self.stack.buffers.items()}
+            _, gradients = self._gradients(points, buffers, of_lanes)
         with torch.no_grad():
+            if reg.fills("gradients"):
+                gradients, memory = vmap(reg.gradients)(gradients, weights, self.stack.memory, strengths, progress)
+                self.stack.memory.copy_(memory)
             gradient = torch.empty_like(self.stack.weights)
             torch._foreach_copy_(self._networks.split(gradient), gradients)
             if reg.fills("update") or reg.fills("gradient"):
                 self._regularize(gradient, progress, batch)
+            before = self.stack.weights.clone() if reg.fills("settle") else None
             self._sgd(gradient)
+            if before is not None:
+                self._settle(before, progress)
             self.loss.add_(losses.detach().double(), alpha=batch)
             read.at.add_(1)
+
+    def _gradients(
+        self, weights: Sequence[Tensor], buffers: dict[str, Tensor], batch: _Batch
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The losses [K] of a batch without penalties, and the gradients with them, at ``weights``: [K, *shape] each.
+
+        The statistics in ``buffers`` are updated in place.
+        """
+        reg, read = self._regularizer, self.inputs
+        size, inputs, targets, mixed, progress = batch
+        parameters = [piece.detach().requires_grad_() for piece in weights]
+        masks = [mask for mask in read.noise("dropout", size) if mask is not None] if reg.fills("dropout") else []
+        with forward_pass(self._key.precision):
+            outputs = self._networks.outputs(parameters, buffers, inputs, train=True, masks=masks)
+        outputs = outputs.to(self._dtype)
+        loss = vmap(partial(data_loss, reg, self._key.loss), in_dims=_lanes(0, 0, mixed, 0, 0))
+        losses = loss(outputs, targets, mixed, read.strengths, progress)
+        objective = losses
+        if reg.fills("penalty"):
+            (noise,) = read.noise("penalty", size)
+            noise = None if noise is None else reg.lane_penalty_noise(noise, outputs.shape[1:])
+            penalty = reg.penalty(inputs, outputs, targets, read.strengths, progress, noise)
+            self._check_penalty(penalty, losses)
+            objective = losses + penalty
+        # The sum keeps lanes apart: its derivative by each lane's objective is 1, whatever the others are.
+        return losses, list(torch.autograd.grad(objective.sum(), parameters))
 
     def read(self) -> list[float]:
         """The mean training loss of each lane in this epoch."""
@@ -114,6 +156,16 @@ class LaneStep:
             if reg.fills("update"):
                 w.copy_(updated)
             g.copy_(regular)
+
+    def _settle(self, before: Tensor, progress: Progress) -> None:
+        """Let the regularizer change the weights [K, P] in place after the optimizer's step; ``before``: before it."""
+        after = self._networks.split(self.stack.weights)
+        settle = vmap(self._regularizer.settle)
+        settled, memory = settle(
+            self._networks.split(before), after, self.stack.memory, self.inputs.strengths, progress
+        )
+        torch._foreach_copy_(after, settled)
+        self.stack.memory.copy_(memory)
 
     def _sgd(self, gradient: Tensor) -> None:
         """SGD with momentum and coupled decay, of all weights at once; ``gradient`` [K, P] is used up."""

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -5,13 +7,13 @@ import analysis
 from analysis.measures.search.tuning import (
     BAND_COVERS,
     Search,
-    _pickable_values,
+    _scores,
     at_budgets,
     best_so_far,
     resampled_best,
     timed_tuning_points,
 )
-from tune_reg.store import load
+from tune_reg.store import ACCURACY, Metric, load
 
 
 def test_band_is_that_of_drawing_with_replacement():
@@ -95,9 +97,11 @@ def test_the_band_covers_another_random_search_as_seldom_as_it_is_said_to():
 
 def test_trials_count_with_what_is_expected_of_them():
     rows = [{"trial": 0, "state": "complete", "value": 0.9}, {"trial": 1, "state": "pruned", "value": 0.7}]
-    assert _pickable_values(rows, {}) == [0.9, -np.inf]
-    assert _pickable_values(rows, {0: 0.85, 1: 0.86}) == [0.85, 0.86]
-    assert _pickable_values(rows, {1: 0.86}) == [-np.inf, 0.86], "the model expects nothing of it"
+    data = SimpleNamespace(metric=ACCURACY)
+    assert _scores(data, rows, {}) == [0.9, -np.inf]
+    assert _scores(data, rows, {0: 0.85, 1: 0.86}) == [0.85, 0.86]
+    assert _scores(SimpleNamespace(metric=Metric("rmse", "minimize")), rows, {}) == [-0.9, -np.inf]
+    assert _scores(data, rows, {1: 0.86}) == [-np.inf, 0.86], "the model expects nothing of it"
 
 
 def test_budgets_can_be_of_seconds():
