@@ -29,6 +29,7 @@ from tune_reg.execution.messages import (
     RunStage,
     StudyFault,
 )
+from tune_reg.execution.objects import regularizers_of
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.results_directory import as_begun, cannot_be_written
@@ -45,6 +46,7 @@ from tune_reg.store import EpochValues
 from tune_reg.store.journal_keys import JOURNAL
 from tune_reg.study import StudyPlan, Task
 from tune_reg.training import checkpoint as checkpoints
+from tune_reg.user_objects import OBJECTS
 
 
 @dataclass
@@ -85,6 +87,7 @@ class StudyController:
         self._data_md5 = data_md5
         self._plugins = tuple(str(path.absolute()) for path in plugins)
         study = plan.study
+        self._regularizers = regularizers_of(study)
         recorder = Recorder(plan, directory)
         rows = recorder.trial_rows()
         journal = journal_in_line(
@@ -165,10 +168,12 @@ class StudyController:
             data_root=self._data_root,
             data_md5=self._data_md5,
             plugins=self._plugins,
+            objects=str((self.directory / OBJECTS).absolute()),
+            regularizers=self._regularizers,
             robustness=study.robustness,
             validation_attack=study.search.validation_attack,
             working_folder=str(Path.cwd()),
-            import_path=tuple(path for path in sys.path if path),
+            import_path=tuple(path or str(Path.cwd()) for path in sys.path),
         )
 
     @property

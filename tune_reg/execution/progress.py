@@ -164,12 +164,13 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
     final = results.final()
     newest = newest_looks(from_arrow("decisions", results.decisions()))
     searched = sum(progress.epochs for progress in by_task.values())
-    # Confirmed runs keep their checkpoints.
+    # Confirmed runs keep their checkpoints, or lose them once they are stored.
     begun = sum(is_confirm_key(folder.name) for folder in (directory / "checkpoints").glob("*"))
+    over = 0 if plan.study.resources.keep_networks == "none" else final.num_rows
     return StudyProgress(
         tasks=tuple(tasks),
         confirmed=final.num_rows,
-        confirming=max(0, begun - final.num_rows),
+        confirming=max(0, begun - over),
         confirmations=sum(1 for _ in of_first_seeds(plan, seeds_asked(plan, newest))),
         confirmations_at_most=sum(1 for _ in of_first_seeds(plan, seeds_at_most(plan, newest))),
         epochs=searched + sum(final["epochs"].to_pylist()),

@@ -306,6 +306,9 @@ def incomplete(regularizer: type[Regularizer]) -> str | None:
     names = [p.name for p in regularizer.hyperparameters]
     if regularizer.strength not in names:
         return f"has strength {regularizer.strength!r}, which is none of its hyperparameters {names}"
+    space: object = regularizer.space
+    if not isinstance(space, SearchSpace):
+        return f"has the space {space!r}, which must be a SearchSpace"
     unknown = sorted(set(regularizer.space) - set(names))
     if unknown:
         return f"has a space over {unknown}, which are none of its hyperparameters {names}"

@@ -27,7 +27,7 @@ class Mixup(Regularizer):
     j runs over a random permutation of the batch, and s is one number a batch, as in the authors' code. There is no
     mixing in evaluation.
 
-    When to use it: on images with too little data or wrong labels; predictions become less confident.
+    When to use it: on images with labels that may be wrong, as the paper measured.
     """
 
     name = "mixup"

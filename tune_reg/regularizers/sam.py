@@ -32,8 +32,8 @@ class SharpnessAware(Regularizer):
     Each step takes the gradient of its batch twice, so that an epoch counts as two in the budget. Weight decay and
     other changes of the gradient act once, at w.
 
-    When to use it: where twice the time of training can be had for accuracy, with labels that may be wrong above all
-    (section 3.4 of the paper).
+    When to use it: where twice the time of training can be had for accuracy; the paper also measured training with
+    wrong labels.
     """
 
     name = "sam"

@@ -262,6 +262,9 @@ class ResourceSettings(Table):
     #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
     #: is 1 on a CPU and what pays on a GPU.
     lanes: int | Literal["auto"] = 1
+    #: Which networks stay in the results directory: "winners", those of the confirmed runs; "none", so that later
+    #: robustness tests train them again; or "all", those of the trials, too. `tune-reg check` says how large they are.
+    keep_networks: Literal["winners", "none", "all"] = "winners"
     #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed. Where several train
     #: side by side, they have so many times as long.
     epoch_timeout_s: Annotated[float, Field(gt=0, le=1e8)] = 3600.0

@@ -16,17 +16,20 @@ from typing import Annotated, Any, Final, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from torch import nn
 
 from search_spaces import Choice, DefinedByRun, Float, SearchSpace, entry_to_plain
-from tune_reg.data import describe
-from tune_reg.errors import StudyError, TuneRegError, did_you_mean
+from tune_reg.data import data_name, describe
+from tune_reg.errors import DataError, StudyError, TuneRegError, did_you_mean
 from tune_reg.evaluation.attacks import ATTACKS
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
 from tune_reg.regularizers import ENGINE_HOOKS
+from tune_reg.regularizers.kept import register_kept_in
 from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
+from tune_reg.study.data_fit import unfit_settings
 from tune_reg.study.error_lines import error_lines, short
 from tune_reg.study.learning_rate import learning_rate_prior
 from tune_reg.study.method import Method, method
@@ -45,6 +48,7 @@ from tune_reg.study.settings import (
 from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 from tune_reg.user_function import import_function, name_of
+from tune_reg.user_objects import OBJECTS, look_in, without_digest
 
 #: The metrics that tune-reg's own training reports.
 REPORTED: Final = ("accuracy", "loss")
@@ -75,6 +79,25 @@ def _joined(entry: Any) -> str:
     if not names or not all(isinstance(name, str) for name in names):
         raise ValueError(f"each must be a name or a list of names, but got {short(entry)}")
     return "+".join(names)
+
+
+def _names_of_objects(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of what a study is given in Python in place of names: of a function or a class, and of data."""
+    names: dict[str, Any] = {}
+    model = keys.get("model")
+    if isinstance(model, nn.Module):
+        raise StudyError(
+            f"model: must be a function or a class that makes a new network for each run, but got a network, a "
+            f"{type(model).__name__}; give its class, or a function that returns a new one"
+        )
+    if callable(model):
+        names["model"] = name_of(model, "model")
+    if "dataset" in keys:
+        try:
+            names["dataset"] = data_name(keys["dataset"])
+        except DataError as error:
+            raise StudyError(f"dataset: {error}") from None
+    return names
 
 
 def _refuse_names_of_one_file(names: Iterable[Any]) -> None:
@@ -122,6 +145,7 @@ class Study(Table):
     resources: ResourceSettings = ResourceSettings()
 
     def __init__(self, **keys: Any) -> None:
+        keys |= _names_of_objects(keys)
         _refuse_beyond_reason("", keys)
         try:
             super().__init__(**keys)
@@ -207,6 +231,8 @@ class Study(Table):
                 f"training.validation: must leave images to train on, but got {self.training.validation} "
                 f"of {self.n_train}"
             )
+        if self.dataset:
+            self._refuse_what_the_data_do_not_allow()
         for name, declared in self.regularizers.items():
             self._check_fit(name, declared)
         if self.search.sampler == "grid":
@@ -327,6 +353,18 @@ class Study(Table):
                         f"{name} of {regularizer} has the range {domain}; give a list or take another sampler"
                     )
 
+    def _refuse_what_the_data_do_not_allow(self) -> None:
+        unfit = unfit_settings(
+            describe(self.dataset),
+            model=self.model,
+            methods={name: declared.kind for name, declared in self.regularizers.items()},
+            training=self.training,
+            search=self.search,
+            robustness=self.robustness,
+        )
+        for line in unfit:
+            raise StudyError(line)
+
     def _check_fit(self, name: str, declared: Method) -> None:
         """Refuse a method that the model, the data set or the optimizer cannot serve."""
         kind = declared.kind
@@ -361,6 +399,8 @@ class Study(Table):
             end = f"at line {text.count(chr(10)) + 1}, the end of the document"
             fault = str(error).replace("at end of document", end)
             raise StudyError(f"{path}: is not valid TOML: {fault}") from None
+        look_in(path.parent / OBJECTS)  # what the study was given in Python, where the file is that of its results
+        register_kept_in(path.parent / OBJECTS)
         try:
             return cls(**keys)
         except StudyError as error:
@@ -423,6 +463,8 @@ class Study(Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        # Code that has changed is noticed by its digest, and need not make another study.
+        plain |= {key: without_digest(value) for key, value in plain.items() if isinstance(value, str)}
         # A directory that was begun before methods shared values goes on without, as ``as_begun`` has it.
         plain["search"].pop("shared_values", None)
         if plain["training"]["precision"] == "float32":

@@ -238,8 +238,8 @@ class TrainerRun:
         """End the run, with the study's metric on the test examples: ``accuracy``, a share in [0, 1], or any other.
 
         ``test_accuracy`` is the same, and so with any metric; ``accuracy``, ``test_loss``, ``test_ece``,
-        ``train_accuracy`` and ``n_test`` are recorded where given. They are recorded of confirmed runs alone. ``model``:
-        images [B, C, H, W] in [0, 1] -> logits, for the tests of ``[robustness]``, which need it.
+        ``train_accuracy`` and ``n_test`` are recorded where given. They are recorded of confirmed runs alone.
+        ``model``: images [B, C, H, W] in [0, 1] -> logits, for the tests of ``[robustness]``, which need it.
         """
         with self._noting_faults():
             if self.finished is not None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from search_spaces import SearchSpace
-from tune_reg.cli import progress_display as display
+from tune_reg.display import progress as display
 from tune_reg.execution.progress import StudyProgress, TaskProgress
 from tune_reg.study import Task
 

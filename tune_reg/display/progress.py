@@ -1,7 +1,8 @@
-"""Shows a person how far a study is: a live table in a terminal, plain lines elsewhere."""
+"""Shows a person how far a study is: a live table in a terminal or a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,8 @@ def live_progress(progress: Callable[[], StudyProgress], console: Console) -> It
     """Show the progress of a study, asked for again and again from another thread, until the context ends."""
     stop = threading.Event()
     show = _live if console.is_terminal else _lines
+    if console.is_jupyter:
+        show = _in_notebook(progress)
     thread = threading.Thread(target=show, args=(progress, console, stop), name="progress", daemon=True)
     thread.start()
     try:
@@ -151,6 +154,36 @@ def _live(progress: Callable[[], StudyProgress], console: Console, stop: threadi
         while not stop.wait(_TERMINAL_S):
             live.update(table(progress()), refresh=True)
         live.update(table(progress()), refresh=True)
+
+
+class _Shown:
+    """The live display as a notebook shows it."""
+
+    def __init__(self, progress: StudyProgress) -> None:
+        self._progress = progress
+
+    def __repr__(self) -> str:
+        return line(self._progress)
+
+    def _repr_html_(self) -> str:
+        page = Console(file=io.StringIO(), record=True, width=120, force_terminal=True, force_jupyter=False)
+        page.print(table(self._progress))
+        return page.export_html(inline_styles=True, code_format="<pre>{code}</pre>")
+
+
+def _in_notebook(progress: Callable[[], StudyProgress]) -> Callable[..., None]:
+    """Show the progress below the cell that runs now; what is returned goes on with it in another thread."""
+    from IPython.display import display
+
+    handle = display(_Shown(progress()), display_id=True)
+
+    def show(progress: Callable[[], StudyProgress], console: Console, stop: threading.Event) -> None:
+        del console
+        while not stop.wait(_TERMINAL_S):
+            handle.update(_Shown(progress()))
+        handle.update(_Shown(progress()))
+
+    return show
 
 
 def _lines(progress: Callable[[], StudyProgress], console: Console, stop: threading.Event) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.table import Table
 
-from tune_reg.cli.options import console
+from tune_reg.display.console import console
 
 if TYPE_CHECKING:
     from analysis import TextRow
