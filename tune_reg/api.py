@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tune_reg.data import Dataset
     from tune_reg.evaluation.settings import RobustnessSettings
     from tune_reg.study import ConfirmSettings, MetricSettings, ResourceSettings, SearchSettings
+    from tune_reg.study.settings import TrackerName
     from tune_reg.trainer import TrainerRun
     from tune_reg.training import Protocol, TrainingSettings
 
@@ -69,6 +70,7 @@ class Study(DeclaredStudy):
             images_per_class: list[int] = ...,
             protocol: Protocol = ...,
             seed: int = ...,
+            tracking: Sequence[TrackerName] = ...,
             metric: MetricSettings | Mapping[str, Any] = ...,
             training: TrainingSettings | Mapping[str, Any] = ...,
             search: SearchSettings | Mapping[str, Any] = ...,

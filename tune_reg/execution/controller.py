@@ -38,6 +38,7 @@ from tune_reg.execution.robustness_stage import RobustnessStage
 from tune_reg.execution.search_stage import SearchStage
 from tune_reg.execution.stage import Stage, Wanted
 from tune_reg.execution.study_run import SearchKeys, StudyRun, checkpoint_directory
+from tune_reg.execution.tracking import Tracking
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
 from tune_reg.search.journal_repair import journal_in_line
@@ -125,6 +126,7 @@ class StudyController:
         self._epochs = 0
         self._first_epoch: float | None = None  # when it began: the time before is the start of the workers
         self._note = note
+        self._tracking = Tracking(study, directory, note)
         self._noted: set[str] = set()  # names of stopped searches
         for task in plan.tasks if not robustness_only else ():
             self._note_if_stopped(task)
@@ -243,6 +245,7 @@ class StudyController:
             if row["epoch"] in live.rows:
                 continue
             live.rows[row["epoch"]] = row
+            self._tracking.take_epoch(live.run, row)
             self._epochs += 1
             if self._first_epoch is None:
                 self._first_epoch = time.monotonic() - row["wall_s"]
@@ -253,12 +256,14 @@ class StudyController:
     def _pause(self, live: _LiveRun) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].pause(live.run)
+        self._tracking.pause(live.run)
         self._take_looks_after(live.run)
         self._progress = self._snapshot()
 
     def _end(self, live: _LiveRun, outcome: Outcome) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].end(live.run, live.in_order, outcome)
+        self._tracking.end(live.run, live.in_order, outcome)
         self._take_looks_after(live.run)
         self._note_if_stopped(live.run.trial.task)
         self._progress = self._snapshot()

@@ -99,6 +99,8 @@ class Regularizer(ABC):
     name: ClassVar[str]
     #: The method in one line of mathematics.
     formula: ClassVar[str]
+    #: When to use it, in a sentence or two: for its page in the documentation.
+    when: ClassVar[str] = ""
     #: BibTeX of the publication that the method comes from.
     reference: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
@@ -171,8 +173,8 @@ class Regularizer(ABC):
     def lane_penalty_noise(self, noise: Tensor, shape: torch.Size) -> Tensor:
         """The penalty's noise of K lanes in the layout that ``penalty`` takes for outputs [K, B, M].
 
-        ``noise``: [K, *noise_shape("penalty", shape)], one row for each lane; ``shape``: [B, M], of the outputs of one
-        lane. By default the axis of the lanes moves to just before the batch, where the outputs have it. The result
+        ``noise``: ``[K, *noise_shape("penalty", shape)]``, one row for each lane; ``shape``: [B, M], of the outputs of
+        one lane. By default the axis of the lanes moves to just before the batch, where the outputs have it. The result
         has the shape ``noise_shape("penalty", [K, B, M])``.
 
         >>> from tune_reg.regularizers import regularizer

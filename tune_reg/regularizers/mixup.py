@@ -32,6 +32,7 @@ class Mixup(Regularizer):
 
     name = "mixup"
     formula = "x <- s x_i + (1 - s) x_j, y <- s y_i + (1 - s) y_j, s ~ Beta(alpha, alpha)"
+    when = "On images with enough epochs, against sure answers between the classes."
     reference = """@inproceedings{zhang2018mixup,
   title = {mixup: Beyond Empirical Risk Minimization},
   author = {Zhang, Hongyi and Cisse, Moustapha and Dauphin, Yann N. and Lopez-Paz, David},

@@ -38,6 +38,7 @@ class SharpnessAware(Regularizer):
 
     name = "sam"
     formula = "g <- grad L(w + rho g / |g|_2), |g|_2 of all weights together"
+    when = "Where each step may cost twice as much, for flatter minima."
     reference = """@inproceedings{foret2021sharpness,
   title = {Sharpness-Aware Minimization for Efficiently Improving Generalization},
   author = {Foret, Pierre and Kleiner, Ariel and Mobahi, Hossein and Neyshabur, Behnam},

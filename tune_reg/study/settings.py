@@ -23,6 +23,7 @@ MOST_IMAGES: Final = 10**9
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 SamplerName = Literal["knowledge-gradient", "tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 PrunerName = Literal["pause", "predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -250,6 +251,7 @@ class ConfirmSettings(Table):
 class ResourceSettings(Table):
     """The ``[resources]`` table: what one trial gets. It does not change results and is not hashed."""
 
+    #: Processors, and threads, of a trial.
     cpus: Annotated[int, Field(ge=1, le=10_000)] = 1
     #: A share of one GPU, or whole ones.
     gpus: Annotated[float, Field(ge=0, le=1000)] = 0.0

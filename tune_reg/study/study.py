@@ -43,6 +43,7 @@ from tune_reg.study.settings import (
     ResourceSettings,
     SearchSettings,
     Table,
+    TrackerName,
     sorted_distinct,
 )
 from tune_reg.training.run import Protocol, TrainingSet
@@ -122,21 +123,30 @@ def _required(value: str, info: ValidationInfo) -> str:
 class Study(Table):
     """The declared study, without the means to run it: ``tune_reg.Study`` adds these, and describes every key."""
 
+    #: What the study is called in its report and in labels.
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r\t]+$")]
     #: A function of the user's own that trains each run, as ``package.module:function``; else the engine trains them.
     trainer: str = ""
     #: How many training examples a trainer's own data have, with those that validate; where ``dataset`` names none.
     examples: PositiveInt | None = None
+    #: The name of a data set, or "package.module:function" for one of your own.
     dataset: Annotated[str, Field(validate_default=True)] = ""
+    #: The name of a model, or "package.module:function" for one of your own.
     model: Annotated[str, Field(validate_default=True)] = ""
+    #: What is compared: a list of regularizers, or a table of methods with their spaces.
     regularizers: dict[str, Method]
+    #: The method that the others are compared with; the first where not given.
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
     fractions: Annotated[list[Fraction], Field(min_length=1, max_length=MOST_SIZES)] = [1.0]  # noqa: RUF012 - pydantic copies defaults
     #: In place of fractions: so many training images of each class.
     images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
+    #: "validation" picks strengths on images held out of the training data; "paper" on the test set, as the papers did.
     protocol: Protocol = "validation"
+    #: From it come the split, and the seeds of the searches and of the confirmed runs.
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    #: Where every run can be followed while it trains, beside the tables: see "Live tracking". Each must be installed.
+    tracking: Annotated[list[TrackerName], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     metric: MetricSettings = MetricSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
@@ -437,6 +447,8 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if not self.tracking:
+            del plain["tracking"]  # so that a study that was begun before there was a choice goes on
         if self.metric == MetricSettings():
             del plain["metric"]  # so that a study that was begun before there was a choice goes on
         for key in ("autoattack_linf", "autoattack_l2", "autoattack_images"):
@@ -465,6 +477,7 @@ class Study(Table):
         del plain["resources"]
         # Code that has changed is noticed by its digest, and need not make another study.
         plain |= {key: without_digest(value) for key, value in plain.items() if isinstance(value, str)}
+        plain.pop("tracking", None)
         # A directory that was begun before methods shared values goes on without, as ``as_begun`` has it.
         plain["search"].pop("shared_values", None)
         if plain["training"]["precision"] == "float32":

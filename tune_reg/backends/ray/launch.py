@@ -26,6 +26,7 @@ from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
 from tune_reg.execution.provenance import make_provenance, write_provenance
 from tune_reg.execution.results_directory import as_begun, claim, holds, refuse_another_study, refuse_other_data
+from tune_reg.execution.tracking import refuse_missing_trackers
 from tune_reg.optimizers import citations as of_optimizers
 from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
@@ -73,6 +74,7 @@ def run_study(
     a study in which no run came to a result.
     """
     directory = to_path(directory)
+    refuse_missing_trackers(study)
     if address is not None:
         address = reached(address)
     plugins = [expanded(plugin).absolute() for plugin in plugins]
