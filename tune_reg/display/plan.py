@@ -15,6 +15,7 @@ from tune_reg.study import (
     Study,
     StudyPlan,
     attack_cost,
+    best_of_space_notes,
     decidable,
     make_plan,
     other_searches,
@@ -30,7 +31,8 @@ def print_whole_plan(plan: StudyPlan, results: Iterable[str | None] = ()) -> Non
     ``results``: directories; the first one that has pairs of confirmed runs tells how much seeds vary.
     """
     print_plan(plan)
-    notes = [*attack_cost(plan), *shared_values_notes(plan), *decidable(plan, _spread(results))]
+    added = [*best_of_space_notes(plan), *shared_values_notes(plan)]
+    notes = [*attack_cost(plan), *added, *decidable(plan, _spread(results))]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes == 1:

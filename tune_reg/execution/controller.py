@@ -358,7 +358,7 @@ class StudyController:
                 counts.best,
                 counts.paused,
                 self._asks.trainings(task),
-                counts.shared,
+                counts.added,
                 waiting=sum(live.is_waiting for live in searching) + self._search.waiting_seeds(task.name),
             )
 

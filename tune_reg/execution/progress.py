@@ -33,8 +33,8 @@ class TaskProgress:
     paused: int = 0
     #: Where trials are paused: what was begun of the budget, in whole trainings. Else None: the budget counts trials.
     trainings: float | None = None
-    #: Trials at shared values, which come on top of the budget.
-    shared: int = 0
+    #: Trials at shared values and at the best point of the space, which come on top of the budget.
+    added: int = 0
     #: Trials that wait for processors; None where a directory was read, which does not tell them from running ones.
     waiting: int | None = None
 
@@ -46,7 +46,7 @@ class TaskProgress:
     @property
     def budget(self) -> int:
         """How much is to be used."""
-        return self.task.trials + self.shared
+        return self.task.trials + self.added
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _task_progress(plan: StudyPlan, task: Task, of: JournalProgress) -> TaskProg
         None if counts.best is None else plan.study.metric.metric.value(counts.best),
         counts.paused,
         trainings,
-        counts.shared,
+        counts.added,
     )
 
 

@@ -121,6 +121,7 @@ class Recorder:
             "wall_s": score.wall_s,
             "retries": run.trial.retries,
             "shared_from": run.trial.shared_from,
+            "picked_from": run.trial.picked_from,
             "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("trials", trial_key(run.trial), [row])

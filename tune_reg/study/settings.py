@@ -134,6 +134,9 @@ class SearchSettings(Table):
     #: Whether each regularizer is also tried at the others' best values of hyperparameters that they share, once all
     #: searches of a training set are over, so that none is behind by an unlucky learning rate, for example.
     shared_values: bool = True
+    #: The trial wins from which most is expected. With "space" the best point of the whole space by the model is tried
+    #: before, as one more trial that is trained to the end.
+    pick: Literal["trial", "space"] = "trial"
     #: At each rung one trial in so many goes on; with "pause", rungs stand so many times further each.
     reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
     #: The first rung: a third of the epochs with "pause", else 1, where not given. With "pause" and none given there is

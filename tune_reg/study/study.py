@@ -455,7 +455,7 @@ class Study(Table):
             if plain["robustness"][key] == RobustnessSettings.model_fields[key].default:
                 del plain["robustness"][key]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
-        for key, default in (("prior", True), ("budget", "epochs")):
+        for key, default in (("prior", True), ("budget", "epochs"), ("pick", "trial")):
             if search[key] == default:
                 del search[key]  # so that a study that was begun before there was a choice goes on
         if self.search.learning_rate is not None:
