@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint types arrows unit slow wheel format lock bench clean
+.PHONY: demo test lint types arrows unit slow wheel docs sample format lock bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/tune-reg run studies/digits.toml --out out/digits
@@ -31,6 +31,14 @@ slow: $(INSTALLED)
 # The built wheel, in an environment and a folder of its own: what users get, not what lies here.
 wheel: $(INSTALLED)
 	$(BIN)/python tests/wheel/try_wheel.py
+
+# The site, in out/site/index.html.
+docs: $(INSTALLED)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d out/doctrees docs out/site
+
+# The sample report and the picture of it that the site and the README show: those of the demo, out/digits.
+sample: demo
+	$(BIN)/python docs/generator/sample_report.py out/digits
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

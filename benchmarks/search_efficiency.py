@@ -18,8 +18,10 @@ third of the epochs; "random" trains to the end; "one-epoch" trains all for one 
 "tpe", "tpe-asha", "tpe-hyperband" and "random-asha" are this project's search with other samplers and pruners, and
 "old-default" with the sampler tpe-gp and the pruner predicted, which it had by default before; "default" is what it is
 by default, "default-one-seed" the same with all trials on one seed, "default-no-prior" without what is known
-beforehand. At the end every arm stands beside stock: the ratio of mean regrets at each budget, with its 95 % interval,
-also for the mean over a table's problems of a kind.
+beforehand, and "default-of-budget" with each budget as a search of its own that knows it, as that of a study does; the
+others do not know when they will be stopped, and with many workers begin more than the budget has room for. At the end
+every arm stands beside stock: the ratio of mean regrets at each budget, with its 95 % interval, also for the mean over
+a table's problems of a kind.
 
 Choices are made on replays from 100 on (``--first-seed 100``), and reported are those from 0 on; nothing is chosen on
 the tables in data/. ``--more`` keeps what ``--out`` holds already and adds what is missing.

@@ -22,6 +22,7 @@ PUBLIC = {
     "Results",
     "SparseGradientSGD",
     "Study",
+    "TrainerRun",
     "TuneRegError",
     "WeightDecayTrainable",
     "load",
@@ -65,6 +66,12 @@ USERS_FILE = """
 import tune_reg
 from tune_reg import AdaDecay, Study, load
 from tune_reg.store import TrialRow
+from torch import nn
+
+
+class Net(nn.Module):
+    pass
+
 
 study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], training={"epochs": 3})
 best: dict[str, object] = study.run("out").best("l1")
@@ -73,6 +80,12 @@ optimizer = AdaDecay([], lr=0.1, weight_decay=5e-4, alpha=4.0)
 arrays = tune_reg.data.from_arrays
 AdaDecay([], lr=0.1, weight_deca=1.0)  # Unexpected keyword argument "weight_deca" for "AdaDecay"
 Study(nam="x")  # Unexpected keyword argument "nam" for "Study"
+Study(name="x", dataset=([[1.0]], [0]), model=lambda inputs, classes: Net(), regularizers=["l1"], plugins="p.py")
+network: Net = study.run("out", plugins="p.py").model("l1", 1)  # Incompatible types in assignment
+settings: dict[str, object] = load("out").settings()
+page = load("out").report() / "x"
+Study(name="x", dataset="digits", model=Net, regularizers=["l1"]).check()
+Study(name="x", dataset=3, model=Net, regularizers=["l1"])  # Argument "dataset" to "Study" has incompatible type "int"
 bad: int = study.run("d")  # Incompatible types in assignment
 tune_reg.AdaDeacy  # Module has no attribute "AdaDeacy"
 study.run("d", adress="auto")  # Unexpected keyword argument "adress" for "run"
@@ -104,8 +117,9 @@ def test_mypy_finds_the_mistakes_of_a_users_file(tmp_path):
 
 def test_the_call_that_type_checkers_see_has_every_key_of_a_study():
     tree = ast.parse((ROOT / "tune_reg" / "api.py").read_text(encoding="utf-8"))
-    (init,) = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
-    assert [argument.arg for argument in init.args.kwonlyargs] == list(tune_reg.Study.model_fields)
+    init = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    seen = {argument.arg for argument in init.args.kwonlyargs}
+    assert seen == {*tune_reg.Study.model_fields, "plugins"}
     required = [
         argument.arg
         for argument, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tune_reg.regularizers.gradient_penalties import GradientPenalty
     from tune_reg.regularizers.residual_smoothing import ResidualSmoothingLoss
     from tune_reg.regularizers.sparse_gradients import SparseGradientSGD
-    from tune_reg.store import Results, load
+    from tune_reg.results import Results, load
     from tune_reg.trainer import TrainerRun
 
 __all__ = [
@@ -63,14 +63,14 @@ _MODULES: Final = {
     "Regularizer": "tune_reg.regularizers",
     "ResidualSmoothingLoss": "tune_reg.regularizers.residual_smoothing",
     "ResidualSmoothingTrainable": "tune_reg.backends.ray.trainables",
-    "Results": "tune_reg.store",
+    "Results": "tune_reg.results",
     "SparseGradientSGD": "tune_reg.regularizers.sparse_gradients",
     "Study": "tune_reg.api",
     "TrainerRun": "tune_reg.trainer",
     "TuneRegError": "tune_reg.errors",
     "WeightDecayTrainable": "tune_reg.backends.ray.trainables",
     "data": "tune_reg.data",
-    "load": "tune_reg.store",
+    "load": "tune_reg.results",
     "register": "tune_reg.regularizers",
     "schedules": "tune_reg.schedules",
     "trainable_for": "tune_reg.backends.ray.trainables",

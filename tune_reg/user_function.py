@@ -1,4 +1,4 @@
-"""A user's own function, named as ``package.module:function``."""
+"""A user's own function, named as ``package.module:function`` or given in Python."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from tune_reg.errors import StudyError
 from tune_reg.user_code import error_text
+from tune_reg.user_objects import get, is_importable, is_kept_name, keep
 
 
 def import_function(name: str, what: str) -> Callable[..., Any]:
@@ -22,6 +23,9 @@ def import_function(name: str, what: str) -> Callable[..., Any]:
     >>> import_function("math:sqrt", "model")(4.0)
     2.0
     """
+    if is_kept_name(name):
+        kept: Callable[..., Any] = get(name, what)
+        return kept
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
         raise StudyError(f"{what} {name!r} must be package.module:function")
@@ -45,21 +49,18 @@ def import_function(name: str, what: str) -> Callable[..., Any]:
 
 
 def name_of(function: Callable[..., Any], what: str) -> str:
-    """The name by which any process imports a user's function, ``package.module:function``.
+    """The name under which any process finds a function or a class: ``package.module:function`` where it is imported.
 
-    ``what`` it is for stands in the ``StudyError`` where there is none.
+    A function that no import finds, of ``__main__``, a notebook or a lambda, is kept, see ``user_objects``.
+    ``what`` it is for stands in the ``StudyError`` where it cannot be sent to other processes.
 
     >>> import math
-    >>> name_of(math.sqrt, "trainer")
+    >>> name_of(math.sqrt, "model")
     'math:sqrt'
     """
-    module, attribute = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    if module in (None, "__main__") or attribute is None or "<" in attribute:
-        raise StudyError(
-            f"{what} {function!r} must be a function at the top of a file that can be imported; put it into a "
-            "file, and name it package.module:function"
-        )
-    return f"{module}:{attribute}"
+    if is_importable(function):
+        return f"{function.__module__}:{function.__qualname__}"
+    return keep(function, getattr(function, "__name__", type(function).__name__), what)
 
 
 def imported_module(name: str) -> ModuleType:

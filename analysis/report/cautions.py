@@ -155,10 +155,10 @@ def _attack_warnings(data: Snapshot) -> list[str]:
 
 
 def _unequal_searches(data: Snapshot) -> list[str]:
-    """What the searches did not get as much of; trials at the others' best values come on top of what they got."""
+    """What the searches did not get as much of; trials beside the budget come on top of what they got."""
     trials, epochs = Counter[str](), Counter[str]()
     for row in data.trials:
-        if row["shared_from"] is None:
+        if row["shared_from"] is None and row["picked_from"] is None:
             trials[row["regularizer"]] += 1
             epochs[row["regularizer"]] += row["epochs_trained"] or 0
     if data.expected:  # the budget counts epochs, of which a trial takes as many as it is worth

@@ -17,6 +17,7 @@ from analysis.report import study_facts
 from analysis.report.citations import Citation, bibtex_file, citations
 from analysis.report.claims import Claim, claims
 from analysis.report.missing import missing
+from analysis.report.snippet import snippet
 from analysis.report.verdict import Verdict, verdict
 from analysis.snapshot import Snapshot
 from analysis.tables.catalogue import TABLES
@@ -66,6 +67,7 @@ class Content(NamedTuple):
     commands: str
     statistics: str
     provenance: tuple[tuple[str, str], ...]
+    snippet: str | None
 
 
 def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
@@ -98,6 +100,7 @@ def content_of(data: Snapshot, figures: Iterable[RenderedFigure]) -> Content:
         commands=study_facts.commands(data),
         statistics=metric_text(data).in_metric(STATISTICS),
         provenance=study_facts.provenance(data),
+        snippet=snippet(data),
     )
 
 

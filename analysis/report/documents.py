@@ -25,6 +25,7 @@ def page(content: Content) -> bytes:
             *([("tables", "Tables")] if tables else []),
             ("asked", "What was asked"),
             ("budget", "Budget"),
+            *([("use", "Use the winner")] if content.snippet else []),
             ("methods", "Methods and citations"),
             ("provenance", "Provenance"),
         ],
@@ -58,6 +59,8 @@ def text(content: Content) -> str:
     lines += ["## What was asked", markdown.bullets(f"{name}: {value}" for name, value in content.question)]
     if content.budget.rows:
         lines += markdown.table_section(content.budget)
+    if content.snippet:
+        lines += ["## Use the winner", markdown.fenced(content.snippet)]
     lines.append("## Methods")
     for method in content.methods:
         lines += [f"### {escape(method.name)}", *([markdown.fenced(method.formula)] if method.formula else [])]

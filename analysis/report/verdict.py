@@ -27,6 +27,7 @@ class Verdict(NamedTuple):
     believe: str  # whether it may be believed, and why not; the numbers stand in the table of results
     established: bool  # whether a difference to the baseline may be claimed
     rows: tuple[ResultRow, ...]  # of that training set
+    regularizer: str  # the name of the one that the verdict is on
 
 
 def verdict(source: Source) -> Verdict | None:
@@ -47,7 +48,8 @@ def verdict(source: Source) -> Verdict | None:
     best = next((row for row in tied if row.is_baseline), tied[0])
     established, believe = _believe(data, best, rows)
     how_strong = " ".join(f"{row.regularizer}: {_how_strong(row)}" for row in tied) if tied[1:] else _how_strong(best)
-    return Verdict(_which(text, tied), how_strong, _decided(data, rows), believe, established, rows)
+    decided = _decided(data, rows)
+    return Verdict(_which(text, tied), how_strong, decided, believe, established, rows, best.regularizer)
 
 
 def _which(text: MetricText, tied: Sequence[ResultRow]) -> str:

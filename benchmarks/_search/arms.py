@@ -39,11 +39,19 @@ class OwnSearch:
     """This project's search.
 
     ``seeds``: "named" trains a trial on the seed that the search names, "one" all trials on one, "each" each trial on
-    one of its own.
+    one of its own. ``trials``: its budget in full trainings, as far as it knows that.
     """
 
-    def __init__(self, problem: Problem, settings: SearchSettings, replay: int, seeds: Seeds = "named") -> None:
-        self._task = Task(problem.regularizer, 1.0, problem.space, trials=TRIALS)
+    def __init__(
+        self,
+        problem: Problem,
+        settings: SearchSettings,
+        replay: int,
+        seeds: Seeds = "named",
+        *,
+        trials: int = TRIALS,
+    ) -> None:
+        self._task = Task(problem.regularizer, 1.0, problem.space, trials=trials)
         storage = optuna.storages.InMemoryStorage()
         self._search = AskTell(storage, [self._task], settings, epochs=problem.epochs, seed=replay)
         self._epochs, self._seeds = problem.epochs, seeds
@@ -208,12 +216,17 @@ class Arm:
         return scores(problem, picked)
 
 
-def _own(seeds: Seeds | None = None, **settings: Any) -> Arm:
+def _own(seeds: Seeds | None = None, *, knows_budget: bool = False, **settings: Any) -> Arm:
     """This project's search. ``seeds``: in place of what is asked for, one for all trials or one for each."""
     return Arm(
-        lambda problem, replay, seed_each, _: OwnSearch(
-            problem, SearchSettings(**settings), replay, seeds or ("each" if seed_each else "one")
-        )
+        lambda problem, replay, seed_each, budget: OwnSearch(
+            problem,
+            SearchSettings(**settings),
+            replay,
+            seeds or ("each" if seed_each else "one"),
+            trials=budget // problem.epochs if knows_budget else TRIALS,
+        ),
+        knows_budget=knows_budget,
     )
 
 
@@ -234,6 +247,7 @@ ARMS: dict[str, Arm] = {
     "old-default": _own(sampler="tpe-gp", pruner="predicted"),
     "default": _own("named"),
     "default-one-seed": _own("one"),
+    "default-of-budget": _own("named", knows_budget=True),
 }
 if "prior" in SearchSettings.model_fields:
     ARMS["default-no-prior"] = _own("named", prior=False)

@@ -243,6 +243,20 @@ def test_a_paused_trial_of_this_projects_search_goes_on_after_its_last_epoch(
     assert search._search.told == [(0, "complete", final), (1, "pruned", stopped)]
 
 
+@pytest.mark.parametrize(("arm", "trials"), [("default-of-budget", [4, 8, 16, 24, 40]), ("default", [10_000])])
+def test_a_search_of_each_budget_knows_it(tables, arms, pausing_search, table_file, monkeypatch, arm, trials):
+    alone, _ = tables.table_problems(table_file())
+    searches = []
+    begin = pausing_search.__init__
+    monkeypatch.setattr(
+        pausing_search,
+        "__init__",
+        lambda self, *args, **kwargs: (begin(self, *args, **kwargs), searches.append(self))[0],
+    )
+    arms.ARMS[arm].scores(alone, 0, 8, seed_each=False)
+    assert [search._task.trials for search in searches] == trials
+
+
 @pytest.mark.parametrize(("which", "seeds"), [("named", [1, 0, 1]), ("one", [0, 0, 0]), ("each", [0, 1, 2])])
 def test_trials_train_on_the_seeds_that_the_search_names_or_on_one_or_each_on_its_own(
     tables, pausing_search, table_file, which, seeds

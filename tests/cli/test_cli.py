@@ -164,7 +164,7 @@ def test_the_last_lines_of_a_report_are_the_answer(tune_reg, tmp_path, monkeypat
         "decided? With the settings that this search found, against weight-decay: adadecay: superior (5 pairs); "
     )
     assert which.startswith("which: adadecay: 97.17 %")
-    assert believe.startswith("believe it? Not yet: with the settings that this search found +3.33 points")
+    assert believe.startswith("believe it? Not yet: it is better with the settings that were found")
     assert believe.endswith(
         "no number of seeds would decide it, as the luck of the searches is larger: more trials would."
     )

@@ -42,7 +42,7 @@ def test_names_are_shown_as_they_are(tune_reg, tmp_path, name):
 def test_in_a_narrow_terminal_a_long_name_is_folded_and_whole(tmp_path):
     from rich.console import Console
 
-    from tune_reg.cli import tables
+    from tune_reg.display import tables
     from tune_reg.study import Study, make_plan
 
     plan = make_plan(Study.from_toml(write(tmp_path / "study.toml")))

@@ -85,7 +85,7 @@ def test_a_node_joins_late_by_the_token_and_leaves_when_it_is_told(pair, way):
     run = run_page(pair, plugin)
     wait_until(lambda: logged(folder), run, PATIENCE_S)
     join = commands("clusters/ray.md", 2, [JOIN_ONE_CPU]).strip()
-    node = pair.start("m2", "bash", "-c", f"exec env {join} --block")
+    node = pair.start("m2", "bash", "-c", f"exec env {join} --block >/dev/null 2>&1")
 
     def late():
         return next((trial for trial, step, host in logged(folder) if host == "m2" and int(step) >= 16), None)

@@ -59,10 +59,13 @@ def test_read_only_and_big_endian_arrays():
     ("changed", "message"),
     [
         (
-            {"train_images": IMAGES.astype(np.float32)},
-            "train_images must be uint8 with values 0..255, got dtype float32",
+            {"train_images": IMAGES[..., 0].astype(np.float32)},
+            "test_images must have the dtype of train_images, float32, got uint8",
         ),
-        ({"train_images": IMAGES[0, 0]}, r"train_images must have the shape \[N, H, W, C\]"),
+        ({"train_images": IMAGES * 1j}, "train_images must be real numbers"),
+        ({"train_images": np.full((6, 4), np.nan)}, "train_images must be finite numbers"),
+        ({"train_images": np.zeros((6, 32, 32, 3))}, r"of floats must be as the model takes them, \[N, C, H, W\]"),
+        ({"test_images": None}, "given both, or neither"),
         ({"train_images": IMAGES[:0]}, "not be empty"),
         ({"train_images": np.zeros((6, 3, 32, 32), np.uint8)}, "channels last"),
         ({"train_images": [["a"]]}, "train_images must be an array of numbers"),
@@ -71,9 +74,10 @@ def test_read_only_and_big_endian_arrays():
         ({"train_labels": LABELS[:0]}, "train_labels must not be empty"),
         ({"train_labels": LABELS - 1}, r"train_labels must lie in 0..1 .*, got -1"),
         ({"train_labels": LABELS * 1.0}, "train_labels must be whole numbers, got dtype float64"),
+        ({"train_labels": ["a"] * 6}, r"numpy.unique\(labels, return_inverse=True\)"),
         ({"train_labels": LABELS * 0}, "at least 2 classes"),
         ({"test_labels": [0, 3]}, r"test_labels must lie in 0..2 .*, got 3"),
-        ({"test_images": IMAGES[:2, :4]}, "test_images must have the image shape of train_images"),
+        ({"test_images": IMAGES[:2, :4]}, "test_images must have the shape of an example of train_images"),
     ],
 )
 def test_faults_are_one_clear_line(changed, message):

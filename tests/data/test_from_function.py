@@ -29,7 +29,7 @@ def broken():
     raise RuntimeError("no\\nsuch bird")
 
 def wrong():
-    return images / 2, labels, images, labels
+    return images * 1j, labels, images, labels
 
 number = 3
 """
@@ -63,7 +63,7 @@ def test_a_data_set():
         ("own_birds:three", DataError, "must return .* got a tuple of 3"),
         ("own_birds:nothing", DataError, "must return .* got a NoneType"),
         ("own_birds:broken", DataError, "the function raised RuntimeError: no such bird"),
-        ("own_birds:wrong", DataError, "train_images must be uint8"),
+        ("own_birds:wrong", DataError, "train_images must be real numbers"),
         ("own_birds:number", StudyError, "must be a function, got a int"),
         ("own_birds:absent", StudyError, "cannot be imported .*absent"),
         ("own_bird_s:arrays", StudyError, "cannot be imported .*No module named 'own_bird_s'"),

@@ -10,6 +10,7 @@ LINES = [
     ("PGD", "madry2018towards"),
     ("Carlini and Wagner's attack", "carlini2017towards"),
     ("DeepFool", "moosavidezfooli2016deepfool"),
+    ("AutoAttack", "croce2020reliable"),
     ("Common corruptions", "hendrycks2019benchmarking"),
 ]
 
@@ -27,6 +28,7 @@ def test_all_tests_are_cited_in_the_order_of_the_report():
         ({}, []),
         ({"gaussian_noise": [0.1], "salt_noise": [0.1]}, []),
         ({"corruptions": ["jpeg"]}, ["Common corruptions"]),
+        ({"autoattack_l2": [0.5]}, ["AutoAttack"]),
         ({"pgd_l2": [0.5]}, ["Foolbox (running the attacks)", "PGD"]),
         ({"deepfool_l2": [0.5], "fgsm": [0.1]}, ["Foolbox (running the attacks)", "FGSM", "DeepFool"]),
     ],
@@ -37,5 +39,6 @@ def test_only_what_is_asked_for_is_cited(settings, methods):
 
 def test_every_attack_and_noise_is_a_key_of_the_settings_and_no_other_key_is_a_test():
     keys = [test.key for test in (*ATTACKS, *NOISES)]
-    assert keys == [key for key in RobustnessSettings.model_fields if key not in ("corruptions", "images")]
+    others = ("corruptions", "images", "autoattack_images")
+    assert keys == [key for key in RobustnessSettings.model_fields if key not in others]
     assert all(test.description for test in (*ATTACKS, *NOISES))

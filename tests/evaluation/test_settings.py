@@ -16,11 +16,11 @@ def study(**robustness):
 def test_all_is_off():
     assert RobustnessSettings().empty
     assert RobustnessSettings().images == 1000
-    assert not any(RobustnessSettings().model_dump(exclude={"images"}).values())
+    assert not any(RobustnessSettings().model_dump(exclude={"images", "autoattack_images"}).values())
 
 
 @pytest.mark.parametrize(
-    "key", [key for key in RobustnessSettings.model_fields if key not in ("images", "corruptions")]
+    "key", [key for key in RobustnessSettings.model_fields if not key.endswith("images") and key != "corruptions"]
 )
 def test_strengths_are_sorted_and_survive_the_file(key, tmp_path):
     asked = study(**{key: [0.5, 0.1]})
@@ -95,3 +95,10 @@ def test_the_public_names_are_there():
     for name in tune_reg.evaluation.__all__:
         thing = getattr(tune_reg.evaluation, name)
         assert getattr(thing, "__name__", name) == name
+
+
+def test_a_study_without_autoattack_is_what_it_was_before_there_was_one():
+    assert "autoattack" not in study(fgsm=[0.1]).to_toml()
+    asked = study(autoattack_l2=[0.5], autoattack_images=30)
+    assert Study(**asked.to_plain()) == asked
+    assert len({study().hash, study(autoattack_l2=[0.5]).hash, asked.hash}) == 3

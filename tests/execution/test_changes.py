@@ -92,7 +92,7 @@ def test_a_run_under_way_begins_anew_with_the_mended_code(users, tmp_path):
     directory = tmp_path / "out"
     controller = in_process.opened(study, directory)
     run = controller.next_run()
-    worker = in_process.RunWorker(controller.order(run), in_process.CPU)
+    worker = in_process.worker_for(controller.order(run), in_process.CPU)
     controller.take(run.key, worker.step())
     assert list((directory / "checkpoints" / run.key).iterdir())
     in_process.opened(users(calls=NEVER + 1), directory)

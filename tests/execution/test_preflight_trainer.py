@@ -71,6 +71,15 @@ def test_a_regularizer_that_the_loop_leaves_out_is_told():
     ]
 
 
+def test_another_metric_is_asked_for_by_its_name():
+    by_error = {"metric": {"name": "error", "goal": "minimize"}}
+    assert preflight(plan("errors", **by_error)) == []
+    with pytest.raises(StudyError, match="val_error must be among the metrics, but got accuracy"):
+        preflight(plan("saves", **by_error))
+    with pytest.raises(StudyError, match=r"it ended without run\.report\(epoch, error=\.\.\.\)"):
+        preflight(plan("no_report", **by_error))
+
+
 def test_without_the_data_set_the_loop_is_not_tried(tmp_path, monkeypatch):
     monkeypatch.setenv("TUNE_REG_DATA", str(tmp_path))
     monkeypatch.setattr("tune_reg.execution.preflight.trainer.at_hand", lambda *_: None)

@@ -77,7 +77,7 @@ def test_a_killed_study_ends_with_the_same_tables(uninterrupted, sampler, tmp_pa
 def test_progress_counts_them_beside_the_budget(uninterrupted, sampler):
     plan = make_plan(study(sampler=sampler))
     progress = stored_progress(plan, uninterrupted)
-    assert [(task.shared, task.budget) for task in progress.tasks] == [(1, 4), (1, 4), (0, 3)]
+    assert [(task.added, task.budget) for task in progress.tasks] == [(1, 4), (1, 4), (0, 3)]
     assert all(task.used <= task.budget for task in progress.tasks)
 
 

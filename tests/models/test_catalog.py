@@ -234,8 +234,8 @@ def test_unknown_name_with_the_nearest(name, near):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"image": (1, 0, 8)}, r"image must be \(channels, height, width\).*got \(1, 0, 8\)"),
-        ({"image": (8, 8)}, "image must be"),
+        ({"image": (1, 0, 8)}, r"image must be the shape of an example.*got \(1, 0, 8\)"),
+        ({"image": ()}, "image must be"),
         ({"classes": 1}, "classes must be a whole number of at least 2, got 1"),
         ({"mean": torch.zeros(3)}, r"mean must have the shape \[1\], one a channel, got \[3\]"),
         ({"std": torch.tensor(1.0)}, r"std must have the shape \[1\]"),

@@ -101,7 +101,7 @@ def test_a_function_of_the_seed():
         ("own_nets:too_many", r"must return logits \[B, 3\], got \[2, 4\] for B = 2"),
         ("own_nets:failing", r"failed on images \[2, 2, 4, 6\]"),
         ("own_nets:broken", "the function raised RuntimeError: no such net"),
-        ("own_nets:no_arguments", "the function raised TypeError"),
+        ("own_nets:no_arguments", "let the function take `classes`"),
         ("own_nets:no_net", "must return a torch.nn.Module, got a int"),
         ("own_nets:number", "must be a function, got a int"),
         ("own_nets:absent", "cannot be imported .*absent"),

@@ -112,3 +112,10 @@ def test_an_installed_package_brings_its_own_by_an_entry_point(tmp_path):
     without = {**environment, "PYTHONPATH": str(ROOT)}
     listed = subprocess.run(command, env=without, capture_output=True, text=True, timeout=120, check=True)
     assert "gradient-noise" not in listed.stdout
+
+
+def test_the_page_that_says_which_for_what_has_every_regularizer_once_with_its_cost():
+    page = Path(__file__).parents[2] / "docs" / "which-regularizer.md"
+    rows = re.findall(r"^\| `([a-z0-9-]+)` \| [^|]+ \| (\d+\.\d\d) \|", page.read_text(), re.MULTILINE)
+    ours = [name for name, kind in regularizers().items() if kind.__module__.startswith("tune_reg.")]
+    assert sorted(name for name, _ in rows) == ours

@@ -5,6 +5,7 @@ import math
 import time
 from collections import Counter
 
+import numpy as np
 import optuna
 import pytest
 
@@ -14,6 +15,7 @@ from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
 from tune_reg.search.pausing_search import rungs
 from tune_reg.study import SearchSettings, Task
+from tune_reg.surrogate.unit_cube import UnitCube
 
 EPOCHS = 9
 LINE = SearchSpace({"x": uniform(0, 1), "momentum": 0.9}, start=[{"x": 0.1}], priors={"x": Prior(0.3, 0.2)})
@@ -195,6 +197,7 @@ CASES = [
     pytest.param(LINE, {"trials": 8}, id="line"),
     pytest.param(MIXED, {"trials": 8, "min_epochs": 1}, id="conditions and three rungs"),
     pytest.param(LINE, {"trials": 4, "seeds": 2}, id="seeds"),
+    pytest.param(MIXED, {"trials": 6, "pick": "space"}, id="best of the space"),
 ]
 
 
@@ -602,3 +605,79 @@ def test_every_starting_point_is_tried_though_only_the_first_trials_go_to_the_en
     space = SearchSpace({"x": uniform(0, 1)}, start=[{"x": x} for x in strengths])
     driver = Driver(trials=8, space=space).run()
     assert [trial.params["x"] for trial in driver.trials][:8] == strengths
+
+
+# The best point of the whole space
+
+
+def added(driver):
+    return [trial.number for trial in driver.trials if "picked_from" in trial.user_attrs]
+
+
+def test_the_best_point_of_the_space_is_tried_once_the_search_is_over():
+    trials = 8
+    alone, driver = Driver(MIXED, trials=trials).run(), Driver(MIXED, trials=trials, pick="space").run()
+    (number,) = added(driver)
+    assert added(alone) == []
+    assert params_of(driver)[:number] == params_of(alone), "the search itself is the same"
+    assert number == len(alone.trials)
+    assert driver.epochs == alone.epochs + EPOCHS, "it comes on top of the budget, and is trained to the end"
+    assert driver.trials[number].state == optuna.trial.TrialState.COMPLETE
+    cube = UnitCube(MIXED)
+    anywhere = [cube.params(point) for point in np.random.default_rng(0).random((200, cube.dims))]
+    best, *others = alone.search._searches[alone.task.name].promise(
+        [params_of(driver)[number], *params_of(alone), *anywhere]
+    )
+    assert best > max(others[: len(alone.trials)])
+    assert np.mean(np.array(others[len(alone.trials) :]) > best) < 0.02
+    assert driver.search.counts(driver.task).added == 1
+    expected = driver.search.expected(driver.task)
+    assert driver.search.winner(driver.task).number == max(expected, key=lambda e: (e.mean, -e.number)).number
+    assert number in {each.number for each in expected}
+
+
+def test_nothing_is_added_where_a_trial_stands_at_the_best_point():
+    driver = Driver(SearchSpace({"kind": choice(["good", "bad"]), "x": 0.6}), trials=4, pick="space").run()
+    assert added(driver) == []
+    assert driver.search.finished(driver.task)
+
+
+def test_a_search_that_grows_tries_its_best_point_once_more():
+    driver = Driver(MIXED, trials=6, pick="space").run()
+    (first,) = added(driver)
+    grown = Driver(MIXED, trials=10, pick="space", storage=driver.storage).run()
+    assert added(grown) in ([first], [first, len(grown.trials) - 1])  # none where a trial stands there already
+    assert 10 * EPOCHS - 3 < grown.epochs - EPOCHS * len(added(grown)) <= 10 * EPOCHS
+
+
+def test_a_best_point_that_fails_is_tried_again_as_one_and_no_other_is_added():
+    broken = [True]
+    driver = Driver(
+        MIXED,
+        trials=6,
+        pick="space",
+        outcome=lambda trial, _: "failed" if trial.picked_from == "space" and broken[0] else None,
+    ).run()
+    (failed,) = added(driver)
+    broken[0] = False
+    driver.search = AskTell(
+        driver.storage, [driver.task], driver.settings, epochs=EPOCHS, seed=7, retry=lambda _, number: number == failed
+    )
+    driver.run()
+    assert added(driver) == [failed, failed + 1]
+    assert params_of(driver)[failed] == params_of(driver)[failed + 1]
+    assert driver.trials[failed + 1].state == optuna.trial.TrialState.COMPLETE
+
+
+def test_eight_workers_try_the_best_point_once_all_others_are_over():
+    driver = Driver(MIXED, trials=6, pick="space")
+    workers = {}
+    while True:
+        while len(workers) < 8 and (trial := driver.ask()) is not None:
+            workers[trial.number] = trial
+            if trial.picked_from == "space":
+                assert all(t.state.is_finished() for t in driver.trials if t.number != trial.number)
+        if not workers:
+            break
+        driver.train(workers.pop(min(workers)))
+    assert len(added(driver)) == 1

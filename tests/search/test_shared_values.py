@@ -175,7 +175,7 @@ def test_each_method_is_tried_at_the_values_of_the_others_once_all_searches_are_
         expected = searches.search.expected(mine)
         if expected:
             assert searches.search.winner(mine).number == max(expected, key=lambda e: e.mean).number
-        assert searches.search.counts(mine).shared == len(added)
+        assert searches.search.counts(mine).added == len(added)
 
 
 @pytest.mark.parametrize("settings", SEARCHES, ids=IDS)
@@ -322,7 +322,7 @@ def test_a_failed_trial_at_shared_values_that_is_tried_again_stays_one():
     searches.run()
     for method in METHODS:
         again = [t for t in searches.trials(method) if "retries" in t.user_attrs]
-        assert len(again) == counted[method.name] == searches.search.counts(method).shared
+        assert len(again) == counted[method.name] == searches.search.counts(method).added
         assert all(t.state == optuna.trial.TrialState.COMPLETE and "shared_from" in t.user_attrs for t in again)
 
 

@@ -16,7 +16,7 @@ def test_the_columns_are_those_of_the_first_release_in_their_order_and_later_one
     assert SCHEMAS["trials"].names == [
         *begin,
         *("fraction", "trial", "params", "seed", "seeds", "state", "reason", "value", "robust_accuracy", "n_val"),
-        *("epochs_trained", "wall_s", "ranges", "retries", "code", "shared_from"),
+        *("epochs_trained", "wall_s", "ranges", "retries", "code", "shared_from", "picked_from"),
     ]
     assert SCHEMAS["epochs"].names == [
         *begin,
@@ -46,7 +46,7 @@ def test_the_types_are_those_of_the_first_release():
     whole = {"images_per_class", "trial", "seed", "seeds", "n_val", "epochs_trained", "epoch", "n_train", "n_test"}
     whole |= {"epochs", "severity", "n", "retries", "look", "methods"}
     text = {"study", "dataset", "model", "protocol", "regularizer", "params", "state", "reason", "stage", "test"}
-    text |= {"norm", "warning", "ranges", "code", "decision", "measure", "shared_from"}
+    text |= {"norm", "warning", "ranges", "code", "decision", "measure", "shared_from", "picked_from"}
     lists = {"test_class_accuracy": pa.list_(pa.float64()), "test_class_images": pa.list_(pa.int64())}
     for schema in SCHEMAS.values():
         for field in schema:

@@ -224,7 +224,10 @@ BAD = {
         {"training": {"validation": 0.9999, "batch_size": 1}},
         "training.validation: must leave images to train on, but got 0.9999 of 1437",
     ),
-    "unknown key": ({"modle": "nn-2"}, "modle: unknown key; did you mean 'model'? known: name, dataset, model"),
+    "unknown key": (
+        {"modle": "nn-2"},
+        "modle: unknown key; did you mean 'model'? known: name, trainer, examples, dataset, model",
+    ),
     "unknown key in a table": (
         {"search": {"trails": 3}},
         "search.trails: unknown key; did you mean 'trials'? known: trials, seeds, sampler",

@@ -7,6 +7,7 @@ from tune_reg.errors import StudyError
 from tune_reg.execution.code_digests import code_digests
 from tune_reg.execution.lane_keys import lanes_note
 from tune_reg.study import Study, make_plan
+from tune_reg.user_function import import_function
 
 BASE = {"name": "x", "trainer": "own_loops:saves", "regularizers": ["weight-decay", "dropout"]}
 OWN = {**BASE, "examples": 1200}
@@ -30,8 +31,12 @@ def test_on_a_data_set_it_has_that_ones_sizes():
 
 def test_a_function_is_taken_by_its_name():
     assert Study(**{**OWN, "trainer": own_loops.saves}) == Study(**OWN)
-    with pytest.raises(StudyError, match=r"trainer: trainer <function .*> must be a function at the top of a file"):
-        Study(**{**OWN, "trainer": lambda run: None})
+
+
+def test_a_function_without_a_module_is_taken_as_other_objects_are():
+    study = Study(**{**OWN, "trainer": lambda run: run.finish({"accuracy": 1.0})})
+    assert study.trainer.startswith("python:")
+    assert callable(import_function(study.trainer, "trainer"))
 
 
 def test_its_name_is_part_of_the_hash_and_other_studies_keep_theirs():

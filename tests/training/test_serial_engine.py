@@ -10,6 +10,7 @@ from tune_reg import data, models, schedules
 from tune_reg.regularizers.adadecay import decay_factor
 from tune_reg.training import Interrupted, Run, SerialEngine, TrainingSettings
 from tune_reg.training.seeding import derive, generator
+from tune_reg.training.step import regularize
 
 REGULARIZERS = ("weight-decay", "adadecay", "residual-smoothing")
 
@@ -202,7 +203,8 @@ def test_a_gradient_laid_out_otherwise_than_its_weight_is_put_right(tiny):
     assert any(g.stride() != p.stride() for g, p in zip(gradients, engine.parameters, strict=True))
     for parameter, gradient in zip(engine.parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
-    engine._regularize({}, engine.plan.progress(0, 0, torch.float32, engine.device))
+    progress = engine.plan.progress(0, 0, torch.float32, engine.device)
+    regularize(engine.regularizer, engine.parameters, {}, progress, lambda _: None, {}, weight_decay=0.0)
     for parameter, gradient in zip(engine.parameters, gradients, strict=True):
         assert parameter.grad.stride() == parameter.stride()
         assert parameter.grad.equal(gradient)

@@ -26,11 +26,13 @@ from tune_reg.execution.messages import (
 )
 from tune_reg.global_generators import seeded
 from tune_reg.regularizers import load_plugin
+from tune_reg.regularizers.kept import register_kept
 from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.store import EpochValues
 from tune_reg.training import Interrupted, SerialEngine
 from tune_reg.training import checkpoint as checkpoints
 from tune_reg.training.seeding import derive
+from tune_reg.user_objects import look_in
 
 
 class RunWorker:
@@ -137,7 +139,7 @@ def _tested(engine: SerialEngine, order: RunOrder) -> Completed:
 
 
 def prepare(order: RunOrder) -> None:
-    """Let this process find the user's files as the driver does, and run the plugins of an order, each once.
+    """Let this process find the user's files as the driver does, and register the order's regularizers, each once.
 
     On a machine that lacks the driver's folder, the worker stays where it is.
     """
@@ -146,6 +148,10 @@ def prepare(order: RunOrder) -> None:
     sys.path.extend(path for path in order.import_path if path not in sys.path)
     for plugin in order.plugins:
         load_plugin(Path(plugin))
+    if order.objects is not None:
+        look_in(to_path(order.objects, has_answered=True))
+    for name in order.regularizers:
+        register_kept(name)
 
 
 class OtherDataError(DataError):

@@ -97,7 +97,7 @@ class TrainerWorker:
 
     def close(self) -> bool:
         """End the loop where it stands, and remove its folder; whether it has ended."""
-        if isinstance(self._ended, RunReport | DataFault):
+        if self._ended is not None:
             return True
         has_ended = self._loop.end(_PATIENCE_S)
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -162,6 +162,7 @@ class TrainerWorker:
             if attack is None:
                 return Completed()
             assert finish.model is not None
+            assert self._dataset is not None
             withstood = attacked_accuracy(
                 finish.model,
                 Images(*self._run.training_set.validation()),
@@ -169,14 +170,16 @@ class TrainerWorker:
                 epsilon=attack.epsilon,
                 images=attack.images,
                 seed=order.run.split_seed,
+                dataset=self._dataset,
             )
             return Completed(withstood)
         final = self._final(finish) if order.stage == "confirm" else None
         if order.robustness.empty:
             return Completed(final=final)
         assert finish.model is not None
+        assert self._dataset is not None
         images = Images(*self._run.training_set.test())
-        tests = tested_rows(finish.model, images, order.robustness, seed=order.run.split_seed)
+        tests = tested_rows(finish.model, images, order.robustness, seed=order.run.split_seed, dataset=self._dataset)
         return Completed(final=final, robustness=tuple(tests))
 
     def _final(self, finish: Finish) -> FinalValues:

@@ -22,8 +22,8 @@ def list_(
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """List regularizers, models, datasets, spaces or attacks."""
-    from tune_reg.cli.tables import print_pairs
     from tune_reg.data import DATASETS
+    from tune_reg.display.tables import print_pairs
     from tune_reg.models import MODELS
     from tune_reg.regularizers import regularizers
 
@@ -72,9 +72,9 @@ def data_fetch(
     data: DataRoot = None,
 ) -> None:
     """Find or download a data set and check its md5 sums; what is there already is not fetched again."""
-    from tune_reg.data import at_hand, load
+    from tune_reg.data import at_hand, is_of_code, load
 
     loaded = load(name, data)
-    origin = "your own" if ":" in name else at_hand(name, data)
+    origin = "your own" if is_of_code(name) else at_hand(name, data)
     counts = f"{len(loaded.train_labels):,} + {len(loaded.test_labels):,} images"
     console.print(f"{name}: {counts}, whole; {origin}; md5 {loaded.md5}", soft_wrap=True)

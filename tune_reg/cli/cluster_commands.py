@@ -169,8 +169,8 @@ def _send(submission: Submission, address: str, *, wait: bool, follow: bool) -> 
 
 def _followed(client: Any, name: str, submission: Submission) -> str:
     """Show how far the job is until it has ended: from its results, or where these cannot be seen here, by its log."""
-    from tune_reg.cli.progress_display import followed_progress
     from tune_reg.cluster import jobs
+    from tune_reg.display.progress import followed_progress
     from tune_reg.execution.progress import DirectoryProgress
     from tune_reg.storage.paths import to_path
     from tune_reg.study import make_plan

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-#: Files and pipes have no width of their own; 120 keeps a table row on one line. Brackets and colons in names, paths
-#: and messages are no markup.
-console = Console(
-    width=None if sys.stdout is not None and sys.stdout.isatty() else 120, markup=False, emoji=False, highlight=False
-)
+from tune_reg.display.console import console
+
+__all__ = ["DataRoot", "Plugins", "StudyFile", "console", "load_plugins"]
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study, a TOML file.")]
 DataRoot = Annotated[

@@ -68,8 +68,8 @@ def _run(
 ) -> None:
     import analysis
     from tune_reg.backends.ray.launch import run_study
-    from tune_reg.cli.progress_display import live_progress
     from tune_reg.cli.study_commands import until_interrupted
+    from tune_reg.display.progress import live_progress
     from tune_reg.reproduction import declare
 
     directory = declare(item, scale, out)

@@ -6,7 +6,7 @@ import atexit
 import shlex
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,8 +16,7 @@ from tune_reg.cli.options import DataRoot, Plugins, StudyFile, console, load_plu
 from tune_reg.errors import NothingSucceededError
 
 if TYPE_CHECKING:
-    from tune_reg.store import Metric
-    from tune_reg.study import Spread, Study, StudyPlan
+    from tune_reg.study import Study
 
 
 SkipPreflight = Annotated[
@@ -62,7 +61,8 @@ def run(
     adds the new work to it.
     """
     from tune_reg.backends.ray.launch import run_study
-    from tune_reg.cli.progress_display import live_progress
+    from tune_reg.display.plan import print_whole_plan
+    from tune_reg.display.progress import live_progress
     from tune_reg.errors import StudyError
     from tune_reg.store import load
     from tune_reg.study import Study, make_plan
@@ -75,7 +75,7 @@ def run(
     declared = Study.from_toml(study)
     if prior is not None:
         declared = declared.with_prior(load(prior))
-    _print_plan(make_plan(_as_begun(out, declared)), [out, prior])
+    print_whole_plan(make_plan(_as_begun(out, declared)), [out, prior])
     try:
         with until_interrupted():
             run_study(
@@ -124,7 +124,7 @@ def report(
 ) -> None:
     """Print the result table of DIR and the answer, and write its report: HTML, Markdown, LaTeX, CSV and figures."""
     import analysis
-    from tune_reg.cli.tables import print_results
+    from tune_reg.display.tables import print_results
     from tune_reg.store import load
 
     data = analysis.Snapshot(load(directory))
@@ -165,43 +165,15 @@ def check(
     skip_preflight: SkipPreflight = False,
 ) -> None:
     """Validate a study, try its parts once, and print what it will cost, in epochs, and what it can decide."""
+    from tune_reg.display.plan import print_check
     from tune_reg.store import load
-    from tune_reg.study import Study, make_plan
+    from tune_reg.study import Study
 
     load_plugins(plugin)
     declared = Study.from_toml(study)
     if prior is not None:
         declared = declared.with_prior(load(prior))
-    plan = make_plan(declared)
-    _print_plan(plan, [prior])
-    if not skip_preflight:
-        from tune_reg.execution.preflight import preflight
-
-        for note in preflight(plan, data):
-            console.print(note, soft_wrap=True)
-    console.print(f"{study}: valid; hash {declared.hash}", soft_wrap=True)
-
-
-def _print_plan(plan: StudyPlan, results: Iterable[str | None]) -> None:
-    """Print what the study will cost and can decide, which settings mean nothing, and whether lanes can be had.
-
-    ``results``: directories; the first one that has pairs of confirmed runs tells how much seeds vary.
-    """
-    from tune_reg.cli.tables import print_plan
-    from tune_reg.study import attack_cost, decidable, other_searches, shared_values_notes, unused_settings
-
-    print_plan(plan)
-    spread = _spread(results, plan.study.metric.metric)
-    notes = [*attack_cost(plan), *shared_values_notes(plan), *decidable(plan, spread)]
-    for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
-        console.print(line, soft_wrap=True)
-    if plan.study.resources.lanes == 1:
-        return  # without the second that loading the engines takes
-    from tune_reg.execution.lane_keys import lanes_note
-
-    note = lanes_note(plan)
-    if note is not None:
-        console.print(note, soft_wrap=True)
+    print_check(declared, str(study), data=data, prior=prior, skip_preflight=skip_preflight)
 
 
 def _as_begun(directory: str, declared: Study) -> Study:
@@ -214,19 +186,3 @@ def _as_begun(directory: str, declared: Study) -> Study:
         return as_begun(to_path(directory), declared)
     except (OSError, TuneRegError):
         return declared
-
-
-def _spread(directories: Iterable[str | None], metric: Metric) -> Spread:
-    """How much seeds vary in the metric, by the first directory that tells; a guess where none does."""
-    from tune_reg.errors import TuneRegError
-    from tune_reg.store import load
-    from tune_reg.study import GUESS, spread_of
-
-    for directory in directories:
-        try:
-            spread = spread_of(load(directory), f"as in {directory}", metric) if directory is not None else None
-        except (OSError, TuneRegError):
-            continue
-        if spread is not None:
-            return spread
-    return GUESS

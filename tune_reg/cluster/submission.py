@@ -12,6 +12,7 @@ from typing import Final, Self
 from tune_reg.errors import ClusterError, StoreError, StudyError
 from tune_reg.storage.paths import as_folder, expanded
 from tune_reg.study import Study
+from tune_reg.user_objects import is_kept_name
 
 STUDY_FILE: Final = "study.toml"
 #: A file name that needs no quotes in a shell or in YAML and may be a key of a ConfigMap.
@@ -56,6 +57,12 @@ class Submission:
 
         ``ClusterError`` where two files have one name, or a file cannot be read.
         """
+        for key in ("model", "dataset"):
+            if is_kept_name(getattr(study, key)):
+                raise ClusterError(
+                    f"{key}: was given in Python, and does not travel with a study file; put it into a module that "
+                    "each node has, and name it package.module:function"
+                )
         contents: dict[str, bytes] = {}
         for path in map(expanded, plugins):
             if path.name in contents:

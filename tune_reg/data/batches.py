@@ -7,20 +7,25 @@ from torch import Tensor
 
 
 def gather(images: Tensor, index: Tensor) -> Tensor:
-    """The images [N, H, W, C] at an index int64 [B], as [B, C, H, W] of the same dtype in channels_last format.
+    """The examples [N, ...] at an index int64 [B], in the same dtype: images of uint8 as [B, C, H, W], channels_last.
 
     The index may lie on another device than the images; the batch lies where the images do.
     """
-    return images.index_select(0, index.to(images.device)).permute(0, 3, 1, 2)
+    rows = images.index_select(0, index.to(images.device))
+    return rows.permute(0, 3, 1, 2) if images.dtype == torch.uint8 else rows
 
 
 def to_unit(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Images of uint8 0..255 as floating-point numbers in [0, 1]; shape and memory format stay.
 
-    >>> to_unit(torch.tensor([0, 51, 255], dtype=torch.uint8))
-    tensor([0.0000, 0.2000, 1.0000])
+    Other numbers stay as they are: floats in ``dtype``, and whole numbers whole.
+
+    >>> to_unit(torch.tensor([0, 51, 255], dtype=torch.uint8)), to_unit(torch.tensor([-2.5]))
+    (tensor([0.0000, 0.2000, 1.0000]), tensor([-2.5000]))
     """
-    return images.to(dtype).div_(255)
+    if images.dtype == torch.uint8:
+        return images.to(dtype).div_(255)
+    return images.to(dtype) if images.is_floating_point() else images
 
 
 def batch(images: Tensor, index: Tensor) -> Tensor:

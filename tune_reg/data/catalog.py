@@ -12,6 +12,7 @@ from typing import Final
 from tune_reg.data.cifar import find_cifar, load_cifar
 from tune_reg.data.dataset import Dataset, DatasetInfo
 from tune_reg.data.digits import load_digits
+from tune_reg.data.folder import PREFIX, load_folder, parsed
 from tune_reg.data.from_function import load_from_function
 from tune_reg.data.mnist import FASHION_MNIST, MNIST, Family, find, load_mnist
 from tune_reg.data.root import given_root
@@ -105,9 +106,9 @@ DATASETS: Final[dict[str, str]] = {name: entry.title for name, entry in _CATALOG
 def load(name: str, root: Path | None = None) -> Dataset:
     """The data set of that name, read once in each process.
 
-    name: one of DATASETS, or a user's function ``package.module:function``. root: the folder with the files; None: the
-    folder in the environment's TUNE_REG_DATA, else the user's cache folder. Raises StudyError for an unknown name,
-    DataError for files that are missing or differ from the published ones.
+    name: one of DATASETS, a user's function ``package.module:function``, or ``folder:PATH``. root: the folder with the
+    files; None: the folder in the environment's TUNE_REG_DATA, else the user's cache folder. Raises StudyError for an
+    unknown name, DataError for files that are missing or differ from the published ones.
 
     >>> load("digits").image
     (1, 8, 8)
@@ -120,25 +121,31 @@ def describe(name: str) -> DatasetInfo:
     """Name and sizes of a data set, without files for the built-in data sets; a user's data set is loaded.
 
     >>> describe("cifar10")
-    DatasetInfo(name='cifar10', n_train=50000, n_test=10000, image=(3, 32, 32), classes=10)
+    DatasetInfo(name='cifar10', n_train=50000, n_test=10000, image=(3, 32, 32), classes=10, values='bytes')
     """
     _check_name(name)
     return _CATALOG[name].info if name in _CATALOG else load(name).info()
 
 
 def at_hand(name: str, root: Path | None = None) -> Path | None:
-    """The folder with the files of a built-in data set, or None where they would have to be downloaded.
+    """The folder with the files of a data set, or None where they would have to be downloaded, or are a function's.
 
     >>> at_hand("digits") is None
     False
     """
     _check_name(name)
+    if name.startswith(PREFIX):
+        return parsed(name)[0]
+    if is_of_code(name):
+        return None
     return _CATALOG[name].find(given_root(root))
 
 
 @cache
 def _load(name: str, root: Path | None) -> Dataset:
-    if name not in _CATALOG:
+    if name.startswith(PREFIX):
+        return load_folder(name)
+    if is_of_code(name):
         return load_from_function(name)
     entry = _CATALOG[name]
     if name == "digits":  # a small file of a package that is installed
@@ -146,7 +153,20 @@ def _load(name: str, root: Path | None) -> Dataset:
     return load_shared(name, lambda: entry.find(root), lambda: entry.load(root))
 
 
+def is_of_code(name: str) -> bool:
+    """Whether a data set is made by a user's function.
+
+    >>> is_of_code("mypackage.data:load"), is_of_code("folder:cats"), is_of_code("digits")
+    (True, False, False)
+    """
+    return ":" in name and not name.startswith(PREFIX)
+
+
 def _check_name(name: str) -> None:
-    if name in _CATALOG or ":" in name:
-        return
-    raise StudyError(f"unknown data set {name!r}{did_you_mean(name, _CATALOG)}, or your own as package.module:function")
+    if name.startswith(PREFIX):
+        parsed(name)
+    elif name not in _CATALOG and not is_of_code(name):
+        raise StudyError(
+            f"unknown data set {name!r}{did_you_mean(name, _CATALOG)}, or your own as package.module:function or "
+            f"{PREFIX}PATH"
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -26,13 +27,20 @@ _PARTS: Final = ("train_images", "train_labels", "test_images", "test_labels")
 _SOURCE: Final = "source.json"
 
 
-def load_shared(name: str, find: Callable[[], Path | None], decode: Callable[[], Dataset]) -> Dataset:
+def load_shared(
+    name: str,
+    find: Callable[[], Path | None],
+    decode: Callable[[], Dataset],
+    source: Callable[[Path], list[list[Any]]] | None = None,
+) -> Dataset:
     """The data set of ``decode``, mapped from this machine's copy.
 
-    ``find``: returns the folder of the published files, or None. The copy is made anew where one of these files has
-    another size or time than when the copy was made. Tensors can be written, and then change in this process alone.
+    ``find``: returns the folder of the published files, or None. ``source``: the names, sizes and times of the files of
+    the folder; of those in it, but not below it, where not given. The copy is made anew where they have changed.
+    Tensors can be written, and then change in this process alone.
     Where no copy can be written, the arrays are held by this process alone.
     """
+    source = source or _source
     folder = find()
     copy = _copy_folder(name, folder)
     try:
@@ -42,18 +50,19 @@ def load_shared(name: str, find: Callable[[], Path | None], decode: Callable[[],
     except OSError:
         return decode()
     try:
-        if folder is None or _read(copy) != _source(folder):
+        if folder is None or _read(copy) != source(folder):
             dataset = decode()
             folder = find()
             if folder is None:
                 return dataset
             copy = _copy_folder(name, folder)
             try:
-                _write(copy, dataset, _source(folder))
+                _write(copy, dataset, source(folder))
             except OSError:
                 return dataset
         about = json.loads((copy / _SOURCE).read_text(encoding="utf-8"))
-        return Dataset(name, **{part: _mapped(copy / f"{part}.npy") for part in _PARTS}, classes=about["classes"])
+        parts = {part: _mapped(copy / f"{part}.npy") for part in _PARTS}
+        return Dataset(name, **parts, classes=about["classes"], notes=tuple(about.get("notes", ())))
     finally:
         lock.release()
 
@@ -61,7 +70,7 @@ def load_shared(name: str, find: Callable[[], Path | None], decode: Callable[[],
 def _copy_folder(name: str, folder: Path | None) -> Path:
     """The folder of the copy of a data set whose published files lie in ``folder``."""
     digest = hashlib.md5(str(folder).encode(), usedforsecurity=False).hexdigest()[:12]
-    return cache() / "arrays" / f"{name}-{digest}"
+    return cache() / "arrays" / f"{re.sub(r'[^A-Za-z0-9]+', '-', name)[-40:]}-{digest}"
 
 
 def _source(folder: Path) -> list[list[Any]]:
@@ -85,7 +94,7 @@ def _write(copy: Path, dataset: Dataset, source: list[list[Any]]) -> None:
         folder.mkdir()
         for part in _PARTS:
             np.save(folder / f"{part}.npy", getattr(dataset, part).numpy())
-        about = json.dumps({"source": source, "classes": dataset.classes})
+        about = json.dumps({"source": source, "classes": dataset.classes, "notes": dataset.notes})
         (folder / _SOURCE).write_text(about, encoding="utf-8")
         shutil.rmtree(copy, ignore_errors=True)
         folder.replace(copy)

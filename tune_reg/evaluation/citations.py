@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tune_reg.evaluation.attacks import ATTACKS
+from tune_reg.evaluation.attacks import ATTACKS, AUTOATTACK_LINF
 from tune_reg.evaluation.corruptions import CITATION, METHOD
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.references import bibtex
@@ -15,7 +15,7 @@ def citations(settings: RobustnessSettings) -> list[tuple[str, str]]:
     ['Foolbox (running the attacks)', 'PGD', 'Common corruptions']
     """
     methods = {attack.method: attack.citation for attack in ATTACKS if getattr(settings, attack.key)}
-    if methods:
+    if methods.keys() - {AUTOATTACK_LINF.method}:  # that one is run here
         methods = {"Foolbox (running the attacks)": "rauber2020foolbox", **methods}
     if settings.corruptions:
         methods[METHOD] = CITATION

@@ -9,11 +9,13 @@ from typing import Any, Final, Protocol
 import torch
 from torch import Tensor, nn
 
+from tune_reg.data import Dataset
 from tune_reg.errors import StudyError
 from tune_reg.evaluation.attacks import attackable, fast_gradient, pgd
 from tune_reg.evaluation.battery import robustness
 from tune_reg.evaluation.calibration import expected_calibration_error, negative_log_likelihood
 from tune_reg.evaluation.settings import RobustnessSettings
+from tune_reg.evaluation.unit_range import in_unit_range
 from tune_reg.store.metric import ACCURACY
 from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
@@ -88,7 +90,8 @@ def robustness_rows(engine: SerialEngine, **settings: Any) -> list[RobustnessVal
     tests = RobustnessSettings(**settings)
     if tests.empty:
         return []
-    return tested_rows(engine.model, _Part(engine, "test"), tests, seed=engine.run.split_seed)
+    part = _Part(engine, "test")
+    return tested_rows(engine.model, part, tests, seed=engine.run.split_seed, dataset=engine.dataset)
 
 
 def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, images: int) -> float:
@@ -104,7 +107,9 @@ def validation_robustness(engine: SerialEngine, *, attack: str, epsilon: float, 
     True
     """
     part, seed = _Part(engine, "validation"), engine.run.split_seed
-    return attacked_accuracy(engine.model, part, attack=attack, epsilon=epsilon, images=images, seed=seed)
+    return attacked_accuracy(
+        engine.model, part, attack=attack, epsilon=epsilon, images=images, seed=seed, dataset=engine.dataset
+    )
 
 
 class Tested(Protocol):
@@ -146,19 +151,30 @@ class Images:
         return self.images[positions], self.labels[positions]
 
 
-def tested_rows(model: nn.Module, tested: Tested, tests: RobustnessSettings, *, seed: int) -> list[RobustnessValues]:
-    """As ``robustness_rows``, of any model; ``seed`` draws the images."""
+def tested_rows(
+    model: nn.Module, tested: Tested, tests: RobustnessSettings, *, seed: int, dataset: Dataset
+) -> list[RobustnessValues]:
+    """As ``robustness_rows``, of any model; ``seed`` draws the images, and radii are in the range of ``dataset``."""
     index = torch.randperm(len(tested), generator=generator(seed, "robustness"))
     images, labels = tested.pick(index[: tests.images])
+    model, images = in_unit_range(model, images, dataset)
     return robustness(model, images, labels, tests, seed=seed)
 
 
 def attacked_accuracy(
-    model: nn.Module, tested: Tested, *, attack: str, epsilon: float, images: int, seed: int
+    model: nn.Module,
+    tested: Tested,
+    *,
+    attack: str,
+    epsilon: float,
+    images: int,
+    seed: int,
+    dataset: Dataset,
 ) -> float:
     """As ``validation_robustness``, of any model; ``seed`` draws the images."""
     index = torch.randperm(len(tested), generator=generator(seed, "second objective"))
     inputs, labels = tested.pick(index[:images])
+    model, inputs = in_unit_range(model, inputs, dataset)
     with attackable(model):
         if attack == "fgsm":
             withstood = fast_gradient(model, inputs, labels, [epsilon])

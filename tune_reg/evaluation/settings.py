@@ -40,8 +40,10 @@ _STRENGTHS: Final = tuple(test.key for test in (*ATTACKS, *NOISES))
 class RobustnessSettings(BaseModel):
     """The ``[robustness]`` table of a study: the tests of each confirmed run. A test that is not given is off.
 
-    Radii and strengths are in units of images in [0, 1]. L2 radii grow with the image (the root of its number of
-    values); 0.5 is usual on CIFAR, and the median distance that ``deepfool_l2`` gives shows where to look elsewhere.
+    Radii and strengths are in units of images in [0, 1]; of floats that are no images of bytes, in units of the data's
+    range, which is that of each feature where an example is a vector. L2 radii grow with the image (the root of its
+    number of values); 0.5 is usual on CIFAR, and the median distance that ``deepfool_l2`` gives shows where to look
+    elsewhere.
 
     >>> RobustnessSettings(pgd_linf=[0.1, 0.05]).pgd_linf
     [0.05, 0.1]

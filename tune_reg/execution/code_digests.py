@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from search_spaces import DefinedByRun, SearchSpace
+from tune_reg.data import is_of_code
+from tune_reg.object_digest import object_digest
 from tune_reg.regularizers import regularizer
 from tune_reg.study import Study
 from tune_reg.user_function import imported_module
+from tune_reg.user_objects import digest_of, is_kept_name
 from tune_reg.user_source import source_digest
 
 
@@ -38,7 +41,7 @@ def code_digests(study: Study) -> CodeDigests:
     """The digests of the user's code in a study, as it is now."""
     return CodeDigests(
         model=_of_function(study.model),
-        dataset=_of_function(study.dataset),
+        dataset=_of_function(study.dataset) if is_of_code(study.dataset) else None,
         trainer=_of_function(study.trainer),
         regularizers={
             name: _joined([_of_class(part) for part in method.regularizer.split("+")])
@@ -49,11 +52,18 @@ def code_digests(study: Study) -> CodeDigests:
 
 
 def _of_function(name: str) -> str | None:
-    return source_digest(imported_module(name), name.partition(":")[2]) if ":" in name else None
+    """The digest of a user's function; None for a name of the package's own, that Python need not import."""
+    if is_kept_name(name):
+        return digest_of(name)
+    if ":" not in name:
+        return None
+    return source_digest(imported_module(name), name.partition(":")[2])
 
 
 def _of_class(name: str) -> str | None:
     kind = regularizer(name)
+    if kind.__module__ == "__main__":
+        return object_digest(kind)  # of a script or a notebook: a process that goes on has the class without its text
     module = sys.modules.get(kind.__module__)
     return None if module is None else source_digest(module, kind.__qualname__)
 

@@ -109,6 +109,7 @@ class ConfirmedRuns:
         self._values.pop(key, None)
         self._stored_changed += 1
         self._drop_superseded(confirmation)
+        self._keep_or_remove(key)
 
     def drop_beyond(self) -> None:
         """Where nothing is missing: remove the runs of earlier winners on seeds that the present ones do not need."""
@@ -128,6 +129,11 @@ class ConfirmedRuns:
     def add_tests(self, stored_key: str) -> None:
         """A stored run has had its robustness tests, or cannot have them."""
         self._tested.add(stored_key)
+        self._keep_or_remove(stored_key)
+
+    def _keep_or_remove(self, stored_key: str) -> None:
+        if self._plan.study.resources.keep_networks == "none":
+            self.remove_checkpoints(stored_key)
 
     def _drop_superseded(self, confirmation: Confirmation) -> None:
         """Remove the run of an earlier winner once that of the present winner is stored."""

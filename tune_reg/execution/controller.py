@@ -29,6 +29,7 @@ from tune_reg.execution.messages import (
     RunStage,
     StudyFault,
 )
+from tune_reg.execution.objects import regularizers_of
 from tune_reg.execution.progress import StudyProgress, TaskProgress, epochs_left
 from tune_reg.execution.recorder import Recorder
 from tune_reg.execution.results_directory import as_begun, cannot_be_written
@@ -37,6 +38,7 @@ from tune_reg.execution.robustness_stage import RobustnessStage
 from tune_reg.execution.search_stage import SearchStage
 from tune_reg.execution.stage import Stage, Wanted
 from tune_reg.execution.study_run import SearchKeys, StudyRun, checkpoint_directory
+from tune_reg.execution.tracking import Tracking
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
 from tune_reg.search.journal_repair import journal_in_line
@@ -45,6 +47,7 @@ from tune_reg.store import EpochValues
 from tune_reg.store.journal_keys import JOURNAL
 from tune_reg.study import StudyPlan, Task
 from tune_reg.training import checkpoint as checkpoints
+from tune_reg.user_objects import OBJECTS
 
 
 @dataclass
@@ -85,6 +88,7 @@ class StudyController:
         self._data_md5 = data_md5
         self._plugins = tuple(str(path.absolute()) for path in plugins)
         study = plan.study
+        self._regularizers = regularizers_of(study)
         recorder = Recorder(plan, directory)
         rows = recorder.trial_rows()
         journal = journal_in_line(
@@ -122,6 +126,7 @@ class StudyController:
         self._epochs = 0
         self._first_epoch: float | None = None  # when it began: the time before is the start of the workers
         self._note = note
+        self._tracking = Tracking(study, directory, note)
         self._noted: set[str] = set()  # names of stopped searches
         for task in plan.tasks if not robustness_only else ():
             self._note_if_stopped(task)
@@ -165,10 +170,12 @@ class StudyController:
             data_root=self._data_root,
             data_md5=self._data_md5,
             plugins=self._plugins,
+            objects=str((self.directory / OBJECTS).absolute()),
+            regularizers=self._regularizers,
             robustness=study.robustness,
             validation_attack=study.search.validation_attack,
             working_folder=str(Path.cwd()),
-            import_path=tuple(path for path in sys.path if path),
+            import_path=tuple(path or str(Path.cwd()) for path in sys.path),
         )
 
     @property
@@ -238,6 +245,7 @@ class StudyController:
             if row["epoch"] in live.rows:
                 continue
             live.rows[row["epoch"]] = row
+            self._tracking.take_epoch(live.run, row)
             self._epochs += 1
             if self._first_epoch is None:
                 self._first_epoch = time.monotonic() - row["wall_s"]
@@ -248,12 +256,14 @@ class StudyController:
     def _pause(self, live: _LiveRun) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].pause(live.run)
+        self._tracking.pause(live.run)
         self._take_looks_after(live.run)
         self._progress = self._snapshot()
 
     def _end(self, live: _LiveRun, outcome: Outcome) -> None:
         del self._live[live.run.key]
         self._stage_of[live.run.stage].end(live.run, live.in_order, outcome)
+        self._tracking.end(live.run, live.in_order, outcome)
         self._take_looks_after(live.run)
         self._note_if_stopped(live.run.trial.task)
         self._progress = self._snapshot()
@@ -348,7 +358,7 @@ class StudyController:
                 counts.best,
                 counts.paused,
                 self._asks.trainings(task),
-                counts.shared,
+                counts.added,
                 waiting=sum(live.is_waiting for live in searching) + self._search.waiting_seeds(task.name),
             )
 

@@ -66,8 +66,11 @@ def key_of(study: Study, task: Task, training_set: TrainingSet) -> LaneKey:
 def check_model(study: Study) -> None:
     """Raise StudyError for a model that cannot train side by side with others of its kind."""
     info = describe(study.dataset)
-    zeros, ones = torch.zeros(info.image[0]), torch.ones(info.image[0])
-    network = build(study.model, image=info.image, classes=info.classes, mean=zeros, std=ones, seed=0)
+    is_scaled, integers = info.values == "bytes", info.values == "integers"
+    zeros, ones = (torch.zeros(info.image[0]), torch.ones(info.image[0])) if is_scaled else (None, None)
+    network = build(
+        study.model, image=info.image, classes=info.classes, mean=zeros, std=ones, seed=0, integers=integers
+    )
     LaneNetworks(network, 1, study.model, info.image)
 
 

@@ -41,6 +41,10 @@ class RunOrder:
     data_md5: str | None = None
     #: Files that register regularizers of the user's.
     plugins: tuple[str, ...] = ()
+    #: The folder of what the study was given in Python, as text.
+    objects: str | None = None
+    #: The names of the user's regularizers there.
+    regularizers: tuple[str, ...] = ()
     #: The attack on validation images that a trial of the search undergoes at its end.
     validation_attack: SecondObjective | None = None
     #: The driver's working folder and import path: the user's code finds its files as it does there.

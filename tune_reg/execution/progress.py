@@ -33,8 +33,8 @@ class TaskProgress:
     paused: int = 0
     #: Where trials are paused: what was begun of the budget, in whole trainings. Else None: the budget counts trials.
     trainings: float | None = None
-    #: Trials at shared values, which come on top of the budget.
-    shared: int = 0
+    #: Trials at shared values and at the best point of the space, which come on top of the budget.
+    added: int = 0
     #: Trials that wait for processors; None where a directory was read, which does not tell them from running ones.
     waiting: int | None = None
 
@@ -46,7 +46,7 @@ class TaskProgress:
     @property
     def budget(self) -> int:
         """How much is to be used."""
-        return self.task.trials + self.shared
+        return self.task.trials + self.added
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _task_progress(plan: StudyPlan, task: Task, of: JournalProgress) -> TaskProg
         None if counts.best is None else plan.study.metric.metric.value(counts.best),
         counts.paused,
         trainings,
-        counts.shared,
+        counts.added,
     )
 
 
@@ -164,12 +164,13 @@ def stored_progress(plan: StudyPlan, directory: StoragePath) -> StudyProgress:
     final = results.final()
     newest = newest_looks(from_arrow("decisions", results.decisions()))
     searched = sum(progress.epochs for progress in by_task.values())
-    # Confirmed runs keep their checkpoints.
+    # Confirmed runs keep their checkpoints, or lose them once they are stored.
     begun = sum(is_confirm_key(folder.name) for folder in (directory / "checkpoints").glob("*"))
+    over = 0 if plan.study.resources.keep_networks == "none" else final.num_rows
     return StudyProgress(
         tasks=tuple(tasks),
         confirmed=final.num_rows,
-        confirming=max(0, begun - final.num_rows),
+        confirming=max(0, begun - over),
         confirmations=sum(1 for _ in of_first_seeds(plan, seeds_asked(plan, newest))),
         confirmations_at_most=sum(1 for _ in of_first_seeds(plan, seeds_at_most(plan, newest))),
         epochs=searched + sum(final["epochs"].to_pylist()),

@@ -38,6 +38,7 @@ from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
 from tune_reg.study import StudyPlan, Task, is_paused
+from tune_reg.user_objects import without_digest
 
 #: What the tables call the data that a trainer of the user's brings.
 OWN_DATA: Final = "own data"
@@ -82,7 +83,7 @@ class Recorder:
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
         self._keys = SearchKeys(plan.tasks)
         self._metric = plan.study.metric.metric
-        self._tests = _digest(plan.study.robustness.model_dump())
+        self._tests = _digest(plan.study.to_plain()["robustness"])
 
     # Trials of the search
 
@@ -120,6 +121,7 @@ class Recorder:
             "wall_s": score.wall_s,
             "retries": run.trial.retries,
             "shared_from": run.trial.shared_from,
+            "picked_from": run.trial.picked_from,
             "code": self._code.of_method(run.trial.task.regularizer),
         }
         self._store.write("trials", trial_key(run.trial), [row])
@@ -348,8 +350,8 @@ class Recorder:
         study = self._plan.study
         return {
             "study": study.name,
-            "dataset": study.dataset or OWN_DATA,
-            "model": study.model or study.trainer,
+            "dataset": without_digest(study.dataset) or OWN_DATA,
+            "model": without_digest(study.model or study.trainer),
             "protocol": study.protocol,
             "regularizer": task.regularizer,
             "images_per_class": task.images_per_class,

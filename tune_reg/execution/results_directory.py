@@ -7,12 +7,14 @@ from typing import Any
 
 from tune_reg.data import Dataset
 from tune_reg.errors import StoreError, UnreachableError
+from tune_reg.execution.objects import write_objects
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.storage.remote_path import RemotePath
 from tune_reg.store import Results
 from tune_reg.store.seal import sealed_text
 from tune_reg.study import Study
 from tune_reg.study.growth import differences
+from tune_reg.user_objects import without_digest
 
 
 def cannot_be_written(directory: StoragePath, reason: str) -> StoreError:
@@ -55,9 +57,14 @@ def refuse_another_study(directory: StoragePath, study: Study) -> None:
     """``StoreError`` where the directory belongs to another study, other than one that this one grows from."""
     if not (directory / "study.toml").exists():
         return
-    lines = differences(Results(directory).study(), study.to_plain())
+    lines = differences(_without_digests(Results(directory).study()), _without_digests(study.to_plain()))
     if lines:
         raise StoreError(f"--out {directory}: belongs to another study ({'; '.join(lines)}); choose another")
+
+
+def _without_digests(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A study as plain tables, where code that has changed makes no difference: its digests are compared elsewhere."""
+    return {key: without_digest(value) if isinstance(value, str) else value for key, value in plain.items()}
 
 
 def refuse_other_data(directory: StoragePath, dataset: Dataset | None) -> None:
@@ -77,6 +84,10 @@ def holds(directory: StoragePath, study: Study) -> bool:
 
 
 def claim(directory: StoragePath, study: Study) -> None:
-    """Write the study into a directory that belongs to no study yet, or in place of the study that it grows from."""
+    """Write the study into a directory that belongs to no study yet, or in place of the study that it grows from.
+
+    What the study was given in Python is written beside it.
+    """
     if not holds(directory, study):
         write_whole(directory / "study.toml", sealed_text(study.to_toml()).encode())
+    write_objects(directory, study)

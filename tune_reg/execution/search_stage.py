@@ -279,7 +279,8 @@ class SearchStage(Stage):
         self._search.tell(trial, row["state"], row["value"], row["reason"], second=second, epoch_s=epoch_s)
 
     def _remove_checkpoints(self, key: str) -> None:
-        checkpoints.remove(checkpoint_directory(self._directory, key))
+        if self._plan.study.resources.keep_networks != "all":
+            checkpoints.remove(checkpoint_directory(self._directory, key))
 
 
 def _shortest_epoch_s(rows: Sequence[EpochValues]) -> float | None:

@@ -1,6 +1,14 @@
 """Models: networks from images in [0, 1] to logits, with the normalisation inside and first weights by a seed."""
 
-from tune_reg.models.catalog import MODELS, build, check, dropout_models, is_convolutional, supports_dropout
+from tune_reg.models.catalog import (
+    MODELS,
+    build,
+    check,
+    dropout_models,
+    is_convolutional,
+    shape_fault,
+    supports_dropout,
+)
 from tune_reg.models.classifier import Classifier
 from tune_reg.models.dropout import Dropout, draw_mask, has_dropout, set_dropout
 
@@ -15,5 +23,6 @@ __all__ = [
     "has_dropout",
     "is_convolutional",
     "set_dropout",
+    "shape_fault",
     "supports_dropout",
 ]

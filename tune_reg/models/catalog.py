@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import torch
@@ -41,39 +42,70 @@ _CATALOG: Final = {
 MODELS: Final[dict[str, str]] = {name: entry.title for name, entry in _CATALOG.items()}
 
 
-def build(name: str, *, image: tuple[int, int, int], classes: int, mean: Tensor, std: Tensor, seed: int) -> nn.Module:
-    """A new, untrained net on the CPU, which maps float [B, C, H, W] in [0, 1] to logits [B, classes].
+def build(
+    name: str,
+    *,
+    image: tuple[int, ...],
+    classes: int,
+    mean: Tensor | None,
+    std: Tensor | None,
+    seed: int,
+    integers: bool = False,
+) -> nn.Module:
+    """A new, untrained net on the CPU, which maps examples [B, *image] to logits [B, classes].
 
-    name: one of MODELS, or a user's function ``package.module:function(channels, (height, width), classes) ->
-    nn.Module``. image: (C, H, W). mean, std: [C] of the training images in [0, 1]; the normalisation lies inside the
-    model, for a user's net too. The first weights depend on the seed alone, and the global generators of
-    torch, numpy and ``random`` are left as they were. Raises StudyError.
+    name: one of MODELS, or a user's function ``package.module:function``, which is given what its parameters name:
+    ``channels``, ``image_size`` (height, width) and ``classes``, or ``inputs``, the shape of one example, and
+    ``classes``. image: (C, H, W) of images, or another shape of an example. mean, std: [C] of the training images in
+    [0, 1]; the normalisation lies inside the model, for a user's net too. None: examples are given as they are.
+    ``integers``: the examples are whole numbers. The first weights depend on the seed alone, and the global generators
+    of torch, numpy and ``random`` are left as they were. Raises StudyError.
 
     >>> model = build("nn-2", image=(1, 8, 8), classes=10, mean=torch.zeros(1), std=torch.ones(1), seed=0)
     >>> model(torch.rand(5, 1, 8, 8)).shape
     torch.Size([5, 10])
+    >>> build("nn-2", image=(30,), classes=2, mean=None, std=None, seed=0)(torch.rand(5, 30)).shape
+    torch.Size([5, 2])
     """
     check(name)
-    if len(image) != 3 or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in image):
-        raise StudyError(f"image must be (channels, height, width), whole numbers of at least 1, got {image!r}")
+    if not image or any(isinstance(side, bool) or not isinstance(side, int) or side < 1 for side in image):
+        raise StudyError(f"image must be the shape of an example, whole numbers of at least 1, got {image!r}")
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise StudyError(f"classes must be a whole number of at least 2, got {classes!r}")
-    channels, height, width = image
     for argument, value in (("mean", mean), ("std", std)):
-        if value.shape != (channels,):
-            raise StudyError(f"{argument} must have the shape [{channels}], one a channel, got {list(value.shape)}")
+        if value is not None and value.shape != (image[0],):
+            raise StudyError(f"{argument} must have the shape [{image[0]}], one a channel, got {list(value.shape)}")
+    widths = (0, 0, 0, 0)
     with seeded(seed), torch.device("cpu"):
-        if name in _CATALOG:
-            entry = _CATALOG[name]
+        if name not in _CATALOG:
+            net = build_from_function(name, image, classes, integers=integers)
+        elif _CATALOG[name].flattens:
+            net = _CATALOG[name].build(math.prod(image), (1, 1), classes)
+        else:
+            fault = shape_fault(name, image)
+            if fault is not None:
+                raise StudyError(fault)
+            entry, (channels, height, width) = _CATALOG[name], image
             widths = border(height, width, entry.smallest)
             size = (height + widths[2] + widths[3], width + widths[0] + widths[1])
             net = entry.build(channels, size, classes)
-        else:
-            widths = (0, 0, 0, 0)
-            net = build_from_function(name, channels, (height, width), classes)
     # Mean and std get the dtype of the weights.
     dtype = torch.get_default_dtype()
-    return Classifier(net, mean.to("cpu", dtype), std.to("cpu", dtype), widths)
+    mean, std = (None if moment is None else moment.to("cpu", dtype) for moment in (mean, std))
+    return Classifier(net, mean, std, widths)
+
+
+def shape_fault(name: str, image: tuple[int, ...]) -> str | None:
+    """Why the built-in model called ``name`` cannot take examples of the shape ``image``; None where it can.
+
+    >>> shape_fault("nn-2", (30,)) is None
+    True
+    """
+    entry = _CATALOG.get(name)
+    if entry is None or entry.flattens or len(image) == 3:
+        return None
+    others = ", ".join(other.name for other in _CATALOG.values() if other.flattens)
+    return f"{name} takes images [C, H, W], but got examples of the shape {list(image)}; take {others}, or your own"
 
 
 def check(name: str) -> None:

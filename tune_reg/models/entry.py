@@ -21,3 +21,5 @@ class ModelEntry:
     smallest: int = 1
     #: Whether the net has dropout layers.
     dropout: bool = False
+    #: Whether the net takes examples of any shape, which it flattens; else images alone.
+    flattens: bool = False

@@ -11,10 +11,17 @@ from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from torch import nn
+from torch import Tensor, nn
 
 from tune_reg.models.dropout import relu_dropout
 from tune_reg.models.entry import ModelEntry
+
+
+class _Flatten(nn.Flatten):
+    """Examples of any shape as vectors [B, F] of floating-point numbers."""
+
+    def forward(self, examples: Tensor) -> Tensor:
+        return super().forward(examples if examples.is_floating_point() else examples.float())
 
 
 def perceptron(channels: int, image_size: tuple[int, int], classes: int, *, hidden: Sequence[int]) -> nn.Module:
@@ -24,14 +31,14 @@ def perceptron(channels: int, image_size: tuple[int, int], classes: int, *, hidd
     266610
     """
     widths = [channels * image_size[0] * image_size[1], *hidden]
-    layers: list[nn.Module] = [nn.Flatten()]
+    layers: list[nn.Module] = [_Flatten()]
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), relu_dropout()]
     return nn.Sequential(*layers, nn.Linear(widths[-1], classes))
 
 
 def _perceptron(name: str, title: str, *hidden: int) -> ModelEntry:
-    return ModelEntry(name, title, partial(perceptron, hidden=hidden), dropout=True)
+    return ModelEntry(name, title, partial(perceptron, hidden=hidden), dropout=True, flattens=True)
 
 
 PERCEPTRONS: Final = (

@@ -29,6 +29,7 @@ class AdaptiveWeightDecay(Regularizer):
 
     name = "adaptive-weight-decay"
     formula = "g <- g + lambda_t w, lambda_t = 0.1 lambda_(t-1) + 0.9 s |g|_2 / |w|_2"
+    when = "In place of constant decay, where its strength should follow the size of the gradients."
     reference = """@inproceedings{ghiasi2023improving,
   title = {Improving Robustness with Adaptive Weight Decay},
   author = {Ghiasi, Mohammad Amin and Shafahi, Ali and Ardekani, Reza},

@@ -99,6 +99,8 @@ class Regularizer(ABC):
     name: ClassVar[str]
     #: The method in one line of mathematics.
     formula: ClassVar[str]
+    #: When to use it, in a sentence or two: for its page in the documentation.
+    when: ClassVar[str] = ""
     #: BibTeX of the publication that the method comes from.
     reference: ClassVar[str]
     hyperparameters: ClassVar[tuple[Hyperparameter, ...]]
@@ -171,8 +173,8 @@ class Regularizer(ABC):
     def lane_penalty_noise(self, noise: Tensor, shape: torch.Size) -> Tensor:
         """The penalty's noise of K lanes in the layout that ``penalty`` takes for outputs [K, B, M].
 
-        ``noise``: [K, *noise_shape("penalty", shape)], one row for each lane; ``shape``: [B, M], of the outputs of one
-        lane. By default the axis of the lanes moves to just before the batch, where the outputs have it. The result
+        ``noise``: ``[K, *noise_shape("penalty", shape)]``, one row for each lane; ``shape``: [B, M], of the outputs of
+        one lane. By default the axis of the lanes moves to just before the batch, where the outputs have it. The result
         has the shape ``noise_shape("penalty", [K, B, M])``.
 
         >>> from tune_reg.regularizers import regularizer
@@ -306,6 +308,9 @@ def incomplete(regularizer: type[Regularizer]) -> str | None:
     names = [p.name for p in regularizer.hyperparameters]
     if regularizer.strength not in names:
         return f"has strength {regularizer.strength!r}, which is none of its hyperparameters {names}"
+    space: object = regularizer.space
+    if not isinstance(space, SearchSpace):
+        return f"has the space {space!r}, which must be a SearchSpace"
     unknown = sorted(set(regularizer.space) - set(names))
     if unknown:
         return f"has a space over {unknown}, which are none of its hyperparameters {names}"

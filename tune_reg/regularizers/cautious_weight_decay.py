@@ -34,6 +34,7 @@ class CautiousWeightDecay(Regularizer):
 
     name = "cautious-weight-decay"
     formula = "w <- w - lr u - lr lambda [u w >= 0] w, u the step of the optimizer"
+    when = "With any optimizer: a weight decays only where the update would shrink it, too."
     reference = """@misc{chen2025cautious,
   title = {Cautious Weight Decay},
   author = {Chen, Lizhang and Li, Jonathan and Liang, Kaizhao and Su, Baiyu and Xie, Cong and Pierse, Nuo Wang and

@@ -22,6 +22,10 @@ class ConfidencePenalty(Regularizer):
 
     name = "confidence-penalty"
     formula = "L - beta H(p), H(p) = -sum p log p, p = softmax(h)"
+    when = (
+        "Where a network is sure of wrong answers, and where calibration matters: it pulls probabilities towards "
+        "each other and leaves the labels as they are."
+    )
     reference = """@article{pereyra2017regularizing,
   title = {Regularizing Neural Networks by Penalizing Confident Output Distributions},
   author = {Pereyra, Gabriel and Tucker, George and Chorowski, Jan and Kaiser, Lukasz and Hinton, Geoffrey},

@@ -42,6 +42,7 @@ class ConstrainedParameters(Regularizer):
 
     name = "constrained-parameters"
     formula = "w <- w - 2 mu_t w, mu_t = max(0, mu_(t-1) + rate (|w|^2 - kappa) / n), kappa = |w|^2 after the warm-up"
+    when = "In place of a penalty on weights, where a bound on their norm is easier to give."
     reference = """@inproceedings{franke2024improving,
   title = {Improving Deep Learning Optimization through Constrained Parameter Regularization},
   author = {Franke, J{\\"o}rg K. H. and Hefenbrock, Michael and Koehler, Gregor and Hutter, Frank},

@@ -26,6 +26,7 @@ class CorrectedWeightDecay(Regularizer):
 
     name = "corrected-weight-decay"
     formula = "w <- (1 - lr lambda lr / lr_0) w"
+    when = "Where the learning rate falls far in training, and decay should keep its balance with it."
     reference = """@misc{defazio2025gradients,
   title = {Why Gradients Rapidly Increase Near the End of Training},
   author = {Defazio, Aaron},

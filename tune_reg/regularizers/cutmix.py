@@ -48,6 +48,7 @@ class CutMix(Regularizer):
 
     name = "cutmix"
     formula = "x <- M x_i + (1 - M) x_j, y <- s y_i + (1 - s) y_j, s = mean M, the box of M by s ~ Beta(alpha, alpha)"
+    when = "On images with enough epochs; beside or in place of mixup."
     reference = """@inproceedings{yun2019cutmix,
   title = {{CutMix}: Regularization Strategy to Train Strong Classifiers with Localizable Features},
   author = {Yun, Sangdoo and Han, Dongyoon and Oh, Seong Joon and Chun, Sanghyuk and Choe, Junsuk and Yoo, Youngjoon},

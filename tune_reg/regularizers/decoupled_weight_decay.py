@@ -18,6 +18,9 @@ class DecoupledWeightDecay(Regularizer):
 
     name = "decoupled-weight-decay"
     formula = "w <- (1 - lr lambda) w"
+    when = (
+        "With adam and other adaptive optimizers, whose scaling would weaken coupled decay where gradients are large."
+    )
     reference = """@inproceedings{loshchilov2019decoupled,
   title = {Decoupled Weight Decay Regularization},
   author = {Loshchilov, Ilya and Hutter, Frank},

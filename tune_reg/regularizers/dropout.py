@@ -18,6 +18,7 @@ class Dropout(Regularizer):
 
     name = "dropout"
     formula = "h <- m h / (1 - P), m ~ Bernoulli(1 - P)"
+    when = "In networks with wide hidden linear layers and few images. The model must have dropout layers."
     reference = """@article{srivastava2014dropout,
   title = {Dropout: A Simple Way to Prevent Neural Networks from Overfitting},
   author = {Srivastava, Nitish and Hinton, Geoffrey and Krizhevsky, Alex and Sutskever, Ilya and

@@ -15,6 +15,7 @@ class L1(Regularizer):
 
     name = "l1"
     formula = "g <- g + lambda sign(w)"
+    when = "Where many weights may be exactly unimportant and small ones should go towards 0, as before pruning."
     reference = """@article{tibshirani1996regression,
   title = {Regression Shrinkage and Selection via the Lasso},
   author = {Tibshirani, Robert},

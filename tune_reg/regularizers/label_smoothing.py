@@ -15,6 +15,7 @@ class LabelSmoothing(Regularizer):
 
     name = "label-smoothing"
     formula = "y <- (1 - epsilon) y + epsilon / M"
+    when = "In classification with many classes or some wrong labels; it is cheap, and often improves calibration."
     reference = """@inproceedings{szegedy2016rethinking,
   title = {Rethinking the Inception Architecture for Computer Vision},
   author = {Szegedy, Christian and Vanhoucke, Vincent and Ioffe, Sergey and Shlens, Jon and Wojna, Zbigniew},

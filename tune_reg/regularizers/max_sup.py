@@ -21,6 +21,7 @@ class MaxSup(Regularizer):
 
     name = "max-sup"
     formula = "L + alpha (max_j h_j - mean_j h_j), h = logits"
+    when = "In place of label smoothing, where smoothed labels make wrong answers too sure."
     reference = """@inproceedings{zhou2025maxsup,
   title = {{MaxSup}: Overcoming Representation Collapse in Label Smoothing},
   author = {Zhou, Yuxuan and Li, Heng and Cheng, Zhi-Qi and Yan, Xudong and Dong, Yifei and Fritz, Mario and

@@ -27,11 +27,12 @@ class Mixup(Regularizer):
     j runs over a random permutation of the batch, and s is one number a batch, as in the authors' code. There is no
     mixing in evaluation.
 
-    When to use it: on images with too little data or wrong labels; predictions become less confident.
+    When to use it: on images with labels that may be wrong, as the paper measured.
     """
 
     name = "mixup"
     formula = "x <- s x_i + (1 - s) x_j, y <- s y_i + (1 - s) y_j, s ~ Beta(alpha, alpha)"
+    when = "On images with enough epochs, against sure answers between the classes."
     reference = """@inproceedings{zhang2018mixup,
   title = {mixup: Beyond Empirical Risk Minimization},
   author = {Zhang, Hongyi and Cisse, Moustapha and Dauphin, Yann N. and Lopez-Paz, David},

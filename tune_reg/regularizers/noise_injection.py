@@ -20,6 +20,10 @@ class NoiseInjection(Regularizer):
 
     name = "noise-injection"
     formula = "L(x + lambda e, y), e ~ N(0, I)"
+    when = (
+        "With few images, and where inputs are noisy in use. Its strength is in units of the images' values, so "
+        "mind their scale."
+    )
     reference = """@article{bishop1995training,
   title = {Training with Noise is Equivalent to Tikhonov Regularization},
   author = {Bishop, Chris M.},

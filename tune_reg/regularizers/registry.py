@@ -19,6 +19,9 @@ from tune_reg.storage.paths import expanded
 from tune_reg.user_code import error_text
 from tune_reg.user_function import EndsProgramError, running_users_file
 
+#: Begins the name of the module of a plugin.
+PLUGIN_MODULE: Final = "tune_reg_plugin_"
+
 _Class = TypeVar("_Class", bound=type[Regularizer])
 _REGISTERED: Final[dict[str, type[Regularizer]]] = {}
 
@@ -46,7 +49,7 @@ def register(regularizer: _Class) -> _Class:
 def load_plugin(path: Path) -> None:
     """Run a user's Python file, which registers regularizers, once in a process; ``TuneRegError`` where it fails."""
     path = expanded(path).absolute()
-    name = f"tune_reg_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    name = f"{PLUGIN_MODULE}{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return
     spec = importlib.util.spec_from_file_location(name, path)
@@ -64,6 +67,11 @@ def load_plugin(path: Path) -> None:
         if not isinstance(error, Exception):
             raise  # Ctrl-C
         raise TuneRegError(f"--plugin {path}: fails when run ({error_text(error)})") from error
+
+
+def is_registered(name: str) -> bool:
+    """Whether this process has a regularizer of that name."""
+    return name in regularizers()
 
 
 @functools.cache

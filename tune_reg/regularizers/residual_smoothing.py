@@ -102,6 +102,10 @@ class ResidualSmoothingRegularizer(Regularizer):
         "L = 1/B sum |r|^2, r = d + kappa M/(M-1) (mean d - d), d = |softmax(h) - y|, "
         "kappa = s_t / (1 + exp(-alpha d~))"
     )
+    when = (
+        "In place of cross-entropy, where mean squared error is a fair loss for the task. Compare it with weight "
+        'decay under the loss "mse", too, to tell the smoothing from the loss.'
+    )
     reference = REFERENCE
     hyperparameters = (
         Hyperparameter("b", 0.5, "width of the annealing, in shares of the training", low=1e-6),

@@ -32,12 +32,13 @@ class SharpnessAware(Regularizer):
     Each step takes the gradient of its batch twice, so that an epoch counts as two in the budget. Weight decay and
     other changes of the gradient act once, at w.
 
-    When to use it: where twice the time of training can be had for accuracy, with labels that may be wrong above all
-    (section 3.4 of the paper).
+    When to use it: where twice the time of training can be had for accuracy; the paper also measured training with
+    wrong labels.
     """
 
     name = "sam"
     formula = "g <- grad L(w + rho g / |g|_2), |g|_2 of all weights together"
+    when = "Where each step may cost twice as much, for flatter minima."
     reference = """@inproceedings{foret2021sharpness,
   title = {Sharpness-Aware Minimization for Efficiently Improving Generalization},
   author = {Foret, Pierre and Kleiner, Ariel and Mobahi, Hossein and Neyshabur, Behnam},

@@ -26,6 +26,7 @@ class SparseGradients(Regularizer):
 
     name = "sparse-gradients"
     formula = "g <- m (g + lambda w), m a fixed random mask with a share q of zeros from begin to end"
+    when = "To see whether fewer updates in a part of the training help; needs the optimizer sgd."
     reference = REFERENCE
     hyperparameters = (
         Hyperparameter("sparsity", 0.5, "q, the share of weights without update", low=0.0, high=0.999, off=0.0),

@@ -15,6 +15,10 @@ class WeightDecay(Regularizer):
 
     name = "weight-decay"
     formula = "g <- g + lambda w"
+    when = (
+        "First, and as the baseline: it is cheap, helps nearly everywhere, and any other method should be "
+        "compared with it."
+    )
     reference = """@inproceedings{krogh1991simple,
   title = {A Simple Weight Decay Can Improve Generalization},
   author = {Krogh, Anders and Hertz, John A.},

@@ -54,6 +54,10 @@ class WeightDecayTaper(Regularizer):
 
     name = "weight-decay-taper"
     formula = "g <- g + lambda(lr) w; free: lambda min(ceiling, max(1, (onset lr_0 / lr)^power)); or sch01, sch02"
+    when = (
+        "Where the learning rate falls far in training: the decay rises as the learning rate falls, so that its "
+        "effect does not fade."
+    )
     reference = REFERENCE
     hyperparameters = (
         Hyperparameter("weight_decay", 1e-4, "lambda at the first learning rate", low=0.0, off=0.0),

@@ -100,7 +100,7 @@ class AskTell:
             self._searches[task.name].share = budget_share(task, tasks)
         self._shared = SharedValues(settings, tasks, self._searches)
         self._share_out()
-        self._shared.add()
+        self._add_beside_budget()
 
     def ask(self, wanted: Callable[[Task], bool] = lambda _: True) -> Trial | None:
         """The next trial of a ``wanted`` task to train, new or going on; None where there is none now."""
@@ -154,6 +154,12 @@ class AskTell:
         score = None if value is None else self._metric.score(value)
         finals = [v for v in (score, second) if v is not None] if state == "complete" else []
         self._searches[trial.task.name].tell(trial, state, finals, reason, epoch_s)
+        self._add_beside_budget()
+
+    def _add_beside_budget(self) -> None:
+        """Add what is tried once a search is over: the best of its space, and then values of the others' winners."""
+        for search in self._searches.values():
+            search.add_best_of_space()
         self._shared.add()
 
     def over(self) -> list[Trial]:
@@ -181,7 +187,7 @@ class AskTell:
         return self._searches[task.name].begun if self.pauses(task) else None
 
     def finished(self, task: Task) -> bool:
-        """Whether every trial of the task has ended, those at the shared values of other methods included."""
+        """Whether every trial of the task has ended, those beside the budget included."""
         return self._searches[task.name].finished and not self._shared.waits(task)
 
     def winner(self, task: Task) -> Trial | None:

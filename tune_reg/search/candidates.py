@@ -8,24 +8,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from search_spaces import SearchSpace, Value
 from tune_reg.surrogate.prior_density import PriorDensity
+from tune_reg.surrogate.space_points import evenly, neighbours, sobol
 from tune_reg.surrogate.unit_cube import UnitCube
 from tune_reg.training.seeding import derive
 
 Vector = NDArray[np.float64]
 
-#: Points of a space of one hyperparameter.
-_ON_A_LINE: Final = 101
-#: Points of a larger space, spread evenly; and as many around the values that are usual, where these are known.
+#: Points of a space of several hyperparameters, spread evenly; and as many around the values that are usual, where
+#: these are known.
 _SPREAD: Final = 128
 #: Neighbours of the best configuration so far.
 _NEAR: Final = 48
-#: How far neighbours are away in each coordinate, and how often one of their coordinates is drawn anew.
-_NEARNESS: Final = (0.07, 0.02)
-_ANEW: Final = 0.1
 #: Trials that are trained to the end before anything is weighed, at most.
 _MOST_TO_THE_END: Final = 4
 
@@ -49,7 +45,7 @@ class Candidates:
         #: Starting points that the space gives: each of them is tried.
         self.given = min(len(space.start), trials)
         self._first = self._drawn("first", _SPREAD)
-        base = np.linspace(0, 1, _ON_A_LINE)[:, None] if dims == 1 else self._sobol("spread", _SPREAD)
+        base = evenly(dims, _SPREAD, self._rng("spread"))
         if dims > 1 and self._priors:
             base = np.concatenate([base, self._drawn("usual", _SPREAD)])
         self._base = self._described([self.cube.params(point) for point in base])
@@ -74,11 +70,7 @@ class Candidates:
         if self.cube.dims == 1:
             return params, features, prior
         rng = np.random.default_rng(derive(self._seed, "near", self._name, number))
-        centre = self.cube.point(best)
-        steps = np.resize(_NEARNESS, _NEAR)[:, None]
-        points = np.clip(centre + steps * rng.standard_normal((_NEAR, len(centre))), 0, 1)
-        anew = rng.random(points.shape) < _ANEW
-        points[anew] = rng.random(int(anew.sum()))
+        points = neighbours(self.cube.point(best), _NEAR, rng)
         near = self._described([*(self.cube.params(point) for point in points), *map(dict, known)])
         return [*params, *near[0]], np.concatenate([features, near[1]]), np.concatenate([prior, near[2]])
 
@@ -97,14 +89,12 @@ class Candidates:
 
     def _drawn(self, purpose: str, count: int) -> Vector:
         """Points around the usual values, spread evenly; a hyperparameter without a prior is uniform."""
-        points = self._sobol(purpose, count)
+        points = sobol(self.cube.dims, count, self._rng(purpose))
         for i, name in enumerate(self._space.domains):
             if name in self._priors:
                 centre, width = self._priors[name]
                 points[:, i] = np.clip(centre + width * ndtri(np.clip(points[:, i], 0.01, 0.99)), 0, 1)
         return points
 
-    def _sobol(self, purpose: str, count: int) -> Vector:
-        seed = derive(self._seed, purpose, self._name) % 2**32
-        points: Vector = qmc.Sobol(self.cube.dims, seed=np.random.default_rng(seed)).random(count)
-        return points
+    def _rng(self, purpose: str) -> np.random.Generator:
+        return np.random.default_rng(derive(self._seed, purpose, self._name) % 2**32)

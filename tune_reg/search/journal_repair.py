@@ -26,7 +26,7 @@ from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal import DamagedJournalError, in_memory, open_journal
 from tune_reg.search.retries import REASON, RETRIES
 from tune_reg.search.suggestion import hyperparameters
-from tune_reg.search.trial import SHARED_FROM, StoredTrial
+from tune_reg.search.trial import PICKED_FROM, SHARED_FROM, StoredTrial
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.storage.remote_path import RemotePath
 from tune_reg.store import ACCURACY, Metric, RunState, TrialRow, second_value
@@ -236,6 +236,7 @@ def _from_tables(
         user |= {DIVERGED: True} if row["state"] == "diverged" else {}
         user |= {RETRIES: row["retries"]} if row["retries"] is not None else {}
         user |= {SHARED_FROM: row["shared_from"]} if row["shared_from"] is not None else {}
+        user |= {PICKED_FROM: row["picked_from"]} if row["picked_from"] is not None else {}
         trial = optuna.trial.create_trial(
             state=state,
             values=_values(row, stored.values, settings),

@@ -24,7 +24,7 @@ from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
 from tune_reg.search.pauses import UNTIL, step_of, until_of
 from tune_reg.search.task_search import GivenValues, TaskSearch, decision_of_lost
-from tune_reg.search.trial import SHARED_FROM, ExpectedValue, Trial, TrialCounts
+from tune_reg.search.trial import PICKED_FROM, SHARED_FROM, ExpectedValue, Trial, TrialCounts
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
 from tune_reg.surrogate.final_value_model import FinalValueModel, Training
@@ -66,9 +66,9 @@ class _Standing:
     until: int
 
     @property
-    def is_shared(self) -> bool:
-        """Whether it is a trial at shared values: beside the budget, and trained to the end."""
-        return SHARED_FROM in self.frozen.user_attrs
+    def is_added(self) -> bool:
+        """Whether it is a trial at shared values or the best of the space: beside the budget, trained to the end."""
+        return retries.is_beside_budget(self.frozen)
 
     @property
     def running(self) -> bool:
@@ -107,6 +107,7 @@ class PausingSearch(TaskSearch):
         self._epochs = epochs
         self._patience = settings.patience
         self._trainings = settings.seeds
+        self._picks_from_space = settings.pick == "space"
         self._seeds = max(SEEDS_IN_TURN, settings.seeds)
         self._rungs = rungs(settings, epochs)
         self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
@@ -128,8 +129,8 @@ class PausingSearch(TaskSearch):
     @property
     def begun(self) -> float:
         """What was begun, in trials trained to the end."""
-        shared = sum(s.step for s in self._counted() if s.is_shared)
-        return (self._begun_epochs() + shared) / (self._epochs * self._trainings)
+        added = sum(s.step for s in self._counted() if s.is_added)
+        return (self._begun_epochs() + added) / (self._epochs * self._trainings)
 
     def ask(self) -> Trial | None:
         """An interrupted trial, else what is worth most."""
@@ -208,7 +209,7 @@ class PausingSearch(TaskSearch):
     @property
     def trials_left(self) -> int:
         """How many trials of the study's number were not asked for."""
-        asked = sum(s.frozen.state != TrialState.WAITING for s in self._counted() if not s.is_shared)
+        asked = sum(s.frozen.state != TrialState.WAITING for s in self._counted() if not s.is_added)
         return self._task.trials - asked
 
     def promise(self, configurations: Sequence[Mapping[str, Value]]) -> list[float]:
@@ -224,6 +225,25 @@ class PausingSearch(TaskSearch):
         """Have a configuration asked for that is not the search's own; it is trained to the end."""
         super().add_trial(params, attributes)
         self._changed()
+
+    def add_best_of_space(self) -> None:
+        """Have the best point of the whole space tried, too, where the study wants that and the search is over.
+
+        Nothing is added where a trial stands there. A search that has grown since the last one gets another one.
+        """
+        if not self._picks_from_space or not self.finished:
+            return
+        of_the_search = [s.frozen for s in self._trials() if _is_of_the_search(s.frozen)]
+        model = self._fitted()
+        if model is None or PICKED_FROM in of_the_search[-1].user_attrs:
+            return
+        params, features, prior = self._candidates_of(model)
+        best = int(model.expect(features, prior).mean.argmax())
+        tried = np.stack([training.features for training in model.trainings])
+        if np.abs(tried - features[best]).max(axis=1).min() > _AS_GOOD_AS:
+            names = self._task.space.domains
+            values = {name: value for name, value in params[best].items() if name in names}
+            self.add_trial(values, {PICKED_FROM: "space"})
 
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""
@@ -283,7 +303,7 @@ class PausingSearch(TaskSearch):
             failed=states.count(TrialState.FAIL),
             best=max(finals, default=None),
             paused=paused,
-            shared=sum(s.is_shared for s in self._counted()),
+            added=sum(s.is_added for s in self._counted()),
         )
 
     # Where the trials stand
@@ -330,7 +350,7 @@ class PausingSearch(TaskSearch):
 
     def _begun_epochs(self) -> int:
         """Epochs of the budget that were trained, or that are promised to trials before they are decided anew."""
-        return sum(self._epochs_of(standing) for standing in self._counted() if not standing.is_shared)
+        return sum(self._epochs_of(standing) for standing in self._counted() if not standing.is_added)
 
     def _promised(self, standing: _Standing) -> int:
         """Epochs that the budget holds ready for a paused trial."""
@@ -377,7 +397,7 @@ class PausingSearch(TaskSearch):
 
     def _sampled(self, live: optuna.Trial, until: int) -> Trial:
         self._task.space.suggest(live)
-        until = self._epochs if SHARED_FROM in live.user_attrs else until
+        until = self._epochs if retries.is_beside_budget(live) else until
         self._storage.set_trial_user_attr(live._trial_id, UNTIL, until)
         self._live.add(live.number)
         self._changed()
@@ -389,9 +409,15 @@ class PausingSearch(TaskSearch):
         training = min(step // self._epochs, self._trainings - 1)
         params = self._task.space.complete(frozen.params)
         again: int | None = frozen.user_attrs.get(retries.RETRIES)
-        shared: str | None = frozen.user_attrs.get(SHARED_FROM)
         return Trial(
-            self._task, frozen.number, params, retries=again, seeds=seeds, training=training, shared_from=shared
+            self._task,
+            frozen.number,
+            params,
+            retries=again,
+            seeds=seeds,
+            training=training,
+            shared_from=frozen.user_attrs.get(SHARED_FROM),
+            picked_from=frozen.user_attrs.get(PICKED_FROM),
         )
 
     # What is worth most
@@ -408,7 +434,7 @@ class PausingSearch(TaskSearch):
         going_on = [
             _Action(self._next_rung(s.step), number=s.frozen.number)
             for s in self._paused()
-            if not s.is_shared and self._next_rung(s.step) - s.step <= left + self._promised(s)
+            if not s.is_added and self._next_rung(s.step) - s.step <= left + self._promised(s)
         ]
         first = self._candidates.first_to_the_end
         for action in going_on:
@@ -416,9 +442,9 @@ class PausingSearch(TaskSearch):
             if action.number < first and trials[action.number].step < self._epochs:
                 return action
         new = self._rungs[0] <= left and not self._stagnated() and self.failing_alike() is None
-        number = sum(not standing.is_shared for standing in trials)
+        number = sum(not standing.is_added for standing in trials)
         unknown = number < first or self._fitted() is None
-        begun = sum(s.frozen.state != TrialState.FAIL and not s.is_shared for s in trials)
+        begun = sum(s.frozen.state != TrialState.FAIL and not s.is_added for s in trials)
         if unknown and begun >= self._task.trials:
             new = False  # many workers must not spend on beginnings what is needed to train any of them to the end
         if new and (unknown or number < self._candidates.given):
@@ -434,7 +460,7 @@ class PausingSearch(TaskSearch):
         action = self._decide()
         params = action.params if action is not None else None
         self._changed()
-        first = sum(not standing.is_shared for standing in self._trials()[:number])
+        first = sum(not standing.is_added for standing in self._trials()[:number])
         return self._candidates.first(first) if params is None else params
 
     def _worth_most(self, going_on: Sequence[_Action], *, new: bool) -> _Action | None:
@@ -442,12 +468,7 @@ class PausingSearch(TaskSearch):
         model = self._fitted()
         assert model is not None, "a paused trial has a value at its rung, and without one nothing is weighed"
         options: list[tuple[float, _Action | None]] = []
-        means = model.expect_trainings().mean
-        best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
-        known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-MOST_READ:]
-        params, features, prior = self._candidates.around(
-            self._task.space.complete(best.params), len(self._trials()), known
-        )
+        params, features, prior = self._candidates_of(model)
         expected = model.expect(features, prior)
         # Only what can become the best counts, and only what may be the best is worth a training of its own.
         deviation = expected.deviation
@@ -473,6 +494,13 @@ class PausingSearch(TaskSearch):
             costs = [action.until - self._trials()[action.number].step for action in going_on]  # type: ignore[index]
             options += zip((worth(points) / np.array(costs)).tolist(), going_on, strict=True)
         return max(options, key=lambda option: option[0], default=(0.0, None))[1]
+
+    def _candidates_of(self, model: FinalValueModel) -> tuple[list[dict[str, Value]], Vector, Vector]:
+        """Configurations of the whole space, more of them around the best trial; see ``Candidates.around``."""
+        means = model.expect_trainings().mean
+        best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
+        known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-MOST_READ:]
+        return self._candidates.around(self._task.space.complete(best.params), len(self._trials()), known)
 
     def _near_failed(self, features: Vector) -> NDArray[np.bool_]:
         """Which configurations [n, features] are as good as one that failed, and would fail once more [n]."""
@@ -566,7 +594,7 @@ class PausingSearch(TaskSearch):
             return False
         best, wait = -math.inf, 0
         for standing in self._trials():
-            if standing.is_shared:
+            if standing.is_added:
                 continue
             if standing.frozen.number in self._live:
                 return False
@@ -587,6 +615,12 @@ def rungs(settings: SearchSettings, epochs: int) -> tuple[int, ...]:
     if settings.pruner == "none":
         return (epochs,)
     return rungs_of(epochs, first=settings.min_epochs, factor=settings.reduction_factor)
+
+
+def _is_of_the_search(trial: FrozenTrial) -> bool:
+    """Whether the search itself asked for a trial: not for shared values, and not to try a failed one again."""
+    marks = trial.user_attrs
+    return PICKED_FROM in marks or not (SHARED_FROM in marks or retries.RETRIES in marks)
 
 
 def _standing(trial: FrozenTrial) -> _Standing:

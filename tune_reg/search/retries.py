@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune_reg.search.imputed_study import DIVERGED
-from tune_reg.search.trial import SHARED_FROM
+from tune_reg.search.trial import BESIDE_BUDGET
 
 #: In the journal, the number of the failed trial that a trial tries again.
 RETRIES: Final = "retries"
@@ -35,8 +35,13 @@ def enqueue_retries(study: Study, retry: Callable[[int], bool]) -> None:
     """Have each failed trial asked again that ``retry`` says is to be tried again."""
     for trial in failed(study.get_trials(deepcopy=False)):
         if retry(trial.number):
-            shared = {key: trial.user_attrs[key] for key in (SHARED_FROM,) if key in trial.user_attrs}
-            study.enqueue_trial(trial.params, user_attrs={RETRIES: trial.number, **shared})
+            marks = {key: trial.user_attrs[key] for key in BESIDE_BUDGET if key in trial.user_attrs}
+            study.enqueue_trial(trial.params, user_attrs={RETRIES: trial.number, **marks})
+
+
+def is_beside_budget(trial: FrozenTrial | Trial) -> bool:
+    """Whether a trial comes on top of the budget: at shared values, or at the best point of the space."""
+    return any(mark in trial.user_attrs for mark in BESIDE_BUDGET)
 
 
 def failed(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:

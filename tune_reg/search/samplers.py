@@ -46,6 +46,8 @@ class Sampler:
     build: Callable[[Task, _Seeds, int], BaseSampler]
     #: Complete trials that the sampler is shown at most: an ask should take no more than a tenth of an epoch.
     limit: int | None = None
+    #: When to take it, in a sentence: for the table in the documentation.
+    when: str = ""
 
 
 def _tpe(task: Task, seeds: _Seeds, startup: int) -> BaseSampler:
@@ -91,6 +93,7 @@ SAMPLERS: Final[dict[SamplerName, Sampler]] = {
             "function defines the space, or there is a second objective: TPE.",
             (("The knowledge gradient (the sampler)", "frazier2009knowledge"),),
             _tpe,
+            when="By default, and with few trials of one to four hyperparameters.",
         ),
         Sampler(
             "tpe-gp",
@@ -99,28 +102,52 @@ SAMPLERS: Final[dict[SamplerName, Sampler]] = {
             "cliffs and choices as they come. Each reads what the other one measured.",
             (_TPE, _GP),
             _tpe,
+            when="In place of the default where trials should end for good, and with hundreds of trials.",
         ),
-        Sampler("tpe", "A density estimate of good and of bad configurations.", (_TPE,), _tpe, limit=500),
-        Sampler("gp", "A Gaussian process and its expected improvement.", (_GP,), _gp, limit=100),
+        Sampler(
+            "tpe",
+            "A density estimate of good and of bad configurations.",
+            (_TPE,),
+            _tpe,
+            limit=500,
+            when="With many hyperparameters, choices, conditions or thousands of trials.",
+        ),
+        Sampler(
+            "gp",
+            "A Gaussian process and its expected improvement.",
+            (_GP,),
+            _gp,
+            limit=100,
+            when="With few trials over ranges, where the response is smooth.",
+        ),
         Sampler(
             "cma-es",
             "An evolution strategy that adapts the covariance of its samples.",
             (("CMA-ES (the sampler)", "hansen2001completely"),),
             _cma_es,
+            when="With hundreds of trials over several ranges without choices.",
         ),
         Sampler(
             "qmc",
             "A scrambled Sobol sequence, which covers the space evenly.",
             (("Sobol sequence (the sampler)", "sobol1967distribution"),),
             _qmc,
+            when="To cover a space evenly, for a picture of the response.",
         ),
         Sampler(
             "random",
             "Independent draws.",
             (("Random search (the sampler)", "bergstra2012random"),),
             _random,
+            when="As the plain comparison that a search has to beat.",
         ),
-        Sampler("grid", "Every combination of spaces that are choices only.", (), _grid),
+        Sampler(
+            "grid",
+            "Every combination of spaces that are choices only.",
+            (),
+            _grid,
+            when="To repeat a table of a paper: lists of choices only.",
+        ),
     )
 }
 

@@ -153,7 +153,7 @@ class StoppingSearch(TaskSearch):
         """
         patience, statistics = self._settings.patience, self._statistics
         stagnated = patience and statistics.longest_wait >= patience
-        whole = max(1, math.floor(self._task.trials * self.share)) + statistics.retried + statistics.shared
+        whole = max(1, math.floor(self._task.trials * self.share)) + statistics.retried + statistics.added
         if stagnated:
             return min(whole, statistics.asked + len(self._waiting & (self._retries.keys() | self._shared_from.keys())))
         return min(whole, statistics.asked) if self.failing_alike() is not None else whole
@@ -168,7 +168,7 @@ class StoppingSearch(TaskSearch):
     @property
     def trials_left(self) -> int:
         """How many trials of the study's number were not asked for."""
-        return self._task.trials + self._statistics.retried + self._statistics.shared - self._statistics.asked
+        return self._task.trials + self._statistics.retried + self._statistics.added - self._statistics.asked
 
     def add_trial(self, params: Mapping[str, Value], attributes: Mapping[str, Any]) -> None:
         """Have a configuration asked for that is not the search's own; it is trained to the end."""
@@ -176,7 +176,7 @@ class StoppingSearch(TaskSearch):
         number = len(self.trials) - 1
         self._waiting.add(number)
         self._shared_from[number] = attributes[SHARED_FROM]
-        self._statistics.shared += 1
+        self._statistics.added += 1
 
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""

@@ -105,7 +105,7 @@ class TaskSearch(ABC):
     def stored_trial(self, number: int) -> Trial | None:
         """A trial that is over; None where its configuration is not known."""
 
-    # Trials at shared values, see ``shared_values``
+    # Trials beside the budget, see ``shared_values``
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -124,6 +124,9 @@ class TaskSearch(ABC):
     def add_trial(self, params: Mapping[str, Value], attributes: Mapping[str, Any]) -> None:
         """Have a configuration asked for that is not the search's own; it is trained to the end."""
         self._study.enqueue_trial(dict(params), user_attrs=dict(attributes))
+
+    def add_best_of_space(self) -> None:  # noqa: B027 - a search without a model adds nothing
+        """Have the best point of the whole space by the model tried, where the study wants that; else nothing."""
 
     def attribute(self, key: str) -> Any:
         """What the journal says of the search under a key; None where it says nothing."""

@@ -11,6 +11,10 @@ from tune_reg.study import Task
 
 #: In the journal, the method whose winner's values of shared hyperparameters a trial has.
 SHARED_FROM: Final = "shared_from"
+#: In the journal, of a trial at the best point of the whole space by the model: "space".
+PICKED_FROM: Final = "picked_from"
+#: What marks the trials that come on top of the budget.
+BESIDE_BUDGET: Final[tuple[str, ...]] = (SHARED_FROM, PICKED_FROM)
 
 
 class Refused(NamedTuple):
@@ -45,6 +49,8 @@ class Trial:
     retries: int | None = None
     #: The method whose winner's values of shared hyperparameters it has; None where the search itself asked for it.
     shared_from: str | None = None
+    #: "space" where it is at the best point of the whole space by the model, tried once the search was over.
+    picked_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class TrialCounts:
     best: float | None
     #: Trials that wait, with a checkpoint, and may go on.
     paused: int = 0
-    #: Trials at shared values, which the budget does not count.
-    shared: int = 0
+    #: Trials at shared values and at the best point of the space, which the budget does not count.
+    added: int = 0
 
 
 class ExpectedValue(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Final
 
 from optuna.trial import FrozenTrial, TrialState
 
-from tune_reg.search.retries import retried
-from tune_reg.search.trial import SHARED_FROM, TrialCounts
+from tune_reg.search.retries import is_beside_budget, retried
+from tune_reg.search.trial import TrialCounts
 from tune_reg.store import Candidate, pick
 
 _FINISHED: Final = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -30,8 +30,8 @@ class TrialStatistics:
     asked: int = 0
     #: Failed trials that are tried again as others: they count no more.
     retried: int = 0
-    #: Trials at shared values, which the budget does not count.
-    shared: int = 0
+    #: Trials at shared values and at the best point of the space, which the budget does not count.
+    added: int = 0
     #: Finished trials by state.
     by_state: dict[TrialState, int] = field(default_factory=lambda: dict.fromkeys(_FINISHED, 0))
     complete: dict[int, Candidate] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class TrialStatistics:
         """The statistics of the trials of a journal."""
         again = set(retried(trials).values())
         statistics = cls(images=images, sign=sign, retried=len(again))
-        statistics.shared = sum(SHARED_FROM in t.user_attrs and t.number not in again for t in trials)
+        statistics.added = sum(is_beside_budget(t) and t.number not in again for t in trials)
         for trial in trials:
             if trial.state == TrialState.WAITING:
                 continue
@@ -88,7 +88,7 @@ class TrialStatistics:
             pruned=self.by_state[TrialState.PRUNED],
             failed=self.by_state[TrialState.FAIL],
             best=self.best,
-            shared=self.shared,
+            added=self.added,
         )
 
     def begin(self) -> None:

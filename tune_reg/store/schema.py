@@ -96,6 +96,10 @@ class TrialRow(RunColumns):
         str | None,
         "method whose winner's values of shared hyperparameters the trial has; null where the search itself chose it",
     ]
+    picked_from: Annotated[
+        str | None,
+        '"space" where the trial is at the best point of the whole space by the model, tried once the search was over',
+    ]
 
 
 class ExpectedRow(RunColumns):
@@ -264,6 +268,7 @@ ADDED_LATER: Final = frozenset(
         "warning",
         "retries",
         "shared_from",
+        "picked_from",
         "code",
         "val_metric",
         "test_metric",

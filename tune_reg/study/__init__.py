@@ -1,6 +1,7 @@
 """The declared study: what is compared, on which data, at which budget; and the plan that follows from it."""
 
 from tune_reg.study.attack_cost import attack_cost
+from tune_reg.study.best_of_space import best_of_space_notes
 from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
 from tune_reg.study.other_searches import is_paused, other_searches
@@ -33,6 +34,7 @@ __all__ = [
     "StudyPlan",
     "Task",
     "attack_cost",
+    "best_of_space_notes",
     "budget_share",
     "decidable",
     "is_paused",

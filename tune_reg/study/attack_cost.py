@@ -18,16 +18,15 @@ def attack_cost(plan: StudyPlan) -> list[str]:
     >>> attack_cost(make_plan(Study(**study, robustness=tests, confirm={"seeds": 5})))
     ['attacks: at most 3,085,500 image passes on 5 confirmed runs (autoattack-linf 97 %, pgd-linf 3 %)']
     """
-    settings, available = plan.study.robustness, describe(plan.study.dataset).n_test
-    costs: dict[str, int] = {}
-    for attack in ATTACKS:
-        radii = getattr(settings, attack.key)
-        if radii:
-            times = 1 if isinstance(attack, DistanceAttack) else len(radii)
-            costs[attack.name] = attack.passes * times * min(getattr(settings, attack.images), available)
-    runs, total = len(plan.confirmations), sum(costs.values())
-    if not total:
+    settings = plan.study.robustness
+    asked = [attack for attack in ATTACKS if getattr(settings, attack.key)]
+    if not asked:
         return []
+    available, costs = describe(plan.study.dataset).n_test, {}
+    for attack in asked:
+        times = 1 if isinstance(attack, DistanceAttack) else len(getattr(settings, attack.key))
+        costs[attack.name] = attack.passes * times * min(getattr(settings, attack.images), available)
+    runs, total = len(plan.confirmations), sum(costs.values())
     shares = sorted(costs.items(), key=lambda item: -item[1])
     each = ", ".join(f"{name} {cost / total:.0%}".replace("%", " %") for name, cost in shares)
     return [f"attacks: at most {runs * total:,} image passes on {runs:,} confirmed runs ({each})"]

@@ -15,7 +15,7 @@ _MAY_GROW: Final = (
     "search.images_per_class",
 )
 #: Beginnings of keys whose value may change at will: no finished run depends on it.
-_MAY_CHANGE: Final = ("baseline", "resources.", "robustness.")
+_MAY_CHANGE: Final = ("baseline", "resources.", "robustness.", "tracking")
 
 #: What a key means in a study that was begun before there was a choice.
 _BEFORE: Final[Mapping[str, Any]] = {"search.shared_values": False}

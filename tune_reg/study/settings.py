@@ -23,6 +23,7 @@ MOST_IMAGES: Final = 10**9
 
 PositiveInt = Annotated[int, Field(ge=1, le=MOST_IMAGES)]
 SamplerName = Literal["knowledge-gradient", "tpe-gp", "tpe", "gp", "cma-es", "qmc", "random", "grid"]
+TrackerName = Literal["tensorboard", "wandb", "mlflow", "trackio"]
 PrunerName = Literal["pause", "predicted", "asha", "hyperband", "median", "wilcoxon", "none"]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -133,6 +134,9 @@ class SearchSettings(Table):
     #: Whether each regularizer is also tried at the others' best values of hyperparameters that they share, once all
     #: searches of a training set are over, so that none is behind by an unlucky learning rate, for example.
     shared_values: bool = True
+    #: The trial wins from which most is expected. With "space" the best point of the whole space by the model is tried
+    #: before, as one more trial that is trained to the end.
+    pick: Literal["trial", "space"] = "trial"
     #: At each rung one trial in so many goes on; with "pause", rungs stand so many times further each.
     reduction_factor: Annotated[int, Field(ge=2, le=1000)] = 3
     #: The first rung: a third of the epochs with "pause", else 1, where not given. With "pause" and none given there is
@@ -247,6 +251,7 @@ class ConfirmSettings(Table):
 class ResourceSettings(Table):
     """The ``[resources]`` table: what one trial gets. It does not change results and is not hashed."""
 
+    #: Processors, and threads, of a trial.
     cpus: Annotated[int, Field(ge=1, le=10_000)] = 1
     #: A share of one GPU, or whole ones.
     gpus: Annotated[float, Field(ge=0, le=1000)] = 0.0
@@ -259,6 +264,9 @@ class ResourceSettings(Table):
     #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
     #: is 1 on a CPU and what pays on a GPU.
     lanes: int | Literal["auto"] = 1
+    #: Which networks stay in the results directory: "winners", those of the confirmed runs; "none", so that later
+    #: robustness tests train them again; or "all", those of the trials, too. `tune-reg check` says how large they are.
+    keep_networks: Literal["winners", "none", "all"] = "winners"
     #: A run that reports no epoch for so long hangs: its process is ended, and it counts as failed. Where several train
     #: side by side, they have so many times as long.
     epoch_timeout_s: Annotated[float, Field(gt=0, le=1e8)] = 3600.0

@@ -16,17 +16,20 @@ from typing import Annotated, Any, Final, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from torch import nn
 
 from search_spaces import Choice, DefinedByRun, Float, SearchSpace, entry_to_plain
-from tune_reg.data import describe
-from tune_reg.errors import StudyError, TuneRegError, did_you_mean
+from tune_reg.data import data_name, describe
+from tune_reg.errors import DataError, StudyError, TuneRegError, did_you_mean
 from tune_reg.evaluation.attacks import ATTACKS
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.models import check as check_model
 from tune_reg.models import supports_dropout
 from tune_reg.regularizers import ENGINE_HOOKS
+from tune_reg.regularizers.kept import register_kept_in
 from tune_reg.storage.paths import expanded
 from tune_reg.store import Results
+from tune_reg.study.data_fit import unfit_settings
 from tune_reg.study.error_lines import error_lines, short
 from tune_reg.study.learning_rate import learning_rate_prior
 from tune_reg.study.method import Method, method
@@ -40,11 +43,13 @@ from tune_reg.study.settings import (
     ResourceSettings,
     SearchSettings,
     Table,
+    TrackerName,
     sorted_distinct,
 )
 from tune_reg.training.run import Protocol, TrainingSet
 from tune_reg.training.settings import TrainingSettings
 from tune_reg.user_function import import_function, name_of
+from tune_reg.user_objects import OBJECTS, look_in, without_digest
 
 #: The metrics that tune-reg's own training reports.
 REPORTED: Final = ("accuracy", "loss")
@@ -77,6 +82,25 @@ def _joined(entry: Any) -> str:
     return "+".join(names)
 
 
+def _names_of_objects(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of what a study is given in Python in place of names: of a function or a class, and of data."""
+    names: dict[str, Any] = {}
+    model = keys.get("model")
+    if isinstance(model, nn.Module):
+        raise StudyError(
+            f"model: must be a function or a class that makes a new network for each run, but got a network, a "
+            f"{type(model).__name__}; give its class, or a function that returns a new one"
+        )
+    if callable(model):
+        names["model"] = name_of(model, "model")
+    if "dataset" in keys:
+        try:
+            names["dataset"] = data_name(keys["dataset"])
+        except DataError as error:
+            raise StudyError(f"dataset: {error}") from None
+    return names
+
+
 def _refuse_names_of_one_file(names: Iterable[Any]) -> None:
     """``ValueError`` where two names would be one file on systems that do not tell capitals or accents."""
     seen: dict[str, str] = {}
@@ -99,21 +123,30 @@ def _required(value: str, info: ValidationInfo) -> str:
 class Study(Table):
     """The declared study, without the means to run it: ``tune_reg.Study`` adds these, and describes every key."""
 
+    #: What the study is called in its report and in labels.
     name: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\n\r\t]+$")]
     #: A function of the user's own that trains each run, as ``package.module:function``; else the engine trains them.
     trainer: str = ""
     #: How many training examples a trainer's own data have, with those that validate; where ``dataset`` names none.
     examples: PositiveInt | None = None
+    #: The name of a data set, or "package.module:function" for one of your own.
     dataset: Annotated[str, Field(validate_default=True)] = ""
+    #: The name of a model, or "package.module:function" for one of your own.
     model: Annotated[str, Field(validate_default=True)] = ""
+    #: What is compared: a list of regularizers, or a table of methods with their spaces.
     regularizers: dict[str, Method]
+    #: The method that the others are compared with; the first where not given.
     baseline: str = ""
     #: Shares of the training images; winners are confirmed at each.
     fractions: Annotated[list[Fraction], Field(min_length=1, max_length=MOST_SIZES)] = [1.0]  # noqa: RUF012 - pydantic copies defaults
     #: In place of fractions: so many training images of each class.
     images_per_class: Annotated[list[PositiveInt], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
+    #: "validation" picks strengths on images held out of the training data; "paper" on the test set, as the papers did.
     protocol: Protocol = "validation"
+    #: From it come the split, and the seeds of the searches and of the confirmed runs.
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    #: Where every run can be followed while it trains, beside the tables: see "Live tracking". Each must be installed.
+    tracking: Annotated[list[TrackerName], Field(max_length=MOST_SIZES)] = []  # noqa: RUF012
     metric: MetricSettings = MetricSettings()
     training: TrainingSettings = TrainingSettings()
     search: SearchSettings = SearchSettings()
@@ -122,6 +155,7 @@ class Study(Table):
     resources: ResourceSettings = ResourceSettings()
 
     def __init__(self, **keys: Any) -> None:
+        keys |= _names_of_objects(keys)
         _refuse_beyond_reason("", keys)
         try:
             super().__init__(**keys)
@@ -207,6 +241,8 @@ class Study(Table):
                 f"training.validation: must leave images to train on, but got {self.training.validation} "
                 f"of {self.n_train}"
             )
+        if self.dataset:
+            self._refuse_what_the_data_do_not_allow()
         for name, declared in self.regularizers.items():
             self._check_fit(name, declared)
         if self.search.sampler == "grid":
@@ -327,6 +363,18 @@ class Study(Table):
                         f"{name} of {regularizer} has the range {domain}; give a list or take another sampler"
                     )
 
+    def _refuse_what_the_data_do_not_allow(self) -> None:
+        unfit = unfit_settings(
+            describe(self.dataset),
+            model=self.model,
+            methods={name: declared.kind for name, declared in self.regularizers.items()},
+            training=self.training,
+            search=self.search,
+            robustness=self.robustness,
+        )
+        for line in unfit:
+            raise StudyError(line)
+
     def _check_fit(self, name: str, declared: Method) -> None:
         """Refuse a method that the model, the data set or the optimizer cannot serve."""
         kind = declared.kind
@@ -361,6 +409,8 @@ class Study(Table):
             end = f"at line {text.count(chr(10)) + 1}, the end of the document"
             fault = str(error).replace("at end of document", end)
             raise StudyError(f"{path}: is not valid TOML: {fault}") from None
+        look_in(path.parent / OBJECTS)  # what the study was given in Python, where the file is that of its results
+        register_kept_in(path.parent / OBJECTS)
         try:
             return cls(**keys)
         except StudyError as error:
@@ -397,13 +447,15 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if not self.tracking:
+            del plain["tracking"]  # so that a study that was begun before there was a choice goes on
         if self.metric == MetricSettings():
             del plain["metric"]  # so that a study that was begun before there was a choice goes on
         for key in ("autoattack_linf", "autoattack_l2", "autoattack_images"):
             if plain["robustness"][key] == RobustnessSettings.model_fields[key].default:
                 del plain["robustness"][key]  # so that a study that was begun before there was a choice goes on
         search = self.search.model_dump(exclude={"learning_rate"}, exclude_none=True)
-        for key, default in (("prior", True), ("budget", "epochs")):
+        for key, default in (("prior", True), ("budget", "epochs"), ("pick", "trial")):
             if search[key] == default:
                 del search[key]  # so that a study that was begun before there was a choice goes on
         if self.search.learning_rate is not None:
@@ -423,6 +475,9 @@ class Study(Table):
         """16 hexadecimal digits that name everything that can change the results."""
         plain = self.to_plain()
         del plain["resources"]
+        # Code that has changed is noticed by its digest, and need not make another study.
+        plain |= {key: without_digest(value) for key, value in plain.items() if isinstance(value, str)}
+        plain.pop("tracking", None)
         # A directory that was begun before methods shared values goes on without, as ``as_begun`` has it.
         plain["search"].pop("shared_values", None)
         if plain["training"]["precision"] == "float32":

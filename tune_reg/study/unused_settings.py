@@ -37,6 +37,8 @@ def _of_search(study: Study) -> Iterator[str]:
         yield 'search.reduction_factor: means nothing with search.pruner "pause" and no search.min_epochs; drop it'
     if search.sampler != "knowledge-gradient" and not search.prior:
         yield f'search.prior: means nothing with search.sampler "{search.sampler}", which has no model; drop it'
+    if search.pick == "space" and (search.sampler != "knowledge-gradient" or search.second_objective is not None):
+        yield "search.pick: means nothing without the model of the sampler knowledge-gradient; drop it"
     for key, readers in _OF_PRUNERS.items():
         if search.pruner not in ("pause", *readers) and given[key]:
             yield f'search.{key}: means nothing with search.pruner "{search.pruner}", which has no rungs; drop it'

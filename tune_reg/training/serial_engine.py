@@ -169,7 +169,7 @@ class SerialEngine:
         return len(self._part(part)[2])
 
     def batch(self, part: str, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Images [N, C, H, W] in [0, 1] and labels [N] of a part, at ``positions`` int64 [N] below ``size(part)``."""
+        """Examples [N, ...] (images in [0, 1]) and labels [N] of a part, at ``positions`` int64 [N] below its size."""
         images, labels, index = self._part(part)
         index = index[positions.to(self.device)]
         return self._batch(images, index), labels[index]
@@ -291,7 +291,7 @@ class SerialEngine:
         if reg.fills("inputs"):
             inputs = reg.inputs(inputs, strengths, progress, self._noise("inputs", inputs))
         if reg.fills("penalty"):
-            inputs.requires_grad_()
+            inputs.requires_grad_(inputs.is_floating_point())
         batch = _Batch(inputs, targets, mixed, progress)
         begin = {name: self._streams[name].get_state() for name in _OF_A_PASS & self._streams.keys()}
         loss, objective = self._backward(batch)

@@ -38,18 +38,23 @@ class TrainingSettings(BaseModel):
     #: The settings of ``OWN`` that may have a schedule, as a factor.
     SCHEDULED: ClassVar = ("batch_size", "learning_rate")
 
+    #: Epochs of a whole training.
     epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 10
+    #: Images of a step.
     batch_size: Annotated[int, Field(ge=1, le=10**9)] = 128
     #: A schedule or its name: a factor on the batch size over the epochs; the product is rounded, and at least 1.
     batch_size_schedule: Any = "constant"
+    #: The learning rate before its schedule, where no search replaces it.
     learning_rate: Positive = 0.1
     #: A schedule or its name: a factor on the learning rate over the epochs.
     learning_rate_schedule: Any = "constant"
+    #: The name of an optimizer: "sgd", "adam", ...
     optimizer: str = "sgd"
     #: The momentum of sgd; the other optimizers have constants of their own.
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     #: The loss of regularizers that bring none. "mse" is the loss of residual smoothing without smoothing.
     loss: Literal["cross-entropy", "mse"] = "cross-entropy"
+    #: "crop-flip" shifts images by up to four pixels and mirrors half of them.
     augment: Literal["none", "crop-flip"] = "none"
     #: The precision of products in the forward pass, and so in the backward pass, of training. Weights, their
     #: updates, losses and penalties are float32 in both cases, and so are validation and tests.

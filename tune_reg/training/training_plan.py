@@ -72,6 +72,7 @@ class TrainingPlan:
             mean=dataset.mean,
             std=dataset.std,
             seed=derive(self.run.seed, "weights"),
+            integers=dataset.values == "integers",
         )
 
     def progress_values(self, epoch: int, step: int) -> tuple[float, float, float, float]:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import cloudpickle
 import pytest
 from ray._private import worker
+from ray.core.generated.common_pb2 import NodeDeathInfo
 from ray.exceptions import ActorDiedError, RayActorError, RayTaskError
 
 from tune_reg.backends.ray.losses import LossWatch, own_words
@@ -19,11 +20,10 @@ class Watched:
         self.folder = folder
         self.nodes = [node(name) for name in names]
         self.time, self.said = 0.0, []
-        self.silent, self.leaving = set(), set()
+        self.silent = set()
         self.watch = LossWatch(
             self.said.append,
             nodes=lambda: self.nodes,
-            leaving=lambda: self.leaving,
             answers=lambda node: node["NodeID"] not in self.silent,
             clock=lambda: self.time,
         )
@@ -40,8 +40,10 @@ class Watched:
         self.watch.on_trial_recover(0, [], trial)
 
 
-def node(name, alive=True):
-    return {"NodeID": name, "Alive": alive, "NodeManagerHostname": name, "NodeManagerAddress": "10.0.0.1"}
+def node(name, alive=True, reason="UNEXPECTED_TERMINATION"):
+    number = NodeDeathInfo.Reason.Value("UNSPECIFIED" if alive else reason)
+    up = {"NodeID": name, "Alive": alive, "DeathReason": number}
+    return {**up, "NodeManagerHostname": name, "NodeManagerAddress": "10.0.0.1"}
 
 
 def test_a_lost_node_is_one_line_whatever_died_with_it(tmp_path):
@@ -66,12 +68,11 @@ def test_a_node_that_does_not_answer_after_a_process_died_is_lost_before_ray_say
     assert len(watched.after(5)) == 1
 
 
-def test_a_node_that_was_told_to_go_is_not_lost(tmp_path):
+@pytest.mark.parametrize("reason", ["EXPECTED_TERMINATION", "AUTOSCALER_DRAIN_PREEMPTED", "AUTOSCALER_DRAIN_IDLE"])
+def test_a_node_that_was_told_to_go_is_not_lost(tmp_path, reason):
     watched = Watched(tmp_path, "a", "b")
     watched.after(0)
-    watched.leaving = {"b"}
-    watched.after(5)
-    watched.leaving, watched.nodes = set(), [node("a"), node("b", alive=False)]
+    watched.nodes = [node("a"), node("b", alive=False, reason=reason)]
     assert watched.after(5) == []
 
 

@@ -142,7 +142,7 @@ def test_a_process_takes_up_a_group_or_a_single_run(make):
     assert [row["epoch"] for row in trainable.train()["message"].rows] == [1]
     other = controller.next_run()
     assert trainable.reset(config_of("lane-group-1", LaneGroupOrder((controller.order(other),))))
-    assert not hasattr(trainable, "_worker"), "what it trained before is still in memory"
+    assert trainable._worker is None, "what it trained before is still in memory"
     assert list(reports(trainable)) == [other.key]
 
 

@@ -118,7 +118,9 @@ def assert_nearly_equal(state, expected, *, weights=1e-10, buffers=1e-7):
             assert buffer.stride() == wanted.stride()
     assert (state["epoch"], state["diverged"]) == (expected["epoch"], expected["diverged"])
     for row, expected_row in zip(without_time(state["history"]), without_time(expected["history"]), strict=True):
-        assert row == pytest.approx(expected_row, rel=1e-8, nan_ok=True)
+        # Only a loop of the user's own has values that the engines have none of.
+        numbers, expected_numbers = ({k: v for k, v in of.items() if v is not None} for of in (row, expected_row))
+        assert numbers == pytest.approx(expected_numbers, rel=1e-8, nan_ok=True)
 
 
 def assert_identical(one, other):

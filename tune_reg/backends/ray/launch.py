@@ -15,7 +15,7 @@ from tune_reg.backends.ray.connection import ray_running
 from tune_reg.backends.ray.head_node import reached, watch_head
 from tune_reg.backends.ray.interrupts import stopped_by_signals
 from tune_reg.backends.ray.resources import LimitedRate, demand, refuse_what_fits_nowhere, slots
-from tune_reg.data import load
+from tune_reg.data import is_of_code, load
 from tune_reg.errors import StoreError
 from tune_reg.evaluation import citations as of_tests
 from tune_reg.execution.changes import changes, refuse_or_accept
@@ -26,9 +26,11 @@ from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
 from tune_reg.execution.provenance import make_provenance, write_provenance
 from tune_reg.execution.results_directory import as_begun, claim, holds, refuse_another_study, refuse_other_data
+from tune_reg.execution.tracking import refuse_missing_trackers
 from tune_reg.optimizers import citations as of_optimizers
 from tune_reg.references import bibtex
 from tune_reg.regularizers import load_plugin
+from tune_reg.regularizers.kept import plugins_of
 from tune_reg.search.citations import citations as of_search
 from tune_reg.storage.exclusive import exclusive
 from tune_reg.storage.paths import StoragePath, expanded, to_path
@@ -72,12 +74,15 @@ def run_study(
     a study in which no run came to a result.
     """
     directory = to_path(directory)
+    refuse_missing_trackers(study)
     if address is not None:
         address = reached(address)
-    plugins = [expanded(plugin) for plugin in plugins]
+    plugins = [expanded(plugin).absolute() for plugin in plugins]
     for plugin in plugins:
         load_plugin(plugin)
     with exclusive(directory) as lease:
+        of_study = plugins_of(method.regularizer for method in study.regularizers.values())
+        plugins = list(dict.fromkeys([*plugins, *of_study]))
         study = as_begun(directory, study)
         plan = make_plan(study)
         refuse_another_study(directory, study)
@@ -110,7 +115,7 @@ def run_study(
         if lease is not None:
             lease.call_on_loss(controller.stop)
         if not controller.finished:
-            of_code = ":" in study.dataset  # the user's function is found by what a run is told, not by a look
+            of_code = is_of_code(study.dataset)  # the user's function is found by what a run is told, not by a look
             root = str(data_root) if data_root else None
             md5 = None if of_code or dataset is None else dataset.md5
             check = check_of(directory, study.dataset, root, md5)
@@ -148,6 +153,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes, note: Callable[[str],
     from tune_reg.backends.ray.hang_watch import HangWatch
     from tune_reg.backends.ray.losses import LossWatch, own_words
     from tune_reg.backends.ray.placement import Placement
+    from tune_reg.backends.ray.reporter import Silent
     from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StartWatch, StudyScheduler, StudyStopper
     from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
     from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
@@ -185,6 +191,7 @@ def _fit(controller: StudyController, nodes: ClusterNodes, note: Callable[[str],
                 name="study",
                 storage_path=scratch,
                 verbose=0,
+                progress_reporter=Silent(),
                 failure_config=tune.FailureConfig(max_failures=resources.max_failures),
                 callbacks=[hangs, LossWatch(note), StartWatch(scheduler.on_trial_start)],
                 stop=StudyStopper(controller),

@@ -17,12 +17,13 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial as TuneTrial
 
 from tune_reg.backends.ray.not_pickled import NotPickled
-from tune_reg.backends.ray.preemption import draining_nodes
 
 #: Seconds between two looks at the nodes.
 _INTERVAL_S: Final = 2.0
 #: Seconds after which a process that died is told, where its node is not found to be lost.
 _PATIENCE_S: Final = 30.0
+#: Ray's numbers for the ends of nodes that were told to go: by whoever started them, or drained.
+_AS_TOLD: Final = (1, 3, 4)
 #: How Ray's own messages begin that a node is lost. They go on with the end of its log, line by line.
 _OF_LOST_NODES: Final = ("Raylet is terminated.", "The node with node id")
 
@@ -39,7 +40,7 @@ class LossWatch(NotPickled, Callback):
     """Notes each node that is lost, and each process that dies where none is. Nodes that were told to go are not lost.
 
     ``note``: is given the lines. ``nodes``: the nodes that Ray knows, alive or not, as ``ray.nodes`` has them.
-    ``leaving``: identifiers of those that are about to go. ``answers``: whether a node's raylet can be reached.
+    ``answers``: whether a node's raylet can be reached.
     """
 
     def __init__(
@@ -47,11 +48,10 @@ class LossWatch(NotPickled, Callback):
         note: Callable[[str], None],
         *,
         nodes: Callable[[], list[Mapping[str, Any]]] = ray.nodes,
-        leaving: Callable[[], set[str]] = draining_nodes,
         answers: Callable[[Mapping[str, Any]], bool] = _answers,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._note, self._nodes, self._leaving, self._answers, self._clock = note, nodes, leaving, answers, clock
+        self._note, self._nodes, self._answers, self._clock = note, nodes, answers, clock
         self._up: set[str] = set()  # identifiers of nodes
         self._gone: set[str] = set()
         self._died: list[tuple[float, str]] = []  # processes that died, and whose runs go on
@@ -78,7 +78,6 @@ class LossWatch(NotPickled, Callback):
 
     def _look(self, patience_s: float) -> None:
         self._looked = self._clock()
-        self._gone |= self._leaving()
         for node in self._nodes():
             identifier = node["NodeID"]
             if identifier in self._gone:
@@ -86,6 +85,8 @@ class LossWatch(NotPickled, Callback):
             # Ray takes up to half a minute to find out that a node is lost; its processes are gone at once.
             if node["Alive"] and (not self._died or self._answers(node)):
                 self._up.add(identifier)
+            elif node.get("DeathReason") in _AS_TOLD:
+                self._gone.add(identifier)
             elif identifier in self._up:
                 self._gone.add(identifier)
                 self._died.clear()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from tune_reg.data import Dataset, subset_per_class, train_validation
+from tune_reg.data import Dataset, is_of_code, subset_per_class, train_validation
 from tune_reg.data.from_function import load_from_function
 from tune_reg.errors import StudyError
 from tune_reg.study import Study
@@ -25,7 +25,7 @@ def data_faults(study: Study, dataset: Dataset) -> Iterator[str]:
         )
     elif study.images_per_class:
         yield from _too_few_images(study, dataset)
-    if ":" in study.dataset and load_from_function(study.dataset).md5 != dataset.md5:
+    if is_of_code(study.dataset) and load_from_function(study.dataset).md5 != dataset.md5:
         yield (
             f"{study.dataset}: the function must give the same data at each call, but its second call gave others; "
             "give every split and shuffle in it a fixed seed (random_state=0), since each process calls it"

@@ -15,7 +15,7 @@ from typing import Final
 
 import torch
 
-from tune_reg.data import Dataset, at_hand, describe, load
+from tune_reg.data import Dataset, at_hand, describe, is_of_code, load
 from tune_reg.errors import DataError, StudyError, TuneRegError
 from tune_reg.execution.preflight.batches import LastBatches, any_params, last_batches
 from tune_reg.execution.preflight.data import data_faults
@@ -41,12 +41,13 @@ def preflight(plan: StudyPlan, data_root: Path | None = None) -> list[str]:
     study = plan.study
     if study.trainer:
         return try_trainer(plan, data_root)
-    notes = []
-    if ":" in study.dataset or at_hand(study.dataset, data_root) is not None:
+    notes: list[str] = []
+    if is_of_code(study.dataset) or at_hand(study.dataset, data_root) is not None:
         dataset = load(study.dataset, data_root)
         faults = list(data_faults(study, dataset))
         if faults:
             raise DataError("\n".join(faults))
+        notes += dataset.notes
     else:
         dataset = _grey(study.dataset)
         notes.append(

@@ -15,10 +15,11 @@ import torch
 from tune_reg.data import at_hand, load
 from tune_reg.errors import StudyError, TuneRegError
 from tune_reg.execution.preflight.batches import any_params
+from tune_reg.execution.study_run import confirm_run
 from tune_reg.global_generators import seeded
+from tune_reg.search.trial import Trial
 from tune_reg.study import StudyPlan, Task
 from tune_reg.trainer import Report, RunEnded, TrainerRun
-from tune_reg.training import Run
 from tune_reg.user_code import error_text
 from tune_reg.user_function import import_function
 
@@ -59,22 +60,7 @@ def _faults(
         if not to_report:
             raise RunEnded
 
-    training_set = plan.training_sets[0]
-    run = Run(
-        study.dataset,
-        "",
-        task.parts or task.regularizer,
-        any_params(task),
-        study.training,
-        training_set.fraction,
-        training_set.images_per_class,
-        seed=study.seed,
-        split_seed=study.seed,
-        protocol=study.protocol,
-        trainer=study.trainer,
-        examples=study.examples or 0,
-        metric=study.metric.metric,
-    )
+    run = confirm_run(plan, Trial(task, 0, any_params(task)), plan.training_sets[0], study.seed).run
     dataset = load(study.dataset, data_root) if study.dataset else None
     ended = False
     with tempfile.TemporaryDirectory(prefix="tune-reg-") as folder:
@@ -93,8 +79,7 @@ def _faults(
     if handle.fault is not None:
         yield f"{where}: {handle.fault}"
     elif not ended and not reported:
-        metric = study.metric.metric.name
-        yield f"{where}: it ended without run.report(epoch, {metric}=...); report each of run.epochs epochs"
+        yield f"{where}: it ended without run.report(epoch, {run.metric.name}=...); report each of run.epochs epochs"
     elif not ended:
         yield f"{where}: it went on after run.report had ended it; let exceptions that are no Exception pass"
     else:

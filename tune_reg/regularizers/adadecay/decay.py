@@ -74,6 +74,10 @@ class AdaDecayRegularizer(Regularizer):
 
     name = "adadecay"
     formula = "g <- g + lambda theta w, theta = 2 / (1 + exp(-alpha (|g| - mean |g|) / std |g|)) in each layer"
+    when = (
+        "Where weight decay helps and the gradients of a layer differ much: weights with large gradients decay "
+        "more. Compare it with its three controls before you credit the adaptation."
+    )
     reference = REFERENCE
     hyperparameters = (
         WEIGHT_DECAY,

@@ -15,6 +15,10 @@ class MatchedDecay(DecayControl):
 
     name = "adadecay-matched"
     formula = "g <- g + lambda mean(theta) w, theta of AdaDecay in each layer and step"
+    when = (
+        "As a control beside adadecay: the same total decay in each layer and step, spread evenly. What adadecay "
+        "gains over it is due to which weights decay."
+    )
 
     def factors(self, gradient: Tensor, alpha: Tensor, noise: Tensor | None) -> Tensor:
         """The mean of AdaDecay's factors in the layer: 0-d."""

@@ -15,6 +15,7 @@ class RandomizedDecay(DecayControl):
 
     name = "adadecay-randomized"
     formula = "g <- g + lambda theta w, theta = 2 / (1 + exp(-alpha e)), e ~ N(0, 1) for each weight and step"
+    when = "As a control beside adadecay: factors of the same form that know nothing of the gradient."
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
         """The shape of the parameter: one random number for each weight."""

@@ -16,6 +16,7 @@ class ShuffledDecay(DecayControl):
 
     name = "adadecay-shuffled"
     formula = "g <- g + lambda P theta w, theta of AdaDecay, P a random permutation of each layer, new in each step"
+    when = "As a control beside adadecay: the same factors, given to the wrong weights."
 
     def noise_shape(self, hook: str, shape: torch.Size) -> tuple[int, ...] | None:
         """The shape of the parameter: one random number for each weight."""

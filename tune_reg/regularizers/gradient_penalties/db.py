@@ -13,6 +13,10 @@ class DoubleBackpropagation(GradientPenaltyRegularizer):
 
     name = "db"
     formula = "L + lambda mean |grad_x l|^2"
+    when = (
+        "Where small changes of the image should not change the loss: with few images, and against weak attacks. "
+        "Each step costs a second backward pass."
+    )
     reference = """@article{drucker1992improving,
   title = {Improving Generalization Performance Using Double Backpropagation},
   author = {Drucker, Harris and Le Cun, Yann},

@@ -13,5 +13,9 @@ class HessianWeightedJacobian(GradientPenaltyRegularizer):
 
     name = "hsfob"
     formula = "L + lambda mean Tr(J^T H J), H = diag(z) - z z^T"
+    when = (
+        "Where noise on the inputs is what to be robust against: the penalty is what noise of small variance adds "
+        "to the loss, without drawing noise."
+    )
     reference = THESIS
     per_sample = staticmethod(hsfob)

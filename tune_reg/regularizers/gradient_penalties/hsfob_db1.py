@@ -13,5 +13,6 @@ class HessianWeightedJacobianDb1(GradientPenaltyRegularizer):
 
     name = "hsfob-db1"
     formula = "L + lambda mean (Tr(J^T H J) + |grad_x l|^2)"
+    when = "Where neither hsfob nor db alone is enough: both penalties under one strength."
     reference = THESIS
     per_sample = staticmethod(hsfob_db1)

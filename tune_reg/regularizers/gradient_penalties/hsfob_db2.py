@@ -13,5 +13,6 @@ class HessianWeightedJacobianDb2(GradientPenaltyRegularizer):
 
     name = "hsfob-db2"
     formula = "L + lambda mean (Tr(J^T H J)^2 + |grad_x l|^2)"
+    when = "As hsfob-db1, with the part of hsfob squared, which weighs the images with large curvature more."
     reference = THESIS
     per_sample = staticmethod(hsfob_db2)

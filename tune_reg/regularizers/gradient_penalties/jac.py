@@ -13,6 +13,10 @@ class ProbabilityJacobian(GradientPenaltyRegularizer):
 
     name = "jac"
     formula = "L + lambda mean |dz/dx|_F^2, z = softmax(g)"
+    when = (
+        "Where the class probabilities, rather than the logits, should be smooth in the image: sure answers are "
+        "penalized little."
+    )
     reference = """@article{sokolic2017robust,
   title = {Robust Large Margin Deep Neural Networks},
   author = {Sokoli{\\'c}, Jure and Giryes, Raja and Sapiro, Guillermo and Rodrigues, Miguel R. D.},

@@ -15,7 +15,7 @@ class GradientPenalty(nn.Module):
     ``|J|_F^2``, "hsfob" ``Tr(J^T H J)``, "hsfob-db1" ``Tr(J^T H J) + |grad_x l|^2``, "hsfob-db2"
     ``Tr(J^T H J)^2 + |grad_x l|^2``; no halves anywhere. ``probes``: None is exact, at a backward pass a class;
     k >= 1 is an unbiased estimate from k random probes a sample, drawn from torch's global generator ("db" needs
-    none). ``model`` maps inputs [B, *] to logits [B, M]; targets int64 [B].
+    none). ``model`` maps inputs [B, ...] to logits [B, M]; targets int64 [B].
 
     Source: thesis on noise injection and gradient regularisation (2020), equations 49, 50, 56, 63, 65 and 66.
 

@@ -27,6 +27,8 @@ class Pruner:
     citations: tuple[tuple[str, str], ...]
     #: From the settings and the epochs of a trial that is not stopped, those of all seeds counted.
     build: Callable[[SearchSettings, int], BasePruner]
+    #: When to take it, in a sentence: for the table in the documentation.
+    when: str = ""
 
 
 def _first_rung(settings: SearchSettings) -> int:
@@ -53,18 +55,21 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
             lambda settings, epochs: PredictedHalving(
                 math.ceil(epochs / settings.seeds / 3), settings.reduction_factor
             ),
+            when="By default: strong regularizers learn slowly, and no trial ends because others are ahead.",
         ),
         Pruner(
             "predicted",
             "Asynchronous successive halving by predicted final values, doubtful ones in the trial's favour.",
             (_HALVING,),
             lambda settings, _: PredictedHalving(_first_rung(settings), settings.reduction_factor),
+            when="With other samplers: it compares what trials are expected to come to, and spares slow starters.",
         ),
         Pruner(
             "asha",
             "Asynchronous successive halving by the values at hand.",
             (_HALVING,),
             lambda settings, _: SuccessiveHalving(_first_rung(settings), settings.reduction_factor),
+            when="Where epochs are many and early values say who wins; beware of strengths that learn slowly.",
         ),
         Pruner(
             "hyperband",
@@ -73,20 +78,29 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
             lambda settings, epochs: SuccessiveHalving(
                 _first_rung(settings), settings.reduction_factor, brackets=_brackets(settings, epochs)
             ),
+            when="As asha, where it is not clear how early is too early.",
         ),
         Pruner(
             "median",
             "Stops what is worse than the median of the finished trials at that epoch.",
             (("The median stopping rule (stopping trials early)", "golovin2017google"),),
             lambda settings, _: MedianPruner(n_warmup_steps=_first_rung(settings)),
+            when="With many trials, to end only what is plainly behind.",
         ),
         Pruner(
             "wilcoxon",
             "Stops what its seeds so far show to be worse than the best trial.",
             (("Wilcoxon's signed-rank test (stopping trials early)", "wilcoxon1945individual"),),
             lambda settings, epochs: WilcoxonOverSeeds(epochs // settings.seeds),
+            when="With four seeds or more a configuration, to save seeds rather than epochs.",
         ),
-        Pruner("none", "Trains every trial to the end.", (), lambda *_: NopPruner()),
+        Pruner(
+            "none",
+            "Trains every trial to the end.",
+            (),
+            lambda *_: NopPruner(),
+            when="Where epochs are few, and as the comparison without stopping.",
+        ),
     )
 }
 

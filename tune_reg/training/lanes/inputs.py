@@ -26,7 +26,7 @@ _AUGMENTED: Final = 3
 class Shapes(NamedTuple):
     """Shapes of the tensors of one lane that random numbers are drawn for."""
 
-    image: tuple[int, int, int]
+    image: tuple[int, ...]
     classes: int
     parameters: list[torch.Size]
     #: From a batch size: the shapes of the inputs of the dropout layers, in the order of their calls.

@@ -74,9 +74,7 @@ class LaneNetworks:
     StudyError for a network that cannot run under vmap or does not use all its parameters.
     """
 
-    def __init__(
-        self, network: nn.Module, lanes: int, name: str, image: tuple[int, int, int], *, memory: int = 0
-    ) -> None:
+    def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, ...], *, memory: int = 0) -> None:
         self._network = network
         self._image = image
         trained = {key: value for key, value in network.named_parameters() if value.requires_grad}

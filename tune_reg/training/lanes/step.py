@@ -75,7 +75,7 @@ class LaneStep:
             (noise,) = read.noise("inputs", batch)
             inputs = vmap(reg.inputs, in_dims=_lanes(0, 0, 0, noise))(inputs, strengths, progress, noise)
         if reg.fills("penalty"):
-            inputs.requires_grad_()
+            inputs.requires_grad_(inputs.is_floating_point())
         of_lanes = _Batch(batch, inputs, targets, mixed, progress)
         weights = self._networks.split(self.stack.weights)
         losses, gradients = self._gradients(weights, self.stack.buffers, of_lanes)
