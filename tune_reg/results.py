@@ -74,14 +74,11 @@ class Results(StoredResults):
         [B, ...] as they were given; it returns logits [B, classes]. Raises ``StoreError`` where the run is not there
         or its network was not kept (``resources.keep_networks``).
         """
-        import torch
-
-        from tune_reg.data import describe
         from tune_reg.execution.study_run import checkpoint_directory, confirm_key
-        from tune_reg.models import build
         from tune_reg.search.trial import Trial
         from tune_reg.study import make_plan
         from tune_reg.training import checkpoint as checkpoints
+        from tune_reg.training.unfilled_network import unfilled_network
 
         row = self._confirmed(regularizer or self._answer().regularizer, seed, fraction)
         study = self._declared()
@@ -100,17 +97,7 @@ class Results(StoredResults):
                 f"model({row['regularizer']!r}, {row['seed']}): its network is not in {folder}; "
                 "resources.keep_networks says which are kept"
             )
-        info = describe(study.dataset)
-        zeros = torch.zeros(info.image[0]) if info.values == "bytes" else None
-        network = build(
-            study.model,
-            image=info.image,
-            classes=info.classes,
-            mean=zeros,
-            std=zeros,
-            seed=0,
-            integers=info.values == "integers",
-        )
+        network = unfilled_network(study.model, study.dataset)
         network.load_state_dict(state["model"])
         return network.eval()
 

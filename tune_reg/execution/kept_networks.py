@@ -6,10 +6,9 @@ from typing import Final
 
 import torch
 
-from tune_reg.data import describe
-from tune_reg.models import build
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.study import StudyPlan
+from tune_reg.training.unfilled_network import unfilled_network
 
 #: Checkpoints of a run: the older one serves where the newest is broken.
 _CHECKPOINTS: Final = 2
@@ -35,17 +34,7 @@ def kept_networks_note(plan: StudyPlan) -> str:
 def _checkpoint_bytes(plan: StudyPlan) -> int:
     """The bytes of the weights, and of what the optimizer of ``[training]`` keeps for them."""
     study = plan.study
-    info = describe(study.dataset)
-    zeros = torch.zeros(info.image[0]) if info.values == "bytes" else None
-    network = build(
-        study.model,
-        image=info.image,
-        classes=info.classes,
-        mean=zeros,
-        std=zeros,
-        seed=0,
-        integers=info.values == "integers",
-    )
+    network = unfilled_network(study.model, study.dataset)
     state: int = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     weights = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
     return state + _numbers_a_weight(study.training.optimizer, study.training.momentum) * weights
