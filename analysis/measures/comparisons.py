@@ -25,7 +25,7 @@ from analysis.measures.with_searches import WithSearches, with_searches
 from analysis.snapshot import Snapshot, once
 from analysis.statistics import LEVEL, Comparison, Effect, effect, holm, irregular, paired, paired_difference
 from tune_reg.decisions import difference_floor, mean_test
-from tune_reg.store import Decision, DecisionRow
+from tune_reg.store import ACCURACY, Decision, DecisionRow, Metric
 
 _NO_ATTACK: Final = Attack("", None)
 
@@ -75,15 +75,15 @@ def comparisons(data: Snapshot) -> tuple[Compared, ...]:
     if in_rounds(data):
         primary = [_of_look(data, row, _last_look(data, row)) for row in primary]
     else:
-        primary = [_equivalent(data, row) for row in decided(data, primary, after=True)]
+        primary = [_equivalent(data, row) for row in decided(primary, after=True, metric=data.metric)]
     secondary = [row for row in rows if not row.primary]
-    return (*primary, *decided(data, secondary, after=any(row.established for row in primary)))
+    return (*primary, *decided(secondary, after=any(row.established for row in primary), metric=data.metric))
 
 
-def decided(data: Snapshot, rows: Sequence[Compared], *, after: bool) -> list[Compared]:
+def decided(rows: Sequence[Compared], *, after: bool, metric: Metric = ACCURACY) -> list[Compared]:
     """One family of comparisons with a fixed number of seeds, decided by Holm's correction.
 
-    ``after``: whether what is tested before this family lets it be decided.
+    ``after``: whether what is tested before this family lets it be decided. ``metric``: of the study.
     """
     corrected = holm([row.difference.p for row in rows])
     # Where the luck of the searches is not known, the difference stands for itself in the family.
@@ -99,7 +99,7 @@ def decided(data: Snapshot, rows: Sequence[Compared], *, after: bool) -> list[Co
                 family=tested,
                 difference=row.difference._replace(p_holm=p),
                 with_searches=None if luck is None else luck._replace(p_holm=p_lucky),
-                decision=_direction(data, row) if differs else "undecided",
+                decision=_direction(metric, row) if differs else "undecided",
                 established=differs and holds,
             )
         )
@@ -116,8 +116,7 @@ def compared(
 
 def is_better(data: Snapshot, row: Compared) -> bool:
     """Whether the mean difference is in the regularizer's favour."""
-    mean = row.difference.mean
-    return (data.metric.score(mean) if is_of_metric(row.measure) else mean) > 0
+    return _direction(data.metric, row) == "superior"
 
 
 def differences_of(data: Snapshot, row: Compared) -> dict[int, float]:
@@ -248,5 +247,6 @@ def _of_look(data: Snapshot, row: Compared, look: DecisionRow | None) -> Compare
     )
 
 
-def _direction(data: Snapshot, row: Compared) -> Decision:
-    return "superior" if is_better(data, row) else "inferior"
+def _direction(metric: Metric, row: Compared) -> Decision:
+    mean = row.difference.mean
+    return "superior" if (metric.score(mean) if is_of_metric(row.measure) else mean) > 0 else "inferior"

@@ -55,7 +55,7 @@ def snippet(source: Source) -> str | None:
         "engine = SerialEngine(run)",
         "while not engine.finished:",
         "    engine.train_epoch()",
-        "loss, accuracy = engine.evaluate('test')",
+        f"{'loss, accuracy' if data.metric.is_accuracy else 'loss, _'} = engine.evaluate('test')",
         "network = engine.model  # a torch.nn.Module",
     ]
     return "\n".join(lines)

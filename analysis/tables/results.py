@@ -95,13 +95,7 @@ def result_rows(source: Source) -> list[TextRow]:
 
 
 def result_headings(source: Source) -> dict[str, str]:
-    """``HEADINGS`` of a study, in the words and the unit of its metric.
-
-    >>> from pathlib import Path
-    >>> from tune_reg.store import Results
-    >>> result_headings(Results(Path("nowhere")))["test_accuracy"]
-    'Test accuracy, %'
-    """
+    """``HEADINGS`` of a study, in the words and the unit of its metric."""
     text = metric_text(snapshot(source))
     return HEADINGS | {
         "test_accuracy": text.heading("Test"),

@@ -167,7 +167,7 @@ class Graphed:
         with forward_pass(engine.settings.precision):
             outputs = engine.model(inputs)
         outputs = outputs.float()
-        loss = data_loss(reg, engine.settings.loss, outputs, targets, self.strengths, self.now)
+        loss = data_loss(reg, engine.settings.loss, outputs, targets, None, self.strengths, self.now)
         if reg.fills("penalty"):
             noise = None if self.noise is None else self.noise.normal_()[:, :size]
             loss = loss + reg.penalty(inputs, outputs, targets, self.strengths, self.now, noise)

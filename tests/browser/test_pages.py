@@ -169,7 +169,7 @@ def test_the_keyboard_sorts(visit):
 
 def test_a_table_is_copied_as_tsv(visit):
     page = visit()
-    page.get_by_role("button", name="Copy as TSV: Results", exact=True).click()
+    page.get_by_role("button", name="Copy as TSV: Results on the test set", exact=True).click()
     page.wait_for_function("document.getElementById('status').textContent === 'Copied'")
     # Reading the clipboard wants a permission; writing it, which the reader does, must not.
     page.context.grant_permissions(["clipboard-read"])
@@ -185,7 +185,7 @@ def test_where_copying_is_forbidden_the_table_is_selected(visit):
     page = visit()
     page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     page.evaluate("document.execCommand = () => false")
-    page.get_by_role("button", name="Copy as TSV: Results", exact=True).click()
+    page.get_by_role("button", name="Copy as TSV: Results on the test set", exact=True).click()
     page.wait_for_function("document.getElementById('status').textContent.includes('Ctrl+C')")
     assert "weight-decay" in page.evaluate("getSelection().toString()")
 

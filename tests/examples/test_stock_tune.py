@@ -59,7 +59,7 @@ def test_the_docstring_says_the_command(examples, name):
 
 
 def test_there_is_no_example_that_is_not_run(examples):
-    others = {"gradient_noise", "optuna_tools"}
+    others = {"gradient_noise", "optuna_tools", "own_loop", "lightning_loop", "hugging_face_loop"}
     assert {path.stem for path in examples.glob("*.py")} == {*STOCK, *others}
 
 

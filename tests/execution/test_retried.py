@@ -246,7 +246,7 @@ def test_diverged_runs_are_results_and_no_failures(tmp_path):
 
 def with_code(monkeypatch, digest):
     """Let the user's model have this digest from now on."""
-    code = CodeDigests(digest, None, dict.fromkeys(METHODS), dict.fromkeys(METHODS))
+    code = CodeDigests(digest, None, None, dict.fromkeys(METHODS), dict.fromkeys(METHODS))
     monkeypatch.setattr("tune_reg.execution.recorder.code_digests", lambda _: code)
 
 
@@ -277,7 +277,7 @@ def test_only_robustness_tries_nothing_again(failed):
 
 
 def test_a_method_digest_depends_on_each_part():
-    code = CodeDigests("m", None, {"a": "r"}, {"a": "s"})
+    code = CodeDigests("m", None, None, {"a": "r"}, {"a": "s"})
     parts = [
         dataclasses.replace(code, model="x"),
         dataclasses.replace(code, regularizers={"a": "x"}),

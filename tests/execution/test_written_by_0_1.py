@@ -45,6 +45,7 @@ def test_the_hash_of_a_study_is_what_it_was():
     # As the study was searched then: sampler and pruner were what a study has that names none.
     plain["search"] |= {"sampler": "tpe-gp", "pruner": "predicted", "reduction_factor": 2, "min_epochs": 2}
     plain["confirm"] = {"seeds": 5}  # the default then
+    plain["fractions"] = [0.25, 1.0]  # the file's, then
     assert Study(**plain).hash == "58be5177b9c3bca5"
     for name in ("finished", "interrupted"):
         results = Results(WRITTEN / name)

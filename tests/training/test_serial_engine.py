@@ -278,6 +278,7 @@ def test_rows_count_epochs_and_tell_the_strength(tiny):
         "train_loss",
         "val_loss",
         "val_accuracy",
+        "val_metric",
         "wall_s",
     }
     assert row["wall_s"] > 0

@@ -35,7 +35,7 @@ number. Columns marked \\* may be missing in results of an earlier release; take
 def reference() -> str:
     """Every table with its columns: name, type, whether it may be null, and what it holds.
 
-    >>> "| `val_accuracy` | float64 | no |" in reference()
+    >>> "| `learning_rate` | float64 | no |" in reference()
     True
     """
     blocks = [_HEAD]
