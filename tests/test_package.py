@@ -87,6 +87,7 @@ page = load("out").report() / "x"
 Study(name="x", dataset="digits", model=Net, regularizers=["l1"]).check()
 Study(name="x", dataset=3, model=Net, regularizers=["l1"])  # Argument "dataset" to "Study" has incompatible type "int"
 bad: int = study.run("d")  # Incompatible types in assignment
+Study(name="x", dataset="digits", model=Net, regularizers=["l1"], tracking=["mlflo"])  # List item 0 has incompatible
 tune_reg.AdaDeacy  # Module has no attribute "AdaDeacy"
 study.run("d", adress="auto")  # Unexpected keyword argument "adress" for "run"
 

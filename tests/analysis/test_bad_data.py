@@ -169,7 +169,7 @@ def lost_study(tmp_path, lab, names, state="failed"):
     return lab.write_rich(tmp_path, parts, provenance={**lab.provenance, "citations": []})
 
 
-@pytest.mark.parametrize("state", ["failed", "diverged"])
+@pytest.mark.parametrize("state", ["failed", pytest.param("diverged", marks=pytest.mark.slow)])
 def test_a_method_that_failed_costs_no_other_and_is_told_everywhere(tmp_path, lab, state):
     directory = lost_study(tmp_path, lab, {"adadecay"}, state)
     everything(directory)

@@ -50,6 +50,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.ray
+@pytest.mark.slow  # what lies in the results is tried in one process by tests/test_python_study.py
 def test_a_script_of_one_file_runs_and_the_command_goes_on(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
