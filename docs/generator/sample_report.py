@@ -13,7 +13,7 @@ PICTURE = Path(__file__).parents[1] / "pictures" / "report.png"
 
 _TAKEN = ("report.md", "references.bib", "tables/*.csv", "figures/*.svg")
 #: Drawn in the page itself, and large.
-_LEFT_OUT = {"pair-maps.svg"}
+_LEFT_OUT = {"pair-maps.svg", "strength-response.svg"}
 _LINK = re.compile(
     r'<a\b[^>]*\bhref="((?:figures|tables)/[^"]+|report\.md|references\.bib)"[^>]*>.*?</a>\s*', re.DOTALL
 )
