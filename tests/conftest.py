@@ -5,9 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from headless import chromium
 
 if TYPE_CHECKING:
     from tune_reg.data import Dataset
+
+#: One browser for all tests of a process: playwright drives no second one beside it.
+__all__ = ["chromium"]
 
 # Before numpy and torch are imported: where several tests run at a time, threads of one wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

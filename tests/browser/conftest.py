@@ -4,10 +4,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from headless import chromium
-
-__all__ = ["chromium", "lab"]
-
 
 def _synthetic() -> Any:
     # Tests are no package, so what makes synthetic studies is loaded by its path.

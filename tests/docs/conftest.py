@@ -2,9 +2,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from headless import chromium
-
-__all__ = ["chromium", "docs"]
 
 DOCS = Path(__file__).parents[2] / "docs"
 sys.path.insert(0, str(DOCS))  # for the package generator, as docs/conf.py does it
