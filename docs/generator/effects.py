@@ -1,5 +1,6 @@
 """Figures of what a regularizer does, drawn by calling its own hooks on small, fixed inputs."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,6 +196,30 @@ def _inputs(kind: type[Regularizer], figure: Figure) -> str:
     return "An image of the data set digits as the network sees it, at four strengths."
 
 
+def _mix(kind: type[Regularizer], figure: Figure) -> str:
+    from tune_reg.data import load
+
+    images = load("digits").train_images[:6].movedim(-1, 1).double() / 255
+    one_hot = torch.eye(6, dtype=torch.float64)  # each image a class of its own, so that its part is seen
+    shape = kind().noise_shape("mix", images.shape)
+    assert shape is not None
+    strengths = _strengths(kind, **({"probability": 1.0} if kind.hyperparameter("probability") else {}))
+    before, after = figure.subplots(2, 6)
+    for seed in itertools.count():  # the first draw in which both of two images can be seen
+        noise = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        mixed, targets = kind().mix(images, one_hot, strengths, _progress(0.5), noise)
+        if 0.55 < float(targets.diagonal().max()) < 0.8:
+            break
+    for place in range(6):
+        _show(before[place], images[place, 0].numpy(), f"image {place + 1}")
+        own = float(targets[place, place])
+        _show(after[place], mixed[place, 0].numpy(), f"{own:.0%} its own")
+    return (
+        "Six images of the data set digits above, and below what the network sees of them, with the share of their own "
+        "class in the target."
+    )
+
+
 def _show(axes: Axes, pixels: np.ndarray, title: str) -> None:
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=1)
     axes.set_title(title, fontsize=8)
@@ -241,6 +266,7 @@ _DRAWINGS: dict[str, Callable[[type[Regularizer], Figure], str]] = {
     "loss": _loss,
     "penalty": _penalty,
     "inputs": _inputs,
+    "mix": _mix,
     "targets": _targets,
     "dropout": _dropout,
     "gradient": _gradient,
