@@ -212,8 +212,8 @@ def _mix(kind: type[Regularizer], figure: Figure) -> str:
             break
     for place in range(6):
         _show(before[place], images[place, 0].numpy(), f"image {place + 1}")
-        own = float(targets[place, place])
-        _show(after[place], mixed[place, 0].numpy(), f"{own:.0%} its own")
+        share = float(targets[place, place])
+        _show(after[place], mixed[place, 0].numpy(), f"{share:.0%} its own")
     return (
         "Six images of the data set digits above, and below what the network sees of them, with the share of their own "
         "class in the target."

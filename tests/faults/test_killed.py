@@ -1,7 +1,5 @@
 """A driver killed at any moment: what is finished stays, what was running goes on, nothing is done twice."""
 
-import random
-import subprocess
 import time
 
 import driver
@@ -47,21 +45,7 @@ def test_a_driver_killed_again_and_again_ends_as_the_uninterrupted_one(tmp_path,
     states = {dict(row)["state"] for row in expected["trials"]}
     assert states == {"'complete'", "'pruned'"}
     claim(tmp_path, study)
-    rng = random.Random(times)
-    kills = 0
-    while kills < times:
-        process = driver.start(tmp_path)
-        line = process.stdout.readline()
-        assert line == driver.BEGINS, line + process.stdout.read()
-        try:
-            process.wait(timeout=rng.uniform(0.0, 1.5 / times * seconds))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills += 1
-        else:
-            break
-        finally:
-            process.communicate()
+    kills = driver.kill_again_and_again(tmp_path, times=times, seconds=seconds, seed=times)
     assert kills >= times // 2, "the study was over before it was killed often enough to say anything"
     in_process.run_study(study, tmp_path)
     assert everything(tmp_path) == expected

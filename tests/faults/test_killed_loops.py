@@ -1,7 +1,5 @@
 """A driver killed at any moment while training loops of the user's train: it ends as the undisturbed one."""
 
-import random
-import subprocess
 import time
 
 import driver
@@ -39,21 +37,7 @@ def test_a_driver_killed_again_and_again_ends_as_the_uninterrupted_one(tmp_path,
     begin = time.monotonic()
     in_process.run_study(asked, whole)
     seconds = time.monotonic() - begin
-    rng = random.Random(0)
-    kills = 0
-    while kills < KILLS:
-        process = driver.start(killed)
-        line = process.stdout.readline()
-        assert line == driver.BEGINS, line + process.stdout.read()
-        try:
-            process.wait(timeout=rng.uniform(0.0, 1.5 / KILLS * seconds))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            kills += 1
-        else:
-            break
-        finally:
-            process.communicate()
+    kills = driver.kill_again_and_again(killed, times=KILLS, seconds=seconds, seed=0)
     assert kills >= KILLS // 2, "the study was over before it was killed often enough to say anything"
     in_process.run_study(asked, killed)
     expected = everything(whole)

@@ -77,7 +77,10 @@ def check(weights, expected, rel=1e-11):
 
 def test_sam_is_that_of_pytorch_optimizer():
     s = PUBLIC.SETTINGS["sam"]
-    sgd = lambda weights: torch.optim.SGD(weights, lr=s["lr"], momentum=s["momentum"])  # noqa: E731
+
+    def sgd(weights):
+        return torch.optim.SGD(weights, lr=s["lr"], momentum=s["momentum"])
+
     # It takes the norm of the gradient in float32.
     check(trained("sam", strengths(rho=s["rho"]), sgd, s["lr"]), EXPECTED["sam"], rel=1e-6)
     with pytest.raises(AssertionError):
@@ -103,7 +106,10 @@ def test_constrained_parameters_are_those_of_pytorch_cpr():
     s = PUBLIC.SETTINGS["cpr"]
     # Its bounds are set at the end of step 2 of 12, counted from 1. Its multipliers are float32.
     values = strengths(warm_up=(s["warm_start"] - 1) / PUBLIC.STEPS, rate=s["rate"])
-    adam = lambda weights: torch.optim.Adam(weights, lr=s["lr"])  # noqa: E731
+
+    def adam(weights):
+        return torch.optim.Adam(weights, lr=s["lr"])
+
     check(trained("constrained-parameters", values, adam, s["lr"]), EXPECTED["cpr"], rel=1e-6)
     later = strengths(warm_up=s["warm_start"] / PUBLIC.STEPS, rate=s["rate"])
     with pytest.raises(AssertionError):

@@ -4,6 +4,7 @@
 """
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,29 @@ def start(directory, *, cwd=None) -> subprocess.Popen:
     return subprocess.Popen(
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def kill_again_and_again(directory, *, times, seconds, seed) -> int:
+    """Kill processes that carry the study on, so many times unless one ends it before; how many were killed.
+
+    ``seconds``: how long the undisturbed study takes. The moments are drawn by ``seed``.
+    """
+    rng = random.Random(seed)
+    kills = 0
+    while kills < times:
+        process = start(directory)
+        line = process.stdout.readline()
+        assert line == BEGINS, line + process.stdout.read()
+        try:
+            process.wait(timeout=rng.uniform(0.0, 1.5 / times * seconds))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+        else:
+            break
+        finally:
+            process.communicate()
+    return kills
 
 
 def _main() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from tune_reg.backends.faults import reason_or_raise
 from tune_reg.backends.run_worker import OtherDataError, load_same_data, prepare
-from tune_reg.evaluation.confirmed import Images, attacked_accuracy, tested_rows
+from tune_reg.evaluation.confirmed import Images, attacked_accuracy, over_epochs, tested_rows
 from tune_reg.execution.messages import (
     Completed,
     DataFault,
@@ -201,19 +201,18 @@ class TrainerWorker:
             "test_class_accuracy": None,
             "test_class_images": None,
         }
-        values[metric.test_column] = required_value("run.finish", test, "test", metric)  # type: ignore[literal-required]
+        values[metric.test_column] = required_value("run.finish", test, "test", metric)
         if values["train_accuracy"] is not None and values["test_accuracy"] is not None:
             values["generalization_gap"] = values["train_accuracy"] - values["test_accuracy"]
         curve = [row["val_accuracy"] for row in self._history if row["val_accuracy"] is not None]
         if len(curve) == len(self._history):
-            last = curve[-math.ceil(len(curve) / 10) :]
-            values["max_over_epochs"], values["mean_last_10pct"] = max(curve), sum(last) / len(last)
+            values["max_over_epochs"], values["mean_last_10pct"] = over_epochs(curve)
         return values
 
     def _test_examples(self, test: Numbers) -> int | None:
         """How many test examples there were: as the loop says, else those of the data set."""
-        known = None if self._dataset is None else len(self._dataset.test_labels)
-        n_test = test.get("n_test", known)
+        of_dataset = None if self._dataset is None else len(self._dataset.test_labels)
+        n_test = test.get("n_test", of_dataset)
         return None if n_test is None else int(n_test)
 
     def _new_rows(self) -> tuple[EpochValues, ...]:

@@ -45,8 +45,8 @@ def reproduce(
     from tune_reg.reproduction import reproducible
 
     if name == "list":
-        given = {"--scale": scale, "--out": out, "--address": address, "--check": check or None}
-        for option, value in given.items():
+        options = {"--scale": scale, "--out": out, "--address": address, "--check": check or None}
+        for option, value in options.items():
             if value is not None:
                 raise TuneRegError(f"{option}: means nothing with `reproduce list`; drop it")
         _print_list(data)

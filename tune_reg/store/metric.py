@@ -10,6 +10,9 @@ from tune_reg.store.schema import EpochValues, FinalValues
 
 #: Which values of a metric are better: larger ones, or smaller ones.
 Goal: TypeAlias = Literal["maximize", "minimize"]
+#: Columns that a metric may stand in, of the tables ``epochs`` and ``final``.
+ValidationColumn: TypeAlias = Literal["val_accuracy", "val_loss", "val_metric"]
+TestColumn: TypeAlias = Literal["test_accuracy", "test_loss", "test_metric"]
 
 #: The goals of the metrics that the house knows by name; any other name is given with its goal.
 GOALS: Final[Mapping[str, Goal]] = {
@@ -20,8 +23,8 @@ GOALS: Final[Mapping[str, Goal]] = {
     "mae": "minimize",
 }
 
-_VALIDATION: Final = {"accuracy": "val_accuracy", "loss": "val_loss"}
-_TEST: Final = {"accuracy": "test_accuracy", "loss": "test_loss"}
+_VALIDATION: Final[dict[str, ValidationColumn]] = {"accuracy": "val_accuracy", "loss": "val_loss"}
+_TEST: Final[dict[str, TestColumn]] = {"accuracy": "test_accuracy", "loss": "test_loss"}
 
 
 class Metric(NamedTuple):
@@ -66,12 +69,12 @@ class Metric(NamedTuple):
         return -score if self.minimized else score
 
     @property
-    def validation_column(self) -> str:
+    def validation_column(self) -> ValidationColumn:
         """The column of the table ``epochs`` that holds it on the validation examples."""
         return _VALIDATION.get(self.name, "val_metric")
 
     @property
-    def test_column(self) -> str:
+    def test_column(self) -> TestColumn:
         """The column of the table ``final`` that holds it on the test examples."""
         return _TEST.get(self.name, "test_metric")
 

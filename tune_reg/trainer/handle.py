@@ -228,7 +228,7 @@ class TrainerRun:
             seconds = time.perf_counter() - self._since
             losses = values.get("train_loss"), values.get("val_loss")
             row = epoch_row(epoch, self.pieces.settings, losses[0], (losses[1], accuracy), seconds)
-            row[metric.validation_column] = value  # type: ignore[literal-required]
+            row[metric.validation_column] = value
         self._say(Report(row))
         self._since = time.perf_counter()
         if epoch < self.epochs:

@@ -97,9 +97,9 @@ class TrainerSet:
         return to_unit(gather(images, index)).to(self._device), labels[index].to(self._device)
 
     def _labels(self, call: str, examples: Any) -> Tensor:
-        known = examples_of(self._run, self.dataset).train_labels
+        expected = examples_of(self._run, self.dataset).train_labels
         if examples is None:
-            return known
+            return expected
         if isinstance(examples, int):
             labels = torch.zeros(examples, dtype=torch.int64)
         else:
@@ -110,10 +110,10 @@ class TrainerSet:
                     f"{str(labels.dtype).removeprefix('torch.')} {list(labels.shape)}"
                 )
             labels = labels.long()
-        if len(labels) != len(known):
+        if len(labels) != len(expected):
             where = "dataset has" if self.dataset is not None else "key examples says"
             raise StudyError(
-                f"run.training_set.{call}: the study's {where} {len(known):,} training examples, "
+                f"run.training_set.{call}: the study's {where} {len(expected):,} training examples, "
                 f"but got {len(labels):,}"
             )
         return labels

@@ -27,7 +27,7 @@ class ClaimResult(NamedTuple):
 def claim_results(declared: Reproduction, studies: Mapping[str, Snapshot]) -> tuple[ClaimResult, ...]:
     """Every claim of the reproduced table or figure, block by block."""
     return tuple(
-        _result(block.name, claim, studies.get(block.as_published or block.on_validation or ""))
+        _result(block.name, claim, studies.get(block.measured_in))
         for block in declared.blocks
         for claim in block.claims
     )

@@ -81,6 +81,13 @@ class Block:
     claims: tuple[PaperClaim, ...] = ()
     curves: Curves | None = None
 
+    @property
+    def measured_in(self) -> str:
+        """The study that is measured as published; that on validation images where their statistics are the same."""
+        study = self.as_published or self.on_validation
+        assert study is not None
+        return study
+
 
 @dataclass(frozen=True)
 class Reproduction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from analysis.measures.reproduction.published import Statistic
 from analysis.snapshot import Snapshot, finite_or_none
@@ -13,7 +13,9 @@ from tune_reg.store import FinalRow
 #: Share of the sorted runs that the trimmed mean leaves out at each end, as scipy's ``trim_mean`` does.
 _TRIM: Final = 0.1
 
-_FIELDS: Final[Mapping[Statistic, str]] = {
+_Field: TypeAlias = Literal["max_over_epochs", "mean_last_10pct", "test_accuracy", "val_accuracy"]
+
+_FIELDS: Final[Mapping[Statistic, _Field]] = {
     "best epoch": "max_over_epochs",
     "best epoch of the best run": "max_over_epochs",
     "last tenth of the epochs": "mean_last_10pct",
@@ -28,17 +30,13 @@ def values_by_seed(data: Snapshot, method: str, size: str, statistic: Statistic)
     ``size``: as published, "1/8" of the training images or "50/class". The mean of the values is the statistic, and
     their standard error its own: for a trimmed mean the values are those of ``trimmed``.
     """
-    rows = [row for row in data.final if row["regularizer"] == method and _is_of(row, size)]
-    values = {row["seed"]: finite_or_none(row[_FIELDS[statistic]]) for row in rows if row["state"] == "complete"}  # type: ignore[literal-required]
-    there = {seed: value for seed, value in sorted(values.items()) if value is not None}
-    return trimmed(there) if statistic == "trimmed mean of the last tenth" else there
+    values = _by_seed(data, method, size, _FIELDS[statistic])
+    return trimmed(values) if statistic == "trimmed mean of the last tenth" else values
 
 
 def validation_by_seed(data: Snapshot, method: str, size: str) -> dict[int, float]:
     """The validation accuracy after the last epoch of each confirmed run of ``method`` that ended, by seed."""
-    rows = [row for row in data.final if row["regularizer"] == method and _is_of(row, size)]
-    values = {row["seed"]: finite_or_none(row["val_accuracy"]) for row in rows if row["state"] == "complete"}
-    return {seed: value for seed, value in sorted(values.items()) if value is not None}
+    return _by_seed(data, method, size, "val_accuracy")
 
 
 def trimmed(values: Mapping[int, float]) -> dict[int, float]:
@@ -62,6 +60,12 @@ def trimmed(values: Mapping[int, float]) -> dict[int, float]:
     winsorized = {seed: min(max(value, kept[0]), kept[-1]) for seed, value in values.items()}
     centre = math.fsum(winsorized.values()) / n
     return {seed: mean + (value - centre) * n / len(kept) for seed, value in winsorized.items()}
+
+
+def _by_seed(data: Snapshot, method: str, size: str, field: _Field) -> dict[int, float]:
+    rows = [row for row in data.final if row["regularizer"] == method and _is_of(row, size)]
+    values = {row["seed"]: finite_or_none(row[field]) for row in rows if row["state"] == "complete"}
+    return {seed: value for seed, value in sorted(values.items()) if value is not None}
 
 
 def _is_of(row: FinalRow, size: str) -> bool:

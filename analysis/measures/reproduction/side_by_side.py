@@ -70,8 +70,8 @@ def _row(
     studies: Mapping[str, Snapshot],
 ) -> SideBySide:
     column = columns[number.method, number.setting]
-    as_published = studies.get(block.as_published or block.on_validation or "")
-    on_validation = studies.get(block.on_validation or block.as_published or "")
+    as_published = studies.get(block.measured_in)
+    on_validation = studies.get(block.on_validation or block.measured_in)
     size = block.trained_size or number.size
     measured = None if as_published is None else _picked_as_published(as_published, column, number.statistic, size)
     validated = None if on_validation is None else _picked_on_validation(on_validation, column, size)
@@ -144,7 +144,11 @@ def _difference(measured: Pick, number: Published, data: Snapshot | None) -> Est
         return None
     values = list(measured.by_seed.values())
     floor = mean_floor(_test_images(data))
-    spread = number.deviation**2 if number.deviation is not None else _variance(values, floor)
+    error = mean_test(values, floor=floor).error
+    if number.deviation is not None:
+        spread = number.deviation**2
+    else:
+        spread = 0.0 if error is None else len(values) * error**2
     test = mean_test(values, floor=floor, shift=-number.accuracy, shift_variance=spread / number.trials)
     return Estimate(test.n, test.mean, test.low, test.high, "Student t")
 
@@ -185,13 +189,6 @@ def gain_verdict(published_gain: float | None, number: Published, gain: Estimate
     if abs(gain.mean - published_gain) > half:
         return "differs"
     return "agrees" if gain.low > 0 or gain.high < 0 else "cannot tell"
-
-
-def _variance(values: list[float], floor: float) -> float:
-    if len(values) < 2:
-        return floor
-    mean = math.fsum(values) / len(values)
-    return max(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1), floor)
 
 
 def _test_images(data: Snapshot | None) -> int | None:

@@ -99,8 +99,9 @@ def regret_of(data: Snapshot, regularizer: str, search_fraction: float) -> tuple
         return None
     for pick in picks(data):
         if (pick.regularizer, pick.fraction) == (regularizer, search_fraction):
-            known = pick.regret is not None and pick.regret_deviation is not None
-            return (pick.regret, pick.regret_deviation) if known else None  # type: ignore[return-value]
+            if pick.regret is None or pick.regret_deviation is None:
+                return None
+            return pick.regret, pick.regret_deviation
     return None
 
 

@@ -76,8 +76,8 @@ def _sentences(rows: Sequence[SideBySide], claims: Sequence[ClaimResult]) -> Ite
 
 
 def _counted(verdicts: Counter[Verdict]) -> str:
-    words = (("agrees", "agree"), ("differs", "differ"), ("cannot tell", "cannot be told"))
-    return ", ".join(f"{verdicts[verdict]} {word}" for verdict, word in words)  # type: ignore[index]
+    words: dict[Verdict, str] = {"agrees": "agree", "differs": "differ", "cannot tell": "cannot be told"}
+    return ", ".join(f"{verdicts[verdict]} {word}" for verdict, word in words.items())
 
 
 def _side_by_side(rows: Sequence[SideBySide]) -> RenderedTable:

@@ -45,7 +45,7 @@ def report_reproduction(directory: str | StoragePath) -> StoragePath:
 def render(declared: Reproduction, studies: dict[str, Snapshot]) -> tuple[dict[str, bytes], list[str]]:
     """Every file of the report by its path, and the names of all figures that there can be."""
     rows = side_by_side(declared, studies)
-    begun = ((block, studies.get(block.as_published or block.on_validation or "")) for block in declared.blocks)
+    begun = ((block, studies.get(block.measured_in)) for block in declared.blocks)
     measured = [(block, data) for block, data in begun if data is not None]
     claims = claim_results(declared, studies)
     jobs: list[tuple[FigureSpec, Any, Any, Page, str]] = [

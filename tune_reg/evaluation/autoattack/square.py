@@ -53,10 +53,10 @@ def square(
                 break
             moved = propose(best - images, shape, side(query, queries, shape), epsilon, source)
             tried = (images + moved).clamp(0, 1)
-            found = margin(model(tried), labels)
-            better = found < least
+            tried_margin = margin(model(tried), labels)
+            better = tried_margin < least
             best = torch.where(better.view(-1, 1, 1, 1), tried, best)
-            least = torch.where(better, found, least)
+            least = torch.where(better, tried_margin, least)
     fooled[index[least <= 0]] = True
     return fooled
 
