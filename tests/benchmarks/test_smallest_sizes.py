@@ -7,6 +7,7 @@ import subprocess
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 #: Those that take seconds, and are called in this process.
@@ -16,6 +17,7 @@ QUICK = (
     "attack_strength",
     "claims",
     "digits_table",
+    "early_stopping",
     "look_levels",
     "many_trials",
     "regularizer_step",
@@ -166,6 +168,21 @@ def test_ask_time(numbers, capsys):
     ]
     assert all(0 < row["ask_s"] <= row["longest_ask_s"] for row in rows)
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_early_stopping_tells_what_judging_early_costs_where_a_good_strength_learns_slowly(numbers, tmp_path):
+    # 0.1 is 80 % from the first epoch on, 1.0 rises to 90 % in the last third: at a third 0.1 is picked.
+    curves = [np.full(27, 0.8), np.r_[np.full(18, 0.5), np.full(9, 0.9)]]
+    table = {"S": [0.1, 1.0], "L": [0.01, 0.01], "curves": np.stack([curves] * 3), "test": [[0.8, 0.9]] * 3}
+    np.savez(tmp_path / "crossing.npz", **{f"dropout_{part}": np.asarray(values) for part, values in table.items()})
+    rows = numbers("early_stopping", "--table", tmp_path / "crossing.npz")["rows"]
+    assert [(row["epoch"], row["picked"], row["best"], row["bias"]) for row in rows] == [
+        (3, 0.1, 1.0, -1.0),
+        (9, 0.1, 1.0, -1.0),
+        (18, 0.1, 1.0, -1.0),
+        (27, 1.0, 1.0, 0.0),
+    ]
+    assert [row["cost"] for row in rows] == pytest.approx([10, 10, 10, 0])
 
 
 def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbers, tmp_path):
