@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tune_reg.training import LaneEngine, Run, TrainingSettings
+from tune_reg.training.lanes import networks
 from tune_reg.training.lanes.convolutions import (
     FORMULATIONS,
     Geometry,
@@ -173,6 +174,31 @@ def test_nothing_is_measured_or_remembered_while_a_graph_is_captured(device):
     device.capturing = True
     choices.chosen_convolution(*tensors(2), Geometry())
     assert len(device.measured) == 1
+
+
+def test_a_step_of_lanes_measures_the_layers_that_it_meets(random_images, device, monkeypatch):
+    """In the middle of a forward pass under vmap, as on a GPU; the graph of the clock is left out."""
+    names = ["grouped", "grouped channels_last", "im2col"]
+
+    def timed(layer, _, device, clock):
+        measured = measure(layer, names, device, lambda run: 1.0 if run() else 2.0)
+        assert [one.refused for one in measured] == ["", "", ""]
+        device_layers.append(layer)
+        return [one._replace(milliseconds=number) for number, one in zip((3, 2, 1), measured, strict=True)]
+
+    device_layers = []
+    monkeypatch.setattr(choices, "measure", timed)
+    runs = [Run("tiny", "small-cnn", "l1", {}, TrainingSettings(epochs=1, batch_size=18), seed=s) for s in (0, 1)]
+    dataset = random_images(40, 6, 18)
+    reference = LaneEngine(runs, dataset=dataset).train_epoch()
+    monkeypatch.setattr(networks, "convolution_for", lambda device: choices.chosen_convolution)
+    row = LaneEngine(runs, dataset=dataset).train_epoch()
+    assert set(choices._CHOSEN.values()) == {"im2col"}
+    trained = [layer for layer in device_layers if layer.weight_gradient and layer.images[0] == 18]
+    assert [(layer.images[1], layer.image_gradient) for layer in trained] == [(1, False), (32, True), (64, True)]
+    assert any(not layer.weight_gradient for layer in device_layers), "validation"
+    for lane in (0, 1):
+        assert row[lane]["train_loss"] == pytest.approx(reference[lane]["train_loss"], rel=1e-4)
 
 
 def test_lanes_on_a_cpu_leave_convolutions_to_vmap(random_images, device):
