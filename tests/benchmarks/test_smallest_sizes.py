@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 #: Those that take seconds, and are called in this process.
 QUICK = (
@@ -16,6 +17,7 @@ QUICK = (
     "attacks",
     "attack_strength",
     "claims",
+    "convolutions",
     "digits_table",
     "early_stopping",
     "look_levels",
@@ -66,6 +68,32 @@ def test_attacks(numbers, capsys):
     assert {"clean", "fgsm", "cw-l2", "jpeg"} <= costs["s_per_100"].keys()
     assert costs["distances"]["carlini_wagner()"]["median"] < costs["distances"]["deepfool()"]["median"]
     assert "4 of them right" in capsys.readouterr().out
+
+
+@pytest.fixture
+def torch_flags():
+    """A benchmark sets how torch computes for its process, which here is that of the tests."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32
+    yield
+    convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32 = before
+
+
+@pytest.mark.usefixtures("torch_flags")
+def test_convolutions_on_a_cpu(numbers, capsys):
+    measured = numbers("convolutions", "--cpu")["measured"]
+    assert [row["precision"] for row in measured] == ["float32", "TF32", "bfloat16"]
+    for row in measured:
+        assert [way["name"] for way in row["ways"][:3]] == ["grouped", "grouped channels_last", "im2col"]
+        assert all(way["milliseconds"] > 0 for way in row["ways"][:3])
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(measured)
+
+
+def test_convolutions_need_a_gpu(main, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="2"):
+        main("convolutions", "--out", "numbers.json")
+    assert "needs a GPU" in capsys.readouterr().err
 
 
 def test_look_levels(numbers, capsys):
