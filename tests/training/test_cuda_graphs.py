@@ -11,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tune_reg.optimizers import OPTIMIZERS
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, TrainingSettings
 from tune_reg.training.cuda_graphs import WARM_UP, CudaGraphs, Replayed, graphs_for
@@ -114,7 +115,7 @@ def assert_identical(engine, other):
         one, two = engine.state(lane), other.state(lane)
         assert all(one["model"][key].equal(value) for key, value in two["model"].items())
         for i, state in two["optimizer"]["state"].items():
-            assert one["optimizer"]["state"][i]["momentum_buffer"].equal(state["momentum_buffer"])
+            assert all(one["optimizer"]["state"][i][name].equal(value) for name, value in state.items())
         history = [{**row, "wall_s": 0} for row in trained.history]
         assert history == [{**row, "wall_s": 0} for row in other.lanes[lane].history]
 
@@ -173,9 +174,18 @@ def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_block
     graphs = Recorded()
     blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
     assert blocks._program.inputs.block == 3
-    assert len(blocks._program.inputs.sizes) % 3 == 0
+    assert len(blocks._program.inputs.steps) % 3 == 0
     assert graphs.replayed
     assert_identical(blocks, whole)
+
+
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "sgd"])
+def test_replayed_steps_of_every_optimizer_equal_eager_ones(pixels, optimizer, monkeypatch):
+    runs = [run_of("adadecay", lane, optimizer=optimizer, batch_size=6) for lane in range(2)]
+    eager = go_through(engine_of(pixels, runs, monkeypatch, None))
+    graphs = Recorded()
+    assert_identical(go_through(engine_of(pixels, runs, monkeypatch, graphs)), eager)
+    assert graphs.replayed
 
 
 def test_replayed_steps_equal_eager_ones_in_bfloat16(pixels, monkeypatch):
