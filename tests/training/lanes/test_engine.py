@@ -1,5 +1,8 @@
 """Lanes against single runs, in float64: training in float32 amplifies the rounding of batched kernels."""
 
+import importlib
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -302,6 +305,22 @@ def test_with_every_optimizer_a_single_run_goes_on_from_a_lane_and_a_lane_from_i
     train(engine, 1)
     assert_nearly_equal(engine.state(0), serial(run, tiny, 3).state())
     assert_nearly_equal(engine.state(1), serial(run, tiny, 2).state())
+
+
+@pytest.mark.parametrize("name", ["weight-decay", "sparse-gradients", "noise-injection"])
+def test_sgd_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
+    """With the kernel that is meant for GPUs, by Triton's interpreter."""
+    pytest.importorskip("triton")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.delitem(sys.modules, "tune_reg.optimizers.sgd_kernel", raising=False)
+    one_pass = importlib.import_module("tune_reg.optimizers.sgd_kernel").sgd_in_one_pass
+    monkeypatch.delitem(sys.modules, "tune_reg.optimizers.sgd_kernel")
+    calls = []
+    monkeypatch.setattr(
+        "tune_reg.training.lanes.step.fused_sgd", lambda *_: lambda *tensors: calls.append(one_pass(*tensors))
+    )
+    check_against_single_runs(tiny, [run_of(name, lane) for lane in range(3)])
+    assert len(calls) == 10
 
 
 def test_a_lane_that_is_replaced_begins_with_nothing_kept(tiny):
@@ -610,8 +629,6 @@ def test_frozen_parameters_stay(tiny, monkeypatch):
 
 def users_model(monkeypatch, function):
     """The name of a user's model, which is a function of this file."""
-    import sys
-
     monkeypatch.setitem(sys.modules, "lane_models", sys.modules[__name__])
     return f"lane_models:{function}"
 

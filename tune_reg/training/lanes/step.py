@@ -19,6 +19,7 @@ from tune_reg.data.batches import gather, to_unit
 from tune_reg.errors import StudyError
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.optimizers import lane_update
+from tune_reg.optimizers.fused_sgd import fused_sgd
 from tune_reg.optimizers.lane_updates import Kept, Numbers
 from tune_reg.regularizers import Progress, Regularizer
 from tune_reg.training.lanes.inputs import LaneInputs, chunk_sizes, chunked, upload
@@ -59,6 +60,7 @@ class LaneStep:
         self._images, self._labels = images, labels
         self._dtype = stack.weights.dtype
         self._optimizer = lane_update(key.optimizer)
+        self._one_pass = fused_sgd(stack.weights.device, self._dtype) if key.optimizer == "sgd" else None
         self._constants = build_optimizer(key.optimizer, [torch.zeros(1)], lr=0.0).defaults
         #: The sum of the losses of the epoch's images, without penalties: float64 [K].
         self.loss = torch.zeros(len(stack.weights), dtype=torch.float64, device=stack.weights.device)
@@ -192,8 +194,13 @@ class LaneStep:
     def _update(self, gradient: Tensor, kept: Kept) -> None:
         """The optimizer's update of all weights at once, with coupled decay; ``gradient`` [K, P] is used up."""
         read, weights = self.inputs, self.stack.weights
-        if self._regularizer.fills("weight_decay"):
-            gradient.addcmul_(weights, read.weight_decay)
+        decay = read.weight_decay if self._regularizer.fills("weight_decay") else None
+        if self._one_pass is not None:
+            momenta = kept["momentum_buffer"]
+            self._one_pass(weights, gradient, momenta, read.learning_rate, read.momentum, decay, read.masks)
+            return
+        if decay is not None:
+            gradient.addcmul_(weights, decay)
         if read.masks is not None:
             gradient.mul_(read.masks)
         self._optimizer.update(weights, gradient, kept, self._numbers(), read.normal())
