@@ -58,3 +58,9 @@ def test_the_comparison_finds_what_differs(interpreted):
 
 def test_it_is_for_cuda_alone():
     assert fused_sgd(torch.device("cpu"), torch.float32) is None
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_on_a_gpu_it_gives_what_torch_gives(dtype):
+    assert fused_sgd(torch.device("cuda"), dtype) is not None

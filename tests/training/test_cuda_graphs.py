@@ -314,6 +314,21 @@ def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, mo
 
 
 @pytest.mark.cuda
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_cuda_lanes_with_every_optimizer_equal_those_on_the_cpu(pixels, optimizer):
+    runs = [run_of("adadecay", lane, optimizer=optimizer, learning_rate=1e-3, batch_size=6) for lane in range(2)]
+    engines = [LaneEngine(runs, dataset=pixels, device=device, dtype=torch.float64) for device in ("cuda", "cpu")]
+    for engine in engines:
+        engine.train_epoch()
+        engine.train_epoch()
+    assert any(size.replay for size in engines[0]._program.train._sizes.values())
+    for lane in range(2):
+        on_gpu, on_cpu = (engine.state(lane)["model"] for engine in engines)
+        for key, value in on_cpu.items():
+            assert torch.allclose(on_gpu[key].cpu(), value, rtol=0, atol=1e-7), key
+
+
+@pytest.mark.cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
 def test_cuda_lanes_equal_single_runs_on_the_cpu(pixels, name, model, choices):
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
