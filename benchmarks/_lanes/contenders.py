@@ -93,9 +93,9 @@ class Lanes:
         engine._train(program, active, settings)  # whatever is left to capture
         lanes = [(lane.plan, lane.epoch) for lane in engine.lanes]
         program.inputs.begin(lanes, settings, [lane.order() for lane in engine.lanes])
-        steps = program.inputs.sizes[: program.inputs.block]
+        steps = program.inputs.steps[: program.inputs.block]
         program.inputs.draw(0)
-        return timed(lambda: [program.train(size) for size in steps], self.device) / len(steps)
+        return timed(lambda: [program.train(batches) for batches in steps], self.device) / len(steps)
 
 
 def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
@@ -105,7 +105,7 @@ def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
     plan = engine.lanes[0].plan
     program.inputs.begin([(plan, 0)], [plan.epoch_settings(0)], [plan.order(0)])
     program.inputs.draw(0)
-    flop = flop_of(lambda: program.step(program.inputs.batch))
+    flop = flop_of(lambda: program.step((program.inputs.batch,)))
     parameters = engine._networks.stack.weights.shape[1]
     moved = least_bytes(parameters, lanes, dataset.train_images[0].numel(), program.inputs.batch)
     return Work(moved, lanes * flop)

@@ -76,7 +76,11 @@ def test_check_takes_the_spread_of_another_study(tune_reg, study, tmp_path, monk
     [
         ("lanes = 4", None),
         ("lanes = 'auto'", None),
-        ("lanes = 4\n[training]\noptimizer = 'adam'", "they train one at a time; lanes: optimizer must be 'sgd'"),
+        ("lanes = 4\n[training]\noptimizer = 'adam'", None),
+        (
+            "lanes = 4\n[training]\nbatch_size_schedule = 'sigmoid'",
+            "they train one at a time; lanes: batch_size_schedule must be constant",
+        ),
     ],
 )
 def test_check_says_where_lanes_mean_nothing(tune_reg, study, keys, said):

@@ -11,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tune_reg.optimizers import OPTIMIZERS
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, TrainingSettings
 from tune_reg.training.cuda_graphs import WARM_UP, CudaGraphs, Replayed, graphs_for
@@ -114,7 +115,7 @@ def assert_identical(engine, other):
         one, two = engine.state(lane), other.state(lane)
         assert all(one["model"][key].equal(value) for key, value in two["model"].items())
         for i, state in two["optimizer"]["state"].items():
-            assert one["optimizer"]["state"][i]["momentum_buffer"].equal(state["momentum_buffer"])
+            assert all(one["optimizer"]["state"][i][name].equal(value) for name, value in state.items())
         history = [{**row, "wall_s": 0} for row in trained.history]
         assert history == [{**row, "wall_s": 0} for row in other.lanes[lane].history]
 
@@ -173,9 +174,18 @@ def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_block
     graphs = Recorded()
     blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
     assert blocks._program.inputs.block == 3
-    assert len(blocks._program.inputs.sizes) % 3 == 0
+    assert len(blocks._program.inputs.steps) % 3 == 0
     assert graphs.replayed
     assert_identical(blocks, whole)
+
+
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "sgd"])
+def test_replayed_steps_of_every_optimizer_equal_eager_ones(pixels, optimizer, monkeypatch):
+    runs = [run_of("adadecay", lane, optimizer=optimizer, batch_size=6) for lane in range(2)]
+    eager = go_through(engine_of(pixels, runs, monkeypatch, None))
+    graphs = Recorded()
+    assert_identical(go_through(engine_of(pixels, runs, monkeypatch, graphs)), eager)
+    assert graphs.replayed
 
 
 def test_replayed_steps_equal_eager_ones_in_bfloat16(pixels, monkeypatch):
@@ -301,6 +311,21 @@ def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, mo
         one, other = replayed.state(lane)["model"], eager.state(lane)["model"]
         for key, value in other.items():
             assert torch.allclose(one[key], value, rtol=0, atol=1e-7), key
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_cuda_lanes_with_every_optimizer_equal_those_on_the_cpu(pixels, optimizer):
+    runs = [run_of("adadecay", lane, optimizer=optimizer, learning_rate=1e-3, batch_size=6) for lane in range(2)]
+    engines = [LaneEngine(runs, dataset=pixels, device=device, dtype=torch.float64) for device in ("cuda", "cpu")]
+    for engine in engines:
+        engine.train_epoch()
+        engine.train_epoch()
+    assert any(size.replay for size in engines[0]._program.train._sizes.values())
+    for lane in range(2):
+        on_gpu, on_cpu = (engine.state(lane)["model"] for engine in engines)
+        for key, value in on_cpu.items():
+            assert torch.allclose(on_gpu[key].cpu(), value, rtol=0, atol=1e-7), key
 
 
 @pytest.mark.cuda

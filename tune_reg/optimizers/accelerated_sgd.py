@@ -11,12 +11,20 @@ from tune_reg.optimizers.per_parameter import Params, PerParameterOptimizer
 
 
 def accelerated_step(
-    parameter: Tensor, gradient: Tensor, average: Tensor, *, lr: float, kappa: float, xi: float, small_const: float
+    parameter: Tensor,
+    gradient: Tensor,
+    average: Tensor,
+    *,
+    lr: float | Tensor,
+    kappa: float,
+    xi: float,
+    small_const: float,
 ) -> tuple[Tensor, Tensor]:
     """One step of Accelerated SGD: the new parameter and the new average, both in the shape of ``parameter``.
 
     ``A = 1 - c^2 xi / kappa`` and ``B = 1 - A``; the average takes the long step and the parameter the short one:
     ``average' = A average + B (w - (lr kappa / c) g)``, ``w' = c / (c + B) (w - lr g) + B / (c + B) average'``.
+    ``lr``: a number, or a tensor of numbers that fits ``parameter``.
 
     >>> import torch
     >>> w, average = accelerated_step(

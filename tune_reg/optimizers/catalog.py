@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 import torch
 
 from tune_reg.errors import StudyError, did_you_mean
+from tune_reg.optimizers import lane_updates
 from tune_reg.optimizers.accelerated_sgd import AcceleratedSGD
 from tune_reg.optimizers.entropy_sgd import LANGEVIN_STEPS, EntropySGD
+from tune_reg.optimizers.lane_updates import LaneUpdate
 from tune_reg.optimizers.per_parameter import Params
 from tune_reg.references import bibtex
 
@@ -31,6 +33,8 @@ class Entry(NamedTuple):
     #: One line for people.
     description: str
     build: Callable[[Params, Settings], torch.optim.Optimizer]
+    #: The same optimizer for many networks side by side.
+    lanes: LaneUpdate
     #: What a report calls the method where it cites it.
     method: str = ""
     #: The key of its publication in ``references.bib``; None: it is not cited.
@@ -45,12 +49,14 @@ SGD: Final = Entry(
     "sgd",
     "SGD with momentum",
     lambda params, s: torch.optim.SGD(params, lr=s.lr, momentum=s.momentum, weight_decay=s.weight_decay, fused=True),
+    lane_updates.SGD,
 )
 RMSPROP: Final = Entry(
     "rmsprop",
     "RMSprop (alpha 0.95)",
     # Torch has no fused form of it.
     lambda params, s: torch.optim.RMSprop(params, lr=s.lr, alpha=0.95, weight_decay=s.weight_decay),
+    lane_updates.RMSPROP,
     method="RMSprop",
     citation="hinton2012rmsprop",
 )
@@ -58,6 +64,7 @@ ADAM: Final = Entry(
     "adam",
     "Adam (0.9, 0.999)",
     lambda params, s: torch.optim.Adam(params, lr=s.lr, betas=(0.9, 0.999), weight_decay=s.weight_decay, fused=True),
+    lane_updates.ADAM,
     method="Adam",
     citation="kingma2015adam",
 )
@@ -65,6 +72,7 @@ ADAGRAD: Final = Entry(
     "adagrad",
     "AdaGrad",
     lambda params, s: torch.optim.Adagrad(params, lr=s.lr, weight_decay=s.weight_decay, fused=True),
+    lane_updates.ADAGRAD,
     method="AdaGrad",
     citation="duchi2011adaptive",
 )
@@ -72,6 +80,7 @@ ACCELERATED_SGD: Final = Entry(
     "accelerated-sgd",
     "Accelerated-SGD (Kidambi et al. 2018)",
     lambda params, s: AcceleratedSGD(params, s.lr, weight_decay=s.weight_decay),
+    lane_updates.ACCELERATED_SGD,
     method="Accelerated SGD",
     citation="kidambi2018insufficiency",
 )
@@ -79,6 +88,7 @@ ENTROPY_SGD: Final = Entry(
     "entropy-sgd",
     "Entropy-SGD (Chaudhari et al. 2017)",
     lambda params, s: EntropySGD(params, s.lr, weight_decay=s.weight_decay, generator=s.generator),
+    lane_updates.ENTROPY_SGD,
     method="Entropy-SGD",
     citation="chaudhari2017entropy",
     evaluations_per_step=LANGEVIN_STEPS,
@@ -109,6 +119,15 @@ def build(
     (0.9, 0.999)
     """
     return _entry(name).build(params, Settings(lr, momentum, weight_decay, generator))
+
+
+def lane_update(name: str) -> LaneUpdate:
+    """The optimizer ``name`` for many networks side by side.
+
+    >>> lane_update("adam").kept
+    ('exp_avg', 'exp_avg_sq')
+    """
+    return _entry(name).lanes
 
 
 def evaluations_per_step(name: str) -> int:

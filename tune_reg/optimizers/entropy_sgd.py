@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, overload
+from typing import Any, Final, NoReturn, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -14,13 +14,24 @@ from tune_reg.optimizers.per_parameter import Params
 #: Gradient evaluations in a step by default; the number of the AdaDecay paper.
 LANGEVIN_STEPS: Final = 5
 
+#: A number, or one for each of many networks.
+_Number = TypeVar("_Number", float, Tensor)
+
 
 def langevin_step(
-    inner: Tensor, gradient: Tensor, center: Tensor, normal: Tensor, *, langevin_lr: float, gamma: float, noise: float
+    inner: Tensor,
+    gradient: Tensor,
+    center: Tensor,
+    normal: Tensor,
+    *,
+    langevin_lr: float,
+    gamma: float | Tensor,
+    noise: float,
 ) -> Tensor:
     """One Langevin step of x' around its center x: ``x' - eta' (g(x') - gamma (x - x')) + sqrt(eta') noise N(0, 1)``.
 
-    ``inner`` x', ``gradient`` g(x'), ``center`` x and ``normal`` (standard normal numbers) share one shape.
+    ``inner`` x', ``gradient`` g(x'), ``center`` x and ``normal`` (standard normal numbers) share one shape, which
+    ``gamma`` fits where it is a tensor.
 
     >>> step = langevin_step(
     ...     torch.tensor(1.0), torch.tensor(2.0), torch.tensor(3.0), torch.tensor(-1.0),
@@ -32,13 +43,23 @@ def langevin_step(
     return inner - langevin_lr * (gradient - gamma * (center - inner)) + math.sqrt(langevin_lr) * noise * normal
 
 
-def scope(step: int, gamma: float, gamma_growth: float) -> float:
+def toward_mean(center: Tensor, mean: Tensor, *, lr: float | Tensor, gamma: float | Tensor) -> Tensor:
+    """The end of a step from the center x, toward the mean mu of where x' went: ``x - lr gamma (x - mu)``.
+
+    >>> float(toward_mean(torch.tensor(3.0), torch.tensor(2.0), lr=2.0, gamma=0.25))
+    2.5
+    """
+    return center - lr * gamma * (center - mean)
+
+
+def scope(step: _Number, gamma: float, gamma_growth: float) -> _Number:
     """How strongly x' is held at x in step t = 0, 1, ...: ``gamma (1 + gamma_growth)^t``.
 
     >>> scope(0, 0.03, 1e-3), round(scope(1000, 0.03, 1e-3), 4)
     (0.03, 0.0815)
     """
-    return float(gamma * (1 + gamma_growth) ** step)
+    growth: _Number = (1 + gamma_growth) ** step
+    return gamma * growth
 
 
 class EntropySGD(torch.optim.Optimizer):
@@ -138,7 +159,7 @@ class EntropySGD(torch.optim.Optimizer):
                     mean.lerp_(parameter, group["averaging"])
         for (parameter, group), center, mean in zip(with_groups, centers, means, strict=True):
             gamma = scope(group["step"], group["gamma"], group["gamma_growth"])
-            parameter.copy_(center - group["lr"] * gamma * (center - mean))
+            parameter.copy_(toward_mean(center, mean, lr=group["lr"], gamma=gamma))
         for group in self.param_groups:
             group["step"] += 1
         return first

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -64,13 +64,17 @@ def graphs_for(device: torch.device) -> Graphs | None:
 
 @dataclass
 class _OfSize:
-    """The step for one batch size: how often it ran eagerly, and its graph's replay once it is captured."""
+    """The step for one size: how often it ran eagerly, and its graph's replay once it is captured."""
 
     eager_runs: int = 0
     replay: Callable[[], object] | None = None
 
 
-class Replayed:
+#: What a step is called with: the size of its batch, or the sizes of several.
+Size = TypeVar("Size", bound=Hashable)
+
+
+class Replayed(Generic[Size]):
     """A function ``step(size)`` that is replayed as a graph where ``graphs`` can, always with the same result.
 
     The first steps run eagerly and count like any other. Then the step is captured, for each batch size by itself, and
@@ -81,11 +85,11 @@ class Replayed:
     its results into such tensors.
     """
 
-    def __init__(self, step: Callable[[int], None], state: Sequence[Tensor], graphs: Graphs | None) -> None:
+    def __init__(self, step: Callable[[Size], None], state: Sequence[Tensor], graphs: Graphs | None) -> None:
         self._step, self._state, self._graphs = step, state, graphs
-        self._sizes: dict[int, _OfSize] = {}
+        self._sizes: dict[Size, _OfSize] = {}
 
-    def __call__(self, size: int) -> None:
+    def __call__(self, size: Size) -> None:
         """Run one step on a batch of ``size``."""
         of_size = self._sizes.setdefault(size, _OfSize())
         if self._graphs is None:

@@ -149,6 +149,10 @@ class TrainingPlan:
         """The seed of the optimizer's own noise in an epoch."""
         return derive(self.run.seed, "optimizer", epoch + 1)
 
+    def optimizer_stream(self, epoch: int) -> torch.Generator:
+        """The stream of the optimizer's own noise in an epoch, at its beginning."""
+        return torch.Generator().manual_seed(self.optimizer_seed(epoch))
+
     def _exact_progress(self, epoch: int) -> Progress:
         """How far the training has come at the first step of an epoch, in float64."""
         return self.progress(epoch, 0, torch.float64, torch.device("cpu"))

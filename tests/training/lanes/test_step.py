@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from tune_reg.optimizers import OPTIMIZERS
 from tune_reg.regularizers import regularizers
 from tune_reg.training import LaneEngine, Run, TrainingSettings
 
@@ -55,10 +56,10 @@ def check_steps(engine):
     settings, orders = [plan.epoch_settings(0) for plan in lane_plans], [plan.order(0) for plan in lane_plans]
     inputs.begin([(plan, 0) for plan in lane_plans], settings, orders)
     inputs.draw(0)
-    assert len(set(inputs.sizes)) == 2
+    assert len(set(inputs.steps)) == 2
     with OnDevice():
-        for size in sorted(set(inputs.sizes)):
-            program.step(size)
+        for batches in sorted(set(inputs.steps)):
+            program.step(batches)
         for size in sorted(set(scores.sizes)):
             scores(size)
 
@@ -85,6 +86,11 @@ def test_no_step_of_any_other_model_touches_the_host(lanes, name, model):
 @pytest.mark.parametrize("training", [{"loss": "mse"}, {"precision": "bfloat16"}])
 def test_no_step_of_other_settings_touches_the_host(lanes, training):
     check_steps(lanes("label-smoothing", RESNET, **training))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_no_step_of_any_optimizer_touches_the_host(lanes, optimizer):
+    check_steps(lanes("adaptive-weight-decay+constrained-parameters", optimizer=optimizer, batch_size=8))
 
 
 @pytest.mark.parametrize("estimator", ["exact", "probe"])
@@ -122,6 +128,6 @@ def test_a_step_that_touches_the_host_is_detected(lanes, breach, reason, monkeyp
     check_steps(engine)
     engine = lanes("l1")
     program = engine._program_for([0, 1])
-    monkeypatch.setattr(program.step, "_sgd", breach)
+    monkeypatch.setattr(program.step, "_update", lambda gradient, kept: breach(gradient))
     with pytest.raises(Exception, match=reason):
         check_steps(engine)

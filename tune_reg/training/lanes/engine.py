@@ -14,13 +14,14 @@ from torch import Tensor, nn
 from tune_reg.data import Dataset, load
 from tune_reg.errors import StudyError
 from tune_reg.models import is_convolutional
-from tune_reg.optimizers import build as build_optimizer
+from tune_reg.optimizers import lane_update
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
 from tune_reg.training.epoch_row import epoch_row, has_diverged
 from tune_reg.training.lanes.inputs import LaneInputs, Shapes
 from tune_reg.training.lanes.key import check_same, lane_key
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
+from tune_reg.training.lanes.optimizer_state import counted_steps, optimizer_state
 from tune_reg.training.lanes.step import LaneScores, LaneStep
 from tune_reg.training.run import Run
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
@@ -68,17 +69,17 @@ class Lane:
 class LaneEngine:
     """Trains K runs with the same ``lane_key``, an epoch of each at a time, as if each were alone.
 
-    Each lane has its own weights, momenta and batch statistics, numbers, schedules, epoch, seed, subset and random
-    streams. The state of a lane equals the state of its run in a ``SerialEngine`` up to rounding, in the same form, and
-    depends on neither the other lanes nor the lane's number. Lanes that are finished rest, unchanged, until ``replace``
-    gives them another run.
+    Each lane has its own weights, optimizer's state, batch statistics, numbers, schedules, epoch, seed, subset and
+    random streams. The state of a lane equals the state of its run in a ``SerialEngine`` up to rounding, in the same
+    form, and depends on neither the other lanes nor the lane's number. Lanes that are finished rest, unchanged, until
+    ``replace`` gives them another run.
 
     Within an epoch the host draws random numbers and starts steps, and reads nothing back. On a GPU the steps are CUDA
     graphs after the first few.
 
     ``dtype``: of parameters and arithmetic. ``dataset``: used instead of loading the data set of the runs. Raises
-    StudyError for runs that differ in more than numbers, for optimizers other than SGD, for batch sizes with a
-    schedule, and for a model that torch.func.vmap cannot take.
+    StudyError for runs that differ in more than numbers, for batch sizes with a schedule, and for a model that
+    torch.func.vmap cannot take.
 
     >>> from tune_reg.training import Run, TrainingSettings
     >>> training = TrainingSettings(epochs=1)
@@ -110,7 +111,8 @@ class LaneEngine:
         self._regularizer = self.lanes[0].plan.regularizer
         first = self._network(self.lanes[0].plan)
         memory = self._regularizer.memory_size(sum(parameter.requires_grad for parameter in first.parameters()))
-        self._networks = LaneNetworks(first, len(runs), self.key.model, self.dataset.image, memory=memory)
+        kept = lane_update(self.key.optimizer).kept
+        self._networks = LaneNetworks(first, len(runs), self.key.model, self.dataset.image, memory=memory, kept=kept)
         for number, lane in enumerate(self.lanes):
             self._networks.write(number, lane.plan.network(self.dataset).state_dict())
         self._images = self.dataset.train_images.to(self.device)
@@ -181,31 +183,31 @@ class LaneEngine:
         """The state of the lane's run for a checkpoint, in the form of ``SerialEngine.state``; a copy."""
         self._check(lane)
         trained = self.lanes[lane]
-        weights, momenta = self._networks.read(lane)
-        settings = trained.plan.settings
-        # The optimizer keeps state of a parameter from its first step on, and with momentum only.
-        has_momentum = trained.epoch > 0 and settings.momentum > 0
-        optimizer = build_optimizer(
-            "sgd", momenta.values(), lr=settings.learning_rate, momentum=settings.momentum, weight_decay=0.0
-        ).state_dict()
-        optimizer["state"] = {i: {"momentum_buffer": buffer} for i, buffer in momenta.items()} if has_momentum else {}
         return {
             "epoch": trained.epoch,
             "diverged": trained.diverged,
             "history": list(trained.history),
-            "model": weights,
-            "optimizer": optimizer,
+            "model": self._networks.read(lane),
+            "optimizer": optimizer_state(
+                trained.plan.settings,
+                self._networks.read_kept(lane),
+                int(self._networks.stack.steps[lane]),
+                begun=trained.epoch > 0,
+            ),
             **({"memory": memory.clone()} if len(memory := self._networks.stack.memory[lane]) else {}),
         }
 
     def load_state(self, lane: int, state: dict[str, Any]) -> None:
         """Let the run of a lane go on from ``state``, of this engine or of ``SerialEngine``."""
         self._check(lane)
-        buffers = {int(i): of_one.get("momentum_buffer") for i, of_one in state["optimizer"]["state"].items()}
-        self._networks.write(lane, state["model"], {i: b for i, b in buffers.items() if b is not None})
+        self._networks.write(lane, state["model"])
+        self._networks.write_kept(lane, {int(i): kept for i, kept in state["optimizer"]["state"].items()})
         if "memory" in state:
             self._networks.stack.memory[lane] = state["memory"]
-        loaded = self.lanes[lane]
+        loaded, steps = self.lanes[lane], counted_steps(state["optimizer"])
+        if steps is None:
+            steps = sum(loaded.plan.steps(epoch) for epoch in range(state["epoch"]))
+        self._networks.stack.steps[lane] = steps
         loaded.epoch, loaded.diverged, loaded.history = state["epoch"], state["diverged"], list(state["history"])
 
     def _check(self, lane: int) -> None:
@@ -253,11 +255,12 @@ class LaneEngine:
         program.step.loss.zero_()
         if inputs.masks is not None:
             self._write_masks(active, inputs.masks)
-            program.stack.momenta.mul_(inputs.masks)
-        for i, size in enumerate(inputs.sizes):
+            if "momentum_buffer" in program.stack.kept:
+                program.stack.kept["momentum_buffer"].mul_(inputs.masks)
+        for i, batches in enumerate(inputs.steps):
             if i % inputs.block == 0:
                 inputs.draw(i)
-            program.train(size)
+            program.train(batches)
 
     def _write_masks(self, active: Sequence[int], masks: Tensor) -> None:
         """Write which weights of each active lane learn in this epoch into ``masks`` [K, P]."""
@@ -300,5 +303,5 @@ class _Program:
     inputs: LaneInputs
     step: LaneStep
     scores: LaneScores
-    train: Replayed
-    validate: Replayed
+    train: Replayed[tuple[int, ...]]
+    validate: Replayed[int]

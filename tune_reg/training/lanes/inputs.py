@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from tune_reg.data.augment import draw
 from tune_reg.models import draw_mask
+from tune_reg.optimizers import evaluations_per_step, lane_update
 from tune_reg.regularizers import Progress
 from tune_reg.training.step import draw_noise
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
@@ -38,9 +39,10 @@ class LaneInputs:
 
     ``begin`` uploads what holds for an epoch and a table of what changes from step to step. ``draw`` draws random
     numbers for the next ``block`` steps, on the CPU, each lane's from its own streams, as a single run draws them, and
-    uploads them without waiting for the device. A step finds its row by ``at``, which counts steps on the device.
+    uploads them without waiting for the device. An evaluation of the gradient, of which a step may take several, finds
+    its row by ``at``, which counts them on the device.
 
-    ``plan``: of any of the lanes, since all of them have the same number of steps and the same regularizer.
+    ``plan``: of any of the lanes, since all of them have the same number of steps, regularizer and optimizer.
     """
 
     def __init__(
@@ -60,8 +62,14 @@ class LaneInputs:
         self._dtype = dtype
         n = len(plan.train_index)
         self.batch = min(plan.batch_sizes[0], n)
-        #: The batch size of each step; the last batch may be smaller.
-        self.sizes = chunk_sizes(n, self.batch)
+        #: The number of images of an epoch.
+        self.images = n
+        chunks, evaluations = chunk_sizes(n, self.batch), evaluations_per_step(plan.settings.optimizer)
+        taken = taken_chunks(len(chunks), evaluations)
+        #: The batch size of each evaluation of each step; the last batch of an epoch may be smaller.
+        self.steps = [tuple(chunks[i] for i in of_step) for of_step in taken]
+        self._sizes = [size for of_step in self.steps for size in of_step]
+        self._taken = torch.tensor(taken, device=device).flatten()
 
         def zeros(*shape: int, like: torch.dtype = dtype) -> Tensor:
             return torch.zeros(*shape, dtype=like, device=device)
@@ -73,7 +81,7 @@ class LaneInputs:
         self.masks: Tensor | None = None
         if self._regularizer.fills("sparsity"):
             self.masks = zeros(lanes, sum(math.prod(shape) for shape in shapes.parameters))
-        self._progress = zeros(len(self.sizes), 4, lanes)
+        self._progress = zeros(len(chunks), 4, lanes)
         self._order = zeros(lanes, n, like=torch.int64)
         self._across = torch.arange(self.batch, device=device)
         sizes = {
@@ -81,12 +89,16 @@ class LaneInputs:
         }
         if self._regularizer.fills("dropout"):
             sizes["dropout"] = _numel(self.wanted("dropout", self.batch))
+        if lane_update(plan.settings.optimizer).draws:
+            sizes["optimizer"] = _numel(self.wanted("optimizer", self.batch))
         drawn = {purpose: size for purpose, size in sizes.items() if size}
         bytes_a_step = lanes * (sum(drawn.values()) * dtype.itemsize + self._augments * _AUGMENTED * self.batch * 8)
+        bytes_a_step *= evaluations
         #: The number of steps that ``draw`` draws for at a time.
-        self.block = len(self.sizes) if not bytes_a_step else min(len(self.sizes), max(1, BLOCK // bytes_a_step))
-        self._noise = {purpose: zeros(self.block, lanes, size) for purpose, size in drawn.items()}
-        self._augmented = zeros(self.block, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
+        self.block = len(self.steps) if not bytes_a_step else min(len(self.steps), max(1, BLOCK // bytes_a_step))
+        self._rows = self.block * evaluations
+        self._noise = {purpose: zeros(self._rows, lanes, size) for purpose, size in drawn.items()}
+        self._augmented = zeros(self._rows, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
 
     def begin(
         self, lanes: Sequence[tuple[TrainingPlan, int]], settings: Sequence[EpochSettings], orders: Sequence[Tensor]
@@ -106,37 +118,42 @@ class LaneInputs:
         upload(torch.stack([plan.progress_table(epoch, self._dtype) for plan, epoch in lanes], -1), self._progress)
         for lane, order in enumerate(orders):
             upload(order, self._order[lane])
-        self._streams = [plan.streams(epoch) for plan, epoch in lanes]
+        self._streams = [
+            {**plan.streams(epoch), "optimizer": plan.optimizer_stream(epoch), "dropout": plan.dropout_stream(epoch)}
+            for plan, epoch in lanes
+        ]
         self._dropout = [of_epoch.dropout for of_epoch in settings]
-        self._dropout_streams = [plan.dropout_stream(epoch) for plan, epoch in lanes]
 
     def draw(self, first: int) -> None:
         """Draw the random numbers of the ``block`` steps from ``first`` on; all steps before must have been started."""
+        first *= self._rows // self.block
         if self._augments:
             host = _host(self._augmented)
-            for slot, size in enumerate(self.sizes[first : first + self.block]):
+            for slot, size in enumerate(self._sizes[first : first + self._rows]):
                 for lane, streams in enumerate(self._streams):
                     shifts, mirrored = draw(size, streams["augment"], padding=4, flip=True)
                     host[slot, lane, :2, :size], host[slot, lane, 2, :size] = shifts, mirrored
             upload(host, self._augmented)
         for purpose, table in self._noise.items():
             host = _host(table)
-            for slot, size in enumerate(self.sizes[first : first + self.block]):
+            for slot, size in enumerate(self._sizes[first : first + self._rows]):
                 for lane in range(len(self._streams)):
                     self._draw_row(purpose, lane, size, host[slot, lane])
             upload(host, table)
 
     def _draw_row(self, purpose: str, lane: int, size: int, row: Tensor) -> None:
-        """Draw the numbers that one lane wants for ``purpose`` in one step of a batch of ``size``, into ``row``."""
-        end = 0
+        """Draw the numbers that one lane wants for ``purpose`` in one evaluation of ``size`` images, into ``row``."""
+        end, stream = 0, self._streams[lane][purpose]
         for wanted, like in zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True):
             if wanted is None:
                 continue
             if purpose == "dropout":
-                rate, stream = self._dropout[lane], self._dropout_streams[lane]
+                rate = self._dropout[lane]
                 noise = draw_mask(like, rate, stream, self._dtype) if rate else torch.ones(like)
+            elif purpose == "optimizer":
+                noise = torch.randn(like, generator=stream, dtype=self._dtype)
             else:
-                drawn = draw_noise(self._regularizer, purpose, like, self._streams[lane][purpose], self._dtype)
+                drawn = draw_noise(self._regularizer, purpose, like, stream, self._dtype)
                 assert drawn is not None
                 noise = drawn
             row[end : end + noise.numel()].copy_(noise.flatten())
@@ -145,24 +162,24 @@ class LaneInputs:
     # For a step
 
     def index(self, batch: int) -> Tensor:
-        """The images of this step's batch, as indices into the training set: int64 [K, B]."""
-        return self._order.index_select(1, self.at * self.batch + self._across[:batch])
+        """The images of this evaluation's batch, as indices into the training set: int64 [K, B]."""
+        return self._order.index_select(1, self._row(self._taken) * self.batch + self._across[:batch])
 
     def progress(self) -> Progress:
-        """How far the training of each lane has come at this step: four tensors [K]."""
-        return Progress(*self._row(self._progress).unbind())
+        """How far the training of each lane has come at this evaluation: four tensors [K]."""
+        return Progress(*self._progress.index_select(0, self._row(self._taken)).squeeze(0).unbind())
 
     def augmented(self, batch: int) -> tuple[Tensor, Tensor]:
         """How the images of the batch are augmented: shifts int64 [2, K B] and mirrored bool [K B]."""
-        row = self._row(self._augmented, self.block)[:, :, :batch].transpose(0, 1).reshape(_AUGMENTED, -1)
+        row = self._row(self._augmented, self._rows)[:, :, :batch].transpose(0, 1).reshape(_AUGMENTED, -1)
         return row[:2], row[2].bool()
 
     def noise(self, purpose: str, batch: int) -> list[Tensor | None]:
-        """The random numbers of this step for ``purpose``: [K, *shape] for each shape of ``wanted``, None for None."""
+        """The random numbers of this evaluation for ``purpose``: [K, *shape] for each shape of ``wanted``, or None."""
         wanted = self.wanted(purpose, batch)
         if purpose not in self._noise:
             return [None] * len(wanted)
-        row, end = self._row(self._noise[purpose], self.block), 0
+        row, end = self._row(self._noise[purpose], self._rows), 0
         pieces: list[Tensor | None] = []
         for shape in wanted:
             if shape is None:
@@ -172,25 +189,32 @@ class LaneInputs:
             end += math.prod(shape)
         return pieces
 
+    def normal(self) -> Tensor | None:
+        """The normal numbers of this evaluation for the optimizer, [K, P]; None where it wants none."""
+        return self._row(self._noise["optimizer"], self._rows) if "optimizer" in self._noise else None
+
     def wanted(self, purpose: str, batch: int) -> list[tuple[int, ...] | None]:
         """The shapes of one lane's random numbers for each tensor that ``purpose`` acts on; None for no numbers."""
         reg = self._regularizer
         if purpose == "dropout":
             return [tuple(shape) for shape in self._shapes.hidden(batch)]
+        if purpose == "optimizer":
+            return [tuple(shape) for shape in self._shapes.parameters]
         return [reg.noise_shape(purpose, like) if reg.fills(purpose) else None for like in self._likes(purpose, batch)]
 
     def _likes(self, purpose: str, batch: int) -> list[torch.Size]:
         """The shapes of the tensors of one lane that ``purpose`` acts on."""
         if purpose == "dropout":
             return self._shapes.hidden(batch)
-        if purpose == "gradient":
+        if purpose in ("gradient", "optimizer"):
             return self._shapes.parameters
         of_images = purpose in ("mix", "inputs")
         return [torch.Size([batch, *(self._shapes.image if of_images else [self._shapes.classes])])]
 
-    def _row(self, table: Tensor, block: int | None = None) -> Tensor:
-        """This step's row of a table of all steps, or of ``block`` of them."""
-        return table.index_select(0, self.at if block is None else self.at.remainder(block)).squeeze(0)
+    def _row(self, table: Tensor, rows: int | None = None) -> Tensor:
+        """This evaluation's row of a table of all of them, or of ``rows`` at a time."""
+        row = table.index_select(0, self.at if rows is None else self.at.remainder(rows))
+        return row if table.ndim == 1 else row.squeeze(0)
 
 
 def chunk_sizes(n: int, size: int) -> list[int]:
@@ -200,6 +224,18 @@ def chunk_sizes(n: int, size: int) -> list[int]:
     [3, 3, 1]
     """
     return [min(size, n - begin) for begin in range(0, n, size)]
+
+
+def taken_chunks(chunks: int, evaluations: int) -> list[list[int]]:
+    """Which pieces of an epoch each step takes, where a step takes ``evaluations`` of them.
+
+    An epoch stays one pass over the images: where fewer pieces are left, they are taken again from the first of them.
+
+    >>> taken_chunks(3, 1), taken_chunks(5, 3)
+    ([[0], [1], [2]], [[0, 1, 2], [3, 4, 3]])
+    """
+    begins = range(0, chunks, evaluations)
+    return [[b + i % min(evaluations, chunks - b) for i in range(evaluations)] for b in begins]
 
 
 def chunked(index: Tensor, size: int) -> Tensor:

@@ -22,6 +22,7 @@ class LaneKey(NamedTuple):
     protocol: str
     validation: float
     batch_size: int
+    optimizer: str
     loss: str
     augment: str
     precision: str
@@ -30,7 +31,7 @@ class LaneKey(NamedTuple):
 def lane_key(run: Run) -> LaneKey:
     """The key of a run: runs with the same key can be lanes of one engine.
 
-    Raises StudyError for a run that cannot be a lane: lanes have SGD and one batch size.
+    Raises StudyError for a run that cannot be a lane: lanes have one batch size.
 
     >>> from tune_reg.training import Run
     >>> one, other = (Run("digits", "nn-2", "l1", {"strength": s}, seed=s) for s in (1, 2))
@@ -38,8 +39,6 @@ def lane_key(run: Run) -> LaneKey:
     True
     """
     settings = run.settings
-    if settings.optimizer != "sgd":
-        raise StudyError(f"lanes: optimizer must be 'sgd', but got {settings.optimizer!r}; train such runs one by one")
     sizes = settings.batch_sizes()
     if len(set(sizes)) > 1:
         raise StudyError(
@@ -56,6 +55,7 @@ def lane_key(run: Run) -> LaneKey:
         run.protocol,
         run.training.validation,
         sizes[0],
+        settings.optimizer,
         settings.loss,
         settings.augment,
         settings.precision,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,25 +20,32 @@ from tune_reg.training.precision import forward_pass
 
 @dataclass
 class Stack:
-    """The tensors of K lanes: trained weights and their momenta [K, P], and what is not trained [K, ...] by name.
+    """The tensors of K lanes: trained weights [K, P], and what is not trained [K, ...] by name.
 
+    ``kept``: what the optimizer keeps for each weight, by name [K, P]; ``steps``: its steps so far, float64 [K, 1].
     ``memory``: numbers that the regularizer hands on from step to step [K, n].
     """
 
     weights: Tensor
-    momenta: Tensor
+    kept: dict[str, Tensor]
+    steps: Tensor
     memory: Tensor
     buffers: dict[str, Tensor]
 
     @property
     def tensors(self) -> list[Tensor]:
         """All tensors of the lanes."""
-        return [self.weights, self.momenta, self.memory, *self.buffers.values()]
+        return [self.weights, *self.kept.values(), self.steps, self.memory, *self.buffers.values()]
 
     def zeros(self, lanes: int) -> Stack:
         """A stack of zeros for another number of lanes of this architecture."""
-        weights, momenta, memory, *buffers = (tensor.new_zeros(lanes, *tensor.shape[1:]) for tensor in self.tensors)
-        return Stack(weights, momenta, memory, dict(zip(self.buffers, buffers, strict=True)))
+
+        def zeros(like: Tensor) -> Tensor:
+            return like.new_zeros(lanes, *like.shape[1:])
+
+        kept = {name: zeros(tensor) for name, tensor in self.kept.items()}
+        buffers = {name: zeros(tensor) for name, tensor in self.buffers.items()}
+        return Stack(zeros(self.weights), kept, zeros(self.steps), zeros(self.memory), buffers)
 
     def take(self, lanes: Sequence[int], into: Stack) -> None:
         """Copy some lanes into another stack, in place."""
@@ -73,11 +80,21 @@ class LaneNetworks:
     """K networks of one architecture: their forward pass, and how each is written into and read from a ``Stack``.
 
     ``network``: one network of the architecture, in the memory format of single runs, whose weights are overwritten
-    from here on. ``memory``: how many numbers the regularizer of each lane hands on from step to step. Raises
-    StudyError for a network that cannot run under vmap or does not use all its parameters.
+    from here on. ``memory``: how many numbers the regularizer of each lane hands on from step to step. ``kept``: the
+    names of what the optimizer keeps for each weight. Raises StudyError for a network that cannot run under vmap or
+    does not use all its parameters.
     """
 
-    def __init__(self, network: nn.Module, lanes: int, name: str, image: tuple[int, ...], *, memory: int = 0) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        lanes: int,
+        name: str,
+        image: tuple[int, ...],
+        *,
+        memory: int = 0,
+        kept: Sequence[str] = (),
+    ) -> None:
         self._network = network
         self._image = image
         trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
@@ -94,7 +111,8 @@ class LaneNetworks:
         like = self._trained[0].detach()
         self.stack = Stack(
             like.new_zeros(lanes, sum(self._sizes)),
-            like.new_zeros(lanes, sum(self._sizes)),
+            {key: like.new_zeros(lanes, sum(self._sizes)) for key in kept},
+            like.new_zeros(lanes, 1, dtype=torch.float64),
             like.new_zeros(lanes, memory),
             {key: value.detach().expand(lanes, *value.shape).clone() for key, value in self._rest.items()},
         )
@@ -162,28 +180,43 @@ class LaneNetworks:
         return self._hidden[batch]
 
     @torch.no_grad()
-    def write(self, lane: int, state: dict[str, Any], momenta: dict[int, Tensor] | None = None) -> None:
-        """Write a network's ``state_dict`` into a lane, in place; momenta by the parameter's index, 0 where missing."""
+    def write(self, lane: int, state: dict[str, Any]) -> None:
+        """Write a network's ``state_dict`` into a lane, in place, as the beginning of its training."""
         self._network.load_state_dict(state)
         for piece, parameter in zip(self.split(self.stack.weights), self._trained, strict=True):
             piece[lane] = parameter
-        for i, piece in enumerate(self.split(self.stack.momenta)):
-            piece[lane] = (momenta or {}).get(i, 0.0)
-        self.stack.memory[lane] = 0.0
+        for tensor in (*self.stack.kept.values(), self.stack.steps, self.stack.memory):
+            tensor[lane] = 0
         for key, value in self._rest.items():
             self.stack.buffers[key][lane] = value
 
     @torch.no_grad()
-    def read(self, lane: int) -> tuple[dict[str, Any], dict[int, Tensor]]:
-        """A copy of a lane: its ``state_dict``, and its momenta by the parameter's index, in single runs' format."""
+    def write_kept(self, lane: int, of_parameters: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Write what the optimizer has kept into a lane, in place; by the parameter's index and the name."""
+        for key, flat in self.stack.kept.items():
+            for i, piece in enumerate(self.split(flat)):
+                value = of_parameters.get(i, {}).get(key)
+                if value is not None:
+                    piece[lane] = value
+
+    @torch.no_grad()
+    def read(self, lane: int) -> dict[str, Any]:
+        """A copy of a lane's network: its ``state_dict``, in single runs' format."""
         for piece, parameter in zip(self.split(self.stack.weights), self._trained, strict=True):
             parameter.copy_(piece[lane])
         for key, value in self._rest.items():
             value.copy_(self.stack.buffers[key][lane])
-        state = {key: value.clone() for key, value in self._network.state_dict().items()}
-        # The fused optimizer of a single run reads momenta by the strides of the weights.
-        pieces = zip(self.split(self.stack.momenta), self._trained, strict=True)
-        return state, {i: torch.empty_like(like).copy_(piece[lane]) for i, (piece, like) in enumerate(pieces)}
+        return {key: value.clone() for key, value in self._network.state_dict().items()}
+
+    @torch.no_grad()
+    def read_kept(self, lane: int) -> dict[int, dict[str, Tensor]]:
+        """A copy of what a lane's optimizer keeps, by the parameter's index and the name."""
+        pieces = {key: self.split(flat) for key, flat in self.stack.kept.items()}
+        # The fused optimizer of a single run reads them by the strides of the weights.
+        return {
+            i: {key: torch.empty_like(like).copy_(of_all[i][lane]) for key, of_all in pieces.items()}
+            for i, like in enumerate(self._trained)
+        }
 
     def parameters(self, lane: int) -> list[Tensor]:
         """The trained parameters of a lane, as views."""

@@ -1,6 +1,6 @@
 """The two steps of K lanes: a training step, and the validation of a batch.
 
-Both are functions of a batch size alone. They read and write tensors that stay where they are, and never ask the device
+Both are functions of batch sizes alone. They read and write tensors that stay where they are, and never ask the device
 for a value. So a CUDA graph can replay what runs eagerly on a CPU.
 """
 
@@ -17,6 +17,10 @@ from torch.func import vmap
 from tune_reg.data.augment import shift_mirror
 from tune_reg.data.batches import gather, to_unit
 from tune_reg.errors import StudyError
+from tune_reg.optimizers import build as build_optimizer
+from tune_reg.optimizers import lane_update
+from tune_reg.optimizers.fused_sgd import fused_sgd
+from tune_reg.optimizers.lane_updates import Kept, Numbers
 from tune_reg.regularizers import Progress, Regularizer
 from tune_reg.training.lanes.inputs import LaneInputs, chunk_sizes, chunked, upload
 from tune_reg.training.lanes.key import LaneKey
@@ -35,7 +39,10 @@ class _Batch(NamedTuple):
 
 
 class LaneStep:
-    """A step of SGD of all lanes of ``stack``, each on its own batch of ``images`` [N, H, W, C] and ``labels`` [N]."""
+    """A step of the optimizer in all lanes of ``stack``, each on its own batches.
+
+    ``images`` [N, H, W, C], ``labels`` [N].
+    """
 
     def __init__(
         self,
@@ -51,6 +58,9 @@ class LaneStep:
         self._networks, self._regularizer, self._key = networks, regularizer, key
         self._images, self._labels = images, labels
         self._dtype = stack.weights.dtype
+        self._optimizer = lane_update(key.optimizer)
+        self._one_pass = fused_sgd(stack.weights.device, self._dtype) if key.optimizer == "sgd" else None
+        self._constants = build_optimizer(key.optimizer, [torch.zeros(1)], lr=0.0).defaults
         #: The sum of the losses of the epoch's images, without penalties: float64 [K].
         self.loss = torch.zeros(len(stack.weights), dtype=torch.float64, device=stack.weights.device)
 
@@ -59,8 +69,26 @@ class LaneStep:
         """The tensors that a step changes."""
         return [*self.stack.tensors, self.loss, self.inputs.at]
 
-    def __call__(self, batch: int) -> None:
-        """One step, on the next ``batch`` images of each lane."""
+    @torch.no_grad()
+    def __call__(self, batches: tuple[int, ...]) -> None:
+        """One step of the optimizer, which evaluates the gradients of batches of these sizes, one after the other."""
+        weights, settles, progress = self.stack.weights, self._regularizer.fills("settle"), self.inputs.progress()
+        kept = {**self.stack.kept, **self._optimizer.begin(weights)}
+        before = weights.clone() if settles else None
+        self.stack.steps.add_(1)
+        for batch in batches:
+            gradient = self._evaluate(batch)
+            if settles and len(batches) == 1:  # as in single runs, without what the regularizer did itself
+                before = weights.clone()
+            self._update(gradient, kept)
+            self.inputs.at.add_(1)
+        self._optimizer.end(weights, kept, self._numbers())
+        if before is not None:
+            self._settle(before, progress)
+
+    @torch.enable_grad()
+    def _evaluate(self, batch: int) -> Tensor:
+        """The regularized gradient [K, P] of the next ``batch`` images of each lane; weights may change, too."""
         reg, read = self._regularizer, self.inputs
         strengths, progress, chunk = read.strengths, read.progress(), read.index(batch)
         targets = self._labels[chunk]
@@ -91,12 +119,8 @@ class LaneStep:
             torch._foreach_copy_(self._networks.split(gradient), gradients)
             if reg.fills("update") or reg.fills("gradient"):
                 self._regularize(gradient, progress, batch)
-            before = self.stack.weights.clone() if reg.fills("settle") else None
-            self._sgd(gradient)
-            if before is not None:
-                self._settle(before, progress)
             self.loss.add_(losses.detach().double(), alpha=batch)
-            read.at.add_(1)
+        return gradient
 
     def _gradients(
         self, weights: Sequence[Tensor], buffers: dict[str, Tensor], batch: _Batch
@@ -127,7 +151,7 @@ class LaneStep:
 
     def read(self) -> list[float]:
         """The mean training loss of each lane in this epoch."""
-        mean: list[float] = (self.loss / sum(self.inputs.sizes)).tolist()
+        mean: list[float] = (self.loss / self.inputs.images).tolist()
         return mean
 
     def _batch(self, chunk: Tensor) -> Tensor:
@@ -167,15 +191,22 @@ class LaneStep:
         torch._foreach_copy_(after, settled)
         self.stack.memory.copy_(memory)
 
-    def _sgd(self, gradient: Tensor) -> None:
-        """SGD with momentum and coupled decay, of all weights at once; ``gradient`` [K, P] is used up."""
-        read, weights, momenta = self.inputs, self.stack.weights, self.stack.momenta
-        if self._regularizer.fills("weight_decay"):
-            gradient.addcmul_(weights, read.weight_decay)
+    def _update(self, gradient: Tensor, kept: Kept) -> None:
+        """The optimizer's update of all weights at once, with coupled decay; ``gradient`` [K, P] is used up."""
+        read, weights = self.inputs, self.stack.weights
+        decay = read.weight_decay if self._regularizer.fills("weight_decay") else None
+        if self._one_pass is not None:
+            momenta = kept["momentum_buffer"]
+            self._one_pass(weights, gradient, momenta, read.learning_rate, read.momentum, decay, read.masks)
+            return
+        if decay is not None:
+            gradient.addcmul_(weights, decay)
         if read.masks is not None:
             gradient.mul_(read.masks)
-        torch.addcmul(gradient, momenta, read.momentum, out=momenta)  # one pass over memory
-        weights.addcmul_(momenta, read.learning_rate, value=-1)
+        self._optimizer.update(weights, gradient, kept, self._numbers(), read.normal())
+
+    def _numbers(self) -> Numbers:
+        return Numbers(self.inputs.learning_rate, self.inputs.momentum, self.stack.steps, self._constants)
 
 
 class LaneScores:

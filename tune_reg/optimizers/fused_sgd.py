@@ -1,0 +1,69 @@
+"""Whether SGD of many networks may run as one kernel: on a CUDA device where it gives what torch's operations give."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from tune_reg.errors import one_line
+from tune_reg.optimizers.lane_updates import Numbers, sgd
+
+#: ``sgd_in_one_pass``: weights, gradient, momenta, rates, momentum, and decays and masks, which may be None.
+OnePass: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None], None]
+
+
+@cache
+def fused_sgd(device: torch.device, dtype: torch.dtype) -> OnePass | None:
+    """The kernel for a device, compared once with torch's operations; None where those must run.
+
+    Where the kernel fails or differs, a warning says so. Without Triton nothing is said: torch's operations give the
+    same results.
+
+    >>> fused_sgd(torch.device("cpu"), torch.float32)
+    """
+    if device.type != "cuda":
+        return None
+    try:
+        from tune_reg.optimizers.sgd_kernel import sgd_in_one_pass
+    except ImportError:
+        return None
+    try:
+        if agrees(sgd_in_one_pass, device, dtype):
+            return sgd_in_one_pass
+        why = "it differs from torch's operations"
+    except Exception as error:  # a compiler that is missing or broken raises all kinds
+        why = one_line(error)
+    warnings.warn(
+        f"lanes: no kernel for sgd ({why}); torch's operations run: slower, with the same results",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def agrees(one_pass: OnePass, device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the kernel gives what torch's operations give, up to rounding, on small tensors of random numbers."""
+    source = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=source, dtype=torch.float64).to(device, dtype)
+
+    rates, momentum, decays = (drawn(3, 1) for _ in range(3))
+    weights, gradient, momenta, masks = (drawn(3, 1500) for _ in range(4))
+    close = []
+    for decay, mask in ((None, None), (decays, None), (decays, masks)):
+        one, other = ([tensor.clone() for tensor in (weights, gradient, momenta)] for _ in range(2))
+        one_pass(one[0], one[1], one[2], rates, momentum, decay, mask)
+        if decay is not None:
+            other[1].addcmul_(other[0], decay)
+        if mask is not None:
+            other[1].mul_(mask)
+        sgd(other[0], other[1], {"momentum_buffer": other[2]}, Numbers(rates, momentum, rates, {}))
+        bound = 16 * torch.finfo(dtype).eps
+        close += [torch.allclose(one[i], other[i], rtol=bound, atol=bound) for i in (0, 2)]
+    return all(close)
