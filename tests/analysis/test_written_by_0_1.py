@@ -25,13 +25,18 @@ def digests(folder):
 
 
 def test_a_store_that_is_opened_to_go_on_names_its_files_anew_and_holds_the_same(tmp_path):
-    """The report is made of these tables alone."""
+    """The report is made of these tables alone. The new hyperparameter gets a column, which is empty."""
+
+    def values():
+        tables = everything(directory)
+        return {name: [[cell for cell in row if cell[1] != "None"] for row in rows] for name, rows in tables.items()}
+
     directory = shutil.copytree(WRITTEN_BY_0_1 / "finished", tmp_path / "finished")
     assert list(directory.rglob("_*.parquet"))
-    before = everything(directory)
+    before = values()
     Store(directory, study_hash=Results(directory).provenance()["study_hash"], parameters={"another": "number"})
     assert not list(directory.rglob("_*.parquet"))
-    assert everything(directory) == before
+    assert values() == before
 
 
 @pytest.mark.parametrize("name", ["finished", "interrupted"])
