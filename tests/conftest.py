@@ -66,6 +66,14 @@ def figures_drawn_here() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def files_are_not_flushed() -> Iterator[None]:
+    """A killed process loses nothing without it, and no test cuts the power; disks are slow where many files are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def tiny(request: pytest.FixtureRequest) -> "Dataset":
     """The first digits: as many training and test images as ``TINY`` of the test's module says, else 240 and 90."""

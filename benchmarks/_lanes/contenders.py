@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -20,11 +21,16 @@ from tune_reg.training.lanes.inputs import chunk_sizes, chunked, upload
 from tune_reg.training.precision import forward_pass
 from tune_reg.training.step import data_loss, draw_noise, regularized
 
+PLAIN = "plain SGD"
 REGULARIZERS = {
-    "plain SGD": ("weight-decay", "weight_decay"),
+    PLAIN: ("weight-decay", "weight_decay"),
     "adadecay": ("adadecay", "weight_decay"),
     "hsfob, one probe": ("hsfob", "strength"),
 }
+#: Regularizers beside plain SGD.
+OTHERS = tuple(title for title in REGULARIZERS if title != PLAIN)
+#: Precisions beside float32, which is what torch makes of it; "tf32": all products may take TensorFloat-32.
+PRECISIONS = ("bfloat16", "tf32")
 
 
 class Case(NamedTuple):
@@ -55,10 +61,23 @@ def images_of(count: int) -> Dataset:
 def run_of(case: Case, lane: int) -> Run:
     """A run of the case; its strength, learning rate and seed depend on the lane."""
     name, strength = REGULARIZERS[case.title]
-    value = 0.0 if case.title == "plain SGD" else 1e-4 * (lane + 1)
+    value = 0.0 if case.title == PLAIN else 1e-4 * (lane + 1)
     rate = 1e-4 * (lane + 1)
-    training = TrainingSettings(epochs=100_000, batch_size=case.batch, learning_rate=rate, precision=case.precision)
+    precision = "bfloat16" if case.precision == "bfloat16" else "float32"
+    training = TrainingSettings(epochs=100_000, batch_size=case.batch, learning_rate=rate, precision=precision)
     return Run("synthetic", case.model, name, {strength: value}, training, seed=lane)
+
+
+@contextlib.contextmanager
+def products(precision: str) -> Iterator[None]:
+    """What torch may do with products of float32 matrices and convolutions on a GPU, for a precision of a case."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    if precision == "tf32":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 class Eager:
@@ -98,8 +117,9 @@ class Lanes:
         return timed(lambda: [program.train(batches) for batches in steps], self.device) / len(steps)
 
 
-def work_of(case: Case, lanes: int, dataset: Dataset) -> Work:
+def work_of(case: Case, lanes: int) -> Work:
     """What a step of so many lanes must do, counted on the CPU: the device makes no difference to it."""
+    dataset = images_of(2 * case.batch)
     engine = LaneEngine([run_of(case, 0)], dataset=dataset)
     program = engine._program_for([0])
     plan = engine.lanes[0].plan

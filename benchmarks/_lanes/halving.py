@@ -49,11 +49,17 @@ class Halving:
 
 @dataclass
 class SearchCost:
-    """Seconds and epochs that a search took, and the best validation accuracy in it."""
+    """Seconds and epochs that a search took, the best validation accuracy in it, and whether it came to its end."""
 
     seconds: float
     epochs: int
     best: float
+    ended: bool = True
+
+    @property
+    def rate(self) -> float:
+        """Epochs a second."""
+        return self.epochs / self.seconds
 
 
 def trials_of(count: int, model: str, epochs: int, batch: int) -> list[Run]:
@@ -87,12 +93,14 @@ def in_lanes(runs: list[Run], lanes: int, dataset: Dataset, device: torch.device
     return SearchCost(time.perf_counter() - begin, epochs, best)
 
 
-def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> SearchCost:
-    """Train each trial until it ends, one after the other, by eager steps."""
+def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device, seconds: float = float("inf")) -> SearchCost:
+    """Train each trial until it ends, one after the other, by eager steps; no trial begins after ``seconds``."""
     halving, epochs, best = Halving(runs[0].settings.epochs), 0, 0.0
     wait(device)
     begin = time.perf_counter()
     for run in runs:
+        if time.perf_counter() - begin > seconds:
+            return SearchCost(time.perf_counter() - begin, epochs, best, ended=False)
         engine, ended = SerialEngine(run, dataset=dataset, device=device), False
         while not ended and not engine.finished:
             row = engine.train_epoch()
@@ -104,15 +112,19 @@ def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> Se
 
 
 def compare(
-    model: str, trials: int, epochs: int, images: int, batch: int, device: torch.device
+    model: str, trials: int, epochs: int, images: int, batch: int, device: torch.device, seconds: float
 ) -> dict[str, dict[str, float]]:
-    """Cost of one search: trials one at a time by eager steps, in one lane that is refilled, and all side by side."""
+    """Cost of one search: all trials side by side, in one lane that is refilled, and one at a time by eager steps.
+
+    The last is left once all have taken ``seconds``.
+    """
+    until = time.perf_counter() + seconds
     dataset, runs = images_of(images), trials_of(trials, model, epochs, batch)
     short = trials_of(2, model, 2, batch)
     one_at_a_time(short, dataset, device)  # what a first epoch loads
     costs = {
-        "one at a time": one_at_a_time(runs, dataset, device),
-        "one lane": in_lanes(runs, 1, dataset, device),
         f"{trials} lanes": in_lanes(runs, trials, dataset, device),
+        "one lane": in_lanes(runs, 1, dataset, device),
     }
-    return {way: dataclasses.asdict(cost) for way, cost in costs.items()}
+    costs["one at a time"] = one_at_a_time(runs, dataset, device, until - time.perf_counter())
+    return {way: {**dataclasses.asdict(cost), "rate": cost.rate} for way, cost in costs.items()}

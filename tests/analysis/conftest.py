@@ -27,10 +27,19 @@ _synthetic_studies()
 
 from synthetic_studies import parts, rich, small, writing  # noqa: E402
 
+from analysis.exports import figure_files  # noqa: E402
+
 
 def write_study(directory: Path, parts: list[parts.Part], **changes: Any) -> Path:
     """Write the small study, or one that differs from it."""
     return writing.write_parts(directory, parts, **{"study": small.STUDY, "provenance": small.PROVENANCE, **changes})
+
+
+@pytest.fixture
+def without_paper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without PDF and PNG, which take half of the time."""
+    monkeypatch.setattr(figure_files, "pdf", lambda *_: b"")
+    monkeypatch.setattr(figure_files, "png", lambda _: b"")
 
 
 @pytest.fixture(scope="session")

@@ -13,22 +13,35 @@ from analysis.tables.catalogue import TABLES
 from tune_reg.store import load
 from tune_reg.store.seal import unsealed_table
 
+pytestmark = pytest.mark.usefixtures("without_paper")
+
 #: Trials of a search where the odd thing is another one; the whole study has 40.
 FEW = 16
 
 ODD = r"50%_$\alpha$ & <script>alert(1)</script> #{}~^_x"
 
 
-def everything(directory):
+def read(directory):
+    """The study, read once: what is fitted to its searches is kept with it."""
+    return analysis.Snapshot(load(directory))
+
+
+def everything(data):
     """All numbers and drawings, so that none fails; the names of those that are not empty."""
-    data = analysis.Snapshot(load(directory))
-    names = set()
     for spec in FIGURES:
         numbers = spec.compute(data)
         for panel in numbers.panels[:1]:
-            assert panel.points
             ET.fromstring(svg.svg(spec.draw(numbers._replace(panels=(panel,))), "x"))
-            names.add(spec.name)
+    return filled(data)
+
+
+def filled(data):
+    """The names of the figures and tables that are not empty."""
+    names = set()
+    for spec in FIGURES:
+        panels = spec.compute(data).panels
+        assert all(panel.points for panel in panels[:1])
+        names |= {spec.name} if panels else set()
     for spec in TABLES:
         table = spec.compute(data)
         assert all(len(row) == len(table.headings) for row in table.rows)
@@ -44,33 +57,32 @@ def everything(directory):
 def test_whole_study_shows_everything(rich, tmp_path, lab):
     names = {spec.name for spec in FIGURES} | {f"table {table.name}" for table in TABLES}
     names -= {"robust-strength", "objectives"}
-    assert everything(rich) == names
-    assert everything(lab.write_rich(tmp_path, lab.expected_parts())) == names
+    assert filled(read(rich)) == names
+    assert everything(read(lab.write_rich(tmp_path, lab.expected_parts()))) == names
 
 
 def test_nothing_stored(tmp_path, lab):
-    assert everything(lab.write_rich(tmp_path, [])) == set()
+    assert everything(read(lab.write_rich(tmp_path, []))) == set()
 
 
 def test_search_alone(tmp_path, lab):
     parts = [part for part in lab.rich_parts(trials=FEW) if part[0] == "trials"]
-    names = everything(lab.write_rich(tmp_path, parts, provenance=None))
+    names = everything(read(lab.write_rich(tmp_path, parts, provenance=None)))
     assert {"strength-response", "tuning-curve", "table optima"} <= names
     assert not names & {"data-fraction", "attack-strength", "table comparisons", "table papers"}
 
 
 def test_no_robustness_rows(tmp_path, lab):
     parts = [part for part in lab.rich_parts(trials=FEW) if part[0] != "robustness"]
-    names = everything(lab.write_rich(tmp_path, parts))
+    names = everything(read(lab.write_rich(tmp_path, parts)))
     assert not names & {"attack-strength", "trade-off", "table robustness", "table corruptions"}
     assert any("robustness" in line for line in analysis.missing(load(tmp_path)))
 
 
 def test_one_seed(tmp_path, lab):
     directory = lab.write_rich(tmp_path, lab.rich_parts(trials=FEW, seeds=1))
-    names = everything(directory)
-    assert "table comparisons" in names
-    data = analysis.Snapshot(load(directory))
+    data = read(directory)
+    assert "table comparisons" in everything(data)
     assert {(row.difference.n, row.difference.low, row.difference.p) for row in analysis.comparisons(data)} == {
         (1, None, None)
     }
@@ -83,11 +95,11 @@ def test_all_trials_diverged(tmp_path, lab):
         return {**row, "state": "diverged", "value": None}
 
     parts = [part for part in lab.rich_parts(trials=FEW) if part[0] == "trials"]
-    directory = lab.write_rich(tmp_path, lab.changed(parts, "trials", diverge))
-    everything(directory)
-    optima = [each.optimum for each in analysis.responses(load(directory))]
+    data = read(lab.write_rich(tmp_path, lab.changed(parts, "trials", diverge)))
+    everything(data)
+    optima = [each.optimum for each in analysis.responses(data)]
     assert {(each.trials, each.best, each.picked) for each in optima} == {(0, None, None)}
-    points = analysis.tuning_points(load(directory))[1.0]
+    points = analysis.tuning_points(data)[1.0]
     assert {(point.best, point.low) for point in points} == {(None, None)}
 
 
@@ -97,7 +109,7 @@ def test_all_runs_diverged(tmp_path, lab):
 
     parts = lab.changed(lab.rich_parts(trials=FEW), "final", diverge)
     parts = [part for part in parts if part[0] != "robustness"]
-    names = everything(lab.write_rich(tmp_path, parts))
+    names = everything(read(lab.write_rich(tmp_path, parts)))
     assert "table accuracy" not in names
     assert analysis.comparisons(load(tmp_path)) == ()
 
@@ -105,7 +117,7 @@ def test_all_runs_diverged(tmp_path, lab):
 def test_one_regularizer(tmp_path, lab):
     parts = [part for part in lab.rich_parts(trials=FEW) if part[2][0]["regularizer"] == "adadecay"]
     study = {**lab.rich_study, "baseline": "adadecay", "regularizers": {"adadecay": {}}}
-    names = everything(lab.write_rich(tmp_path, parts, study=study))
+    names = everything(read(lab.write_rich(tmp_path, parts, study=study)))
     assert "data-fraction" in names
     assert not names & {"data-gain", "trade-off", "table comparisons", "table data-equivalence"}
 
@@ -117,8 +129,8 @@ def test_names_are_drawn_as_they_are(tmp_path, lab):
     parts = lab.changed(parts, "trials", lambda row: {**row, "params": {ODD: 0.1 * row["trial"], "_$x": row["trial"]}})
     study = {**lab.rich_study, "regularizers": {rename(name): {} for name in lab.rich_methods}}
     directory = lab.write_rich(tmp_path, parts, study=study, provenance=None)
-    everything(directory)
-    data = analysis.Snapshot(load(directory))
+    data = read(directory)
+    everything(data)
     numbers = analysis.data_fraction(data)
     text = "".join(ET.fromstring(svg.svg(analysis.draw_data_fraction(numbers), "x")).itertext())
     # Legends break long names into lines.
@@ -135,7 +147,7 @@ def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
         table = unsealed_table(pq.read_table(part))
         later = [name for name in ("images_per_class", "seeds", "test_ece", "warning") if name in table.column_names]
         pq.write_table(table.drop_columns(later), part)
-    names = everything(directory)
+    names = everything(read(directory))
     assert "table attack-warnings" not in names
     assert "table accuracy" in names
 
@@ -143,8 +155,8 @@ def test_a_store_of_an_earlier_release_lacks_columns(tmp_path, lab):
 def test_training_sets_are_named_by_their_images_a_class(tmp_path, lab):
     per_class = {0.1: 50, 0.3: 150, 1.0: 500}
     directory = lab.write_rich(tmp_path, lab.rich_parts(trials=FEW, images_per_class=per_class))
-    everything(directory)
-    data = analysis.Snapshot(load(directory))
+    data = read(directory)
+    everything(data)
     panel = analysis.data_fraction(data).panels[0]
     assert {point.x for point in panel.points} == {50, 150, 500}
     rows = analysis.result_rows(data)
@@ -172,11 +184,10 @@ def lost_study(tmp_path, lab, names, state="failed"):
 @pytest.mark.parametrize("state", ["failed", pytest.param("diverged", marks=pytest.mark.slow)])
 def test_a_method_that_failed_costs_no_other_and_is_told_everywhere(tmp_path, lab, state):
     directory = lost_study(tmp_path, lab, {"adadecay"}, state)
-    everything(directory)
     page = analysis.report(directory)
     text = (page.parent / "report.md").read_text(encoding="utf-8")
     why = f"no trial of its search ended with a value (40 {state}: ValueError: no (nets.py:7))"
-    data = analysis.Snapshot(load(directory))
+    data = read(directory)
     rows = [row for row in analysis.result_rows(data) if row.regularizer == "adadecay"]
     assert rows
     assert all(why in row.notes for row in rows)
@@ -194,7 +205,6 @@ def test_a_method_that_failed_costs_no_other_and_is_told_everywhere(tmp_path, la
 
 def test_a_study_in_which_everything_failed_is_reported_with_the_reasons(tmp_path, lab):
     directory = lost_study(tmp_path, lab, set(lab.rich_methods))
-    everything(directory)
     assert "ValueError: no (nets.py:7)" in analysis.report(directory).read_text(encoding="utf-8")
     lines = analysis.missing(load(directory))
     assert all(any(line.startswith(f"{name}: no trial of its search") for line in lines) for name in lab.rich_methods)
@@ -208,7 +218,7 @@ def test_a_method_whose_confirmed_runs_all_failed_says_why(tmp_path, lab):
 
     parts = lab.changed(lab.rich_parts(), "final", fail)
     parts = [part for part in parts if part[0] != "robustness" or part[2][0]["regularizer"] != "adadecay"]
-    directory = lab.write_rich(tmp_path, parts, provenance={**lab.provenance, "citations": []})
-    analysis.report(directory)
-    notes = [row.notes for row in analysis.result_rows(load(directory)) if row.regularizer == "adadecay"]
+    data = read(lab.write_rich(tmp_path, parts, provenance={**lab.provenance, "citations": []}))
+    everything(data)
+    notes = [row.notes for row in analysis.result_rows(data) if row.regularizer == "adadecay"]
     assert all("none of its confirmed runs ended (8 failed: OSError: gone)" in note for note in notes)

@@ -147,6 +147,7 @@ def test_the_verdict_and_the_claims_say_the_metric_and_its_unit(down):
     )
 
 
+@pytest.mark.usefixtures("without_paper")
 def test_nothing_in_the_report_speaks_of_accuracies_per_cent_or_highest_values(directory_down):
     page = analysis.report(directory_down)
     text = (page.parent / "report.md").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tables import everything
 
 from tune_reg.store import Results, Store
 
@@ -23,12 +24,24 @@ def digests(folder):
     }
 
 
-@pytest.mark.parametrize(("name", "opened_to_go_on"), [("finished", False), ("finished", True), ("interrupted", False)])
-def test_the_report_is_what_0_1_wrote(tmp_path, name, opened_to_go_on):
-    directory = shutil.copytree(WRITTEN_BY_0_1 / name, tmp_path / name)
-    if opened_to_go_on:
-        Store(directory, study_hash=Results(directory).provenance()["study_hash"], parameters={"another": "number"})
-        assert not list(directory.rglob("_*.parquet"))
+def test_a_store_that_is_opened_to_go_on_names_its_files_anew_and_holds_the_same(tmp_path):
+    """The report is made of these tables alone. The new hyperparameter gets a column, which is empty."""
+
+    def values():
+        tables = everything(directory)
+        return {name: [[cell for cell in row if cell[1] != "None"] for row in rows] for name, rows in tables.items()}
+
+    directory = shutil.copytree(WRITTEN_BY_0_1 / "finished", tmp_path / "finished")
+    assert list(directory.rglob("_*.parquet"))
+    before = values()
+    Store(directory, study_hash=Results(directory).provenance()["study_hash"], parameters={"another": "number"})
+    assert not list(directory.rglob("_*.parquet"))
+    assert values() == before
+
+
+@pytest.mark.parametrize("name", ["finished", "interrupted"])
+def test_the_report_is_what_0_1_wrote(tmp_path, name):
+    shutil.copytree(WRITTEN_BY_0_1 / name, tmp_path / name)
     # Linear algebra as on every x86 processor: another kernel of it gives other last digits, which may be rounded up.
     one_kernel = os.environ | {"OPENBLAS_CORETYPE": "Haswell"}
     words = [sys.executable, "-c", "import analysis, sys; print(analysis.report(sys.argv[1]))", name]

@@ -27,7 +27,7 @@ QUICK = (
     "strength_table",
 )
 #: Those that start Ray or other processes. ``lanes`` is run in test_lanes.py.
-SLOW = ("cluster_scale", "lanes", "large_study", "report_speed", "vs_plain_tune")
+SLOW = ("cluster_scale", "gpu_study", "lanes", "large_study", "report_speed", "vs_plain_tune")
 
 
 @pytest.fixture
@@ -250,6 +250,52 @@ def test_large_study(program_numbers):
 def test_report_speed(program_numbers):
     (size,) = program_numbers("report_speed")[0]["sizes"]
     assert size["files_mb"] > size["page_mb"] > 0.5
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_gpu_study_without_a_gpu(program_numbers):
+    numbers, printed = program_numbers("gpu_study", "--cpu", "--arms", "lanes", "one at a time")
+    assert {"device", "torch", "commit"} <= numbers["host"].keys()
+    for arm in numbers["arms"].values():
+        assert 0 < arm["first_epoch_s"] <= arm["search_s"]
+        assert (arm["trials"], arm["complete"]) == (4, True)
+        assert 4 <= arm["epochs"] <= 12
+    assert printed.splitlines()[-1].startswith("one at a time")
+
+
+def test_gpu_study_goes_on_where_an_arm_fails(main, module, monkeypatch, tmp_path, capsys):
+    program = module("gpu_study")
+    searches = module("_gpu_study.arms").Search
+
+    def numbers_of(command):
+        if command[command.index("--arm") + 1] == "four processes":
+            raise SystemExit("no memory")
+        yield searches([10.0, 40.0], ended=1).costs(began=4.0, trials=2)
+
+    monkeypatch.setattr(program, "numbers_of", numbers_of)
+    main("gpu_study", "--cpu", "--small", "--out", "numbers.json")
+    arms = json.loads((tmp_path / "numbers.json").read_text())["arms"]
+    assert list(arms) == ["lanes", "one at a time"]
+    assert arms["lanes"] == {
+        "first_epoch_s": 6,
+        "search_s": 36,
+        "trials": 1,
+        "epochs": 2,
+        "trials_an_hour": 100,
+        "epochs_an_hour": 200,
+        "complete": False,
+    }
+    printed = capsys.readouterr().out
+    assert "four processes: no memory" in printed
+    assert printed.splitlines()[-1].endswith("not ended"), "times of unfinished searches are not compared"
+
+
+def test_gpu_study_without_a_device_is_one_line(main, monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit):
+        main("gpu_study", "--small")
+    assert "there is no CUDA device; --cpu does without one" in capsys.readouterr().err
 
 
 @pytest.mark.ray

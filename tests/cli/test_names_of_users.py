@@ -185,8 +185,8 @@ def test_the_processes_that_draw_do_not_see_the_folder(shadowed):
     assert (done.stdout, done.stderr) == ("[(3, 1)]\n", "")
 
 
-@pytest.mark.parametrize("path", [".", ""])
-def test_search_spaces_and_analysis_mean_ours_whatever_lies_on_the_path(tmp_path, path):
+def test_search_spaces_and_analysis_mean_ours_whatever_lies_on_the_path(tmp_path):
+    """The folder stands on the path twice: as that of the command or script, and before ours in PYTHONPATH."""
     (tmp_path / "search_spaces.py").write_text(
         "def decay(trial):\n    return {'weight_decay': trial.suggest_float('weight_decay', 1e-5, 1e-2, log=True)}\n"
     )
@@ -196,11 +196,11 @@ def test_search_spaces_and_analysis_mean_ours_whatever_lies_on_the_path(tmp_path
         'name = "x"\ndataset = "digits"\nmodel = "nn-2-small"\n'
         '[regularizers.weight-decay]\nspace = "search_spaces:decay"\n'
     )
-    done = call(tmp_path, "-m", "tune_reg.cli", "check", "study.toml", path=path)
+    done = call(tmp_path, "-m", "tune_reg.cli", "check", "study.toml", path=".")
     assert (done.returncode, done.stderr) == (0, "")
     script = tmp_path / "script.py"
     script.write_text("from tune_reg import Study\nprint(Study.from_toml('study.toml').name)\n")
-    done = call(tmp_path, "script.py", path=path)
+    done = call(tmp_path, "script.py", path=".")
     assert (done.stdout, done.stderr) == ("x\n", "")
 
 

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 import analysis
-from analysis.exports import figure_files
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -69,11 +68,10 @@ def reports():
 
 
 @pytest.fixture(autouse=True)
-def quick(request, monkeypatch):
-    """PDF and PNG take half of the time; the tests of what ``written`` holds draw them, the others do without."""
+def quick(request):
+    """The tests of what ``written`` holds draw PDF and PNG, the others do without."""
     if "written" not in request.fixturenames:
-        monkeypatch.setattr(figure_files, "pdf", lambda *_: b"")
-        monkeypatch.setattr(figure_files, "png", lambda _: b"")
+        request.getfixturevalue("without_paper")
 
 
 @pytest.fixture(scope="session")
