@@ -32,7 +32,10 @@ def budget(source: Source) -> tuple[BudgetRow, ...]:
     """Trials by state, epochs and seconds of every regularizer."""
     data = snapshot(source)
     resources = mapping(data.study.get("resources"))
-    device, each = ("GPU", resources["gpus"]) if resources.get("gpus") else ("core", resources.get("cpus", 1))
+    gpus = resources.get("gpus")
+    if gpus == "auto":  # what it has become where the study ran
+        gpus = mapping(data.provenance.get("resources")).get("gpus")
+    device, each = ("GPU", gpus) if gpus else ("core", resources.get("cpus", 1))
     rows = []
     for name in data.regularizers:
         trials = data.trials_of(name)

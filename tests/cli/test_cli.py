@@ -92,6 +92,21 @@ def test_check_says_where_lanes_mean_nothing(tune_reg, study, keys, said):
     assert said is None or said in lines[0]
 
 
+def test_check_says_how_gpus_of_this_machine_would_be_used(tune_reg, study, monkeypatch):
+    before = tune_reg("check", study)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    code, out, err = tune_reg("check", study)
+    assert (code, err) == (0, "")
+    new = [line for line in out.splitlines() if line not in before[1].splitlines()]
+    assert new == [
+        "gpus: auto, 2 GPUs are at hand, and a trial has one",
+        "lanes: auto, measured on each GPU before the first group",
+    ]
+    study.write_text(f"{STUDY}[resources]\ngpus = 0\n")
+    assert "auto" not in tune_reg("check", study)[1]
+
+
 def test_check_says_loudly_where_the_test_set_picks(tune_reg, study):
     study.write_text('protocol = "paper"\n' + STUDY)
     assert "picked on the TEST set" in tune_reg("check", study)[1]

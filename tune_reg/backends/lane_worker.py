@@ -11,6 +11,7 @@ import torch
 
 from tune_reg.backends.faults import reason_or_raise
 from tune_reg.backends.run_worker import completed, load_same_data, prepare
+from tune_reg.data import Dataset
 from tune_reg.execution.messages import Completed, Diverged, Failed, LaneGroupReport, RunOrder, RunReport, StorageFault
 from tune_reg.storage.paths import StoragePath, to_path
 from tune_reg.training import LaneEngine, SerialEngine
@@ -46,6 +47,11 @@ class LaneWorker:
         self.device = device
         self._members: dict[int, _Member] = {}  # by lane
         self._build([(_Member(order), None) for order in orders])
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set that the runs train on."""
+        return self._engine.dataset
 
     def change(self, ended: Collection[str], started: Sequence[RunOrder]) -> None:
         """Drop the runs with the keys ``ended``, and take up those of ``started``, in the free lanes first."""

@@ -32,7 +32,7 @@ class Nodes:
         needs = study.resources
         for key, needed, given, option in (
             ("cpus", needs.cpus, self.cpus, "--cpus-per-node"),
-            ("gpus", needs.gpus, self.gpus, "--gpus-per-node"),
+            ("gpus", needs.least_gpus, self.gpus, "--gpus-per-node"),
             ("memory_gb", needs.memory_gb, self.memory_gb, "--memory-gb-per-node"),
         ):
             if needed > given:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def print_whole_plan(plan: StudyPlan, results: Iterable[str | None] = ()) -> Non
     notes = [*attack_cost(plan), *added, *decidable(plan, _spread(results, plan.study.metric.metric))]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
-    if plan.study.resources.lanes == 1:
+    if plan.study.resources.lanes in ("auto", 1):
         return  # without the second that loading the engines takes
     from tune_reg.execution.lane_keys import lanes_note
 
@@ -59,9 +61,29 @@ def print_check(
         from tune_reg.execution.preflight import preflight
 
         kept = [] if study.trainer else [kept_networks_note(plan)]
-        for note in [*preflight(plan, data), *kept]:
+        for note in [*preflight(plan, data), *kept, *_on_this_machine(plan)]:
             console.print(note, soft_wrap=True)
     console.print(f"{name}: valid; hash {study.hash}", soft_wrap=True)
+
+
+def _on_this_machine(plan: StudyPlan) -> list[str]:
+    """What a study that leaves it open would use of this machine's GPUs, a line each; none where it has none."""
+    import torch
+
+    from tune_reg.backends.ray.resources import demand, slots
+    from tune_reg.execution.gpu_use import gpu_lines, resolved
+
+    gpus = torch.cuda.device_count()
+    here = [{"CPU": float(os.cpu_count() or 1), "GPU": float(gpus), "memory": math.inf}]
+    resources = plan.study.resources
+    if not gpus or resources.accelerator_type:  # Ray alone knows the kinds
+        return []
+    least = demand(resources)
+
+    def fit(share: float) -> int:
+        return slots(here, {**least, "GPU": share})
+
+    return gpu_lines(plan, resolved(plan, fit), fit(1.0))
 
 
 def _spread(directories: Iterable[str | None], metric: Metric) -> Spread:

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tune_reg.errors import DataError, TuneRegError
+from tune_reg.errors import ClusterError, DataError, TuneRegError
 from tune_reg.execution.confirm_stage import ConfirmStage
 from tune_reg.execution.confirmed_runs import ConfirmedCounts, ConfirmedRuns
 from tune_reg.execution.messages import (
     Completed,
     DataFault,
+    DeviceFault,
     Diverged,
     Failed,
     Outcome,
@@ -125,7 +126,8 @@ class StudyController:
         self._begin = time.monotonic()
         self._epochs = 0
         self._first_epoch: float | None = None  # when it began: the time before is the start of the workers
-        self._note = note
+        #: Tells a person a line.
+        self.note = note
         self._tracking = Tracking(study, directory, note)
         self._noted: set[str] = set()  # names of stopped searches
         for task in plan.tasks if not robustness_only else ():
@@ -209,7 +211,7 @@ class StudyController:
             if self._stopped_by is not None:
                 return Decision.CONTINUE  # the study ends as a whole, and goes on from its checkpoints
             if report.note is not None:
-                self._note(f"{key}: {report.note}")
+                self.note(f"{key}: {report.note}")
             decision = self._take_epochs(live, report.rows)
             if decision is Decision.PAUSE:
                 self._pause(live)
@@ -279,7 +281,7 @@ class StudyController:
             self._noted.add(task.name)
             reason, left = stopped
             others = "other trial is" if left == 1 else f"{left} other trials are"
-            self._note(
+            self.note(
                 f"{task.name}: its first trials all failed with {reason.rstrip('.')}; its {others} not started. Mend "
                 "the cause and give the command again"
             )
@@ -287,9 +289,13 @@ class StudyController:
     # Whether the study can go on
 
     def take_fault(self, fault: StudyFault) -> None:
-        """Stop the study where a worker could not write a checkpoint, or reads other data."""
-        is_of_data = isinstance(fault, DataFault)
-        self.stop(DataError(fault.reason) if is_of_data else cannot_be_written(self.directory, fault.reason))
+        """Stop the study where a worker cannot write a checkpoint, has other data, or lacks its GPU."""
+        if isinstance(fault, DataFault):
+            self.stop(DataError(fault.reason))
+        elif isinstance(fault, DeviceFault):
+            self.stop(ClusterError(fault.reason))
+        else:
+            self.stop(cannot_be_written(self.directory, fault.reason))
 
     def stop(self, error: TuneRegError | KeyboardInterrupt) -> None:
         """Stop the study as a whole; ``raise_if_stopped`` raises the first error that was given."""

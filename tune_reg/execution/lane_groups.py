@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tune_reg.execution.controller import StudyController
+from tune_reg.execution.gpu_use import most_lanes
 from tune_reg.execution.messages import LaneChange, LaneGroupOrder, RunOrder, RunReport
 from tune_reg.execution.study_run import StudyRun
 from tune_reg.search.decision import Decision
@@ -46,9 +47,7 @@ class LaneGroups:
         self._keys = keys
         self._lanes = lanes
         self._slots = slots
-        plan = controller.plan
-        #: No more runs than this ever have equal lane keys at a time.
-        self._most = max([plan.study.most_seeds, *(task.trials for task in plan.tasks)])
+        self._most = most_lanes(controller.plan)
         self._groups: dict[str, LaneGroup] = {}
         self._made = 0
         self._alone: list[StudyRun] = []  # runs that are to train one at a time

@@ -11,25 +11,12 @@ from tune_reg.data import describe
 from tune_reg.errors import StudyError
 from tune_reg.models import build
 from tune_reg.regularizers import regularizer
-from tune_reg.study import ResourceSettings, Study, StudyPlan, Task
+from tune_reg.study import Study, StudyPlan, Task
 from tune_reg.training import LaneKey, Run, TrainingSet, lane_key
 from tune_reg.training.lanes import LaneNetworks
 
 #: Settings that all lanes of an engine share.
 _SHARED: Final = ("batch_size", "loss", "optimizer")
-
-
-def lanes_of(resources: ResourceSettings) -> int | None:
-    """How many runs a worker trains side by side; None: what is measured to pay where the worker runs.
-
-    On a CPU one trial a core is faster: lanes reach 0.3 to 1.2 times the rate of single runs there.
-
-    >>> lanes_of(ResourceSettings(lanes="auto")), lanes_of(ResourceSettings(lanes="auto", gpus=1.0))
-    (1, None)
-    """
-    if resources.lanes == "auto":
-        return None if resources.gpus else 1
-    return resources.lanes
 
 
 def key_of(study: Study, task: Task, training_set: TrainingSet) -> LaneKey:
@@ -104,11 +91,16 @@ class LaneKeys:
         return self._keys.get((task.name, training_set))
 
 
+def cannot_be_lanes(plan: StudyPlan) -> str | None:
+    """Why no runs of a study can train side by side; None where some can."""
+    return LaneKeys(plan).why
+
+
 def lanes_note(plan: StudyPlan) -> str | None:
-    """What to tell the user where lanes were asked for and nothing can be one."""
-    if lanes_of(plan.study.resources) == 1:
+    """What to tell the user where a number of lanes was asked for and nothing can be one."""
+    if plan.study.resources.lanes in ("auto", 1):
         return None
-    why = LaneKeys(plan).why
+    why = cannot_be_lanes(plan)
     if why is None:
         return None
     return f"resources.lanes: no runs of this study can train side by side, so they train one at a time; {why}"

@@ -141,9 +141,16 @@ class LaneGroupReport:
 
 @dataclass(frozen=True)
 class LanesMeasured:
-    """How many lanes pay on the worker's machine."""
+    """How many lanes pay on the worker's machine.
+
+    ``gain``: their rate over that of one run. ``device``: its name. ``remembered``: whether an earlier process has
+    measured it.
+    """
 
     lanes: int
+    gain: float
+    device: str
+    remembered: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,4 +174,11 @@ class DataFault:
     reason: str
 
 
-StudyFault: TypeAlias = StorageFault | DataFault
+@dataclass(frozen=True)
+class DeviceFault:
+    """Ray promises a GPU on the worker's machine, and torch sees none there. The study cannot go on as it was meant."""
+
+    reason: str
+
+
+StudyFault: TypeAlias = StorageFault | DataFault | DeviceFault

@@ -24,7 +24,7 @@ from tune_reg.regularizers import regularizer
 from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.store import Results
 from tune_reg.store.seal import sealed_json
-from tune_reg.study import StudyPlan
+from tune_reg.study import ResourceSettings, StudyPlan
 from tune_reg.version import __version__
 
 _PACKAGES: Final = ("ray", "optuna", "torch", "torchvision", "numpy", "scipy", "pyarrow", "foolbox")
@@ -44,12 +44,24 @@ def write_provenance(directory: StoragePath, provenance: Mapping[str, Any]) -> N
         if not (grown or changed):
             return
         earlier = {"study_hash": before["study_hash"], "argv": before["argv"], "commit": before["code"]["commit"]}
+        written |= {"resources": before["resources"]} if "resources" in before else {}
         lists = {
             "grown_from": [*before.get("grown_from", []), *([earlier] if grown else [])],
             "changes": [*before.get("changes", []), *changed],
         }
         written |= {name: entries for name, entries in lists.items() if entries}
     write_whole(directory / "provenance.json", sealed_json(written).encode())
+
+
+def write_resources(directory: StoragePath, resources: ResourceSettings) -> None:
+    """Note what a trial gets, as ``resources``: with the numbers that "auto" has become where the study runs.
+
+    ``lanes`` is "auto" there where each GPU's worker measures them.
+    """
+    before = Results(directory).provenance()
+    now = {"gpus": resources.gpus, "lanes": resources.lanes}
+    if before.get("resources") != now:
+        write_whole(directory / "provenance.json", sealed_json({**before, "resources": now}).encode())
 
 
 def make_provenance(

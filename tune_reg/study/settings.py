@@ -33,6 +33,7 @@ TEST_ACCURACY: Final = "test_accuracy"
 _BETTER: Final = {"maximize": "larger it is", "minimize": "smaller it is"}
 
 _MOST_LANES: Final = 10_000
+_MOST_GPUS: Final = 1000
 _SMALLEST_SHARE: Final = 0.01
 
 #: The signed-rank test cannot reach p < WILCOXON_P over fewer seeds than WILCOXON_SEEDS, whatever the values.
@@ -253,8 +254,9 @@ class ResourceSettings(Table):
 
     #: Processors, and threads, of a trial.
     cpus: Annotated[int, Field(ge=1, le=10_000)] = 1
-    #: A share of one GPU, or whole ones.
-    gpus: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    #: A share of one GPU, or whole ones; 0 is none. "auto": GPUs where the cluster has any, each for one trial, or for
+    #: up to four where one does not fill it; else none. See docs/lanes.md.
+    gpus: float | Literal["auto"] = "auto"
     #: The kind of GPU, as Ray names it: "A100", "H100", "T4"; any where empty.
     accelerator_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     #: Memory in GB (10^9 bytes). Ray places no more trials on a node than fit; it does not stop one that takes more.
@@ -263,7 +265,7 @@ class ResourceSettings(Table):
     share: Fraction = 1.0
     #: So many runs train side by side in each trial, where they can, as one batched network: see docs/lanes.md. "auto"
     #: is 1 on a CPU and what pays on a GPU.
-    lanes: int | Literal["auto"] = 1
+    lanes: int | Literal["auto"] = "auto"
     #: Which networks stay in the results directory: "winners", those of the confirmed runs; "none", so that later
     #: robustness tests train them again; or "all", those of the trials, too. `tune-reg check` says how large they are.
     keep_networks: Literal["winners", "none", "all"] = "winners"
@@ -273,6 +275,15 @@ class ResourceSettings(Table):
     #: A run whose process or machine failed goes on from its newest checkpoint, so many times. An exception that the
     #: run would raise again ends it at once.
     max_failures: Annotated[int, Field(ge=0, le=1000)] = 3
+
+    @field_validator("gpus", mode="before")
+    @classmethod
+    def _a_number_of_gpus(cls, value: Any) -> Any:
+        if value == "auto":
+            return value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_GPUS:
+            raise ValueError(f'must be a number from 0 to {_MOST_GPUS}, or "auto", but got {value!r}')
+        return float(value)
 
     @field_validator("lanes", mode="before")
     @classmethod
@@ -285,6 +296,8 @@ class ResourceSettings(Table):
 
     @model_validator(mode="after")
     def _can_be_had(self) -> Self:
+        if self.gpus == "auto":
+            return self
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise StudyError(f"resources.gpus: must be a share below 1 or a whole number, but got {self.gpus:g}")
         if 0 < self.gpus < _SMALLEST_SHARE:
@@ -298,6 +311,17 @@ class ResourceSettings(Table):
                 "say how many"
             )
         return self
+
+    @property
+    def least_gpus(self) -> float:
+        """GPUs that a trial cannot do without.
+
+        >>> [ResourceSettings(**given).least_gpus for given in ({}, {"gpus": 0.5}, {"accelerator_type": "H100"})]
+        [0.0, 0.5, 1.0]
+        """
+        if self.gpus == "auto":
+            return 1.0 if self.accelerator_type else 0.0
+        return self.gpus
 
 
 def sorted_distinct(values: list[Any]) -> list[Any]:

@@ -126,7 +126,7 @@ def test_runs_that_kill_or_block_their_group_are_given_up_alone(tmp_path, ray_cl
 @pytest.mark.slow
 def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tmp_path, ray_cluster, monkeypatch):
     # As on a GPU; the figures are this CPU's.
-    monkeypatch.setattr(launch, "lanes_of", lambda _: None)
+    monkeypatch.setattr(launch, "resolved", lambda plan, _: plan.study.resources.model_copy(update={"gpus": 0.0}))
     take_measured, counts = LaneGroups.take_measured, []
 
     def noted_take_measured(self, group, lanes):
@@ -140,7 +140,7 @@ def test_lanes_are_measured_by_the_worker_and_what_cannot_be_one_trains_alone(tm
         "adam": {"regularizer": "decoupled-weight-decay", "optimizer": "adam", "learning_rate": 0.001},
     }
     settings = {"training": {"epochs": 2, "batch_size": 64}, "search": {"trials": 3}, "confirm": {"seeds": 2}}
-    results = run_study(study(regularizers=regularizers, **settings), tmp_path)
+    results = run_study(study(regularizers=regularizers, resources={"lanes": "auto"}, **settings), tmp_path)
     # No lane key has more runs at a time than its three trials.
     assert counts
     assert set(counts) <= {1, 2}

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
+import torch
 from digits import digits_study
 
 from tune_reg.backends.lane_worker import LaneWorker
@@ -13,13 +14,14 @@ from tune_reg.backends.ray.preemption import Preempted
 from tune_reg.backends.ray.scheduler import LaneGroupScheduler, StudyScheduler, StudyStopper, failure_reason
 from tune_reg.backends.ray.searcher import LaneGroupSearcher, StudySearcher
 from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable, config_of, order_of
-from tune_reg.errors import DataError, StoreError
+from tune_reg.errors import ClusterError, DataError, StoreError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.execution.lane_keys import LaneKeys
-from tune_reg.execution.messages import LaneGroupOrder, LanesMeasured
+from tune_reg.execution.messages import DeviceFault, LaneGroupOrder, LanesMeasured
 from tune_reg.store import Results
 from tune_reg.study import make_plan
+from tune_reg.training.lanes import LaneChoice
 
 GROUP = "lane-group-00000"
 
@@ -195,27 +197,67 @@ def test_a_full_disk_ends_the_study_and_no_run(make, tmp_path):
 
 
 def test_the_lanes_that_pay_are_measured_once_a_lane_key_and_process(make, monkeypatch):
-    asked = []
+    asked, notes = [], []
 
-    def lanes_that_pay(measure, *, most):
-        asked.append(most)
-        assert measure(1).rate > 0
-        return 3
+    def choose_lanes(run, dataset, device, *, most, share, file):
+        asked.append((run.regularizer, len(dataset.train_labels), device.type, most, share, file))
+        return LaneChoice(3, 2.5, "x86")
 
-    monkeypatch.setattr(study_trainables, "lanes_that_pay", lanes_that_pay)
+    monkeypatch.setattr(study_trainables, "choose_lanes", choose_lanes)
     monkeypatch.setattr(LaneGroupTrainable, "_lanes", {})
-    _, groups, searcher, scheduler = make(lanes=None, search={"trials": 6, "pruner": "none"})
+    controller, groups, searcher, scheduler = make(lanes=None, search={"trials": 6, "pruner": "none"})
+    controller.note = notes.append
     trial, trainable = started(searcher)
     result = trainable.train()
-    assert result["message"] == LanesMeasured(3)
+    assert result["message"] == LanesMeasured(3, 2.5, "x86")
     assert scheduler.on_trial_result(None, trial, result) == "CONTINUE"
     assert len(reports(trainable)) == len(groups.find(GROUP).runs) == 3
     # Started anew it has nothing to measure; another group with its key in this process has the number at hand.
     assert order_of(trial.config).measure_up_to is None
     another = LaneGroupOrder(order_of(trial.config).runs[:1], measure_up_to=6)
     assert trainable.reset(config_of("another", another))
-    assert trainable.train()["message"] == LanesMeasured(3)
-    assert asked == [6]
+    assert trainable.train()["message"] == LanesMeasured(3, 2.5, "x86")
+    # What a processor is measured to do is not remembered.
+    assert asked == [("weight-decay", 1437, "cpu", 6, 1.0, None)]
+    assert notes == ["lanes: 3 on x86 for weight-decay, 2.5 x one run"]
+
+
+def test_what_is_measured_is_said_once_for_each_device(make):
+    controller, groups, _, scheduler = make(lanes=None)
+    group, notes = groups.next_run(), []
+    controller.note = notes.append
+    for message in (
+        LanesMeasured(64, 51.72, "NVIDIA H200"),
+        LanesMeasured(64, 51.72, "NVIDIA H200"),
+        LanesMeasured(64, 51.72, "NVIDIA H200", remembered=True),
+        LanesMeasured(1, 1.0, "NVIDIA H200"),
+    ):
+        scheduler._say(group, message)
+    assert notes == [
+        "lanes: 64 on NVIDIA H200 for weight-decay, 51.7 x one run",
+        "lanes: 64 on NVIDIA H200 for weight-decay, 51.7 x one run, as measured before",
+        "lanes: 1 on NVIDIA H200 for weight-decay, more do not pay",
+    ]
+
+
+@pytest.mark.parametrize("trainable_class", [StudyTrainable, LaneGroupTrainable])
+def test_a_gpu_that_torch_cannot_see_stops_the_study_before_training(make, monkeypatch, trainable_class):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(trainable_class, "trial_resources", SimpleNamespace(required_resources={"CPU": 1, "GPU": 0.5}))
+    controller, groups, _, scheduler = make()
+    order = groups.order(groups.next_run())
+    config = config_of(GROUP, order if trainable_class is LaneGroupTrainable else order.runs[0])
+    trainable = trainable_class(config)
+    result = trainable.train()
+    assert result["done"]
+    scheduler.on_trial_complete(None, FakeTrial(config), result)
+    with pytest.raises(ClusterError, match=r"Ray counts a GPU there, but torch .* sees none; install .* gpus = 0"):
+        controller.raise_if_stopped()
+    assert controller.progress().epochs == 0
+    # The same process, given no GPU, trains.
+    monkeypatch.setattr(trainable_class, "trial_resources", SimpleNamespace(required_resources={"CPU": 1}))
+    assert trainable.reset(config)
+    assert not isinstance(trainable.train()["message"], DeviceFault)
 
 
 def test_a_group_that_is_told_that_its_machine_goes_reports_its_epoch_and_then_leaves(make, monkeypatch):

@@ -20,11 +20,12 @@ from tune_reg.errors import StoreError
 from tune_reg.evaluation import citations as of_tests
 from tune_reg.execution.changes import changes, refuse_or_accept
 from tune_reg.execution.controller import StudyController
+from tune_reg.execution.gpu_use import gpu_lines, resolved
 from tune_reg.execution.lane_groups import LaneGroups
-from tune_reg.execution.lane_keys import LaneKeys, lanes_of
+from tune_reg.execution.lane_keys import LaneKeys
 from tune_reg.execution.outcome import raise_if_nothing_succeeded
 from tune_reg.execution.preflight import preflight
-from tune_reg.execution.provenance import make_provenance, write_provenance
+from tune_reg.execution.provenance import make_provenance, write_provenance, write_resources
 from tune_reg.execution.results_directory import as_begun, claim, holds, refuse_another_study, refuse_other_data
 from tune_reg.execution.tracking import refuse_missing_trackers
 from tune_reg.optimizers import citations as of_optimizers
@@ -159,20 +160,26 @@ def _fit(controller: StudyController, nodes: ClusterNodes, note: Callable[[str],
     from tune_reg.backends.ray.study_trainables import LaneGroupTrainable, StudyTrainable
 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
-    resources = controller.plan.study.resources
+    plan, up = controller.plan, nodes.up()
+    least = demand(plan.study.resources)
+    resources = resolved(plan, lambda gpus: slots(up, {**least, "GPU": gpus}))
     needed = demand(resources)
-    refuse_what_fits_nowhere(nodes.up(), needed)
+    refuse_what_fits_nowhere(up, needed)
+    for line in gpu_lines(plan, resources, slots(up, {**least, "GPU": 1.0})):
+        note(line)
+    write_resources(controller.directory, resources)
     count = LimitedRate(lambda: slots(nodes.up(), needed, resources.share), seconds=5.0)
     placement = Placement(nodes, needed)
     hangs = HangWatch(resources.epoch_timeout_s)
-    lanes = lanes_of(resources)
-    if lanes == 1:
+    if resources.lanes == 1:
         trainable = StudyTrainable
         searcher = StudySearcher(controller, slots=count, place=placement.place)
         scheduler = StudyScheduler(controller, hangs, placement)
     else:
         trainable = LaneGroupTrainable
-        groups = LaneGroups(controller, LaneKeys(controller.plan), lanes=lanes, slots=count)
+        groups = LaneGroups(
+            controller, LaneKeys(plan), lanes=None if resources.lanes == "auto" else resources.lanes, slots=count
+        )
         searcher = LaneGroupSearcher(groups, controller, slots=count, place=placement.place)
         scheduler = LaneGroupScheduler(groups, controller, hangs, placement)
     # Tune's own files are read by nobody: the results directory holds everything.

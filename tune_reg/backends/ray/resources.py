@@ -11,14 +11,14 @@ from tune_reg.study import ResourceSettings
 
 
 def demand(resources: ResourceSettings) -> dict[str, float]:
-    """What one trial takes of a node, by Ray's names; memory in bytes.
+    """What one trial takes of a node at least, by Ray's names; memory in bytes.
 
     >>> demand(ResourceSettings(gpus=0.5, accelerator_type="A100", memory_gb=2.0))
     {'CPU': 1.0, 'GPU': 0.5, 'memory': 2000000000.0, 'accelerator_type:A100': 0.001}
     """
     needed = {"CPU": float(resources.cpus)}
-    if resources.gpus:
-        needed["GPU"] = resources.gpus
+    if resources.least_gpus:
+        needed["GPU"] = resources.least_gpus
     if resources.memory_gb:
         needed["memory"] = resources.memory_gb * 1e9
     if resources.accelerator_type:

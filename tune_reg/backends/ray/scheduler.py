@@ -18,12 +18,10 @@ from tune_reg.errors import LostClusterError
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.lane_groups import LaneGroup, LaneGroups
 from tune_reg.execution.messages import (
-    DataFault,
     LaneChange,
     LaneGroupFailed,
     LanesMeasured,
     RunReport,
-    StorageFault,
     StudyFault,
 )
 from tune_reg.search.decision import Decision
@@ -94,7 +92,7 @@ class StudyScheduler(NotPickled, FIFOScheduler):
 
     def _take(self, trial: TuneTrial, message: RunReport | StudyFault) -> bool:
         """Hand a message of a run over; whether its Tune trial is over."""
-        if isinstance(message, StorageFault | DataFault):
+        if isinstance(message, StudyFault):
             self._controller.take_fault(message)
             return False
         return self._controller.take(trial.config["key"], message) is not Decision.CONTINUE
@@ -116,6 +114,7 @@ class LaneGroupScheduler(StudyScheduler):
     ) -> None:
         super().__init__(controller, hangs, placement)
         self._groups = groups
+        self._said: set[str] = set()
 
     def _keys(self, name: str) -> Iterable[str]:
         group = self._groups.find(name)
@@ -124,7 +123,7 @@ class LaneGroupScheduler(StudyScheduler):
     def _take(self, trial: TuneTrial, message: Any) -> bool:
         """Write down the epochs; refill the lanes of runs that have ended; a group without runs is over."""
         group = self._groups.find(trial.config["key"])
-        if group is None or isinstance(message, StorageFault | DataFault):
+        if group is None or isinstance(message, StudyFault):
             return super()._take(trial, message)
         if self._controller.stopped:
             return False
@@ -132,6 +131,7 @@ class LaneGroupScheduler(StudyScheduler):
             self._groups.give_up(group)
             return True
         if isinstance(message, LanesMeasured):
+            self._say(group, message)
             change = self._groups.take_measured(group, message.lanes)
         else:
             change = self._groups.take(group, message.reports)
@@ -140,6 +140,15 @@ class LaneGroupScheduler(StudyScheduler):
         if change.ended or change.started or isinstance(message, LanesMeasured):
             self._tell(trial, group, change)
         return False
+
+    def _say(self, group: LaneGroup, message: LanesMeasured) -> None:
+        """Tell a person how many lanes pay, once for each regularizer and device."""
+        where = f"on {message.device} for {group.key.regularizer}"
+        gain = f"{message.gain:.3g} x one run" if message.lanes > 1 else "more do not pay"
+        line = f"lanes: {message.lanes} {where}, {gain}{', as measured before' if message.remembered else ''}"
+        if line not in self._said:
+            self._said.add(line)
+            self._controller.note(line)
 
     def _tell(self, trial: TuneTrial, group: LaneGroup, change: LaneChange) -> None:
         # Should its process be lost, the next one begins with these runs.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from ray import tune
@@ -17,9 +16,11 @@ from tune_reg.backends.ray.preemption import Preempted, preemption_watch
 from tune_reg.backends.run_worker import OtherDataError, RunWorker
 from tune_reg.backends.trainer_worker import TrainerWorker
 from tune_reg.backends.workers import worker_for
-from tune_reg.data import load
+from tune_reg.data import Dataset
+from tune_reg.errors import ClusterError
 from tune_reg.execution.messages import (
     DataFault,
+    DeviceFault,
     LaneChange,
     LaneGroupFailed,
     LaneGroupOrder,
@@ -29,8 +30,7 @@ from tune_reg.execution.messages import (
     StorageFault,
 )
 from tune_reg.training import Interrupted, LaneKey, lane_key
-from tune_reg.training.lanes import lanes_that_pay
-from tune_reg.training.lanes.rate import measured
+from tune_reg.training.lanes import LaneChoice, choose_lanes, remembered_lanes
 
 #: Where a worker's message stands in a Tune result.
 MESSAGE: Final = "message"
@@ -60,6 +60,8 @@ class StudyTrainable(tune.Trainable):
     """
 
     _worker: RunWorker | TrainerWorker | None = None
+    #: For which nothing could be built.
+    _fault: DataFault | DeviceFault | LaneGroupFailed | None = None
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory | None:
@@ -69,16 +71,22 @@ class StudyTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Build the run, and go on from its newest checkpoint where there is one."""
         self.cleanup()  # what this process trained before
-        device, _ = device_of(self.trial_resources)
         order = order_of(config)
         assert isinstance(order, RunOrder)
-        self._worker = worker_for(order, device)
+        try:
+            device, _ = device_of(self.trial_resources)
+        except ClusterError as error:
+            self._fault = DeviceFault(str(error))
+        else:
+            self._worker = worker_for(order, device)
 
     def step(self) -> dict[str, Any]:
         """Train one epoch and keep it; after the last one, make the tests that the run is to have.
 
         Raises ``Preempted`` where the machine is about to go, after the part of the epoch that was trained is kept.
         """
+        if self._fault is not None:
+            return {MESSAGE: self._fault, tune.result.DONE: True}
         assert self._worker is not None
         with preemption_watch() as preempted:
             try:
@@ -90,7 +98,7 @@ class StudyTrainable(tune.Trainable):
 
     def cleanup(self) -> None:
         """End what is under way. ``RuntimeError`` where it does not end: this process is then of no use any more."""
-        worker, self._worker = self._worker, None
+        worker, self._worker, self._fault = self._worker, None, None
         if worker is not None and not worker.close():
             raise RuntimeError("the training loop of a run did not end where it was told to")
 
@@ -110,13 +118,12 @@ class LaneGroupTrainable(StudyTrainable):
     """Trains a lane group, an epoch of each of its runs a step; or one run, where the order is a ``RunOrder``."""
 
     #: How many lanes pay, as this process has measured it.
-    _lanes: ClassVar[dict[LaneKey, int]] = {}
+    _lanes: ClassVar[dict[LaneKey, LaneChoice]] = {}
 
     def setup(self, config: dict[str, Any]) -> None:
         """Build the runs, each at its newest checkpoint where there is one."""
         # What this process trained before it holds memory.
         self._lane_worker: LaneWorker | None = None
-        self._fault: DataFault | LaneGroupFailed | None = None  # for which the group could not be built
         self.cleanup()
         order = order_of(config)
         if not isinstance(order, LaneGroupOrder):
@@ -126,9 +133,11 @@ class LaneGroupTrainable(StudyTrainable):
         self._preempted = False
         self._measure_up_to = order.measure_up_to
         self._first_run = order.runs[0]
-        self._where, self._share = device_of(self.trial_resources)
         try:
+            self._where, self._share = device_of(self.trial_resources)
             self._lane_worker = LaneWorker(order.runs, self._where)
+        except ClusterError as error:
+            self._fault = DeviceFault(str(error))
         except (Exception, SystemExit) as error:
             self._fault = _fault_of_group(error)
 
@@ -141,8 +150,6 @@ class LaneGroupTrainable(StudyTrainable):
 
         Raises ``Preempted`` where the machine is about to go, after what was trained before is kept and reported.
         """
-        if self._fault is not None:
-            return {MESSAGE: self._fault, tune.result.DONE: True}
         if self._lane_worker is None:
             return super().step()
         with preemption_watch() as preempted:
@@ -164,19 +171,18 @@ class LaneGroupTrainable(StudyTrainable):
             worker.change(change.ended, change.started)
         if self._measure_up_to is not None:
             most, self._measure_up_to = self._measure_up_to, None
-            return {MESSAGE: LanesMeasured(self._measured(most)), tune.result.DONE: False}
+            return {MESSAGE: LanesMeasured(*self._choice(most, worker.dataset)), tune.result.DONE: False}
         message = worker.step()
         # A disk that cannot be written is not this group's failure: every other run would meet that fault, too.
         return {MESSAGE: message, tune.result.DONE: isinstance(message, StorageFault)}
 
-    def _measured(self, most: int) -> int:
-        order = self._first_run
-        key = lane_key(order.run)
+    def _choice(self, most: int, dataset: Dataset) -> LaneChoice:
+        run = self._first_run.run
+        key = lane_key(run)
         if key not in self._lanes:
-            dataset = load(order.run.dataset, Path(order.data_root) if order.data_root else None)
-            self._lanes[key] = lanes_that_pay(
-                lambda lanes: measured(order.run, lanes, dataset, self._where, share=self._share), most=most
-            )
+            # What a processor can do changes with what else runs on it: that of a GPU alone is remembered.
+            file = remembered_lanes() if self._where.type == "cuda" else None
+            self._lanes[key] = choose_lanes(run, dataset, self._where, most=most, share=self._share, file=file)
         return self._lanes[key]
 
 
