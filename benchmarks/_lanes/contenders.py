@@ -16,7 +16,7 @@ from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
-from tune_reg.training.lanes.inputs import chunk_sizes, chunked, upload
+from tune_reg.training.inputs import chunk_sizes, chunked, upload
 from tune_reg.training.precision import forward_pass
 from tune_reg.training.step import data_loss, draw_noise, regularized
 

@@ -62,12 +62,19 @@ class Recorded:
         step()
 
     def capture(self, step):
-        recorder = Recorder()
+        recorder, numbers = Recorder(), self.random_state()
         with recorder:
             step()
         recorder.undo()
+        self.set_random_state(numbers)
         self.captured += 1
         return lambda: self.again(recorder)
+
+    def random_state(self):
+        return torch.get_rng_state()
+
+    def set_random_state(self, state):
+        torch.set_rng_state(state)
 
     def again(self, recorder):
         self.replayed += 1
@@ -169,7 +176,7 @@ def test_replayed_steps_equal_eager_ones(pixels, name, model, choices, monkeypat
 def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_blocks(pixels, monkeypatch):
     runs = [run_of("noise-injection", lane) for lane in range(2)]
     whole = go_through(engine_of(pixels, runs, monkeypatch, None))
-    monkeypatch.setattr("tune_reg.training.lanes.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
+    monkeypatch.setattr("tune_reg.training.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
     graphs = Recorded()
     blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
     assert blocks._program.inputs.block == 3

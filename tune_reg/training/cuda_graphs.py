@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tune_reg.errors import one_line
+from tune_reg.global_generators import current, same, seeded
 
 #: Steps that run eagerly first: what they load, choose and allocate for the first time must not be captured.
 WARM_UP: Final = 3
@@ -28,6 +29,12 @@ class Graphs(Protocol):
 
     def capture(self, step: Callable[[], None]) -> Callable[[], object]:
         """Record ``step`` without running it, and return a function that runs it again on the same tensors."""
+
+    def random_state(self) -> Tensor:
+        """The state of the device's own generator of random numbers."""
+
+    def set_random_state(self, state: Tensor) -> None:
+        """Set the device's own generator to a state of ``random_state``."""
 
 
 class CudaGraphs:
@@ -53,6 +60,14 @@ class CudaGraphs:
             step()
         return graph.replay
 
+    def random_state(self) -> Tensor:
+        """The state of the device's generator."""
+        return torch.cuda.get_rng_state(self._device)
+
+    def set_random_state(self, state: Tensor) -> None:
+        """Set the device's generator."""
+        torch.cuda.set_rng_state(state, self._device)
+
 
 def graphs_for(device: torch.device) -> Graphs | None:
     """The graphs that capture steps on a device, or None on a device where steps run eagerly.
@@ -77,11 +92,13 @@ class Replayed:
     replayed. A replay is compared once with the step run eagerly. Where capturing fails, or the two differ, a warning
     says so, and all steps run eagerly.
 
-    ``state``: all tensors that the step changes. The step must read from tensors that stay where they are, and write
-    its results into such tensors.
+    ``state``: all tensors that the step changes, asked for when it is captured. The step must read from tensors that
+    stay where they are, and write its results into such tensors. A step that draws random numbers from the generators
+    of the host is not captured, since a graph would repeat the same ones; those of the device's own generator are drawn
+    anew in each replay.
     """
 
-    def __init__(self, step: Callable[[int], None], state: Sequence[Tensor], graphs: Graphs | None) -> None:
+    def __init__(self, step: Callable[[int], None], state: Iterable[Tensor], graphs: Graphs | None) -> None:
         self._step, self._state, self._graphs = step, state, graphs
         self._sizes: dict[int, _OfSize] = {}
 
@@ -101,24 +118,23 @@ class Replayed:
     def _capture(self, graphs: Graphs, step: Callable[[], None]) -> Callable[[], object] | None:
         """Capture ``step`` and run it once; the replay of the next steps, or None where they must run eagerly."""
         try:
-            replay = graphs.capture(step)
+            replay = _captured(graphs, step)
         except RuntimeError as error:  # capturing runs nothing on the device, so nothing has to be undone
             step()
             self._refuse(one_line(error))
             return None
-        before = [tensor.clone() for tensor in self._state]
+        state, numbers = [tensor.detach() for tensor in self._state], graphs.random_state()
+        before = [tensor.clone() for tensor in state]
         replay()
-        replayed = [tensor.clone() for tensor in self._state]
-        self._restore(before)
+        replayed = [tensor.clone() for tensor in state]
+        for tensor, value in zip(state, before, strict=True):
+            tensor.copy_(value)
+        graphs.set_random_state(numbers)
         step()
-        if all(map(_close, before, replayed, self._state)):
+        if all(map(_close, before, replayed, state)):
             return replay
         self._refuse("its replay differs from the step itself, so something is kept outside of its tensors")
         return None
-
-    def _restore(self, before: Sequence[Tensor]) -> None:
-        for tensor, value in zip(self._state, before, strict=True):
-            tensor.copy_(value)
 
     def _refuse(self, why: str) -> None:
         """Run all steps eagerly from here on, and warn once."""
@@ -126,10 +142,20 @@ class Replayed:
         for of_size in self._sizes.values():
             of_size.replay = None
         warnings.warn(
-            f"lanes: no CUDA graph of this step ({why}); it runs eagerly: slower, with the same results",
+            f"no CUDA graph of this step ({why}); it runs eagerly: slower, with the same results",
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def _captured(graphs: Graphs, step: Callable[[], None]) -> Callable[[], object]:
+    """Capture ``step``; the generators of the host stay as they are. RuntimeError where it draws from them."""
+    before = current()
+    with seeded(0, states=before):
+        replay = graphs.capture(step)
+        if not same(before, current()):
+            raise RuntimeError("it draws random numbers on the host")
+    return replay
 
 
 def _close(before: Tensor, replayed: Tensor, eager: Tensor) -> bool:

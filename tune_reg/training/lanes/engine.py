@@ -18,7 +18,7 @@ from tune_reg.optimizers import build as build_optimizer
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
 from tune_reg.training.epoch_row import epoch_row, has_diverged
-from tune_reg.training.lanes.inputs import LaneInputs, Shapes
+from tune_reg.training.inputs import LaneInputs, Shapes
 from tune_reg.training.lanes.key import check_same, lane_key
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
 from tune_reg.training.lanes.step import LaneScores, LaneStep

@@ -18,7 +18,7 @@ from tune_reg.data.augment import shift_mirror
 from tune_reg.data.batches import gather, to_unit
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import Progress, Regularizer
-from tune_reg.training.lanes.inputs import LaneInputs, chunk_sizes, chunked, upload
+from tune_reg.training.inputs import LaneInputs, chunk_sizes, chunked, upload
 from tune_reg.training.lanes.key import LaneKey
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
 from tune_reg.training.precision import forward_pass

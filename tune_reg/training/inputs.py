@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -40,7 +40,8 @@ class LaneInputs:
     numbers for the next ``block`` steps, on the CPU, each lane's from its own streams, as a single run draws them, and
     uploads them without waiting for the device. A step finds its row by ``at``, which counts steps on the device.
 
-    ``plan``: of any of the lanes, since all of them have the same number of steps and the same regularizer.
+    ``plan``: of any of the lanes, since all of them have the same number of steps and the same regularizer. ``epoch``:
+    the first that is read; others may follow that have the same size of batch.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class LaneInputs:
         *,
         dtype: torch.dtype,
         device: torch.device,
+        epoch: int = 0,
     ) -> None:
         self._regularizer = plan.regularizer
         self._augments = plan.settings.augment == "crop-flip"
@@ -59,7 +61,7 @@ class LaneInputs:
         self.classes = shapes.classes
         self._dtype = dtype
         n = len(plan.train_index)
-        self.batch = min(plan.batch_sizes[0], n)
+        self.batch = min(plan.batch_sizes[epoch], n)
         #: The batch size of each step; the last batch may be smaller.
         self.sizes = chunk_sizes(n, self.batch)
 
@@ -89,10 +91,20 @@ class LaneInputs:
         self._augmented = zeros(self.block, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
 
     def begin(
-        self, lanes: Sequence[tuple[TrainingPlan, int]], settings: Sequence[EpochSettings], orders: Sequence[Tensor]
+        self,
+        lanes: Sequence[tuple[TrainingPlan, int]],
+        settings: Sequence[EpochSettings],
+        orders: Sequence[Tensor],
+        *,
+        streams: Sequence[Mapping[str, torch.Generator]] | None = None,
+        step: int = 0,
     ) -> None:
-        """Begin an epoch of each lane, given by its plan, the epoch's number and settings, and the order of images."""
-        self.at.zero_()
+        """Begin an epoch of each lane, given by its plan, the epoch's number and settings, and the order of images.
+
+        ``streams``: each lane's streams of random numbers, with "dropout" where there is dropout, where they do not
+        stand at the beginning of the epoch; ``step``: the first step that is left of it.
+        """
+        self.at.fill_(step)
         for column, numbers in (
             (self.learning_rate, [of_epoch.learning_rate for of_epoch in settings]),
             (self.weight_decay, [of_epoch.weight_decay for of_epoch in settings]),
@@ -106,22 +118,28 @@ class LaneInputs:
         upload(torch.stack([plan.progress_table(epoch, self._dtype) for plan, epoch in lanes], -1), self._progress)
         for lane, order in enumerate(orders):
             upload(order, self._order[lane])
-        self._streams = [plan.streams(epoch) for plan, epoch in lanes]
+        self._streams = streams or [
+            {**plan.streams(epoch), "dropout": plan.dropout_stream(epoch)} for plan, epoch in lanes
+        ]
         self._dropout = [of_epoch.dropout for of_epoch in settings]
-        self._dropout_streams = [plan.dropout_stream(epoch) for plan, epoch in lanes]
 
-    def draw(self, first: int) -> None:
-        """Draw the random numbers of the ``block`` steps from ``first`` on; all steps before must have been started."""
+    def draw(self, first: int, end: int | None = None) -> None:
+        """Draw the random numbers of the steps from ``first`` on, to the end of its block or up to the step ``end``.
+
+        All steps before must have been started.
+        """
+        begin = first % self.block
+        steps = list(enumerate(self.sizes[first : first - begin + self.block if end is None else end], begin))
         if self._augments:
             host = _host(self._augmented)
-            for slot, size in enumerate(self.sizes[first : first + self.block]):
+            for slot, size in steps:
                 for lane, streams in enumerate(self._streams):
                     shifts, mirrored = draw(size, streams["augment"], padding=4, flip=True)
                     host[slot, lane, :2, :size], host[slot, lane, 2, :size] = shifts, mirrored
             upload(host, self._augmented)
         for purpose, table in self._noise.items():
             host = _host(table)
-            for slot, size in enumerate(self.sizes[first : first + self.block]):
+            for slot, size in steps:
                 for lane in range(len(self._streams)):
                     self._draw_row(purpose, lane, size, host[slot, lane])
             upload(host, table)
@@ -133,7 +151,7 @@ class LaneInputs:
             if wanted is None:
                 continue
             if purpose == "dropout":
-                rate, stream = self._dropout[lane], self._dropout_streams[lane]
+                rate, stream = self._dropout[lane], self._streams[lane]["dropout"]
                 noise = draw_mask(like, rate, stream, self._dtype) if rate else torch.ones(like)
             else:
                 drawn = draw_noise(self._regularizer, purpose, like, self._streams[lane][purpose], self._dtype)
