@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import cuda_tests
 import pytest
 from headless import chromium
 
@@ -23,6 +24,22 @@ import torch
 
 # A script that starts the tests with "&" lets them, and all that they start, ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """A machine lent for its GPU may lack pytest-timeout, without which pyproject.toml has a setting too many."""
+    if not pluginmanager.has_plugin("timeout"):
+        parser.addini("timeout", "seconds that a test may take; nothing without pytest-timeout")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if cuda_tests.only(config.option.markexpr):
+        config.pluginmanager.register(cuda_tests.OnlyTheirFiles())
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
 
 
 @pytest.hookimpl(trylast=True)  # what is left out is left out by then

@@ -62,7 +62,7 @@ def test_the_global_state_is_left_alone():
     assert torch.get_rng_state().equal(state)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_same_on_every_device():
     images = torch.rand(20, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     on_cpu = crop_flip(images, torch.Generator().manual_seed(1))

@@ -294,10 +294,8 @@ def test_no_graphs_on_the_cpu():
 
 # On a GPU
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
-
-@cuda
+@pytest.mark.cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
 def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, monkeypatch):
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
@@ -312,7 +310,7 @@ def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, mo
             assert torch.allclose(one[key], value, rtol=0, atol=1e-7), key
 
 
-@cuda
+@pytest.mark.cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
 def test_cuda_lanes_equal_single_runs_on_the_cpu(pixels, name, model, choices):
     runs = [run_of(name, lane, model=model, choices=choices) for lane in range(2)]
@@ -326,7 +324,7 @@ def test_cuda_lanes_equal_single_runs_on_the_cpu(pixels, name, model, choices):
             assert torch.allclose(on_gpu[key].cpu(), value, rtol=0, atol=1e-7), key
 
 
-@cuda
+@pytest.mark.cuda
 @pytest.mark.parametrize("name", ["adadecay", "noise-injection", "hsfob", "dropout"])
 def test_the_host_waits_for_nothing_within_an_epoch(pixels, name):
     engine = LaneEngine([run_of(name, lane) for lane in range(2)], dataset=pixels, device="cuda")
