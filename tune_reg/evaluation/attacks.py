@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.evaluation.autoattack import apgd, cross_entropy, square, targeted_difference
+from tune_reg.training.precision import products
 from tune_reg.training.seeding import derive, generator
 
 Norm = Literal["linf", "l2"]
@@ -378,12 +379,12 @@ def attackable(model: nn.Module) -> Iterator[None]:
     """A context in which ``model`` can be attacked; at the end, model and random state are as before.
 
     The model is in evaluation mode, with constant parameters, which shortens the backward pass. Torch's own generators
-    are seeded for foolbox, and for models that draw numbers: two runs must draw the same ones.
+    are seeded for foolbox, and for models that draw numbers: two runs must draw the same ones. Products are in float32.
     """
     was_training = [module for module in model.modules() if module.training]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     cuda = sorted({parameter.device.index for parameter in model.parameters() if parameter.is_cuda})
-    with torch.random.fork_rng(devices=cuda):
+    with torch.random.fork_rng(devices=cuda), products("float32"):
         torch.default_generator.manual_seed(derive(0, "attack"))
         for device in cuda:
             torch.cuda.default_generators[device].manual_seed(derive(0, "attack"))

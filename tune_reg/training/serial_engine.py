@@ -23,7 +23,7 @@ from tune_reg.training.cuda_graphs import Replayed, graphs_for
 from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.epoch_row import epoch_row, has_diverged
 from tune_reg.training.inputs import chunk_sizes
-from tune_reg.training.precision import forward_pass
+from tune_reg.training.precision import forward_pass, products
 from tune_reg.training.run import Run
 from tune_reg.training.scores import Scores
 from tune_reg.training.seeding import derive
@@ -112,7 +112,6 @@ class SerialEngine:
         self._weight_decay: float | Tensor | None = None
         self._total_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self._graphs = graphs_for(self.device)
-        self._reads_tables = self._graphs is not None and evaluations_per_step(self.settings.optimizer) == 1
         self._dropout = DropoutHook()
         if self._reads_tables:
             self._dropout.register(self.model)
@@ -156,7 +155,7 @@ class SerialEngine:
         self._begin_epoch(settings)
         try:
             seed, states = derive(self.run.seed, "global", self.epoch), self._interrupted.get("global")
-            with seeded(seed, self.device, states):
+            with seeded(seed, self.device, states), products(self.settings.precision):
                 train_loss = self._train(leave)
         except Interrupted:
             self._interrupted["seconds"] = time.perf_counter() - begin
@@ -178,7 +177,7 @@ class SerialEngine:
         scores, evaluate = self._scores(part)
         self.model.eval()
         scores.begin()
-        with seeded(derive(self.run.seed, "global", self.epoch, part), self.device):
+        with seeded(derive(self.run.seed, "global", self.epoch, part), self.device), products("float32"):
             for size in scores.sizes:
                 evaluate(size)
         return scores.read()
@@ -268,6 +267,11 @@ class SerialEngine:
         self._masks = self.plan.masks(self.epoch, self.parameters)
         rest_momentum(self.optimizer, self.parameters, self._masks)
         self._inputs, self._run_step = self._tables(settings) if self._reads_tables else self._drawn(settings)
+
+    @property
+    def _reads_tables(self) -> bool:
+        """Whether steps read from tables, so that they can be captured; Entropy-SGD draws its noise on the host."""
+        return self._graphs is not None and evaluations_per_step(self.settings.optimizer) == 1
 
     def _drawn(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[int], None]]:
         """What steps read that draw their own random numbers, and the step."""
