@@ -66,6 +66,7 @@ class Eager:
 
     def __init__(self, case: Case, dataset: Dataset, device: torch.device) -> None:
         self.engine = SerialEngine(run_of(case, 0), dataset=dataset, device=device)
+        self.engine._graphs = None  # as a training loop without graphs
 
     def epoch(self) -> None:
         self.engine.train_epoch()

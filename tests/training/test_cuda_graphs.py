@@ -70,6 +70,31 @@ class Recorded:
         self.captured += 1
         return lambda: self.again(recorder)
 
+    def differentiable(self, function, sample):
+        images = sample.detach().clone().requires_grad_()
+        forward, backward = Recorder(), Recorder()
+        with forward:
+            outputs = function(images)
+        weights = torch.zeros_like(outputs)
+        with backward:
+            (gradient,) = torch.autograd.grad(outputs, images, weights)
+        self.captured += 1
+
+        class Again(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, inputs):
+                images.detach().copy_(inputs)
+                self.again(forward)
+                return outputs.detach()
+
+            @staticmethod
+            def backward(ctx, given):
+                weights.copy_(given)
+                backward.replay()
+                return gradient.clone()
+
+        return Again.apply
+
     def random_state(self):
         return torch.get_rng_state()
 

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.evaluation.autoattack import apgd, cross_entropy, square, targeted_difference
+from tune_reg.evaluation.captured_model import CapturedModel
+from tune_reg.training.cuda_graphs import graphs_for
 from tune_reg.training.precision import products
 from tune_reg.training.seeding import derive, generator
 
@@ -458,7 +460,8 @@ def _attack_right_images(
 
     index = correct(model, images, labels).nonzero().flatten()
     with attackable(model):
-        attacked = PyTorchModel(model, bounds=(0, 1), device=images.device)
+        captured = CapturedModel(model, graphs_for(images.device))
+        attacked = PyTorchModel(captured, bounds=(0, 1), device=images.device)
         for (chunk,) in _batches(index, device=images.device) if len(index) else ():
             on_device = chunk.to(images.device)
             into[chunk] = run(attacked, images[on_device], labels[on_device], on_device).cpu()

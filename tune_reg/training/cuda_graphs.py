@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -29,6 +30,12 @@ class Graphs(Protocol):
 
     def capture(self, step: Callable[[], None]) -> Callable[[], object]:
         """Record ``step`` without running it, and return a function that runs it again on the same tensors."""
+
+    def differentiable(self, function: Callable[[Tensor], Tensor], sample: Tensor) -> Callable[[Tensor], Tensor]:
+        """``function``, for tensors like ``sample`` that a gradient is asked of, with both its passes replayed.
+
+        Each call writes its result into the same memory.
+        """
 
     def random_state(self) -> Tensor:
         """The state of the device's own generator of random numbers."""
@@ -59,6 +66,13 @@ class CudaGraphs:
         with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             step()
         return graph.replay
+
+    def differentiable(self, function: Callable[[Tensor], Tensor], sample: Tensor) -> Callable[[Tensor], Tensor]:
+        """``function`` as ``torch.cuda.make_graphed_callables`` makes it."""
+        replay: Callable[[Tensor], Tensor] = torch.cuda.make_graphed_callables(  # type: ignore[assignment]
+            function, (sample.detach().clone().requires_grad_(),), pool=self._pool
+        )
+        return replay
 
     def random_state(self) -> Tensor:
         """The state of the device's generator."""
@@ -118,7 +132,8 @@ class Replayed:
     def _capture(self, graphs: Graphs, step: Callable[[], None]) -> Callable[[], object] | None:
         """Capture ``step`` and run it once; the replay of the next steps, or None where they must run eagerly."""
         try:
-            replay = _captured(graphs, step)
+            with nothing_drawn_on_the_host():
+                replay = graphs.capture(step)
         except RuntimeError as error:  # capturing runs nothing on the device, so nothing has to be undone
             step()
             self._refuse(one_line(error))
@@ -148,14 +163,14 @@ class Replayed:
         )
 
 
-def _captured(graphs: Graphs, step: Callable[[], None]) -> Callable[[], object]:
-    """Capture ``step``; the generators of the host stay as they are. RuntimeError where it draws from them."""
+@contextmanager
+def nothing_drawn_on_the_host() -> Iterator[None]:
+    """A context that leaves the generators of the host as they are; RuntimeError where something drew from them."""
     before = current()
     with seeded(0, states=before):
-        replay = graphs.capture(step)
+        yield
         if not same(before, current()):
             raise RuntimeError("it draws random numbers on the host")
-    return replay
 
 
 def _close(before: Tensor, replayed: Tensor, eager: Tensor) -> bool:

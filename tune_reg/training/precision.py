@@ -86,7 +86,7 @@ def products(precision: str) -> Iterator[None]:
     ...     torch.backends.cudnn.conv.fp32_precision
     'tf32'
     """
-    kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    kinds: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
     before = [kind.fp32_precision for kind in kinds]
     try:
         for kind in kinds:
