@@ -94,6 +94,7 @@ def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device) -> Se
     begin = time.perf_counter()
     for run in runs:
         engine, ended = SerialEngine(run, dataset=dataset, device=device), False
+        engine._graphs = None
         while not ended and not engine.finished:
             row = engine.train_epoch()
             epochs += 1
