@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from analysis.statistics import LEVEL, Comparison, Estimate
 
 #: Stands where there is no value.
 NONE: Final = "none"
+
+_NO_REMARKS: Final[Mapping[str, str]] = {}
 
 
 def estimate_text(value: Estimate | Comparison | None, *, signed: bool = False) -> str:
@@ -70,13 +72,25 @@ def corrected_p(comparison: Comparison | None) -> str:
     return p_value(comparison.p_holm)
 
 
-def params_text(values: Mapping[str, Any]) -> str:
-    """Hyperparameters and their values, in the order of their names.
+def params_text(values: Mapping[str, Any], remarks: Mapping[str, str] = _NO_REMARKS) -> str:
+    """Hyperparameters and their values, in the order of their names, each followed by its remark where it has one.
 
     >>> params_text({"mu": 0.75, "decay": 0.000123456})
     'decay = 0.000123, mu = 0.75'
     """
-    return ", ".join(f"{name} = {setting_text(value)}" for name, value in sorted(values.items()))
+    return ", ".join(f"{name} = {setting_text(value)}{remarks.get(name, '')}" for name, value in sorted(values.items()))
+
+
+def picks_text(params: Iterable[Mapping[str, Any]], timescales: Iterable[float | None]) -> str:
+    """The hyperparameters of one pick or several, with the timescale of each weight decay; "" where there is none.
+
+    >>> picks_text([{"rate": 0.5, "weight_decay": 0.1}], [20.0])
+    'rate = 0.5, weight_decay = 0.1 (timescale 20 epochs)'
+    """
+    return "; or ".join(
+        params_text(values, {} if timescale is None else {"weight_decay": f" (timescale {timescale:.3g} epochs)"})
+        for values, timescale in zip(params, timescales, strict=True)
+    )
 
 
 def setting_text(value: object) -> str:

@@ -13,6 +13,7 @@ from analysis.measures.lost import is_of_0_1, lost
 from analysis.measures.outcomes import state_counts
 from analysis.measures.primary import test_measure
 from analysis.measures.search.spaces import edges, space_in_trial
+from analysis.measures.timescale import timescale_of
 from analysis.snapshot import Snapshot, finite, once
 from analysis.statistics import Comparison, Estimate, mean_interval, share_interval
 from tune_reg.decisions import mean_floor
@@ -43,6 +44,7 @@ class ResultRow:
     max_over_epochs: Estimate | None  # the papers' measure, optimistic; of validation accuracy
     mean_last_10pct: Estimate | None  # the papers' measure; of validation accuracy
     params: tuple[dict[str, Any], ...]  # winning hyperparameters; more than one only where the store disagrees
+    timescales: tuple[float | None, ...]  # of the weight decay of each of ``params``, in epochs; None without one
     edges: dict[str, str]  # hyperparameters on an edge of their space: {name: "low" or "high"}
     lost: str | None  # why there is no confirmed run that ended, where none did because runs or trials were lost
 
@@ -99,6 +101,8 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         for key, side in edges(dict(row["params"]), space_in_trial(data, name, won.get(row["trial"]))).items()
     }
     comparison = compared(data, test_measure(data), setting, name)
+    n_train = _images([*runs, *baseline, *(row for rows in group.values() for row in rows)])
+    picked = tuple(params[text] for text in sorted(params))
     return ResultRow(
         fraction=setting.fraction,
         search_fraction=setting.search_fraction,
@@ -106,7 +110,7 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         is_baseline=name == data.baseline,
         images_per_class=data.images_per_class.get(setting.fraction),
         search_images_per_class=data.images_per_class.get(setting.search_fraction),
-        n_train=_images([*runs, *baseline, *(row for rows in group.values() for row in rows)]),
+        n_train=n_train,
         runs=states["complete"],
         diverged=states["diverged"],
         failed=len(runs) - states["complete"] - states["diverged"],
@@ -118,7 +122,8 @@ def _row(data: Snapshot, setting: Setting, name: str, group: dict[str, list[Fina
         ),
         max_over_epochs=share_interval(finite(row["max_over_epochs"] for row in complete)),
         mean_last_10pct=share_interval(finite(row["mean_last_10pct"] for row in complete)),
-        params=tuple(params[text] for text in sorted(params)),
+        params=picked,
+        timescales=tuple(timescale_of(data.study, values, n_train) for values in picked),
         edges=on_edge,
         lost=None if is_of_0_1(data) else lost(data, name, *setting),
     )

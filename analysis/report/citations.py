@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from analysis.exports import bibtex
+from analysis.measures.results import result_table
+from analysis.measures.timescale import TIMESCALE
 from analysis.report.citations_of_0_1 import used_by_0_1
 from analysis.snapshot import Snapshot, mapping
 from analysis.statistics import corrections, intervals, outliers
@@ -33,7 +35,8 @@ def citations(data: Snapshot) -> tuple[Citation, ...]:
     else:
         used = cited(used_by_0_1(data))
     statistics = [*intervals.PUBLICATIONS, *corrections.PUBLICATIONS, *outliers.PUBLICATIONS] if data.final else []
-    return (*regularizers, *used, *cited(statistics))
+    timed = any(each is not None for row in result_table(data) for each in row.timescales)
+    return (*regularizers, *used, *cited([*statistics, *([TIMESCALE] if timed else [])]))
 
 
 def cited(publications: Iterable[Publication]) -> list[Citation]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from analysis.formatting import count, params_text
+from analysis.formatting import count, picks_text
 from analysis.measures.claim_rule import equivalent, may_be_claimed
 from analysis.measures.comparisons import Compared, is_better
 from analysis.measures.primary import margin_of
@@ -69,7 +69,7 @@ def _interval(text: MetricText, mean: Estimate) -> str:
 
 
 def _how_strong(best: ResultRow) -> str:
-    setting = "; or ".join(map(params_text, best.params)) or "It has no hyperparameter"
+    setting = picks_text(best.params, best.timescales) or "It has no hyperparameter"
     edges = [f"{name} on the {side} edge of what was searched" for name, side in sorted(best.edges.items())]
     return f"{setting} ({'; '.join(edges)})." if edges else f"{setting}."
 

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from analysis.formatting import NONE, corrected_p, estimate_text, params_text
+from analysis.formatting import NONE, corrected_p, estimate_text, picks_text
 from analysis.measures.claim_rule import may_be_claimed
 from analysis.measures.results import ResultRow, result_table
+from analysis.measures.timescale import TIMESCALE_TEXT
 from analysis.measures.with_searches import WithSearches
 from analysis.metric_text import metric_text
 from analysis.snapshot import Snapshot, Source, snapshot
@@ -79,6 +80,7 @@ class ResultNumbers(NamedTuple):
     max_over_epochs: Estimate | None
     mean_last_10pct: Estimate | None
     params: str  # JSON
+    timescale_epochs: str  # of the weight decay of each of ``params``
     edges: str
 
 
@@ -118,7 +120,7 @@ def text_row(data: Snapshot, row: ResultRow) -> TextRow:
         gap=_of_accuracies(data, row.generalization_gap, signed=True),
         max_over_epochs=_of_accuracies(data, row.max_over_epochs),
         mean_last_10pct=_of_accuracies(data, row.mean_last_10pct),
-        params="; or ".join(map(params_text, row.params)) or NONE,
+        params=picks_text(row.params, row.timescales) or NONE,
         notes="; ".join(notes(row)),
     )
 
@@ -145,6 +147,7 @@ def result_numbers(data: Snapshot, row: ResultRow) -> ResultNumbers:
         decision=None if compared is None else compared.decision,
         may_be_claimed=None if compared is None else may_be_claimed(data, compared),
         params="; ".join(json.dumps(values, sort_keys=True) for values in row.params),
+        timescale_epochs="; ".join(str(each) for each in row.timescales if each is not None),
         edges="; ".join(f"{name} {side}" for name, side in sorted(row.edges.items())),
     )
 
@@ -169,8 +172,10 @@ def results_caption(data: Snapshot) -> str:
         f"{'test' if data.picked_on_test else 'validation'} accuracy, and optimistic: the maximum picks the best "
         "epoch afterwards."
     )
+    with_timescale = any(each is not None for row in result_table(data) for each in row.timescales)
     return (
         "Means over confirmed runs on fresh seeds, with 95 % intervals in brackets. Differences are to "
         f"{baseline_text(data)}, paired by seed, of the settings that the searches picked. {correction_text(data)} "
         f"Diverged and failed runs are counted in the notes and stand in no mean.{papers if of_accuracies else ''}"
+        f"{TIMESCALE_TEXT if with_timescale else ''}"
     )

@@ -123,16 +123,17 @@ class Method:
         cells[places] = np.arange(len(strengths))
         if (cells < 0).any() or cells.size != len(strengths):
             raise TableError(f"{name} must have each strength with each learning rate once")
-        self.curves = curves[:, cells]
+        self.curves, self.test = curves[:, cells], test[:, cells]
         lowest = np.nanmin(test)
         #: Mean test accuracy over seeds [strength, learning rate]; the lowest of the table where a training diverged.
         self.mean_test = np.where(np.isnan(test), lowest, test)[:, cells].mean(axis=0)
         if domain(self.strengths).log and self.strengths[0] == 0:
-            self.strengths, self.curves, self.mean_test = self.strengths[1:], self.curves[:, 1:], self.mean_test[1:]
+            self.strengths, self.mean_test = self.strengths[1:], self.mean_test[1:]
+            self.curves, self.test = self.curves[:, 1:], self.test[:, 1:]
 
 
-def table_problems(path: Path) -> list[TableProblem]:
-    """The problems of a table, those with the strength alone first. Raises ``TableError``."""
+def read_methods(path: Path) -> list[Method]:
+    """The methods of a table. Raises ``TableError``."""
     try:
         with zipfile.ZipFile(path), np.load(path) as file:  # numpy would take other files, too
             table = dict(file)
@@ -142,7 +143,12 @@ def table_problems(path: Path) -> list[TableProblem]:
     lacking = [f"{name}_{part}" for name in names for part in ("L", "curves", "test") if f"{name}_{part}" not in table]
     if not names or lacking:
         raise TableError(f"lacks the array {(lacking or ['M_S'])[0]}")
-    methods = [Method(table, name) for name in names]
+    return [Method(table, name) for name in names]
+
+
+def table_problems(path: Path) -> list[TableProblem]:
+    """The problems of a table, those with the strength alone first. Raises ``TableError``."""
+    methods = read_methods(path)
     alone = [TableProblem(method, learning_rate=False) for method in methods]
     return alone + [TableProblem(method, learning_rate=True) for method in methods if len(method.rates) > 1]
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
 
 #: Those that take seconds, and are called in this process.
 QUICK = (
@@ -15,7 +17,9 @@ QUICK = (
     "attacks",
     "attack_strength",
     "claims",
+    "convolutions",
     "digits_table",
+    "early_stopping",
     "look_levels",
     "many_trials",
     "regularizer_step",
@@ -64,6 +68,32 @@ def test_attacks(numbers, capsys):
     assert {"clean", "fgsm", "cw-l2", "jpeg"} <= costs["s_per_100"].keys()
     assert costs["distances"]["carlini_wagner()"]["median"] < costs["distances"]["deepfool()"]["median"]
     assert "4 of them right" in capsys.readouterr().out
+
+
+@pytest.fixture
+def torch_flags():
+    """A benchmark sets how torch computes for its process, which here is that of the tests."""
+    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32
+    yield
+    convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32 = before
+
+
+@pytest.mark.usefixtures("torch_flags")
+def test_convolutions_on_a_cpu(numbers, capsys):
+    measured = numbers("convolutions", "--cpu")["measured"]
+    assert [row["precision"] for row in measured] == ["float32", "TF32", "bfloat16"]
+    for row in measured:
+        assert [way["name"] for way in row["ways"][:3]] == ["grouped", "grouped channels_last", "im2col"]
+        assert all(way["milliseconds"] > 0 for way in row["ways"][:3])
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(measured)
+
+
+def test_convolutions_need_a_gpu(main, monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="2"):
+        main("convolutions", "--out", "numbers.json")
+    assert "needs a GPU" in capsys.readouterr().err
 
 
 def test_look_levels(numbers, capsys):
@@ -166,6 +196,21 @@ def test_ask_time(numbers, capsys):
     ]
     assert all(0 < row["ask_s"] <= row["longest_ask_s"] for row in rows)
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_early_stopping_tells_what_judging_early_costs_where_a_good_strength_learns_slowly(numbers, tmp_path):
+    # 0.1 is 80 % from the first epoch on, 1.0 rises to 90 % in the last third: at a third 0.1 is picked.
+    curves = [np.full(27, 0.8), np.r_[np.full(18, 0.5), np.full(9, 0.9)]]
+    table = {"S": [0.1, 1.0], "L": [0.01, 0.01], "curves": np.stack([curves] * 3), "test": [[0.8, 0.9]] * 3}
+    np.savez(tmp_path / "crossing.npz", **{f"dropout_{part}": np.asarray(values) for part, values in table.items()})
+    rows = numbers("early_stopping", "--table", tmp_path / "crossing.npz")["rows"]
+    assert [(row["epoch"], row["picked"], row["best"], row["bias"]) for row in rows] == [
+        (3, 0.1, 1.0, -1.0),
+        (9, 0.1, 1.0, -1.0),
+        (18, 0.1, 1.0, -1.0),
+        (27, 1.0, 1.0, 0.0),
+    ]
+    assert [row["cost"] for row in rows] == pytest.approx([10, 10, 10, 0])
 
 
 def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbers, tmp_path):

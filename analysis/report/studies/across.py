@@ -36,6 +36,7 @@ class AcrossRow(NamedTuple):
     with_searches: WithSearches | None  # the difference with the luck of both searches
     claimed: bool  # whether the difference may be claimed, as in the study's own report
     params: tuple[dict[str, Any], ...]
+    timescales: tuple[float | None, ...]  # of the weight decay of each of ``params``, in epochs
     notes: str
 
 
@@ -118,5 +119,6 @@ def _row(label: str, data: Snapshot, row: ResultRow) -> AcrossRow:
         with_searches=None if row.comparison is None else row.comparison.with_searches,
         claimed=row.comparison is not None and may_be_claimed(data, row.comparison),
         params=row.params,
+        timescales=row.timescales,
         notes="; ".join(notes(row)),
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from analysis.exports.csv_file import rows_csv
 from analysis.exports.rendered_table import RenderedTable
-from analysis.formatting import NONE, corrected_p, params_text
+from analysis.formatting import NONE, corrected_p, picks_text
 from analysis.metric_text import ACCURACY_TEXT, MetricText
 from analysis.report.studies.across import AcrossRow
 from analysis.statistics import Comparison
@@ -93,7 +93,7 @@ def difference_table(rows: tuple[AcrossRow, ...], texts: Mapping[str, MetricText
                 _difference(difference, texts[row.study], alone=one is not None),
             ),
             *(str(difference.n), corrected_p(difference), "yes" if row.claimed else "no"),
-            *("; or ".join(map(params_text, row.params)), row.notes),
+            *(picks_text(row.params, row.timescales), row.notes),
         )
         for row, difference in compared
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from torch.func import functional_call, vmap
 from tune_reg.errors import StudyError, one_line
 from tune_reg.global_generators import current, same
 from tune_reg.training.dropout_hook import DropoutHook
+from tune_reg.training.lanes.convolutions import Formulation, LaneConvolutions, convolution_for
+from tune_reg.training.precision import forward_pass
 
 
 @dataclass
@@ -79,7 +82,9 @@ class LaneNetworks:
         )
         for lane in range(lanes):
             self.write(lane, network.state_dict())
+        self._convolution: Formulation | None = None
         self._check_forward_pass(name)
+        self._convolution = convolution_for(like.device)
 
     @property
     def shapes(self) -> list[torch.Size]:
@@ -99,11 +104,13 @@ class LaneNetworks:
         *,
         train: bool,
         masks: Sequence[Tensor] = (),
+        precision: str = "float32",
     ) -> Tensor:
         """Logits [K, B, M] of images [K, B, C, H, W], or of images [B, C, H, W] that all lanes share.
 
         ``parameters``: as ``split`` gives them. In training mode the statistics in ``buffers`` are updated in place.
         ``masks``: [K, *hidden] for each call of a dropout layer, in the order of the calls; empty drops nothing.
+        ``precision``: of products of matrices and convolutions, as in ``TrainingSettings``.
         """
 
         def one(tensors: dict[str, Tensor], images: Tensor, masks: list[Tensor]) -> Tensor:
@@ -117,8 +124,14 @@ class LaneNetworks:
         self._network.train(train)
         stacked = {**dict(zip(self._names, parameters, strict=True)), **buffers}
         shared = images.ndim == len(self._image) + 1
-        logits: Tensor = vmap(one, in_dims=(0, None if shared else 0, 0))(stacked, images, list(masks))
+        of_lanes = vmap(one, in_dims=(0, None if shared else 0, 0))
+        # The precision comes last, so that convolutions see the dtypes that it gives them.
+        with self._convolutions(), forward_pass(precision):
+            logits: Tensor = of_lanes(stacked, images, list(masks))
         return logits
+
+    def _convolutions(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._convolution is None else LaneConvolutions(self._convolution)
 
     @torch.no_grad()
     def dropout_shapes(self, batch: int) -> list[torch.Size]:

@@ -21,7 +21,6 @@ from tune_reg.regularizers import Progress, Regularizer
 from tune_reg.training.inputs import LaneInputs, chunk_sizes, chunked, upload
 from tune_reg.training.lanes.key import LaneKey
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
-from tune_reg.training.precision import forward_pass
 from tune_reg.training.step import data_loss, one_hot, regularized
 
 
@@ -110,8 +109,9 @@ class LaneStep:
         size, inputs, targets, mixed, progress = batch
         parameters = [piece.detach().requires_grad_() for piece in weights]
         masks = [mask for mask in read.noise("dropout", size) if mask is not None] if reg.fills("dropout") else []
-        with forward_pass(self._key.precision):
-            outputs = self._networks.outputs(parameters, buffers, inputs, train=True, masks=masks)
+        outputs = self._networks.outputs(
+            parameters, buffers, inputs, train=True, masks=masks, precision=self._key.precision
+        )
         outputs = outputs.to(self._dtype)
         loss = vmap(partial(data_loss, reg, self._key.loss), in_dims=_lanes(0, 0, mixed, 0, 0))
         losses = loss(outputs, targets, mixed, read.strengths, progress)

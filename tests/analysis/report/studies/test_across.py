@@ -14,6 +14,7 @@ def rows_of(means):
             with_searches=None,
             claimed=False,
             params=(),
+            timescales=(),
             notes="",
         )
         for study, values in enumerate(means)

@@ -1,0 +1,30 @@
+"""Triton's kernels in its interpreter, beside separate convolutions in float64: prints a line for each comparison.
+
+The interpreter must be asked for before Triton is imported: TRITON_INTERPRET=1 python interpreted.py
+"""
+
+import torch
+from convolution_layers import LAYERS, derivatives, distance, separate, tensors_of
+
+from tune_reg.training.lanes.convolutions.geometry import Geometry
+from tune_reg.training.lanes.convolutions.implicit_gemm import implicit_gemm
+
+#: More entries than a tile holds, in each direction of each kernel, so that there are several tiles.
+LARGE = 1, (3, 9, 8, 9), (67, 9, 3, 3), Geometry((1, 2), (1, 1))
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    LAYERS["several tiles"] = LARGE
+    for name, (*_, geometry) in LAYERS.items():
+        if geometry.groups > 1:
+            continue
+        for dtype in (torch.float64, torch.float32, torch.bfloat16):
+            if dtype == torch.float64 or name == "odd":
+                tensors = tensors_of(name, name == "one channel", dtype)
+                exact = [tensor.detach().double().requires_grad_() for tensor in tensors]
+                far = distance(derivatives(implicit_gemm, tensors, geometry), derivatives(separate, exact, geometry))
+                print(f"{name}; {dtype}; {far}", flush=True)
+    pair, geometry = tensors_of("strides skip pixels")[:2], LAYERS["strides skip pixels"][-1]
+    finite = {"fast_mode": True, "inputs": pair, "func": lambda *pair: implicit_gemm(*pair, None, geometry)}
+    print(f"finite differences; first order; {torch.autograd.gradcheck(**finite)}")
+    print(f"finite differences; second order; {torch.autograd.gradgradcheck(**finite)}")

@@ -1,0 +1,58 @@
+"""Triton's kernels: right in its interpreter, and compiled for an H100, both without a GPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tune_reg.training.lanes.convolutions.implicit_gemm import is_available
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[3]
+
+pytestmark = pytest.mark.skipif(not is_available(), reason="Triton is not installed; it has wheels for Linux alone")
+
+#: How far results may be from those in float64: rounding, that of each result of bfloat16 included.
+BOUNDS = {"torch.float64": 1e-13, "torch.float32": 1e-5, "torch.bfloat16": 2e-2}
+
+
+def lines_of(program, folder, **variables):
+    """What a program beside this file prints, a line at a time; its parts are separated by semicolons."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests/support")])
+    environment = {**os.environ, "PYTHONPATH": path, "TRITON_CACHE_DIR": str(folder), "HOME": str(folder), **variables}
+    done = subprocess.run(
+        [sys.executable, HERE / program], env=environment, capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [line.split("; ") for line in done.stdout.splitlines()]
+
+
+def test_the_kernels_are_separate_convolutions_in_values_and_derivatives(tmp_path):
+    lines = lines_of("interpreted.py", tmp_path, TRITON_INTERPRET="1")
+    compared = {(name, dtype): float(far) for name, dtype, far in lines if dtype in BOUNDS}
+    assert {name for name, _ in compared} == {
+        "one channel",
+        "odd",
+        "strides skip pixels",
+        "one by one",
+        "several tiles",
+    }
+    assert {dtype for _, dtype in compared} == set(BOUNDS)
+    assert {place: far for place, far in compared.items() if not far < BOUNDS[place[1]]} == {}
+    assert [line[1:] for line in lines if line[0] == "finite differences"] == [
+        ["first order", "True"],
+        ["second order", "True"],
+    ]
+
+
+@pytest.mark.slow
+def test_the_kernels_compile_for_an_h100(tmp_path):
+    """A binary for compute capability 9.0, with products on tensor cores; it cannot be run here."""
+    lines = lines_of("compiled.py", tmp_path)
+    assert [(kernel, instruction) for kernel, size, instruction in lines if int(size) > 0] == [
+        ("outputs_kernel", "tensor cores"),
+        ("images_kernel", "tensor cores"),
+        ("weights_kernel", "tensor cores"),
+    ]

@@ -1,0 +1,51 @@
+"""What was chosen for the convolutions of this process, and how one that is new gets its formulation."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from tune_reg.training.lanes.convolutions.formulations import FORMULATIONS, Formulation, candidates
+from tune_reg.training.lanes.convolutions.geometry import Geometry
+from tune_reg.training.lanes.convolutions.layer import Layer, layer_of
+from tune_reg.training.lanes.convolutions.measuring import fastest, measure, replay_milliseconds
+
+#: By kind of layer and device, the formulation that was the fastest: as cudnn.benchmark, for the process.
+_CHOSEN: Final[dict[tuple[Layer, torch.device], str]] = {}
+
+
+def convolution_for(device: torch.device) -> Formulation | None:
+    """The convolution of lanes on a device, or None on a device where it is left to torch.func.vmap.
+
+    >>> convolution_for(torch.device("cpu"))
+    """
+    return chosen_convolution if device.type == "cuda" else None
+
+
+def chosen_convolution(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Outputs [K, B, O, P, Q] by the formulation that is the fastest for the layer on a CUDA device.
+
+    ``inputs``: [K, B, C, H, W], or [B, C, H, W] that all lanes share. ``weights``: [K, O, C / groups, h, w].
+    ``bias``: [K, O]. The formulations of a layer that is new are measured first. While a graph is being captured
+    nothing can be measured, and a layer that is new is a grouped convolution.
+    """
+    name = _formulation(layer_of(inputs, weights, bias, geometry), inputs.device)
+    return FORMULATIONS[name](inputs, weights, bias, geometry)
+
+
+def _formulation(layer: Layer, device: torch.device) -> str:
+    kind = layer.kind, device
+    if kind in _CHOSEN:
+        return _CHOSEN[kind]
+    if torch.cuda.is_current_stream_capturing():
+        return "grouped"
+    names = candidates(layer, _memory(device))
+    _CHOSEN[kind] = fastest(measure(layer, names, device, replay_milliseconds(device)))
+    torch.cuda.empty_cache()  # what measuring took
+    return _CHOSEN[kind]
+
+
+def _memory(device: torch.device) -> int:
+    return int(torch.cuda.get_device_properties(device).total_memory)
