@@ -17,7 +17,7 @@ from tune_reg import data
 from tune_reg.data import Dataset
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
-from tune_reg.training.lanes.inputs import chunk_sizes, chunked, upload
+from tune_reg.training.inputs import chunk_sizes, chunked, upload
 from tune_reg.training.precision import forward_pass
 from tune_reg.training.step import data_loss, draw_noise, regularized
 
@@ -85,6 +85,7 @@ class Eager:
 
     def __init__(self, case: Case, dataset: Dataset, device: torch.device) -> None:
         self.engine = SerialEngine(run_of(case, 0), dataset=dataset, device=device)
+        self.engine._graphs = None  # as a training loop without graphs
 
     def epoch(self) -> None:
         self.engine.train_epoch()

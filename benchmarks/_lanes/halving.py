@@ -102,6 +102,7 @@ def one_at_a_time(runs: list[Run], dataset: Dataset, device: torch.device, secon
         if time.perf_counter() - begin > seconds:
             return SearchCost(time.perf_counter() - begin, epochs, best, ended=False)
         engine, ended = SerialEngine(run, dataset=dataset, device=device), False
+        engine._graphs = None
         while not ended and not engine.finished:
             row = engine.train_epoch()
             epochs += 1

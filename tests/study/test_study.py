@@ -572,6 +572,7 @@ CHANGES = [
     {"training": {"batch_size": 127}},
     {"training": {"batch_size_schedule": {"kind": "constant", "value": 0.5}}},
     {"training": {"precision": "bfloat16"}},
+    {"training": {"precision": "tf32"}},
     {"training": {"learning_rate": 0.2}},
     {"training": {"learning_rate_schedule": "cosine"}},
     {"training": {"momentum": 0.8}},

@@ -63,12 +63,44 @@ class Recorded:
         step()
 
     def capture(self, step):
-        recorder = Recorder()
+        recorder, numbers = Recorder(), self.random_state()
         with recorder:
             step()
         recorder.undo()
+        self.set_random_state(numbers)
         self.captured += 1
         return lambda: self.again(recorder)
+
+    def differentiable(self, function, sample):
+        images = sample.detach().clone().requires_grad_()
+        forward, backward = Recorder(), Recorder()
+        with forward:
+            outputs = function(images)
+        weights = torch.zeros_like(outputs)
+        with backward:
+            (gradient,) = torch.autograd.grad(outputs, images, weights)
+        self.captured += 1
+
+        class Again(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, inputs):
+                images.detach().copy_(inputs)
+                self.again(forward)
+                return outputs.detach()
+
+            @staticmethod
+            def backward(ctx, given):
+                weights.copy_(given)
+                backward.replay()
+                return gradient.clone()
+
+        return Again.apply
+
+    def random_state(self):
+        return torch.get_rng_state()
+
+    def set_random_state(self, state):
+        torch.set_rng_state(state)
 
     def again(self, recorder):
         self.replayed += 1
@@ -170,7 +202,7 @@ def test_replayed_steps_equal_eager_ones(pixels, name, model, choices, monkeypat
 def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_blocks(pixels, monkeypatch):
     runs = [run_of("noise-injection", lane) for lane in range(2)]
     whole = go_through(engine_of(pixels, runs, monkeypatch, None))
-    monkeypatch.setattr("tune_reg.training.lanes.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
+    monkeypatch.setattr("tune_reg.training.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
     graphs = Recorded()
     blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
     assert blocks._program.inputs.block == 3

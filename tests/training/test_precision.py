@@ -10,7 +10,7 @@ from tune_reg import models
 from tune_reg.errors import StudyError
 from tune_reg.study import Study
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint
-from tune_reg.training.precision import Bfloat16
+from tune_reg.training.precision import Bfloat16, products
 
 #: Training and test images of the fixture ``tiny``.
 TINY = (120, 30)
@@ -133,6 +133,61 @@ def test_validation_and_tests_are_in_float32(tiny):
     assert lanes == pytest.approx(SerialEngine(run_of(), dataset=tiny).evaluate("test"), rel=1e-6)
 
 
+def flags():
+    return torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+
+
+class Watched(nn.Module):
+    """A network that notes what float32 products may be rounded to, in training and in evaluation."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.seen = network, {True: set(), False: set()}
+
+    def forward(self, inputs):
+        self.seen[self.training] |= {flags()}
+        return self.network(inputs)
+
+
+@pytest.mark.parametrize(("precision", "rounded"), [("float32", "ieee"), ("tf32", "tf32"), ("bfloat16", "ieee")])
+@pytest.mark.parametrize("lanes", [False, True])
+def test_tf32_is_taken_in_training_where_the_setting_says_so_and_nowhere_else(tiny, precision, rounded, lanes):
+    before, run = flags(), run_of(precision=precision)
+    if lanes:
+        engine = LaneEngine([run], dataset=tiny)
+        watched = engine._networks._network = Watched(engine._networks._network)
+        engine._networks._names = [f"network.{name}" for name in engine._networks._names]
+        engine._networks.stack.buffers = {f"network.{k}": v for k, v in engine._networks.stack.buffers.items()}
+    else:
+        engine = SerialEngine(run, dataset=tiny)
+        watched = engine.model = Watched(engine.model)
+    engine.train_epoch()
+    engine.evaluate("test")
+    assert watched.seen == {True: {(rounded, rounded)}, False: {("ieee", "ieee")}}
+    assert flags() == before
+
+
+def test_the_settings_of_products_are_as_before_after_an_exception():
+    before = flags()
+    with pytest.raises(RuntimeError, match="diverged"), products("tf32"):
+        raise RuntimeError("diverged")
+    assert flags() == before
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["float32", "tf32"])
+def test_a_gpu_rounds_to_tf32_only_where_it_may(precision):
+    """The factors' last bits, below the ten of TF32, are lost or not."""
+    one = torch.full((64, 64), 1 + 2**-14, device="cuda")
+    image, weight = one.view(1, 64, 8, 8), one.view(64, 64, 1, 1)
+    with products(precision):
+        product, convolved = one @ one, torch.conv2d(image, weight)
+    exact = 64 * (1 + 2**-14) ** 2
+    assert (abs(float(product[0, 0]) - exact) < 1e-3) == (precision == "float32")
+    if precision == "float32":  # cuDNN may, but need not
+        assert abs(float(convolved[0, 0, 0, 0]) - exact) < 1e-3
+
+
 def test_a_study_says_which(tiny):
     def made(**training):
         keys = {"dataset": "digits", "model": "nn-2", "regularizers": ["l1"]}
@@ -140,8 +195,9 @@ def test_a_study_says_which(tiny):
 
     assert made().training.precision == "float32"
     assert made(precision="float32").hash == made().hash != made(precision="bfloat16").hash
+    assert len({made(precision=p).hash for p in ("float32", "tf32", "bfloat16")}) == 3
     assert 'precision = "bfloat16"' in made(precision="bfloat16").to_toml()
-    with pytest.raises(StudyError, match=r"training\.precision: .*'float32' or 'bfloat16'.*'half'") as caught:
+    with pytest.raises(StudyError, match=r"training\.precision: .*'float32', 'tf32' or 'bfloat16'.*'half'") as caught:
         made(precision="half")
     assert "\n" not in str(caught.value)
 

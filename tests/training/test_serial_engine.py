@@ -204,7 +204,7 @@ def test_a_gradient_laid_out_otherwise_than_its_weight_is_put_right(tiny):
     for parameter, gradient in zip(engine.parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
     progress = engine.plan.progress(0, 0, torch.float32, engine.device)
-    regularize(engine.regularizer, engine.parameters, {}, progress, lambda _: None, {}, weight_decay=0.0)
+    regularize(engine.regularizer, engine.parameters, {}, progress, lambda _: None, {}, weight_decay=None)
     for parameter, gradient in zip(engine.parameters, gradients, strict=True):
         assert parameter.grad.stride() == parameter.stride()
         assert parameter.grad.equal(gradient)

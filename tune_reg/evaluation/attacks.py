@@ -22,6 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from tune_reg.evaluation.autoattack import apgd, cross_entropy, square, targeted_difference
+from tune_reg.evaluation.captured_model import CapturedModel
+from tune_reg.training.cuda_graphs import graphs_for
+from tune_reg.training.precision import products
 from tune_reg.training.seeding import derive, generator
 
 Norm = Literal["linf", "l2"]
@@ -378,12 +381,12 @@ def attackable(model: nn.Module) -> Iterator[None]:
     """A context in which ``model`` can be attacked; at the end, model and random state are as before.
 
     The model is in evaluation mode, with constant parameters, which shortens the backward pass. Torch's own generators
-    are seeded for foolbox, and for models that draw numbers: two runs must draw the same ones.
+    are seeded for foolbox, and for models that draw numbers: two runs must draw the same ones. Products are in float32.
     """
     was_training = [module for module in model.modules() if module.training]
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     cuda = sorted({parameter.device.index for parameter in model.parameters() if parameter.is_cuda})
-    with torch.random.fork_rng(devices=cuda):
+    with torch.random.fork_rng(devices=cuda), products("float32"):
         torch.default_generator.manual_seed(derive(0, "attack"))
         for device in cuda:
             torch.cuda.default_generators[device].manual_seed(derive(0, "attack"))
@@ -457,7 +460,8 @@ def _attack_right_images(
 
     index = correct(model, images, labels).nonzero().flatten()
     with attackable(model):
-        attacked = PyTorchModel(model, bounds=(0, 1), device=images.device)
+        captured = CapturedModel(model, graphs_for(images.device))
+        attacked = PyTorchModel(captured, bounds=(0, 1), device=images.device)
         for (chunk,) in _batches(index, device=images.device) if len(index) else ():
             on_device = chunk.to(images.device)
             into[chunk] = run(attacked, images[on_device], labels[on_device], on_device).cpu()

@@ -20,6 +20,7 @@ from tune_reg.evaluation.unit_range import in_unit_range
 from tune_reg.store.metric import ACCURACY
 from tune_reg.store.schema import FinalValues, RobustnessValues
 from tune_reg.training import SerialEngine
+from tune_reg.training.precision import products
 from tune_reg.training.seeding import generator
 
 #: Images at a time.
@@ -198,5 +199,5 @@ def _test_logits(engine: SerialEngine) -> Tensor:
     """The logits of all test images in evaluation mode: float64 [N, M], on the CPU."""
     engine.model.eval()
     chunks = torch.split(torch.arange(len(engine.dataset.test_labels)), _BATCH)
-    with torch.no_grad():
+    with torch.no_grad(), products("float32"):
         return torch.cat([engine.model(engine.batch("test", chunk)[0]).double().cpu() for chunk in chunks])

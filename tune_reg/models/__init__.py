@@ -10,7 +10,7 @@ from tune_reg.models.catalog import (
     supports_dropout,
 )
 from tune_reg.models.classifier import Classifier
-from tune_reg.models.dropout import Dropout, draw_mask, has_dropout, set_dropout
+from tune_reg.models.dropout import Dropout, draw_mask, has_dropout, has_torch_dropout, set_dropout
 
 __all__ = [
     "MODELS",
@@ -21,6 +21,7 @@ __all__ = [
     "draw_mask",
     "dropout_models",
     "has_dropout",
+    "has_torch_dropout",
     "is_convolutional",
     "set_dropout",
     "shape_fault",

@@ -68,6 +68,15 @@ def has_dropout(model: nn.Module) -> bool:
     return any(isinstance(layer, Dropout | _DropoutNd) for layer in model.modules())
 
 
+def has_torch_dropout(model: nn.Module) -> bool:
+    """Whether the model has dropout layers of torch's own.
+
+    >>> has_torch_dropout(nn.Dropout()), has_torch_dropout(relu_dropout())
+    (True, False)
+    """
+    return any(isinstance(layer, _DropoutNd) for layer in model.modules())
+
+
 def set_dropout(model: nn.Module, rate: float, generator: torch.Generator | None) -> None:
     """Set the rate, in [0, 1), and the generator of the masks of all dropout layers of a model.
 

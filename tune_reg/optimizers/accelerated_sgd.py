@@ -98,13 +98,16 @@ class AcceleratedSGD(PerParameterOptimizer):
         if group["weight_decay"] != 0:
             gradient = gradient.add(parameter, alpha=group["weight_decay"])
         state = self.state[parameter]
-        updated, state["average"] = accelerated_step(
+        if "average" not in state:
+            state["average"] = parameter.clone()
+        updated, average = accelerated_step(
             parameter,
             gradient,
-            state.get("average", parameter),
+            state["average"],
             lr=group["lr"],
             kappa=group["kappa"],
             xi=group["xi"],
             small_const=group["small_const"],
         )
         parameter.copy_(updated)
+        state["average"].copy_(average)  # in place, where a captured step finds it

@@ -173,7 +173,7 @@ class Pieces:
             self.progress,
             lambda gradient: self._noise("gradient", gradient),
             self._masks or {},
-            self.settings.weight_decay,
+            self.settings.weight_decay if self._masks else None,
         )
 
     def _noise(self, hook: str, like: Tensor) -> Tensor | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tune_reg.errors import one_line
+from tune_reg.global_generators import current, same, seeded
 
 #: Steps that run eagerly first: what they load, choose and allocate for the first time must not be captured.
 WARM_UP: Final = 3
@@ -28,6 +30,18 @@ class Graphs(Protocol):
 
     def capture(self, step: Callable[[], None]) -> Callable[[], object]:
         """Record ``step`` without running it, and return a function that runs it again on the same tensors."""
+
+    def differentiable(self, function: Callable[[Tensor], Tensor], sample: Tensor) -> Callable[[Tensor], Tensor]:
+        """``function``, for tensors like ``sample`` that a gradient is asked of, with both its passes replayed.
+
+        Each call writes its result into the same memory.
+        """
+
+    def random_state(self) -> Tensor:
+        """The state of the device's own generator of random numbers."""
+
+    def set_random_state(self, state: Tensor) -> None:
+        """Set the device's own generator to a state of ``random_state``."""
 
 
 class CudaGraphs:
@@ -52,6 +66,21 @@ class CudaGraphs:
         with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
             step()
         return graph.replay
+
+    def differentiable(self, function: Callable[[Tensor], Tensor], sample: Tensor) -> Callable[[Tensor], Tensor]:
+        """``function`` as ``torch.cuda.make_graphed_callables`` makes it."""
+        replay: Callable[[Tensor], Tensor] = torch.cuda.make_graphed_callables(  # type: ignore[assignment]
+            function, (sample.detach().clone().requires_grad_(),), pool=self._pool
+        )
+        return replay
+
+    def random_state(self) -> Tensor:
+        """The state of the device's generator."""
+        return torch.cuda.get_rng_state(self._device)
+
+    def set_random_state(self, state: Tensor) -> None:
+        """Set the device's generator."""
+        torch.cuda.set_rng_state(state, self._device)
 
 
 def graphs_for(device: torch.device) -> Graphs | None:
@@ -81,11 +110,13 @@ class Replayed(Generic[Size]):
     replayed. A replay is compared once with the step run eagerly. Where capturing fails, or the two differ, a warning
     says so, and all steps run eagerly.
 
-    ``state``: all tensors that the step changes. The step must read from tensors that stay where they are, and write
-    its results into such tensors.
+    ``state``: all tensors that the step changes, asked for when it is captured. The step must read from tensors that
+    stay where they are, and write its results into such tensors. A step that draws random numbers from the generators
+    of the host is not captured, since a graph would repeat the same ones; those of the device's own generator are drawn
+    anew in each replay.
     """
 
-    def __init__(self, step: Callable[[Size], None], state: Sequence[Tensor], graphs: Graphs | None) -> None:
+    def __init__(self, step: Callable[[Size], None], state: Iterable[Tensor], graphs: Graphs | None) -> None:
         self._step, self._state, self._graphs = step, state, graphs
         self._sizes: dict[Size, _OfSize] = {}
 
@@ -105,24 +136,24 @@ class Replayed(Generic[Size]):
     def _capture(self, graphs: Graphs, step: Callable[[], None]) -> Callable[[], object] | None:
         """Capture ``step`` and run it once; the replay of the next steps, or None where they must run eagerly."""
         try:
-            replay = graphs.capture(step)
+            with nothing_drawn_on_the_host():
+                replay = graphs.capture(step)
         except RuntimeError as error:  # capturing runs nothing on the device, so nothing has to be undone
             step()
             self._refuse(one_line(error))
             return None
-        before = [tensor.clone() for tensor in self._state]
+        state, numbers = [tensor.detach() for tensor in self._state], graphs.random_state()
+        before = [tensor.clone() for tensor in state]
         replay()
-        replayed = [tensor.clone() for tensor in self._state]
-        self._restore(before)
+        replayed = [tensor.clone() for tensor in state]
+        for tensor, value in zip(state, before, strict=True):
+            tensor.copy_(value)
+        graphs.set_random_state(numbers)
         step()
-        if all(map(_close, before, replayed, self._state)):
+        if all(map(_close, before, replayed, state)):
             return replay
         self._refuse("its replay differs from the step itself, so something is kept outside of its tensors")
         return None
-
-    def _restore(self, before: Sequence[Tensor]) -> None:
-        for tensor, value in zip(self._state, before, strict=True):
-            tensor.copy_(value)
 
     def _refuse(self, why: str) -> None:
         """Run all steps eagerly from here on, and warn once."""
@@ -130,10 +161,20 @@ class Replayed(Generic[Size]):
         for of_size in self._sizes.values():
             of_size.replay = None
         warnings.warn(
-            f"lanes: no CUDA graph of this step ({why}); it runs eagerly: slower, with the same results",
+            f"no CUDA graph of this step ({why}); it runs eagerly: slower, with the same results",
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+@contextmanager
+def nothing_drawn_on_the_host() -> Iterator[None]:
+    """A context that leaves the generators of the host as they are; RuntimeError where something drew from them."""
+    before = current()
+    with seeded(0, states=before):
+        yield
+        if not same(before, current()):
+            raise RuntimeError("it draws random numbers on the host")
 
 
 def _close(before: Tensor, replayed: Tensor, eager: Tensor) -> bool:

@@ -1,9 +1,9 @@
-"""The forward pass in bfloat16, with parameters that stay float32."""
+"""The precision of products: float32 in full, TF32, or a forward pass in bfloat16 with parameters that stay float32."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import torch
@@ -72,6 +72,29 @@ def forward_pass(precision: str) -> contextlib.AbstractContextManager[Any]:
     Losses, penalties and the update come after the forward pass, in the dtype of the parameters.
     """
     return Bfloat16() if precision == "bfloat16" else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def products(precision: str) -> Iterator[None]:
+    """A context in which a GPU rounds the factors of float32 products to TF32 where ``precision`` is "tf32" alone.
+
+    Products are those of matrices and convolutions. With "float32" and "bfloat16" float32 products are computed in
+    float32, also those of cuDNN's convolutions, which torch lets take TF32 where nothing is said. At the end the
+    settings are as before. They are settings of the process, and do nothing on a CPU.
+
+    >>> with products("tf32"):
+    ...     torch.backends.cudnn.conv.fp32_precision
+    'tf32'
+    """
+    kinds: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
+    before = [kind.fp32_precision for kind in kinds]
+    try:
+        for kind in kinds:
+            kind.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+        yield
+    finally:
+        for kind, value in zip(kinds, before, strict=True):
+            kind.fp32_precision = value
 
 
 def _narrow(argument: Any) -> Any:

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from tune_reg.data import Dataset, crop_flip, gather, load, to_unit
+from tune_reg.data import Dataset, gather, load, to_unit
 from tune_reg.global_generators import current, seeded
-from tune_reg.models import is_convolutional, set_dropout
+from tune_reg.models import Dropout, has_torch_dropout, is_convolutional, set_dropout
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.optimizers import evaluations_per_step
 from tune_reg.regularizers import Progress
 from tune_reg.store.schema import EpochValues
+from tune_reg.training.cuda_graphs import Replayed, graphs_for
+from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.epoch_row import epoch_row, has_diverged
-from tune_reg.training.precision import forward_pass
+from tune_reg.training.inputs import chunk_sizes
+from tune_reg.training.precision import forward_pass, products
 from tune_reg.training.run import Run
+from tune_reg.training.scores import Scores
 from tune_reg.training.seeding import derive
-from tune_reg.training.step import data_loss, draw_noise, one_hot, regularize, rest_momentum
+from tune_reg.training.serial_inputs import DrawnInputs, SerialInputs, TableInputs
+from tune_reg.training.step import data_loss, one_hot, regularize, rest_momentum
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
-#: Streams that a forward or backward pass draws from; a second pass over the same batch begins where the first did.
-_OF_A_PASS: Final = frozenset({"dropout", "penalty"})
-
-#: Images at a time in evaluation.
-_EVALUATION_BATCH: Final = 1000
+#: Settings of an optimizer that belong to the engine, and not to the state that it loads.
+_KEPT: Final = frozenset({"momentum", "capturable"})
 
 
 class _Batch(NamedTuple):
@@ -52,6 +55,9 @@ class SerialEngine:
     ``run.dataset``. The state after each epoch is a function of the run alone: the same run gives the same
     weights on the same machine, and a run resumed from ``state()`` ends as the uninterrupted one. So does a network
     that draws from the global generators of torch, numpy or ``random``: each epoch seeds them, and gives them back.
+
+    On a GPU the steps are CUDA graphs after the first few, as those of a ``LaneEngine`` are, except with Entropy-SGD,
+    which draws its noise on the host; then, and where a step cannot be captured, they run eagerly.
 
     >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
     >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
@@ -91,12 +97,26 @@ class SerialEngine:
             weight_decay=0.0,
             generator=self._optimizer_noise,
         )
+        for group in self.optimizer.param_groups:
+            if "capturable" in group:
+                group["capturable"] = self.device.type == "cuda"
+        # Its first steps run eagerly, of which torch would warn.
+        self.optimizer._warned_capturable_if_run_uncaptured = True
         self.epoch = 0  # epochs done
         self.diverged = False
         self.history: list[EpochValues] = []
         #: Where an interrupted epoch stands: steps done, their loss, seconds, and the states of the random streams.
         self._interrupted: dict[str, Any] = {}
         self._masks: dict[int, Tensor] = {}
+        #: The coefficient of weight decay where the optimizer does not add it.
+        self._weight_decay: float | Tensor | None = None
+        self._total_loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        self._graphs = graphs_for(self.device)
+        self._dropout = DropoutHook()
+        if self._reads_tables:
+            self._dropout.register(self.model)
+        self._program: _Program | None = None
+        self._validation: tuple[Scores, Replayed] | None = None
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
 
@@ -135,34 +155,42 @@ class SerialEngine:
         self._begin_epoch(settings)
         try:
             seed, states = derive(self.run.seed, "global", self.epoch), self._interrupted.get("global")
-            with seeded(seed, self.device, states):
+            with seeded(seed, self.device, states), products(self.settings.precision):
                 train_loss = self._train(leave)
         except Interrupted:
             self._interrupted["seconds"] = time.perf_counter() - begin
             raise
         self.epoch += 1
         self._interrupted = {}
-        row = epoch_row(self.epoch, settings, train_loss, self.evaluate("validation"), time.perf_counter() - begin)
+        scores = self.evaluate("validation")
+        # Only now is the loss read: until here a GPU was given work without waiting for it.
+        loss = float(train_loss) / len(self.train_index)
+        row = epoch_row(self.epoch, settings, loss, scores, time.perf_counter() - begin)
         self.diverged = has_diverged(row)
         self.history.append(row)
+        if self.finished:  # the graphs' memory is free for what comes after the training
+            self._program = self._validation = None
         return row
 
     def evaluate(self, part: str) -> tuple[float, float]:
         """Mean cross-entropy and accuracy on "train", "validation" or "test", in evaluation mode."""
-        images, labels, index = self._part(part)
+        scores, evaluate = self._scores(part)
         self.model.eval()
-        with seeded(derive(self.run.seed, "global", self.epoch, part), self.device):
-            return self._evaluate_all(images, labels, index)
+        scores.begin()
+        with seeded(derive(self.run.seed, "global", self.epoch, part), self.device), products("float32"):
+            for size in scores.sizes:
+                evaluate(size)
+        return scores.read()
 
-    def _evaluate_all(self, images: Tensor, labels: Tensor, index: Tensor) -> tuple[float, float]:
-        loss, correct = torch.zeros(2, dtype=torch.float64, device=self.device).unbind()
-        with torch.no_grad():
-            for chunk in torch.split(index, _EVALUATION_BATCH):
-                outputs = self.model(self._batch(images, chunk))
-                targets = labels[chunk]
-                loss += nn.functional.cross_entropy(outputs, targets, reduction="sum").double()
-                correct += (outputs.argmax(1) == targets).sum()
-        return float(loss) / len(index), float(correct) / len(index)
+    def _scores(self, part: str) -> tuple[Scores, Callable[[int], None]]:
+        """The scores of a part, and a function that adds those of a batch."""
+        if part != "validation":  # evaluated once, so that a graph would not pay
+            scores = Scores(self.model, *self._part(part), self.dtype)
+            return scores, scores
+        if self._validation is None:
+            scores = Scores(self.model, *self._part(part), self.dtype)
+            self._validation = scores, Replayed(scores, scores.state, self._graphs)
+        return self._validation
 
     def size(self, part: str) -> int:
         """The number of images of "train", "validation" or "test"."""
@@ -181,7 +209,7 @@ class SerialEngine:
             "diverged": self.diverged,
             "history": self.history,
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self._optimizer_state(),
             **({"memory": self._memory} if len(self._memory) else {}),
             **({"left": self._interrupted} if self._interrupted else {}),
         }
@@ -190,14 +218,23 @@ class SerialEngine:
         """Go on from ``state`` of this or another engine, with the settings and strengths of this run."""
         self.model.load_state_dict(state["model"])
         # Torch loads the settings with the state. Learning rate and decay are set in every epoch anyway.
-        momenta = [group.get("momentum") for group in self.optimizer.param_groups]
-        self.optimizer.load_state_dict(state["optimizer"])
-        for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
-            if momentum is not None:
-                group["momentum"] = momentum
+        saved = state["optimizer"]
+        kept = [{key: group[key] for key in _KEPT & group.keys()} for group in self.optimizer.param_groups]
+        groups = [{**group, **ours} for group, ours in zip(saved["param_groups"], kept, strict=True)]
+        self.optimizer.load_state_dict({**saved, "param_groups": groups})
+        self._program = None  # it writes to the tensors of the state before
         self.epoch, self.diverged, self.history = state["epoch"], state["diverged"], list(state["history"])
-        self._memory = state.get("memory", torch.zeros_like(self._memory)).to(self._memory)
+        self._memory.copy_(state.get("memory", torch.zeros_like(self._memory)))
         self._interrupted = dict(state.get("left", {}))
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        """The optimizer's state in the form that it has on every device."""
+        state = self.optimizer.state_dict()
+        plain = [
+            {key: float(value) if isinstance(value, Tensor) else value for key, value in group.items()}
+            for group in state["param_groups"]
+        ]
+        return {**state, "param_groups": plain}
 
     def _network(self) -> nn.Module:
         model = self.plan.network(self.dataset).to(self.device, self.dtype)
@@ -229,38 +266,80 @@ class SerialEngine:
             self._streams[purpose].set_state(stream_state)
         self._masks = self.plan.masks(self.epoch, self.parameters)
         rest_momentum(self.optimizer, self.parameters, self._masks)
+        self._inputs, self._run_step = self._tables(settings) if self._reads_tables else self._drawn(settings)
+
+    @property
+    def _reads_tables(self) -> bool:
+        """Whether steps read from tables, so that they can be captured; Entropy-SGD draws its noise on the host."""
+        return self._graphs is not None and evaluations_per_step(self.settings.optimizer) == 1
+
+    def _drawn(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[int], None]]:
+        """What steps read that draw their own random numbers, and the step."""
+        self._weight_decay = settings.weight_decay if self._masks else None
         for group in self.optimizer.param_groups:
             group["lr"] = settings.learning_rate
             # Where weights are masked, decay must be masked with the gradient.
-            group["weight_decay"] = 0.0 if self._masks else self._weight_decay
+            group["weight_decay"] = 0.0 if self._masks else settings.weight_decay
+        inputs = DrawnInputs(self.plan, self.epoch, self._streams, dtype=self.dtype, device=self.device)
+        return inputs, self._step
 
-    def _train(self, leave: Callable[[], bool]) -> float:
-        """One pass over the training images in the order of this seed and epoch; the mean training loss."""
-        plan = self.plan
-        chunks = torch.split(plan.order(self.epoch).to(self.device), plan.batch_sizes[self.epoch])
-        self._total_loss = torch.tensor(self._interrupted.get("total", 0.0), dtype=torch.float64, device=self.device)
-        # Strengths change from epoch to epoch alone, and making tensors costs time in every step.
-        self._strengths = plan.strengths(plan.progress(self.epoch, 0, self.dtype, self.device))
-        table = plan.progress_table(self.epoch, self.dtype).to(self.device)
-        self._progress = [Progress(*row.unbind()) for row in table]
+    def _tables(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[int], None]]:
+        """What steps read that a graph can replay, and the step; made anew where an epoch needs another graph."""
+        # Torch's own dropout layers have their rate in the graph, and each size of batch has its tables.
+        needs = self.plan.batch_sizes[self.epoch], settings.dropout if has_torch_dropout(self.model) else 0.0
+        if self._program is None or self._program.needs != needs:
+            self._program = None  # its memory is free before the next one is made
+            with seeded(0, self.device):
+                inputs = TableInputs(
+                    self.plan,
+                    self.epoch,
+                    self.dataset,
+                    self.model,
+                    self.parameters,
+                    self._dropout,
+                    dtype=self.dtype,
+                    device=self.device,
+                )
+            self._program = _Program(needs, inputs, Replayed(self._step, _Changed(self, inputs), self._graphs))
+        inputs = self._program.inputs
+        inputs.begin(self.plan, self.epoch, settings, self._streams, self._masks, self.step)
+        self._masks = inputs.masks
+        self._weight_decay = inputs.weight_decay if self.regularizer.fills("weight_decay") else None
+        for layer in self.model.modules():
+            if isinstance(layer, Dropout):
+                layer.rate = 0.0  # its masks come from the tables
+        for group in self.optimizer.param_groups:
+            group["lr"], group["weight_decay"] = inputs.learning_rate, 0.0
+        return inputs, self._program.step
+
+    def _train(self, leave: Callable[[], bool]) -> Tensor:
+        """One pass over the training images in the order of this seed and epoch; the sum of their losses, float64."""
+        sizes = chunk_sizes(len(self.train_index), self.plan.batch_sizes[self.epoch])
+        self._total_loss.fill_(self._interrupted.get("total", 0.0))
         self.model.train()
         batches_a_step = evaluations_per_step(self.settings.optimizer)
-        for i in range(self.step, len(chunks), batches_a_step):
+        for i in range(self.step, len(sizes), batches_a_step):
             if leave():
                 self._keep_position(i)
                 raise Interrupted
+            self._inputs.prepare(i)
             if batches_a_step == 1:
-                self._evaluate(chunks[i], i)
-                before = self._copies_to_settle()
-                self.optimizer.step()
+                self._run_step(sizes[i])
             else:
-                before = self._copies_to_settle()
-                self._step_with_closure(chunks, i, batches_a_step)
-            self._settle(before, self._progress[i])
-        return float(self._total_loss) / len(self.train_index)
+                self._step_with_closure(sizes, i, batches_a_step)
+        return self._total_loss
+
+    def _step(self, size: int) -> None:
+        """One step of the optimizer, on the next ``size`` images."""
+        progress = self._evaluate(size)[1]
+        before = self._copies_to_settle()
+        self.optimizer.step()
+        self._settle(before, progress)
+        self._inputs.end()
 
     def _keep_position(self, step: int) -> None:
         """Keep where the epoch is interrupted, for ``state`` and the next call of ``train_epoch``."""
+        self._inputs.left_at(step)
         streams = {purpose: stream.get_state() for purpose, stream in self._streams.items()}
         self._interrupted = {
             "step": step,
@@ -269,36 +348,44 @@ class SerialEngine:
             "global": current(self.device),
         }
 
-    def _step_with_closure(self, chunks: Sequence[Tensor], begin: int, count: int) -> None:
+    def _step_with_closure(self, sizes: Sequence[int], begin: int, count: int) -> None:
         """One step of an optimizer that evaluates ``count`` batches, so that an epoch stays one pass over the images.
 
         Where fewer batches are left, they are taken again from the first of them on.
         """
-        group = itertools.cycle(range(begin, min(begin + count, len(chunks))))
-        self.optimizer.step(lambda: float(self._evaluate(chunks[i := next(group)], i)))
+        group = itertools.cycle(range(begin, min(begin + count, len(sizes))))
 
-    def _evaluate(self, chunk: Tensor, i: int) -> Tensor:
-        """Compute the gradients of one batch, regularized, and return its loss; ``i`` is its number in the epoch."""
-        progress, strengths, reg = self._progress[i], self._strengths, self.regularizer
+        def closure() -> float:
+            self._inputs.prepare(i := next(group))
+            return float(self._evaluate(sizes[i])[0])
+
+        before = self._copies_to_settle()
+        self.optimizer.step(closure)
+        self._inputs.prepare(begin)
+        self._settle(before, self._inputs.progress())
+
+    def _evaluate(self, size: int) -> tuple[Tensor, Progress]:
+        """Compute the gradients of the next ``size`` images, regularized; the loss of the batch, and its progress."""
+        read, reg = self._inputs, self.regularizer
+        chunk, progress, strengths = read.index(size), read.progress(), read.strengths
         images, targets = gather(self._images, chunk), self._labels[chunk]
         if self.settings.augment == "crop-flip":
-            images = crop_flip(images, self._streams["augment"])
+            images = read.augmented(images)
         inputs = to_unit(images, self.dtype)
         mixed = None
         if reg.fills("mix"):
             rows = one_hot(targets, self.dataset.classes, self.dtype)
-            inputs, mixed = reg.mix(inputs, rows, strengths, progress, self._noise("mix", inputs))
+            inputs, mixed = reg.mix(inputs, rows, strengths, progress, read.noise("mix", inputs))
         if reg.fills("inputs"):
-            inputs = reg.inputs(inputs, strengths, progress, self._noise("inputs", inputs))
+            inputs = reg.inputs(inputs, strengths, progress, read.noise("inputs", inputs))
         if reg.fills("penalty"):
             inputs.requires_grad_(inputs.is_floating_point())
         batch = _Batch(inputs, targets, mixed, progress)
-        begin = {name: self._streams[name].get_state() for name in _OF_A_PASS & self._streams.keys()}
+        read.begin_pass(again=False)
         loss, objective = self._backward(batch)
-        self._total_loss += loss.double() * len(chunk)
+        self._total_loss += loss.double() * size
         if reg.fills("ascend"):
-            for name, state in begin.items():
-                self._streams[name].set_state(state)
+            read.begin_pass(again=True)
             self._backward_elsewhere(batch)
         self._regularize_together(progress)
         regularize(
@@ -306,22 +393,22 @@ class SerialEngine:
             self.parameters,
             strengths,
             progress,
-            lambda gradient: self._noise("gradient", gradient),
+            lambda gradient: read.noise("gradient", gradient),
             self._masks,
             self._weight_decay,
         )
-        return objective
+        return objective, progress
 
     def _backward(self, batch: _Batch) -> tuple[Tensor, Tensor]:
         """Compute the gradients of one batch; its loss, without penalties and with them."""
         inputs, targets, mixed, progress = batch
-        reg, strengths = self.regularizer, self._strengths
+        reg, strengths = self.regularizer, self._inputs.strengths
         with forward_pass(self.settings.precision):
             outputs = self.model(inputs)
         outputs = outputs.to(self.dtype)
         loss = objective = data_loss(reg, self.settings.loss, outputs, targets, mixed, strengths, progress)
         if reg.fills("penalty"):
-            noise = self._noise("penalty", outputs)
+            noise = self._inputs.noise("penalty", outputs)
             objective = loss + reg.penalty(inputs, outputs, targets, strengths, progress, noise)
         self.optimizer.zero_grad(set_to_none=True)
         objective.backward(inputs=self.parameters)  # type: ignore[no-untyped-call]
@@ -331,7 +418,7 @@ class SerialEngine:
         """Compute the gradients of one batch again, at the point that the regularizer names; weights stay."""
         reg, parameters, buffers = self.regularizer, self.parameters, list(self.model.buffers())
         with torch.no_grad():
-            points = reg.ascend(parameters, self._gradients(), self._strengths, batch.progress)
+            points = reg.ascend(parameters, self._gradients(), self._inputs.strengths, batch.progress)
             # Copies, since adding and subtracting a step would round.
             kept = [tensor.clone() for tensor in (*parameters, *buffers)]
             for parameter, point in zip(parameters, points, strict=True):
@@ -350,9 +437,10 @@ class SerialEngine:
         """Let the regularizer change all gradients together."""
         if not self.regularizer.fills("gradients"):
             return
-        made, self._memory = self.regularizer.gradients(
-            self._gradients(), self.parameters, self._memory, self._strengths, progress
+        made, memory = self.regularizer.gradients(
+            self._gradients(), self.parameters, self._memory, self._inputs.strengths, progress
         )
+        self._memory.copy_(memory)
         for parameter, gradient in zip(self.parameters, made, strict=True):
             if parameter.grad is not None:
                 parameter.grad = gradient
@@ -366,13 +454,34 @@ class SerialEngine:
         """Let the regularizer change the parameters after the optimizer's step."""
         if not self.regularizer.fills("settle"):
             return
-        settled, self._memory = self.regularizer.settle(
-            before, self.parameters, self._memory, self._strengths, progress
+        settled, memory = self.regularizer.settle(
+            before, self.parameters, self._memory, self._inputs.strengths, progress
         )
+        self._memory.copy_(memory)
         for parameter, value in zip(self.parameters, settled, strict=True):
             if parameter.grad is not None:
                 parameter.copy_(value)
 
-    def _noise(self, hook: str, like: Tensor) -> Tensor | None:
-        noise = draw_noise(self.regularizer, hook, like.shape, self._streams[hook], self.dtype)
-        return None if noise is None else noise.to(self.device)
+
+@dataclass
+class _Program:
+    """The step of a run as a graph can replay it, what the step reads, and what must be the same to use it again."""
+
+    needs: tuple[int, float]
+    inputs: TableInputs
+    step: Replayed
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """The tensors that a step of an engine changes, some of which its optimizer makes in the first step."""
+
+    engine: SerialEngine
+    inputs: TableInputs
+
+    def __iter__(self) -> Iterator[Tensor]:
+        engine = self.engine
+        yield from (*engine.parameters, *engine.model.buffers(), engine._memory, engine._total_loss)
+        for of_parameter in engine.optimizer.state.values():
+            yield from (value for value in of_parameter.values() if isinstance(value, Tensor))
+        yield self.inputs.table.at

@@ -56,9 +56,10 @@ class TrainingSettings(BaseModel):
     loss: Literal["cross-entropy", "mse"] = "cross-entropy"
     #: "crop-flip" shifts images by up to four pixels and mirrors half of them.
     augment: Literal["none", "crop-flip"] = "none"
-    #: The precision of products in the forward pass, and so in the backward pass, of training. Weights, their
-    #: updates, losses and penalties are float32 in both cases, and so are validation and tests.
-    precision: Literal["float32", "bfloat16"] = "float32"
+    #: The precision of products in training. "bfloat16": of the forward pass, and so of the backward pass; "tf32": a
+    #: GPU rounds the factors of all products to TF32, which "float32" lets it do nowhere. Weights, their updates and
+    #: losses are float32 in each case, and so are validation, tests and attacks, without TF32.
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     #: Share of the training images held out to pick strengths by.
     validation: Annotated[float, Field(gt=0, lt=1)] = 1 / 6
 

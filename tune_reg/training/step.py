@@ -57,12 +57,12 @@ def regularize(
     progress: Progress,
     noise: Callable[[Tensor], Tensor | None],
     masks: Mapping[int, Tensor],
-    weight_decay: float,
+    weight_decay: float | Tensor | None,
 ) -> None:
     """Apply the regularizer to gradients and weights, between the backward pass and the optimizer's step.
 
-    ``noise``: of the hook ``gradient``, for a gradient. ``masks``: which weights learn, by the parameter's index; where
-    there are any, weight decay is added here, and the optimizer must not add it.
+    ``noise``: of the hook ``gradient``, for a gradient. ``masks``: which weights learn, by the parameter's index.
+    ``weight_decay``: added here, as where there are masks, which it is masked with; None: the optimizer adds it.
     """
     for i, parameter in enumerate(parameters):
         gradient = parameter.grad
@@ -72,10 +72,10 @@ def regularize(
         updated, gradient = regularized(reg, parameter, gradient, strengths, progress, drawn)
         if updated is not parameter:
             parameter.copy_(updated)
-        if masks:
+        if weight_decay is not None:
             gradient = gradient + weight_decay * parameter
-            if i in masks:
-                gradient = gradient * masks[i]
+        if i in masks:
+            gradient = gradient * masks[i]
         if gradient.stride() != parameter.stride():
             # The fused optimizer walks both by the parameter's strides and is silently wrong otherwise.
             gradient = torch.empty_like(parameter).copy_(gradient)

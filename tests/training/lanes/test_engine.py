@@ -10,7 +10,7 @@ from torch import nn
 from tune_reg.errors import StudyError
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key
-from tune_reg.training.lanes.inputs import LaneInputs
+from tune_reg.training.inputs import LaneInputs
 from tune_reg.training.lanes.networks import LaneNetworks
 from tune_reg.training.lanes.step import LaneStep
 

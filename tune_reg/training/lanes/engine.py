@@ -18,11 +18,12 @@ from tune_reg.optimizers import lane_update
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
 from tune_reg.training.epoch_row import epoch_row, has_diverged
-from tune_reg.training.lanes.inputs import LaneInputs, Shapes
+from tune_reg.training.inputs import LaneInputs, Shapes
 from tune_reg.training.lanes.key import check_same, lane_key
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
 from tune_reg.training.lanes.optimizer_state import counted_steps, optimizer_state
 from tune_reg.training.lanes.step import LaneScores, LaneStep
+from tune_reg.training.precision import products
 from tune_reg.training.run import Run
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
@@ -137,8 +138,10 @@ class LaneEngine:
         lanes = [self.lanes[number] for number in active]
         settings = [lane.plan.epoch_settings(lane.epoch) for lane in lanes]
         program = self._program_for(active)
-        self._train(program, active, settings)
-        self._validate(program, lanes)
+        with products(self.key.precision):
+            self._train(program, active, settings)
+        with products("float32"):
+            self._validate(program, lanes)
         for lane in lanes:
             lane.draw_next_order()
         # Only now are results read: until here a GPU was given work without waiting for it.
@@ -156,8 +159,9 @@ class LaneEngine:
     def evaluate(self, part: str) -> list[tuple[float, float]]:
         """Mean cross-entropy and accuracy of each lane on "train", "validation" or "test", in evaluation mode."""
         scores = self._scores(part, self.lanes, self._networks.stack)
-        for size in scores.sizes:
-            scores(size)
+        with products("float32"):
+            for size in scores.sizes:
+                scores(size)
         return scores.read()
 
     def replace(self, lane: int, run: Run, state: dict[str, Any] | None = None) -> None:

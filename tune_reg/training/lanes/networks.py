@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 
 from tune_reg.errors import StudyError, one_line
 from tune_reg.global_generators import current, same
-from tune_reg.models import Dropout
+from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.lanes.convolutions import Formulation, LaneConvolutions, convolution_for
 from tune_reg.training.precision import forward_pass
 
@@ -60,22 +60,6 @@ class Stack:
             target.index_copy_(0, index, source)
 
 
-@dataclass
-class _DropoutHook:
-    """A hook of the dropout layers, which themselves are off: it multiplies by masks that are drawn elsewhere."""
-
-    #: The masks of the calls to come; None: nothing is dropped.
-    masks: Iterator[Tensor] | None = None
-    #: Collects the shapes of the layers' inputs, unless None.
-    shapes: list[torch.Size] | None = None
-
-    def __call__(self, layer: nn.Module, arguments: tuple[Tensor, ...], hidden: Tensor) -> Tensor:
-        del layer, arguments
-        if self.shapes is not None:
-            self.shapes.append(hidden.shape)
-        return hidden if self.masks is None else hidden * next(self.masks)
-
-
 class LaneNetworks:
     """K networks of one architecture: their forward pass, and how each is written into and read from a ``Stack``.
 
@@ -103,11 +87,9 @@ class LaneNetworks:
         self._sizes = [parameter.numel() for parameter in self._trained]
         frozen = {key: value for key, value in network.named_parameters() if not value.requires_grad}
         self._rest: dict[str, Tensor] = {**frozen, **dict(network.named_buffers())}
-        self._dropout = _DropoutHook()
+        self._dropout = DropoutHook()
+        self._dropout.register(network)
         self._hidden: dict[int, list[torch.Size]] = {}
-        for layer in network.modules():
-            if isinstance(layer, Dropout):
-                layer.register_forward_hook(self._dropout)
         like = self._trained[0].detach()
         self.stack = Stack(
             like.new_zeros(lanes, sum(self._sizes)),
@@ -173,10 +155,8 @@ class LaneNetworks:
     def dropout_shapes(self, batch: int) -> list[torch.Size]:
         """The shapes of the inputs of one network's dropout layers for a batch size, in the order of the calls."""
         if batch not in self._hidden:
-            self._network.eval()
-            self._dropout.shapes = []
-            self._network(self._trained[0].new_zeros(batch, *self._image))
-            self._hidden[batch], self._dropout.shapes = self._dropout.shapes, None
+            images = self._trained[0].new_zeros(batch, *self._image)
+            self._hidden[batch] = self._dropout.input_shapes(self._network, images)
         return self._hidden[batch]
 
     @torch.no_grad()

@@ -22,7 +22,7 @@ from tune_reg.optimizers import lane_update
 from tune_reg.optimizers.fused_sgd import fused_sgd
 from tune_reg.optimizers.lane_updates import Kept, Numbers
 from tune_reg.regularizers import Progress, Regularizer
-from tune_reg.training.lanes.inputs import LaneInputs, chunk_sizes, chunked, upload
+from tune_reg.training.inputs import LaneInputs, chunk_sizes, chunked, upload
 from tune_reg.training.lanes.key import LaneKey
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
 from tune_reg.training.step import data_loss, one_hot, regularized

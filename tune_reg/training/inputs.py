@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import torch
@@ -42,7 +42,8 @@ class LaneInputs:
     uploads them without waiting for the device. An evaluation of the gradient, of which a step may take several, finds
     its row by ``at``, which counts them on the device.
 
-    ``plan``: of any of the lanes, since all of them have the same number of steps, regularizer and optimizer.
+    ``plan``: of any of the lanes, since all of them have the same number of steps, regularizer and optimizer. ``epoch``:
+    the first that is read; others may follow that have the same size of batch.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class LaneInputs:
         *,
         dtype: torch.dtype,
         device: torch.device,
+        epoch: int = 0,
     ) -> None:
         self._regularizer = plan.regularizer
         self._augments = plan.settings.augment == "crop-flip"
@@ -61,7 +63,7 @@ class LaneInputs:
         self.classes = shapes.classes
         self._dtype = dtype
         n = len(plan.train_index)
-        self.batch = min(plan.batch_sizes[0], n)
+        self.batch = min(plan.batch_sizes[epoch], n)
         #: The number of images of an epoch.
         self.images = n
         chunks, evaluations = chunk_sizes(n, self.batch), evaluations_per_step(plan.settings.optimizer)
@@ -101,10 +103,20 @@ class LaneInputs:
         self._augmented = zeros(self._rows, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
 
     def begin(
-        self, lanes: Sequence[tuple[TrainingPlan, int]], settings: Sequence[EpochSettings], orders: Sequence[Tensor]
+        self,
+        lanes: Sequence[tuple[TrainingPlan, int]],
+        settings: Sequence[EpochSettings],
+        orders: Sequence[Tensor],
+        *,
+        streams: Sequence[Mapping[str, torch.Generator]] | None = None,
+        step: int = 0,
     ) -> None:
-        """Begin an epoch of each lane, given by its plan, the epoch's number and settings, and the order of images."""
-        self.at.zero_()
+        """Begin an epoch of each lane, given by its plan, the epoch's number and settings, and the order of images.
+
+        ``streams``: each lane's streams of random numbers, with "dropout" where there is dropout, where they do not
+        stand at the beginning of the epoch; ``step``: the first step that is left of it.
+        """
+        self.at.fill_(step)
         for column, numbers in (
             (self.learning_rate, [of_epoch.learning_rate for of_epoch in settings]),
             (self.weight_decay, [of_epoch.weight_decay for of_epoch in settings]),
@@ -118,25 +130,31 @@ class LaneInputs:
         upload(torch.stack([plan.progress_table(epoch, self._dtype) for plan, epoch in lanes], -1), self._progress)
         for lane, order in enumerate(orders):
             upload(order, self._order[lane])
-        self._streams = [
+        self._streams = streams or [
             {**plan.streams(epoch), "optimizer": plan.optimizer_stream(epoch), "dropout": plan.dropout_stream(epoch)}
             for plan, epoch in lanes
         ]
         self._dropout = [of_epoch.dropout for of_epoch in settings]
 
-    def draw(self, first: int) -> None:
-        """Draw the random numbers of the ``block`` steps from ``first`` on; all steps before must have been started."""
-        first *= self._rows // self.block
+    def draw(self, first: int, end: int | None = None) -> None:
+        """Draw the random numbers of the steps from ``first`` on, to the end of its block or up to the step ``end``.
+
+        All steps before must have been started.
+        """
+        begin, evaluations = first % self.block, self._rows // self.block
+        end = first - begin + self.block if end is None else end
+        of_block = self._sizes[first * evaluations : end * evaluations]
+        slots = list(enumerate(of_block, begin * evaluations))
         if self._augments:
             host = _host(self._augmented)
-            for slot, size in enumerate(self._sizes[first : first + self._rows]):
+            for slot, size in slots:
                 for lane, streams in enumerate(self._streams):
                     shifts, mirrored = draw(size, streams["augment"], padding=4, flip=True)
                     host[slot, lane, :2, :size], host[slot, lane, 2, :size] = shifts, mirrored
             upload(host, self._augmented)
         for purpose, table in self._noise.items():
             host = _host(table)
-            for slot, size in enumerate(self._sizes[first : first + self._rows]):
+            for slot, size in slots:
                 for lane in range(len(self._streams)):
                     self._draw_row(purpose, lane, size, host[slot, lane])
             upload(host, table)
