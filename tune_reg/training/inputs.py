@@ -42,8 +42,8 @@ class LaneInputs:
     uploads them without waiting for the device. An evaluation of the gradient, of which a step may take several, finds
     its row by ``at``, which counts them on the device.
 
-    ``plan``: of any of the lanes, since all of them have the same number of steps, regularizer and optimizer. ``epoch``:
-    the first that is read; others may follow that have the same size of batch.
+    ``plan``: of any of the lanes, since all of them have the same number of steps, regularizer and optimizer.
+    ``epoch``: the first that is read; others may follow that have the same size of batch.
     """
 
     def __init__(

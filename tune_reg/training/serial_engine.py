@@ -116,7 +116,7 @@ class SerialEngine:
         if self._reads_tables:
             self._dropout.register(self.model)
         self._program: _Program | None = None
-        self._validation: tuple[Scores, Replayed] | None = None
+        self._validation: tuple[Scores, Replayed[int]] | None = None
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
 
@@ -469,7 +469,7 @@ class _Program:
 
     needs: tuple[int, float]
     inputs: TableInputs
-    step: Replayed
+    step: Replayed[int]
 
 
 @dataclass(frozen=True)
