@@ -28,6 +28,8 @@ QUICK = (
 )
 #: Those that start Ray or other processes. ``lanes`` is run in test_lanes.py.
 SLOW = ("cluster_scale", "gpu_study", "lanes", "large_study", "report_speed", "vs_plain_tune")
+#: What reads the results of a study. Its numbers are tested in test_weight_decay_and_data.py.
+OF_RESULTS = ("weight_decay_and_data",)
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def program_numbers(folder, tmp_path):
 
 
 def test_every_benchmark_is_run(folder):
-    assert {path.stem for path in folder.glob("*.py")} == {*QUICK, *SLOW}
+    assert {path.stem for path in folder.glob("*.py")} == {*QUICK, *SLOW, *OF_RESULTS}
 
 
 def test_attacks(numbers, capsys):
