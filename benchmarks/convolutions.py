@@ -19,6 +19,7 @@ from _shared.command_line import USAGE_ERROR, CommandLine, write_json
 from _shared.measuring import timed
 
 from tune_reg.training.lanes.convolutions import Geometry, Layer, Measured, candidates, measure, replay_milliseconds
+from tune_reg.training.precision import products
 
 #: Images [C, H, W] and weights [O, C, h, w] of one lane, and the padding.
 LAYERS = {
@@ -75,10 +76,10 @@ def measured(
 ) -> list[Measured]:
     """The candidates of a layer in a precision."""
     images, weights, padding = LAYERS[title]
-    dtype, tf32 = PRECISIONS[precision]
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
+    dtype, in_tf32 = PRECISIONS[precision]
     layer = Layer(lanes, (batch, *images), weights, Geometry(padding=(padding, padding)), dtype, biased=True)
-    return measure(layer, candidates(layer, MEMORY), device, clock)
+    with products("tf32" if in_tf32 else "float32"):
+        return measure(layer, candidates(layer, MEMORY), device, clock)
 
 
 def as_json(row: Measured) -> dict[str, object]:

@@ -33,7 +33,6 @@ from _lanes.contenders import (
     Graphed,
     Lanes,
     images_of,
-    products,
     work_of,
 )
 from _lanes.figure import draw
@@ -197,13 +196,12 @@ def measure(model: str, options: argparse.Namespace, until: float, speed: Speed,
 def alone(way: Way, make: Callable[[], Contender], options: argparse.Namespace, speed: Speed) -> dict[str, float]:
     """Trial-epochs a second by the quickest of some epochs, memory of a trial, the time of a step and its floor."""
     device = torch.device(options.device)
-    with products(way.case.precision):
-        contender, needed = started(make, device)
-        spent, best = 0.0, float("inf")
-        while spent < options.each:
-            epoch = timed(contender.epoch, device)
-            spent, best = spent + epoch, min(best, epoch)
-        step = contender.step_seconds()
+    contender, needed = started(make, device)
+    spent, best = 0.0, float("inf")
+    while spent < options.each:
+        epoch = timed(contender.epoch, device)
+        spent, best = spent + epoch, min(best, epoch)
+    step = contender.step_seconds()
     row = {"rate": way.trials / best, "mib": needed / MIB / way.trials}
     if step is None:
         return row

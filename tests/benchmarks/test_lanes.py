@@ -51,20 +51,6 @@ def test_the_floor_is_the_larger_of_bytes_and_flop(module):
     assert doctest.testmod(roofline).failed == 0
 
 
-def test_the_graphed_single_run_is_the_single_run(module):
-    """On a CPU its steps are eager; they must be those of the engine, or it is no rival."""
-    contenders = module("_lanes.contenders")
-    case, device = contenders.Case("nn-2", "adadecay", images=96, batch=32), torch.device("cpu")
-    dataset = contenders.images_of(96)
-    rival, run = contenders.Graphed(case, dataset, device), contenders.Eager(case, dataset, device)
-    scores = rival.epoch()
-    row = run.engine.train_epoch()
-    for one, other in zip(rival.engine.parameters, run.engine.parameters, strict=True):
-        assert torch.allclose(one, other, atol=1e-6)
-    n = len(run.engine.val_index)
-    assert scores == pytest.approx([row["val_loss"] * n, row["val_accuracy"] * n], rel=1e-4)
-
-
 def test_halving_keeps_the_best_third_so_far(module):
     assert doctest.testmod(module("_lanes.halving")).failed == 0
     halving = module("_lanes.halving").Halving(epochs=27)
@@ -188,14 +174,6 @@ def test_rows_are_compared_with_eager_runs_and_with_plain_ones(module):
     rows.append({**rows[0], "model": "lenet-4", "way": "64 lanes"})
     assert [table.beside_eager(row, rows) for row in rows] == [1, 50, 1, 80, 100, None]
     assert [table.cost_beside_plain(row, rows) for row in rows] == [1, 1, 2, 1.25, 0.5, 1]
-
-
-def test_tensor_cores_are_left_as_they_were(module):
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    with module("_lanes.contenders").products("tf32"):
-        assert torch.backends.cuda.matmul.allow_tf32
-        assert torch.backends.cudnn.allow_tf32
-    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
 
 
 @pytest.mark.slow

@@ -72,16 +72,6 @@ def test_attacks(numbers, capsys):
     assert "4 of them right" in capsys.readouterr().out
 
 
-@pytest.fixture
-def torch_flags():
-    """A benchmark sets how torch computes for its process, which here is that of the tests."""
-    convolutions, products = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32
-    yield
-    convolutions.benchmark, convolutions.allow_tf32, products.allow_tf32 = before
-
-
-@pytest.mark.usefixtures("torch_flags")
 def test_convolutions_on_a_cpu(numbers, capsys):
     measured = numbers("convolutions", "--cpu")["measured"]
     assert [row["precision"] for row in measured] == ["float32", "TF32", "bfloat16"]

@@ -97,6 +97,17 @@ def products(precision: str) -> Iterator[None]:
             kind.fp32_precision = value
 
 
+def takes_tf32() -> bool:
+    """Whether float32 products may be computed in TF32 now, as ``products`` has set it.
+
+    >>> with products("tf32"):
+    ...     takes_tf32()
+    True
+    """
+    precision: str = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+    return precision == "tf32"
+
+
 def _narrow(argument: Any) -> Any:
     narrows = isinstance(argument, Tensor) and argument.dtype == torch.float32
     return argument.to(torch.bfloat16) if narrows else argument

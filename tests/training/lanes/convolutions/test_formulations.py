@@ -6,6 +6,7 @@ from convolution_layers import LAYERS, derivatives, distance, separate, tensors_
 
 from tune_reg.training.lanes.convolutions import FORMULATIONS, Geometry, Layer, candidates
 from tune_reg.training.lanes.convolutions.geometry import geometry_of
+from tune_reg.training.precision import products
 
 #: Triton's kernels need a device or an interpreter: test_implicit_gemm.py.
 ANYWHERE = [name for name in FORMULATIONS if name != "implicit GEMM"]
@@ -88,13 +89,13 @@ def test_our_kernel_is_a_candidate_without_groups_where_triton_is(monkeypatch):
 @pytest.mark.parametrize("layer", LAYERS)
 @pytest.mark.parametrize("name", FORMULATIONS)
 @pytest.mark.filterwarnings("default::UserWarning")  # of Triton's compiler, about versions to come
-def test_a_formulation_is_separate_convolutions_on_the_device(name, layer, dtype, bound, monkeypatch):
+def test_a_formulation_is_separate_convolutions_on_the_device(name, layer, dtype, bound):
     lanes, images, weights, geometry = LAYERS[layer]
     if name not in candidates(Layer(lanes, images, weights, geometry, dtype), 2**34):
         pytest.skip(f"{name} does not take this layer")
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     for shared in (False, True):
         narrow = tensors_of(layer, shared, dtype, "cuda")
         exact = [tensor.detach().double().requires_grad_() for tensor in narrow]
         reference = derivatives(separate, exact, geometry)
-        assert distance(derivatives(FORMULATIONS[name], narrow, geometry), reference) < bound
+        with products("float32"):
+            assert distance(derivatives(FORMULATIONS[name], narrow, geometry), reference) < bound

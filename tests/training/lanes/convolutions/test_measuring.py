@@ -19,6 +19,7 @@ from tune_reg.training.lanes.convolutions import (
 )
 from tune_reg.training.lanes.convolutions.grouped import grouped
 from tune_reg.training.lanes.convolutions.layer import layer_of
+from tune_reg.training.precision import products
 
 CPU = torch.device("cpu")
 LAYER = Layer(2, (3, 2, 5, 6), (4, 2, 3, 3), Geometry(), torch.float32, biased=True)
@@ -66,9 +67,9 @@ def faults(monkeypatch):
     return [function.__name__ for function in functions]
 
 
-def test_what_fails_or_computes_something_else_is_refused(faults, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # the widest tolerance of float32
-    measured = measure(LAYER, ["grouped", "im2col", *faults], CPU, lambda run: 2.0)
+def test_what_fails_or_computes_something_else_is_refused(faults):
+    with products("tf32"):  # the widest tolerance of float32
+        measured = measure(LAYER, ["grouped", "im2col", *faults], CPU, lambda run: 2.0)
     assert measured[:2] == [Measured("grouped", 2.0), Measured("im2col", 2.0)]
     refused = {one.name: one.refused for one in measured if one.refused}
     assert list(refused) == faults
@@ -86,11 +87,11 @@ def test_a_formulation_that_the_clock_cannot_run_is_refused():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shared", [False, True])
-def test_all_formulations_agree_within_the_rounding_of_the_dtype(dtype, shared, monkeypatch):
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+def test_all_formulations_agree_within_the_rounding_of_the_dtype(dtype, shared):
     layer = LAYER._replace(dtype=dtype, shared=shared)
     names = ["grouped", "grouped channels_last", "im2col"]
-    assert [one.refused for one in measure(layer, names, CPU, lambda run: 1.0)] == ["", "", ""]
+    with products("float32"):
+        assert [one.refused for one in measure(layer, names, CPU, lambda run: 1.0)] == ["", "", ""]
 
 
 @pytest.mark.parametrize("image_gradient", [False, True])

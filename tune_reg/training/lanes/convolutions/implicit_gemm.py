@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tune_reg.training.lanes.convolutions.geometry import Geometry
+from tune_reg.training.precision import takes_tf32
 
 #: Entries of a tile of the result by its rows, and of the sum that is read at a time.
 _ROWS: Final = 64
@@ -219,7 +220,7 @@ def _arithmetic(tensor: Tensor) -> dict[str, Any]:
     return {
         "FACTORS": factors,
         "SUMS": tl.float64 if tensor.dtype == torch.float64 else tl.float32,
-        "PRECISION": "tf32" if torch.backends.cudnn.allow_tf32 else "ieee",
+        "PRECISION": "tf32" if takes_tf32() else "ieee",
     }
 
 

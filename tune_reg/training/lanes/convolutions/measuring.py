@@ -13,6 +13,7 @@ from tune_reg.errors import one_line
 from tune_reg.training.cuda_graphs import CudaGraphs
 from tune_reg.training.lanes.convolutions.formulations import FORMULATIONS
 from tune_reg.training.lanes.convolutions.layer import Layer
+from tune_reg.training.precision import takes_tf32
 
 #: Times that a formulation is run; the shortest counts.
 _RUNS: Final = 5
@@ -76,9 +77,9 @@ def measure(layer: Layer, names: Iterable[str], device: torch.device, clock: Clo
 def tolerance(dtype: torch.dtype) -> float:
     """How far results may differ, as a share of their norm: some roundings of the factors of a product.
 
-    float32 is rounded to TF32 where torch is allowed to.
+    float32 is rounded to TF32 where ``products`` says so.
     """
-    if dtype == torch.float32 and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32):
+    if dtype == torch.float32 and takes_tf32():
         return 2.0**-8
     return {torch.bfloat16: 2.0**-5, torch.float16: 2.0**-8, torch.float32: 2.0**-16}.get(dtype, 2.0**-40)
 
