@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 from statistics import fmean
+from types import SimpleNamespace
 
 import in_process
 import pytest
@@ -11,6 +12,7 @@ import analysis
 from analysis.figures.reproduction import draw_published_and_measured, published_and_measured
 from analysis.measures.reproduction.declared import Curves, Line, PaperClaim
 from analysis.measures.reproduction.side_by_side import side_by_side
+from analysis.report.reproduction.content import sentences
 from tune_reg.errors import StoreError
 from tune_reg.reproduction import declare
 from tune_reg.reproduction.noise_and_penalties import ITEMS
@@ -122,3 +124,8 @@ def test_each_accuracy_is_drawn(directory):
     (axes,) = draw_published_and_measured(numbers).axes
     drawn = sorted(x for line in axes.lines for x in line.get_xdata() if line.get_marker() not in ("None", "|"))
     assert drawn == pytest.approx(sorted(100 * point.mean for point in panel.points))
+
+
+def test_the_answer_says_within_what_a_level_agrees():
+    differs = SimpleNamespace(measured=object(), verdict="differs", published_gain=None, validated=None)
+    assert "holds 0 and is within 0.5 points." in list(sentences([differs], []))[1]

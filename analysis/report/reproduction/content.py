@@ -43,7 +43,7 @@ def content_of(
     tables = (_side_by_side(rows), _claims(claims), _measured(studies))
     return ReproductionContent(
         declared=declared,
-        sentences=tuple(_sentences(rows, claims)),
+        sentences=tuple(sentences(rows, claims)),
         missing=tuple(_missing(declared, studies)),
         tables=tuple(table for table in tables if table.rows),
         figures=figures,
@@ -53,14 +53,17 @@ def content_of(
     )
 
 
-def _sentences(rows: Sequence[SideBySide], claims: Sequence[ClaimResult]) -> Iterable[str]:
+def sentences(rows: Sequence[SideBySide], claims: Sequence[ClaimResult]) -> Iterable[str]:
+    """What the comparisons come to, in sentences."""
     measured = [row for row in rows if row.measured is not None]
     if rows:
         yield f"{len(measured)} of {count(len(rows), 'published number')} have a measured one beside them."
     levels = Counter(row.verdict for row in measured)
     if any(verdict != "not compared" for verdict in levels):
-        yield f"Level: {_counted(levels)}. A level agrees where the interval of the difference holds 0 and is within "
-        f"{100 * TOLERANCE:g} points."
+        yield (
+            f"Level: {_counted(levels)}. A level agrees where the interval of the difference holds 0 and is within "
+            f"{100 * TOLERANCE:g} points."
+        )
     gains = Counter(row.gain_verdict for row in measured if row.published_gain is not None)
     if gains:
         yield f"Gain over the baseline of the table: {_counted(gains)}."
