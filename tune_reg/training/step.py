@@ -85,7 +85,7 @@ def regularize(
 def rest_momentum(optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], masks: Mapping[int, Tensor]) -> None:
     """Let weights that rested before have zero momentum; ``masks``: by the parameter's index."""
     for i, mask in masks.items():
-        buffer = optimizer.state[parameters[i]].get("momentum_buffer")
+        buffer = optimizer.state.get(parameters[i], {}).get("momentum_buffer")  # reading must add no entry
         if buffer is not None:
             buffer.mul_(mask)
 
