@@ -93,7 +93,7 @@ def result_of(data: Snapshot) -> tuple[Result, dict[int, tuple[Array, Array]]]:
 def grid(data: Snapshot, images: int) -> tuple[Array, Array, Array]:
     """Weight decays [D], and test and validation accuracies [seed, D] of the runs that ended on every decay."""
     rows = [row for row in data.final if row["n_train"] == images and row["state"] == "complete"]
-    by_run = {(row["param_weight_decay"], row["seed"]): row for row in rows}
+    by_run = {(row["params"]["weight_decay"], row["seed"]): row for row in rows}
     decays = sorted({decay for decay, _ in by_run})
     seeds = [seed for seed in sorted({seed for _, seed in by_run}) if all((d, seed) in by_run for d in decays)]
     test, validation = (

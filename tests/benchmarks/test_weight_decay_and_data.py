@@ -13,7 +13,7 @@ def runs(best_by_images):
         {
             "n_train": images,
             "state": "complete",
-            "param_weight_decay": decay,
+            "params": {"weight_decay": decay},
             "seed": seed,
             "test_accuracy": 0.9 + 0.001 * seed - 0.1 * (decay != best),
             "val_accuracy": 0.8 - 0.1 * (decay != 0.01),
@@ -38,7 +38,7 @@ def test_a_best_decay_of_one_over_the_images_has_slope_minus_one_and_one_timesca
 
 
 def test_seeds_that_lack_a_decay_are_left_out(module):
-    rows = [row for row in runs({320: 1.0}) if not (row["seed"] == 0 and row["param_weight_decay"] == 1.0)]
+    rows = [row for row in runs({320: 1.0}) if not (row["seed"] == 0 and row["params"] == {"weight_decay": 1.0})]
     decays, test, _ = module("weight_decay_and_data").grid(SimpleNamespace(study=STUDY, final=rows), 320)
     assert decays.tolist() == [0.0, 0.01, 0.1, 1.0, 10.0]
     assert test.shape == (2, 5)
