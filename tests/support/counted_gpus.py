@@ -29,7 +29,7 @@ def _train_on_processors(log):
             torch.set_num_threads(1)
             ids = ",".join(map(str, ray.get_runtime_context().get_accelerator_ids()["GPU"]))
             share = resources.required_resources.get("GPU", 0)
-            with open(log, "a") as file:  # noqa: PTH123
+            with Path(log).open("a") as file:
                 file.write(f"{os.getpid()} {ids or 'none'} {share}\n")
             return torch.device("cpu"), min(1.0, share or 1.0)
 
