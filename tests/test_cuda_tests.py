@@ -65,3 +65,9 @@ def test_a_test_for_a_gpu_that_imports_ray_is_found(tmp_path):
 )
 def test_which_expressions_select_nothing_else(expression, only):
     assert cuda_tests.only(expression) == only
+
+
+def test_a_file_that_is_no_text_is_left_out(tmp_path):
+    (tmp_path / "core").write_bytes(b"\x7fELF\xa4")
+    assert cuda_tests.OnlyTheirFiles().pytest_ignore_collect(tmp_path / "core")
+    assert cuda_tests.OnlyTheirFiles().pytest_ignore_collect(tmp_path)

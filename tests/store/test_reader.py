@@ -1,6 +1,9 @@
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from processes import start_python
 
 from tune_reg.errors import StoreError
 from tune_reg.store import SCHEMAS, TABLES, Results, load
@@ -64,3 +67,24 @@ def test_infinite_and_undefined_numbers_stay_what_they_are(store):
     first, second = load(store.directory).epochs()["train_loss"].to_pylist()
     assert first == float("inf")
     assert second != second
+
+
+COUNT_THREADS = """
+import os, sys
+from pathlib import Path
+from tune_reg.store.parts import read_part
+
+path = Path(sys.argv[1])
+before = set(os.listdir("/proc/self/task"))
+assert read_part(path).num_rows == 1
+print(len(set(os.listdir("/proc/self/task")) - before))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc, which Linux has")
+def test_no_thread_of_arrow_outlives_the_reading_of_a_part(store, trial):
+    """Such a thread aborts the process when it releases the file's bytes while Python ends."""
+    store.write("trials", "a", [trial(0)])
+    (path,) = (store.directory / "tables" / "trials").glob("*.parquet")
+    output, _ = start_python("-c", COUNT_THREADS, path).communicate(timeout=60)
+    assert output == "0\n"

@@ -126,7 +126,9 @@ def _unreadable(path: StoragePath | str, error: Exception) -> StoreError:
 
 def _parsed(path: StoragePath, content: bytes) -> pa.Table:
     try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        # In this thread alone: a thread of Arrow that still holds ``content`` while Python ends aborts the process.
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            table = file.read(use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
