@@ -17,9 +17,10 @@ NORMS = pytest.mark.parametrize(("norm", "dual", "short"), [("linf", 1, 0.001), 
 
 @pytest.fixture
 def quick_search(monkeypatch):
-    """Fewer steps, as many as PGD takes, fewer targets and fewer queries, so that tests are quick."""
+    """Fewer steps, as many as PGD takes for APGD, fewer targets and fewer queries, so that tests are quick."""
     monkeypatch.setattr(attacks, "APGD_STEPS", attacks.PGD_STEPS)
-    monkeypatch.setattr(attacks, "APGD_TARGETS", 3)
+    monkeypatch.setattr(attacks, "FAB_STEPS", 10)
+    monkeypatch.setattr(attacks, "TARGETS", 3)
     monkeypatch.setattr(attacks, "SQUARE_QUERIES", 200)
 
 

@@ -6,6 +6,7 @@ import pytest
 from digits import digits_study
 from made_up import epochs, finish_all
 
+from tune_reg.execution import recorder
 from tune_reg.execution.controller import StudyController
 from tune_reg.execution.messages import Completed
 from tune_reg.search.decision import Decision
@@ -43,6 +44,27 @@ def test_confirmed_runs_are_tested_when_the_tests_change(confirmed):
     assert results.robustness().num_rows == 4
     assert results.final().num_rows == 4
     assert control(confirmed, robustness=TESTS).finished
+
+
+def test_autoattack_is_made_again_where_it_was_made_before_it_had_fab(confirmed, monkeypatch):
+    both = {"fgsm": [0.1], "autoattack_l2": [0.5]}
+
+    def runs(tests):
+        controller, made = control(confirmed, robustness_only=True, robustness=tests), 0
+        while not controller.finished:
+            outcome = Completed(robustness=({"test": "autoattack-l2", "accuracy": 0.5, "n": 3},))
+            controller.take(controller.next_run().key, epochs(1, 2, outcome=outcome))
+            made += 1
+        return made
+
+    with monkeypatch.context() as before:
+        before.setattr(recorder, "_tests_of", lambda study: study.to_plain()["robustness"])
+        assert [runs(both), runs(both)] == [4, 0]
+    assert [runs(both), runs(both)] == [4, 0]
+    with monkeypatch.context() as before:
+        before.setattr(recorder, "_tests_of", lambda study: study.to_plain()["robustness"])
+        assert runs(TESTS) == 4
+    assert runs(TESTS) == 0, "tests without AutoAttack stay what they were"
 
 
 def test_a_run_whose_tests_cannot_be_made_stays_as_it_is(confirmed):

@@ -37,7 +37,7 @@ from tune_reg.store.journal_keys import search_key
 from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import StudyPlan, Task, is_paused
+from tune_reg.study import Study, StudyPlan, Task, is_paused
 from tune_reg.user_objects import without_digest
 
 #: What the tables call the data that a trainer of the user's brings.
@@ -83,7 +83,7 @@ class Recorder:
         self._store = Store(directory, study_hash=plan.study.hash, parameters=parameter_columns(plan))
         self._keys = SearchKeys(plan.tasks)
         self._metric = plan.study.metric.metric
-        self._tests = _digest(plan.study.to_plain()["robustness"])
+        self._tests = _digest(_tests_of(plan.study))
 
     # Trials of the search
 
@@ -391,6 +391,13 @@ def reason_of(outcome: Outcome, rows: Sequence[EpochValues]) -> str | None:
         what = "metric" if losses and all(map(math.isfinite, losses)) else "loss"
         return f"the {what} is not finite in epoch {rows[-1]['epoch']}"
     return outcome.reason if isinstance(outcome, Failed) else None
+
+
+def _tests_of(study: Study) -> dict[str, Any]:
+    """What the rows of the robustness tests depend on: the settings, and that AutoAttack has FAB, which came later."""
+    settings: dict[str, Any] = study.to_plain()["robustness"]
+    asked = study.robustness.autoattack_linf or study.robustness.autoattack_l2
+    return {**settings, "fab": True} if asked else settings
 
 
 def _digest(settings: Mapping[str, Any]) -> str:
