@@ -11,8 +11,12 @@ LINES = [
     ("Carlini and Wagner's attack", "carlini2017towards"),
     ("DeepFool", "moosavidezfooli2016deepfool"),
     ("AutoAttack", "croce2020reliable"),
+    ("FAB, an attack of AutoAttack", "croce2020minimally"),
+    ("Square, an attack of AutoAttack", "andriushchenko2020square"),
     ("Common corruptions", "hendrycks2019benchmarking"),
 ]
+
+ENSEMBLE = ["AutoAttack", "FAB, an attack of AutoAttack", "Square, an attack of AutoAttack"]
 
 
 def test_all_tests_are_cited_in_the_order_of_the_report():
@@ -28,7 +32,7 @@ def test_all_tests_are_cited_in_the_order_of_the_report():
         ({}, []),
         ({"gaussian_noise": [0.1], "salt_noise": [0.1]}, []),
         ({"corruptions": ["jpeg"]}, ["Common corruptions"]),
-        ({"autoattack_l2": [0.5]}, ["AutoAttack"]),
+        ({"autoattack_l2": [0.5]}, ENSEMBLE),
         ({"pgd_l2": [0.5]}, ["Foolbox (running the attacks)", "PGD"]),
         ({"deepfool_l2": [0.5], "fgsm": [0.1]}, ["Foolbox (running the attacks)", "FGSM", "DeepFool"]),
     ],

@@ -254,6 +254,8 @@ class Attack:
     passes: int
     #: The key of ``RobustnessSettings`` that says how many images are attacked.
     images: str = field(default="images", kw_only=True)
+    #: What a report calls each attack of an ensemble that has a publication of its own, and its key there.
+    parts: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
     @property
     def key(self) -> str:
@@ -336,6 +338,10 @@ _ENSEMBLE_PASSES: Final = (1 + TARGETS) * (APGD_STEPS + 1) + TARGETS * 2 * FAB_S
 _ENSEMBLE: Final = (
     f"APGD on the cross-entropy, APGD and FAB towards {TARGETS} classes, {APGD_STEPS} steps each, and Square"
 )
+_PARTS: Final = (
+    ("FAB, an attack of AutoAttack", "croce2020minimally"),
+    ("Square, an attack of AutoAttack", "andriushchenko2020square"),
+)
 AUTOATTACK_LINF: Final = RadiusAttack(
     "autoattack-linf",
     "linf",
@@ -346,6 +352,7 @@ AUTOATTACK_LINF: Final = RadiusAttack(
     lambda model, images, labels, epsilons, seed: autoattack(model, images, labels, epsilons, norm="linf", seed=seed),
     checked="not",
     images="autoattack_images",
+    parts=_PARTS,
 )
 AUTOATTACK_L2: Final = RadiusAttack(
     "autoattack-l2",
@@ -357,6 +364,7 @@ AUTOATTACK_L2: Final = RadiusAttack(
     lambda model, images, labels, epsilons, seed: autoattack(model, images, labels, epsilons, norm="l2", seed=seed),
     checked="not",
     images="autoattack_images",
+    parts=_PARTS,
 )
 
 #: All attacks, in the order of their rows.

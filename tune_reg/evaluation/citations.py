@@ -14,9 +14,12 @@ def citations(settings: RobustnessSettings) -> list[tuple[str, str]]:
     >>> [method for method, _ in citations(RobustnessSettings(pgd_linf=[0.1], pgd_l2=[0.5], corruptions=["jpeg"]))]
     ['Foolbox (running the attacks)', 'PGD', 'Common corruptions']
     """
-    methods = {attack.method: attack.citation for attack in ATTACKS if getattr(settings, attack.key)}
-    if methods.keys() - {AUTOATTACK_LINF.method}:  # that one is run here
-        methods = {"Foolbox (running the attacks)": "rauber2020foolbox", **methods}
+    asked = [attack for attack in ATTACKS if getattr(settings, attack.key)]
+    methods = {}
+    if any(attack.method != AUTOATTACK_LINF.method for attack in asked):  # that one is run here
+        methods["Foolbox (running the attacks)"] = "rauber2020foolbox"
+    for attack in asked:
+        methods.update({attack.method: attack.citation, **dict(attack.parts)})
     if settings.corruptions:
         methods[METHOD] = CITATION
     return [(method, bibtex(key)) for method, key in methods.items()]
