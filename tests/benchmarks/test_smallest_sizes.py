@@ -16,6 +16,7 @@ QUICK = (
     "ask_time",
     "attacks",
     "attack_strength",
+    "autoattack",
     "claims",
     "convolutions",
     "digits_table",
@@ -143,6 +144,65 @@ def test_attack_strength_without_art_is_one_line(main, monkeypatch):
     monkeypatch.setitem(sys.modules, "art", None)
     with pytest.raises(SystemExit, match=r"^ART is missing: pip install --no-deps adversarial-robustness-toolbox$"):
         main("attack_strength", "--small")
+
+
+@pytest.fixture
+def short_autoattack(monkeypatch):
+    """The four attacks with a few steps and queries each."""
+    from tune_reg.evaluation import attacks
+
+    for name in ("APGD_STEPS", "FAB_STEPS", "SQUARE_QUERIES"):
+        monkeypatch.setattr(attacks, name, 5)
+
+
+def test_autoattack_counts_what_each_library_leaves(numbers, short_autoattack, monkeypatch):
+    """Beside a torchattacks whose attacks leave every image as it is."""
+
+    class Idle:
+        def __init__(self, model, **settings):
+            pass
+
+        def __call__(self, images, labels):
+            return images
+
+        attack_single_run_targeted = __call__
+
+    library = ModuleType("torchattacks")
+    library.__version__ = "0"
+    for name in ("APGD", "APGDT", "FAB", "Square"):
+        setattr(library, name, Idle)
+    monkeypatch.setitem(sys.modules, "torchattacks", library)
+    strength = numbers("autoattack")["strength"]
+    attacks = ["APGD-CE", "APGD-T", "FAB-T", "Square", "all four"]
+    assert [row["attack"] for row in strength["left"]] == 4 * attacks
+    for row in strength["left"]:
+        assert row["torchattacks"] == strength["images"], "an attack that does nothing leaves every image"
+        assert row["differ"] == strength["images"] - row["ours"]
+    assert any(row["ours"] < strength["images"] for row in strength["left"])
+    assert [row["torchattacks_median"] for row in strength["fab_distances"]] == [float("inf")] * 2
+
+
+def test_autoattack_without_a_second_library_says_what_each_attack_costs(
+    numbers, short_autoattack, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "torchattacks", None)
+    written = numbers("autoattack")
+    assert "strength" not in written
+    assert "torchattacks is missing" in capsys.readouterr().out
+    attacks = ["PGD", "APGD-CE", "APGD-T", "FAB-T", "Square"]
+    assert [(row["norm"], row["attack"]) for row in written["costs"]] == [
+        (norm, attack) for norm in ("linf", "l2") for attack in attacks
+    ]
+    assert all(row["s_per_image"] > 0 for row in written["costs"])
+    assert [row["ratio"] for row in written["costs"] if row["attack"] == "APGD-CE"] == [1, 1]
+
+
+@pytest.mark.slow
+def test_fab_finds_what_torchattacks_finds(program_numbers):
+    pytest.importorskip("torchattacks", reason="torchattacks is not installed; pip install --no-deps torchattacks")
+    strength = program_numbers("autoattack")[0]["strength"]
+    assert all(row["differ"] == 0 for row in strength["left"] if row["attack"] == "FAB-T")
+    assert all(row["largest_relative_difference"] < 1e-4 for row in strength["fab_distances"])
 
 
 def test_digits_table_makes_the_rows_that_are_replayed(main, folder, tmp_path):

@@ -62,7 +62,7 @@ class RobustnessSettings(BaseModel):
     cw_l2: L2s = []
     #: L2 radii at which the distances found by DeepFool are read.
     deepfool_l2: L2s = []
-    #: Linf radii of AutoAttack, which takes about 150 times as long as PGD on images that withstand it.
+    #: Linf radii of AutoAttack, which takes 120 to 180 times as long as PGD on images that withstand it.
     autoattack_linf: Linfs = []
     #: L2 radii of AutoAttack.
     autoattack_l2: L2s = []
