@@ -16,6 +16,7 @@ from analysis.measures.search.picks import picks
 from analysis.measures.search.response import responses, winners
 from analysis.measures.search.tuning import tuning_points
 from analysis.report.studies.compare import render
+from analysis.report.write import render as report_files
 from analysis.tables.catalogue import TABLES
 from tune_reg.store import Metric, load
 
@@ -66,14 +67,9 @@ def up(write):
     return analysis.Snapshot(load(write(UP, lambda accuracy: 4 * accuracy)))
 
 
-@pytest.fixture(scope="module", name="directory_down")
-def directory_of_errors(write):
-    return write(DOWN, lambda accuracy: 20 - 4 * accuracy)
-
-
 @pytest.fixture(scope="module")
-def down(directory_down):
-    return analysis.Snapshot(load(directory_down))
+def down(write):
+    return analysis.Snapshot(load(write(DOWN, lambda accuracy: 20 - 4 * accuracy)))
 
 
 def mirrored(low, high):
@@ -148,9 +144,9 @@ def test_the_verdict_and_the_claims_say_the_metric_and_its_unit(down):
 
 
 @pytest.mark.usefixtures("without_paper")
-def test_nothing_in_the_report_speaks_of_accuracies_per_cent_or_highest_values(directory_down):
-    page = analysis.report(directory_down)
-    text = (page.parent / "report.md").read_text(encoding="utf-8")
+def test_nothing_in_the_report_speaks_of_accuracies_per_cent_or_highest_values(down):
+    files = report_files(down)
+    text = files["report.md"].decode()
     about_the_rest = "The study is judged by the rmse, so what only accuracies have is left out"
     assert about_the_rest in text
     body = re.sub(r"## Citations.*?(?=\n## )", "", text, flags=re.DOTALL)
@@ -159,13 +155,13 @@ def test_nothing_in_the_report_speaks_of_accuracies_per_cent_or_highest_values(d
             assert not re.search(
                 r"accura|\bpoints?\b(?! out)|(?<!lowest to )highest|more accurate|\bpercent\b|per cent", line
             ), line
-    html = page.read_text(encoding="utf-8")
+    html = files["index.html"].decode()
     shown = re.sub(r"<(script|style)\b.*?</\1>", "", html, flags=re.DOTALL)
     labels = set(re.findall(r"[^<>]*(?:accurac|(?<!\d )points)[^<>]*", shown)) - {""}
     assert not {label for label in labels if about_the_rest not in label and "title = {" not in label}
-    headers = {path.name: path.read_text(encoding="utf-8").partition("\n")[0] for path in page.parent.rglob("*.csv")}
+    headers = {name: text.decode().partition("\n")[0] for name, text in files.items() if name.endswith(".csv")}
     assert not {name for name, header in headers.items() if "accuracy" in header}
-    assert "test_rmse_mean" in headers["results.csv"]
+    assert "test_rmse_mean" in headers["tables/results.csv"]
 
 
 def test_studies_by_different_metrics_are_compared_by_ranks_and_not_in_one_figure(up, down):

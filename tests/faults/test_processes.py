@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 
+import in_process
 import pytest
 from digits import digits_study
 from plugins import load_regularizer
@@ -61,10 +62,10 @@ def assert_finished(results):
 
 @pytest.mark.ray
 @pytest.mark.timeout(800)  # only a test that fails takes so long: this one took 300 s with 30 processes a core
-def test_ctrl_c_says_how_to_go_on_and_the_study_does(tmp_path, ray_cluster):
-    """It goes on under the Ray of this process; that the command does so is tested below, where one more is started."""
+def test_ctrl_c_says_how_to_go_on_and_the_study_does(tmp_path):
+    """It goes on in this process; that the command does so is tested below, where Ray is started once more."""
     stop(start(tmp_path), signal.SIGINT, 130)
-    assert_finished(run_study(STUDY, tmp_path / "out"))
+    assert_finished(in_process.run_study(STUDY, tmp_path / "out"))
 
 
 @pytest.mark.ray

@@ -82,6 +82,7 @@ def test_rounds_come_to_the_same_decisions_as_in_one_process(tmp_path, ray_clust
     assert Counter(results.final()["regularizer"].to_pylist()) == dict.fromkeys(methods, newest["n"])
 
 
+@pytest.mark.slow  # tests/backends/ray/test_trainers.py has the same of a loop of the user's own
 def test_a_study_that_pauses_trials_comes_to_the_same_as_in_one_process(tmp_path, ray_cluster):
     """With one run at a time; paused ones go on in other trials of Tune."""
     import ray
@@ -198,7 +199,8 @@ return strengths["strength"] * 0
 """
 
 
-@pytest.mark.parametrize("lanes", [1, 2])
+# In a group the exception is raised by a run alone, too.
+@pytest.mark.parametrize("lanes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_an_exception_of_the_users_code_is_told_once_and_tried_again_once_it_is_mended(tmp_path, ray_cluster, lanes):
     name = f"raises-in-{lanes}"
     plugin = load_regularizer(tmp_path, name, [1.0, 0.0], RAISES)
