@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Final
 
 from tune_reg.data.cifar import find_cifar, load_cifar
 from tune_reg.data.dataset import Dataset, DatasetInfo
-from tune_reg.data.digits import load_digits
+from tune_reg.data.digits import digits_folder, load_digits
 from tune_reg.data.folder import PREFIX, load_folder, parsed
 from tune_reg.data.from_function import load_from_function
 from tune_reg.data.mnist import FASHION_MNIST, MNIST, Family, find, load_mnist
@@ -40,12 +39,6 @@ def _entry(
     return _Entry(title, DatasetInfo(name, *sizes), load, find)
 
 
-def _package_folder(name: str) -> Path | None:
-    """The folder of an installed package, found without importing it, which can take a second."""
-    spec = importlib.util.find_spec(name)
-    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
-
-
 def _folder(family: Family, root: Path | None) -> Path | None:
     paths = find(family, root)
     return next(iter(paths.values())).parent if paths else None
@@ -59,7 +52,7 @@ _CATALOG: Final = {
             "handwritten digits of scikit-learn, 8 x 8 grey, 1,437 + 360; needs no files",
             (1437, 360, (1, 8, 8), 10),
             lambda _: load_digits(),
-            lambda _: _package_folder("sklearn"),
+            lambda _: digits_folder(),
         ),
         _entry(
             "mnist",

@@ -2,6 +2,7 @@
 
 from tune_reg.optimizers.accelerated_sgd import AcceleratedSGD
 from tune_reg.optimizers.catalog import OPTIMIZERS, Entry, build, citations, evaluations_per_step, lane_update
+from tune_reg.optimizers.compiler import plain_step
 from tune_reg.optimizers.entropy_sgd import EntropySGD
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "citations",
     "evaluations_per_step",
     "lane_update",
+    "plain_step",
 ]

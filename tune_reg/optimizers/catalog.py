@@ -10,6 +10,7 @@ import torch
 from tune_reg.errors import StudyError, did_you_mean
 from tune_reg.optimizers import lane_updates
 from tune_reg.optimizers.accelerated_sgd import AcceleratedSGD
+from tune_reg.optimizers.compiler import leave_out_compiler
 from tune_reg.optimizers.entropy_sgd import LANGEVIN_STEPS, EntropySGD
 from tune_reg.optimizers.lane_updates import LaneUpdate
 from tune_reg.optimizers.per_parameter import Params
@@ -118,6 +119,7 @@ def build(
     >>> build("adam", [torch.zeros(2, requires_grad=True)], lr=1e-3).defaults["betas"]
     (0.9, 0.999)
     """
+    leave_out_compiler()
     return _entry(name).build(params, Settings(lr, momentum, weight_decay, generator))
 
 

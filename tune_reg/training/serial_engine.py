@@ -16,7 +16,7 @@ from tune_reg.data import Dataset, gather, load, to_unit
 from tune_reg.global_generators import current, seeded
 from tune_reg.models import Dropout, has_torch_dropout, is_convolutional, set_dropout
 from tune_reg.optimizers import build as build_optimizer
-from tune_reg.optimizers import evaluations_per_step
+from tune_reg.optimizers import evaluations_per_step, plain_step
 from tune_reg.regularizers import Progress
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
@@ -97,6 +97,7 @@ class SerialEngine:
             weight_decay=0.0,
             generator=self._optimizer_noise,
         )
+        self._step_of_optimizer = plain_step(self.optimizer)
         for group in self.optimizer.param_groups:
             if "capturable" in group:
                 group["capturable"] = self.device.type == "cuda"
@@ -333,7 +334,7 @@ class SerialEngine:
         """One step of the optimizer, on the next ``size`` images."""
         progress = self._evaluate(size)[1]
         before = self._copies_to_settle()
-        self.optimizer.step()
+        self._step_of_optimizer()
         self._settle(before, progress)
         self._inputs.end()
 

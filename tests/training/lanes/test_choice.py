@@ -59,13 +59,32 @@ def test_another_kind_of_run_is_measured_by_itself(tmp_path, asked, other):
     assert chosen(file).remembered
 
 
+def test_measuring_begins_where_it_ended_for_another_regularizer(tmp_path, asked):
+    file = tmp_path / "lanes.json"
+    chosen(file, regularizer="l1")
+    del asked[:]
+    assert chosen(file, regularizer="adadecay")[:2] == (8, 8.0)
+    assert asked == [1, 4, 8, 16]
+    del asked[:]
+    assert chosen(file, regularizer="fob", most=5)[:2] == (4, 4.0)
+    assert asked == [1, 2, 4]
+
+
+def test_runs_that_differ_in_more_than_the_regularizer_begin_with_one_lane(tmp_path, asked):
+    file = tmp_path / "lanes.json"
+    chosen(file)
+    del asked[:]
+    chosen(file, regularizer="adadecay", batch_size=32)
+    assert asked == [1, 2, 4, 8, 16]
+
+
 def test_runs_that_differ_in_numbers_are_of_one_kind(tmp_path, asked):
     chosen(tmp_path / "lanes.json", params={"strength": 0.1}, seed=1)
     assert chosen(tmp_path / "lanes.json", params={"strength": 0.2}, seed=2, most=100).remembered
 
 
 def test_a_model_of_the_users_is_measured_by_each_process(tmp_path, asked, monkeypatch):
-    monkeypatch.setattr(choice, "_key", lambda *_: "the same")
+    monkeypatch.setattr(choice, "_keys", lambda *_: ("the same", "alike"))
     for _ in range(2):
         assert not chosen(tmp_path / "lanes.json", model="my.nets:small").remembered
     assert not (tmp_path / "lanes.json").exists()
@@ -109,9 +128,9 @@ def test_what_another_process_has_written_meanwhile_stays(tmp_path, monkeypatch)
 _WRITER = """
 import sys
 from pathlib import Path
-from tune_reg.training.lanes.choice import LaneChoice, _remember
+from tune_reg.training.lanes.choice import Remembered, _remember
 for i in range(200):
-    _remember(Path(sys.argv[1]), f"{sys.argv[2]} {i}", LaneChoice(2, 1.5, ""))
+    _remember(Path(sys.argv[1]), f"{sys.argv[2]} {i}", Remembered(2, 1.5, ""))
 """
 
 

@@ -42,6 +42,24 @@ def test_lanes_are_doubled_while_it_pays_and_fits(width, each, fixed, most, lane
     assert max(numbers) <= most
 
 
+@pytest.mark.parametrize(
+    ("width", "each", "begin", "numbers"),
+    [
+        (8, 0.001, 8, [1, 4, 8, 16]),
+        (32, 0.001, 8, [1, 4, 8, 16, 32, 64]),
+        (2, 0.001, 8, [1, 2, 4, 8]),  # 8 lanes do not pay
+        (1000, 0.15, 8, [1, 2, 4, 8]),  # nor do they fit
+        (1000, 0.05, 8, [1, 4, 8, 16]),  # twice as many would not fit from there
+        (8, 0.001, 64, [1, 2, 4, 8, 16, 32, 64]),
+    ],
+)
+def test_doubling_that_begins_elsewhere_ends_where_it_ends_from_one(width, each, begin, numbers):
+    measure, asked = device(width=width, each=each)
+    from_one, _ = device(width=width, each=each)
+    assert lanes_that_pay(measure, most=64, begin=begin) == lanes_that_pay(from_one, most=64)
+    assert sorted(asked) == numbers
+
+
 def test_lanes_that_would_not_fit_into_memory_are_not_tried():
     measure, numbers = device(width=1000, each=0.05)
     assert lanes_that_pay(measure, most=1024) == 16

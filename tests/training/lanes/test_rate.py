@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from tests.training.test_cuda_graphs import Recorded
 from tune_reg.data import load
-from tune_reg.training import Run, TrainingSettings
+from tune_reg.training import LaneEngine, Run, TrainingSettings
 from tune_reg.training.lanes import measured
-from tune_reg.training.lanes.rate import filled
+from tune_reg.training.lanes.rate import _part, _untimed, filled
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,36 @@ def test_twice_the_lanes_of_a_small_net_have_a_rate_of_the_same_size():
     run = Run("digits", "nn-2-small", "l1", training=TrainingSettings(epochs=1, batch_size=32))
     one, four = (measured(run, lanes, load("digits"), torch.device("cpu")).rate for lanes in (1, 4))
     assert 0.15 < four / one < 7
+
+
+@pytest.mark.parametrize(
+    ("batch", "keys", "passes"),
+    [
+        (32, {}, 1),
+        (16, {"protocol": "paper"}, 1),
+        (32, {"fraction": 0.1, "optimizer": "entropy-sgd"}, 1),
+        (128, {}, 4),  # fewer images than 20 steps: the last batch of a pass is smaller
+    ],
+)
+def test_all_is_captured_after_the_passes_that_are_not_timed(batch, keys, passes, monkeypatch):
+    graphs = Recorded()
+    monkeypatch.setattr("tune_reg.training.lanes.engine.graphs_for", lambda device: graphs)
+    training = TrainingSettings(epochs=9, batch_size=batch, optimizer=keys.pop("optimizer", "sgd"))
+    part, whole = _part(load("digits"), Run("digits", "nn-2-small", "l1", training=training, **keys))
+    engine = LaneEngine([whole] * 2, dataset=part)
+    assert _untimed(engine) == passes
+    for _ in range(passes):
+        engine.train_epoch()
+    captured = graphs.captured
+    assert captured >= 2
+    engine.train_epoch()
+    assert graphs.captured == captured
+
+
+def test_the_largest_batch_of_a_schedule_is_measured():
+    doubled = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}
+    run = Run(
+        "digits", "nn-2-small", "l1", training=TrainingSettings(epochs=4, batch_size=8, batch_size_schedule=doubled)
+    )
+    _, whole = _part(load("digits"), run)
+    assert whole.settings.batch_sizes() == [16] * 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -41,25 +42,27 @@ def choose_lanes(
     """How many lanes pay for runs like ``run``, up to ``most``, by ``file``, or else by measuring them.
 
     ``share``: the worker's share of the device. What is measured is written into ``file``, where one is given, but not
-    for a model of the user's, whose code may change under the same name. A file that cannot be read or written does no
-    harm: lanes are measured again.
+    for a model of the user's, whose code may change under the same name. Where the file holds runs that differ in the
+    regularizer alone, measuring begins at their number of lanes. A file that cannot be read or written does no harm:
+    lanes are measured again.
     """
     file = None if ":" in run.model else file
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    key = _key(run, dataset, name, most, share)
-    before = remembered(file).get(key) if file is not None else None
-    if before is not None:
-        return LaneChoice(before[0], before[1], name, remembered=True)
+    key, alike = _keys(run, dataset, name, most, share)
+    entries = remembered(file) if file is not None else {}
+    if key in entries:
+        return LaneChoice(entries[key].lanes, entries[key].gain, name, remembered=True)
+    begin = next((entry.lanes for entry in reversed(entries.values()) if entry.alike == alike), 1)
     rates: dict[int, Measured] = {}
 
     def measure(lanes: int) -> Measured:
         rates[lanes] = measured(run, lanes, dataset, device, share=share)
         return rates[lanes]
 
-    lanes = lanes_that_pay(measure, most=most)
+    lanes = lanes_that_pay(measure, most=most, begin=min(begin, _power_of_two(most)))
     choice = LaneChoice(lanes, rates[lanes].rate / rates[1].rate if lanes > 1 else 1.0, name)
     if file is not None:
-        _remember(file, key, choice)
+        _remember(file, key, Remembered(choice.lanes, choice.gain, alike))
     return choice
 
 
@@ -68,19 +71,27 @@ def remembered_lanes() -> Path:
     return cache() / "lanes.json"
 
 
-def remembered(file: Path) -> dict[str, tuple[int, float]]:
-    """Lanes that pay and their gain, by what they were measured for; what cannot be read is left out."""
+class Remembered(NamedTuple):
+    """An entry of the file. ``alike``: what it was measured for, apart from the regularizer."""
+
+    lanes: int
+    gain: float
+    alike: str
+
+
+def remembered(file: Path) -> dict[str, Remembered]:
+    """The entries of the file by what they were measured for; what cannot be read is left out."""
     try:
         entries = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return {}
     whole = entries.items() if isinstance(entries, dict) else ()
-    return {key: (entry[0], entry[1]) for key, entry in whole if _is_whole(entry)}
+    return {key: Remembered(*entry) for key, entry in whole if _is_whole(entry)}
 
 
-def _remember(file: Path, key: str, choice: LaneChoice) -> None:
-    """Add a choice. Of two processes that write at once one may lose its entry, and measures it again later."""
-    entries = {**remembered(file), key: (choice.lanes, choice.gain)}
+def _remember(file: Path, key: str, entry: Remembered) -> None:
+    """Add an entry. Of two processes that write at once one may lose its entry, and measures it again later."""
+    entries = {**remembered(file), key: entry}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, json.dumps(dict(list(entries.items())[-_KEPT:]), indent=1).encode())
@@ -91,18 +102,35 @@ def _remember(file: Path, key: str, choice: LaneChoice) -> None:
 def _is_whole(entry: Any) -> bool:
     return (
         isinstance(entry, list)
-        and len(entry) == 2
+        and len(entry) == 3
         and type(entry[0]) is int
-        and entry[0] >= 1
+        and entry[0] == _power_of_two(entry[0])
         and isinstance(entry[1], float)
         and math.isfinite(entry[1])
+        and isinstance(entry[2], str)
     )
 
 
-def _key(run: Run, dataset: Dataset, device: str, most: int, share: float) -> str:
-    """All that the number of lanes depends on: device, versions, sizes and what lanes have in common."""
-    doublings = 2 ** (most.bit_length() - 1)  # more are not tried
+def _power_of_two(most: int) -> int:
+    """The largest power of two up to ``most``; 1 where that is less."""
+    return 1 << max(1, most).bit_length() - 1
+
+
+def _keys(run: Run, dataset: Dataset, device: str, most: int, share: float) -> tuple[str, str]:
+    """All that the number of lanes depends on: device, versions, sizes and what lanes have in common.
+
+    And the same without the regularizer and how many lanes are tried.
+    """
     versions = f"torch {torch.__version__}, tune-reg {__version__}"
     images = "x".join(map(str, dataset.train_images.shape))
-    common = ", ".join(f"{name} {value}" for name, value in lane_key(run)._asdict().items())
-    return f"{device}, {versions}, {share:.2g} of it, up to {doublings} lanes, {images} images, {common}"
+    common = lane_key(run)._asdict()
+    where = f"{device}, {versions}, {share:.2g} of it"
+    alike = {name: value for name, value in common.items() if name not in ("regularizer", "choices")}
+    return (
+        f"{where}, up to {_power_of_two(most)} lanes, {images} images, {_listed(common)}",
+        f"{where}, {images} images, {_listed(alike)}",
+    )
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -17,22 +17,22 @@ from tune_reg.training.lanes.engine import Lane, LaneEngine
 from tune_reg.training.run import Run
 from tune_reg.training.serial_engine import SerialEngine
 
-#: Steps of an epoch that is timed.
+#: Steps of a pass that is timed.
 _STEPS: Final = 20
-#: Epochs that are timed.
+#: Passes that are timed.
 _REPEATS: Final = 2
 
 
 def measured(run: Run, lanes: int, dataset: Dataset, device: torch.device, *, share: float = 1.0) -> Measured:
     """Rate and memory of ``lanes`` runs like ``run`` on a part of ``dataset``, training and validation together.
 
-    ``lanes`` = 1 is a single run in a ``SerialEngine``. The first epochs are not timed; of the following ones the
-    quickest counts. ``share``: the worker's share of the device. Lanes that do not fit into memory have the rate 0.
-    Memory is the memory of a GPU, and 0 on a CPU. Tried on a CPU alone: no GPU was at hand.
+    ``lanes`` = 1 is a single run in a ``SerialEngine``. The first passes over the part are not timed; of the following
+    ones the quickest counts. Where the data set has room, the part is whole batches, so that on a GPU one pass of lanes
+    captures all there is to capture. The batch is the largest of the run's schedule. ``share``: the worker's share of
+    the device. Lanes that do not fit into memory have the rate 0. Memory is the memory of a GPU, and 0 on a CPU.
     """
     gc.collect()  # frees the memory of engines that were measured before
-    part = _part(dataset, run)
-    whole = dataclasses.replace(run, fraction=1.0, images_per_class=None)
+    part, whole = _part(dataset, run)
     on_gpu = device.type == "cuda"
     if on_gpu:
         torch.cuda.empty_cache()
@@ -70,8 +70,7 @@ def filled(needed: int, available: int, total: int, share: float) -> float:
 
 def _epochs_a_second(engine: LaneEngine | SerialEngine, runs: Sequence[Lane | SerialEngine]) -> float:
     """Epochs of single runs a second, when ``engine`` trains ``runs`` for an epoch."""
-    # On a GPU the first steps of each batch size are eager, and the last batch of another size comes once an epoch.
-    untimed = WARM_UP + 1 if engine.device.type == "cuda" else 1
+    untimed = _untimed(engine) if engine.device.type == "cuda" else 1
     quickest = float("inf")
     for repeat in range(untimed + _REPEATS):
         for run in runs:
@@ -85,15 +84,38 @@ def _epochs_a_second(engine: LaneEngine | SerialEngine, runs: Sequence[Lane | Se
     return len(runs) / quickest
 
 
-def _part(dataset: Dataset, run: Run) -> Dataset:
-    """The first images, enough for ``_STEPS`` steps beside validation, and as large a share of the test set."""
+def _untimed(engine: LaneEngine | SerialEngine) -> int:
+    """How many passes a GPU needs until each step is captured: the first steps of each size of batch are eager."""
+    if isinstance(engine, SerialEngine):  # which validates in one batch
+        return WARM_UP + 1
+    plan = engine.lanes[0].plan
+    validated = len(plan.val_index) or len(engine.dataset.test_labels)
+    # Lanes validate in batches as large as those of a step. A smaller last batch comes once in a pass.
+    counts = [divmod(n, plan.batch_sizes[0]) for n in (len(plan.train_index), validated)]
+    return 1 if all(whole > WARM_UP and not rest for whole, rest in counts) else WARM_UP + 1
+
+
+def _part(dataset: Dataset, run: Run) -> tuple[Dataset, Run]:
+    """The first images, enough for ``_STEPS`` steps and for validation, and the run that trains on all of them.
+
+    The part has whole batches where the data set has as many images.
+    """
+    batch = max(run.settings.batch_sizes())
     held_out = 0.0 if run.protocol == "paper" else run.training.validation
-    n = min(round(_STEPS * run.settings.batch_size / (1 - held_out)), len(dataset.train_labels))
+    n_train = _STEPS * batch
+    # More than the first batches, which are eager.
+    n_held = max(WARM_UP + 1, round(_STEPS * held_out / (1 - held_out))) * batch if held_out else 0
+    n = min(n_train + n_held, len(dataset.train_labels))
+    share = {"validation": n_held / n} if held_out and n == n_train + n_held else {}
     test = max(1, round(len(dataset.test_labels) * n / len(dataset.train_labels)))
-    return dataclasses.replace(
+    test = min(max(WARM_UP + 1, round(test / batch)) * batch, len(dataset.test_labels))
+    part = dataclasses.replace(
         dataset,
         train_images=dataset.train_images[:n],
         train_labels=dataset.train_labels[:n],
         test_images=dataset.test_images[:test],
         test_labels=dataset.test_labels[:test],
     )
+    training = run.training.model_copy(update={"batch_size": batch, "batch_size_schedule": "constant", **share})
+    params = {name: value for name, value in run.params.items() if not name.startswith("batch_size")}
+    return part, dataclasses.replace(run, training=training, params=params, fraction=1.0, images_per_class=None)

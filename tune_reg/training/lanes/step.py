@@ -25,7 +25,7 @@ from tune_reg.regularizers import Progress, Regularizer
 from tune_reg.training.inputs import LaneInputs, chunk_sizes, chunked, upload
 from tune_reg.training.lanes.key import LaneKey
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
-from tune_reg.training.step import data_loss, one_hot, regularized
+from tune_reg.training.step import lane_losses, one_hot, regularized
 
 
 class _Batch(NamedTuple):
@@ -137,9 +137,7 @@ class LaneStep:
             parameters, buffers, inputs, train=True, masks=masks, precision=self._key.precision
         )
         outputs = outputs.to(self._dtype)
-        loss = vmap(partial(data_loss, reg, self._key.loss), in_dims=_lanes(0, 0, mixed, 0, 0))
-        losses = loss(outputs, targets, mixed, read.strengths, progress)
-        objective = losses
+        objective = losses = lane_losses(reg, self._key.loss, outputs, targets, mixed, read.strengths, progress)
         if reg.fills("penalty"):
             (noise,) = read.noise("penalty", size)
             noise = None if noise is None else reg.lane_penalty_noise(noise, outputs.shape[1:])
