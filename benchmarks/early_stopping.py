@@ -20,7 +20,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import numpy as np
 from _search.problems import Array
-from _search.tables import Method, domain, read_methods, to_unit_values
+from _search.tables import Method, domain, read_methods, to_unit_values, worst_where_diverged
 from _shared.command_line import CommandLine, write_json
 
 SHARES = (1 / 9, 1 / 3, 2 / 3, 1.0)
@@ -75,11 +75,6 @@ def cost(values: Array, test: Array) -> float:
     """Points of mean test accuracy [seed, strength] that the strength of the highest mean value leaves."""
     means = test.mean(axis=0)
     return float(100 * (means.max() - means[values.mean(axis=0).argmax()]))
-
-
-def worst_where_diverged(values: Array) -> Array:
-    """Accuracies with the lowest one of all in place of NaN."""
-    return np.where(np.isnan(values), np.nanmin(values), values)
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:

@@ -124,9 +124,8 @@ class Method:
         if (cells < 0).any() or cells.size != len(strengths):
             raise TableError(f"{name} must have each strength with each learning rate once")
         self.curves, self.test = curves[:, cells], test[:, cells]
-        lowest = np.nanmin(test)
         #: Mean test accuracy over seeds [strength, learning rate]; the lowest of the table where a training diverged.
-        self.mean_test = np.where(np.isnan(test), lowest, test)[:, cells].mean(axis=0)
+        self.mean_test = worst_where_diverged(test)[:, cells].mean(axis=0)
         if domain(self.strengths).log and self.strengths[0] == 0:
             self.strengths, self.mean_test = self.strengths[1:], self.mean_test[1:]
             self.curves, self.test = self.curves[:, 1:], self.test[:, 1:]
@@ -144,6 +143,11 @@ def read_methods(path: Path) -> list[Method]:
     if not names or lacking:
         raise TableError(f"lacks the array {(lacking or ['M_S'])[0]}")
     return [Method(table, name) for name in names]
+
+
+def worst_where_diverged(values: Array) -> Array:
+    """Accuracies with the lowest one of all in place of NaN."""
+    return np.where(np.isnan(values), np.nanmin(values), values)
 
 
 def table_problems(path: Path) -> list[TableProblem]:

@@ -22,6 +22,7 @@ QUICK = (
     "early_stopping",
     "look_levels",
     "many_trials",
+    "picked_on_test",
     "regularizer_step",
     "search_efficiency",
     "strength_table",
@@ -203,6 +204,37 @@ def test_early_stopping_tells_what_judging_early_costs_where_a_good_strength_lea
         (27, 1.0, 1.0, 0.0),
     ]
     assert [row["cost"] for row in rows] == pytest.approx([10, 10, 10, 0])
+
+
+def test_picked_on_test_tells_luck_of_the_test_set_from_worth(numbers, tmp_path):
+    # Each of the first three settings of "a" is lucky on the test set of one seed. Validation prefers its fourth, which
+    # is worth 0.85 on every seed. "b" has one good setting, worth 0.87.
+    lucky = [[0.95 if setting == seed else 0.8 for setting in range(3)] + [0.85] for seed in range(3)]
+    validation = [[0.5, 0.5, 0.5, 0.6]] * 3
+    steady = [[0.87, 0.2, 0.2, 0.2]] * 3
+    made = {"a": (validation, lucky), "b": (steady, steady)}
+    grid = {"S": [0.1, 0.1, 1.0, 1.0], "L": [0.01, 0.1, 0.01, 0.1]}
+    arrays = {}
+    for name, (curves, test) in made.items():
+        arrays |= {f"{name}_{axis}": np.asarray(values) for axis, values in grid.items()}
+        arrays |= {f"{name}_curves": np.asarray(curves)[..., None], f"{name}_test": np.asarray(test)}
+    np.savez(tmp_path / "lucky.npz", **arrays)
+    (part,) = numbers("picked_on_test", "--tables", tmp_path / "lucky.npz")["parts"]
+    assert (part["seeds"], part["seeds_left_out"]) == (1, 2)
+    measured = {(row["method"], row["picked_on"]): (row["reported"], row["worth"]) for row in part["rows"]}
+    assert measured["a", "test"] == pytest.approx((95, 80))
+    assert measured["a", "validation"] == pytest.approx((85, 85))
+    assert measured["b", "test"] == measured["b", "validation"] == pytest.approx((87, 87))
+    assert part["order_of_all_seeds"] == ["b", "a"]
+    assert part["another_order"] == part["another_first"] == 1
+    assert [way["first_is_that_of_all_seeds"] for way in part["ways"]] == [0, 1]
+    assert [way["worth_of_first"] for way in part["ways"]] == pytest.approx([80, 87])
+
+
+def test_picked_on_test_leaves_a_seed_out(main, capsys):
+    with pytest.raises(SystemExit):
+        main("picked_on_test", "--seeds", "9")
+    assert "--seeds must be from 1 to 8, so that some of the 9 seeds are left out" in capsys.readouterr().err
 
 
 def test_strength_table_makes_a_table_that_search_efficiency_replays(main, numbers, tmp_path):

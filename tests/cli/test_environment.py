@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,26 @@ def test_whatever_a_start_of_ray_raises_is_one_line(monkeypatch, error):
     assert "http_proxy" in text
     assert "secret" not in text
     assert "\n" not in text
+
+
+@pytest.mark.parametrize(("slow_starts", "is_running"), [(1, True), (2, False)])
+def test_a_ray_that_a_busy_machine_starts_slowly_is_started_once_more(monkeypatch, slow_starts, is_running):
+    import ray
+
+    def init(**settings: object) -> None:
+        starts.append(settings)
+        if len(starts) <= slow_starts:
+            raise RuntimeError("The current node timed out during startup.")
+
+    starts: list[object] = []
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    with nullcontext() if is_running else pytest.raises(ClusterError, match="timed out"), connection.ray_running(None):
+        pass
+    assert len(starts) == 2
+    assert starts[0] == starts[1]
 
 
 def test_ctrl_c_while_ray_stops_is_ignored(monkeypatch):

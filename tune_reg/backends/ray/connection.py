@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_FSIZE, getrlimit
 from typing import Any, Final
@@ -38,6 +39,8 @@ _TEMPORARY: Final = ("RAY_TMPDIR", "TMPDIR") if sys.platform == "linux" else ("R
 _LONGEST_FOLDER: Final = 107 - len("/ray/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store")
 #: Limits of memory and of the size of files that a start of Ray can fail by, by their letter in ``ulimit``.
 _LIMITS: Final = {"v": RLIMIT_AS, "f": RLIMIT_FSIZE}
+#: A part of what Ray raises where its own processes are not there after 30 s, a time that cannot be set.
+_SLOW_START: Final = "timed out during startup"
 #: Settings of the system that it can fail by.
 _SUSPECTS: Final = (*_TEMPORARY, "HOME", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 
@@ -59,9 +62,7 @@ def ray_running(address: str | None) -> Iterator[None]:
         with nullcontext() if address else watched():
             try:
                 with nullcontext() if address else _on_loopback():
-                    ray.init(
-                        address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **local_settings
-                    )
+                    _init(address or "local", **local_settings)
                 unmark()
             except Exception as error:  # Ray has many, of the system, of its own and of other packages
                 ray.shutdown()
@@ -73,6 +74,20 @@ def ray_running(address: str | None) -> Iterator[None]:
                     ray.shutdown()
                 if threading.current_thread() is threading.main_thread():
                     signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own ends the process with a trace of its stack
+
+
+def _init(address: str, **settings: Any) -> None:
+    """``ray.init``, once more where Ray's processes took longer than it waits for them, as on a busy machine."""
+    import ray
+
+    start = partial(ray.init, address=address, log_to_driver=False, logging_level=logging.ERROR, **settings)
+    try:
+        start()
+    except Exception as error:  # Ray raises this one as a plain Exception
+        if _SLOW_START not in str(error):
+            raise
+        ray.shutdown()
+        start()
 
 
 def refuse_temporary_folder() -> None:
