@@ -1,10 +1,8 @@
 """SGD in one pass over memory, by Triton's interpreter, against torch's optimizer."""
 
-import importlib
-import sys
-
 import pytest
 import torch
+from interpreted_kernels import interpreted as interpreted_by_triton
 
 from tune_reg.optimizers.fused_sgd import agrees, fused_sgd
 
@@ -14,10 +12,7 @@ pytest.importorskip("triton")
 @pytest.fixture
 def interpreted(monkeypatch):
     """The function whose kernel is interpreted on the CPU."""
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.delitem(sys.modules, "tune_reg.optimizers.sgd_kernel", raising=False)
-    yield importlib.import_module("tune_reg.optimizers.sgd_kernel").sgd_in_one_pass
-    sys.modules.pop("tune_reg.optimizers.sgd_kernel", None)
+    return interpreted_by_triton(monkeypatch, "sgd_kernel", "sgd_in_one_pass")
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from tune_reg.optimizers.lane_updates import Numbers, sgd
 
 #: ``sgd_in_one_pass``: weights, gradient, momenta, rates, momentum, and decays and masks, which may be None.
 OnePass: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None], None]
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 @cache
@@ -26,22 +28,39 @@ def fused_sgd(device: torch.device, dtype: torch.dtype) -> OnePass | None:
 
     >>> fused_sgd(torch.device("cpu"), torch.float32)
     """
+
+    def load() -> OnePass:
+        from tune_reg.optimizers.sgd_kernel import sgd_in_one_pass
+
+        return sgd_in_one_pass
+
+    return compared("sgd", load, lambda kernel: agrees(kernel, device, dtype), device)
+
+
+def compared(
+    name: str, load: Callable[[], Kernel], agrees: Callable[[Kernel], bool], device: torch.device
+) -> Kernel | None:
+    """The kernel that ``load`` imports, where ``agrees`` says that it gives what torch's operations give.
+
+    None on a device that is not CUDA, without Triton, and, with a warning that has the ``name``, where the kernel fails
+    or differs.
+    """
     if device.type != "cuda":
         return None
     try:
-        from tune_reg.optimizers.sgd_kernel import sgd_in_one_pass
+        kernel = load()
     except ImportError:
         return None
     try:
-        if agrees(sgd_in_one_pass, device, dtype):
-            return sgd_in_one_pass
+        if agrees(kernel):
+            return kernel
         why = "it differs from torch's operations"
     except Exception as error:  # a compiler that is missing or broken raises all kinds
         why = one_line(error)
     warnings.warn(
-        f"lanes: no kernel for sgd ({why}); torch's operations run: slower, with the same results",
+        f"lanes: no kernel for {name} ({why}); torch's operations run: slower, with the same results",
         RuntimeWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
     return None
 

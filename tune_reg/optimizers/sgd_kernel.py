@@ -3,7 +3,7 @@
 Torch's operations go over memory three times for it, with coupled decay four times. Imported where Triton is used.
 """
 
-# ruff: noqa: ANN001, ANN202, N803 - as Triton writes kernels
+# ruff: noqa: ANN001, ANN201, ANN202, N803 - as Triton writes kernels
 
 from __future__ import annotations
 
@@ -15,7 +15,33 @@ import triton.language as tl
 from torch import Tensor
 
 #: Weights that one program of the grid updates.
-_BLOCK: Final = 1024
+BLOCK: Final = 1024
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def descend(  # type: ignore[no-untyped-def]
+    weights,
+    momenta,
+    masks,
+    rates,
+    momentum,
+    decays,
+    lane,
+    at,
+    inside,
+    w,
+    g,
+    DECAYS: tl.constexpr,
+    MASKS: tl.constexpr,
+):
+    """SGD of the weights ``w`` with gradients ``g`` at the addresses ``at``, for the kernels of this folder."""
+    if DECAYS:
+        g += tl.load(decays + lane) * w
+    if MASKS:
+        g *= tl.load(masks + at, mask=inside)
+    m = tl.load(momentum + lane) * tl.load(momenta + at, mask=inside) + g
+    tl.store(momenta + at, m, mask=inside)
+    tl.store(weights + at, w - tl.load(rates + lane) * m, mask=inside)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -38,13 +64,7 @@ def _kernel(  # type: ignore[no-untyped-def]
     at = lane * n + column
     w = tl.load(weights + at, mask=inside)
     g = tl.load(gradient + at, mask=inside)
-    if DECAYS:
-        g += tl.load(decays + lane) * w
-    if MASKS:
-        g *= tl.load(masks + at, mask=inside)
-    m = tl.load(momentum + lane) * tl.load(momenta + at, mask=inside) + g
-    tl.store(momenta + at, m, mask=inside)
-    tl.store(weights + at, w - tl.load(rates + lane) * m, mask=inside)
+    descend(weights, momenta, masks, rates, momentum, decays, lane, at, inside, w, g, DECAYS, MASKS)
 
 
 def sgd_in_one_pass(
@@ -78,5 +98,5 @@ def sgd_in_one_pass(
             n,
             DECAYS=decays is not None,
             MASKS=masks is not None,
-            BLOCK=_BLOCK,
+            BLOCK=BLOCK,
         )

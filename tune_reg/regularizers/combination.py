@@ -214,6 +214,13 @@ def parts_of(reg: Regularizer) -> tuple[Regularizer, ...]:
     return tuple(reg._parts) if isinstance(reg, Combination) else (reg,)
 
 
+def parts_with_strengths(reg: Regularizer, strengths: Strengths) -> list[tuple[Regularizer, Strengths]]:
+    """The regularizers that ``reg`` is made of, each with its strengths under its own names."""
+    if not isinstance(reg, Combination):
+        return [(reg, strengths)]
+    return [(part, reg._strengths_of(i, strengths)) for i, part in enumerate(reg._parts)]
+
+
 @functools.cache
 def combine(parts: tuple[type[Regularizer], ...]) -> type[Combination]:
     """One regularizer made of several; ``TuneRegError`` where the parts do not go together.

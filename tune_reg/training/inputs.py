@@ -207,9 +207,9 @@ class LaneInputs:
             end += math.prod(shape)
         return pieces
 
-    def normal(self) -> Tensor | None:
-        """The normal numbers of this evaluation for the optimizer, [K, P]; None where it wants none."""
-        return self._row(self._noise["optimizer"], self._rows) if "optimizer" in self._noise else None
+    def row(self, purpose: str) -> Tensor | None:
+        """The random numbers of this evaluation for ``purpose``, [K, n], one tensor's after the other's; or None."""
+        return self._row(self._noise[purpose], self._rows) if purpose in self._noise else None
 
     def wanted(self, purpose: str, batch: int) -> list[tuple[int, ...] | None]:
         """The shapes of one lane's random numbers for each tensor that ``purpose`` acts on; None for no numbers."""

@@ -1,10 +1,10 @@
 """Lanes against single runs, in float64: training in float32 amplifies the rounding of batched kernels."""
 
-import importlib
 import sys
 
 import pytest
 import torch
+from interpreted_kernels import interpreted
 from torch import nn
 
 from tune_reg.errors import StudyError
@@ -311,16 +311,26 @@ def test_with_every_optimizer_a_single_run_goes_on_from_a_lane_and_a_lane_from_i
 def test_sgd_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
     """With the kernel that is meant for GPUs, by Triton's interpreter."""
     pytest.importorskip("triton")
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    monkeypatch.delitem(sys.modules, "tune_reg.optimizers.sgd_kernel", raising=False)
-    one_pass = importlib.import_module("tune_reg.optimizers.sgd_kernel").sgd_in_one_pass
-    monkeypatch.delitem(sys.modules, "tune_reg.optimizers.sgd_kernel")
-    calls = []
+    one_pass, calls = interpreted(monkeypatch, "sgd_kernel", "sgd_in_one_pass"), []
     monkeypatch.setattr(
         "tune_reg.training.lanes.step.fused_sgd", lambda *_: lambda *tensors: calls.append(one_pass(*tensors))
     )
-    check_against_single_runs(tiny, [run_of(name, lane) for lane in range(3)])
-    assert len(calls) == 10
+    check_against_single_runs(tiny, [run_of(name, lane) for lane in range(3)], epochs=1, starts=(0, 0, 0))
+    assert len(calls) == 5
+
+
+@pytest.mark.parametrize("name", ["adadecay+weight-decay", "dropout+adadecay-randomized+sparse-gradients"])
+def test_adadecay_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
+    """With the kernel that is meant for GPUs, by Triton's interpreter."""
+    pytest.importorskip("triton")
+    one_pass, calls = interpreted(monkeypatch, "adadecay_kernel", "adadecay_in_one_pass"), []
+
+    def counted(*tensors, **numbers):
+        calls.append(one_pass(*tensors, **numbers))
+
+    monkeypatch.setattr("tune_reg.training.lanes.step.fused_adadecay", lambda *_: counted)
+    check_against_single_runs(tiny, [run_of(name, lane) for lane in range(3)], epochs=1, starts=(0, 0, 0))
+    assert len(calls) == 5
 
 
 def test_a_lane_that_is_replaced_begins_with_nothing_kept(tiny):

@@ -15,6 +15,7 @@ from tune_reg.errors import StudyError, one_line
 from tune_reg.global_generators import current, same
 from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.lanes.convolutions import Formulation, LaneConvolutions, convolution_for
+from tune_reg.training.lanes.linear import LaneLinear
 from tune_reg.training.precision import forward_pass
 
 
@@ -144,7 +145,7 @@ class LaneNetworks:
         shared = images.ndim == len(self._image) + 1
         of_lanes = vmap(one, in_dims=(0, None if shared else 0, 0))
         # The precision comes last, so that convolutions see the dtypes that it gives them.
-        with self._convolutions(), forward_pass(precision):
+        with self._convolutions(), LaneLinear() if train else contextlib.nullcontext(), forward_pass(precision):
             logits: Tensor = of_lanes(stacked, images, list(masks))
         return logits
 

@@ -19,9 +19,10 @@ from tune_reg.data.batches import gather, to_unit
 from tune_reg.errors import StudyError
 from tune_reg.optimizers import build as build_optimizer
 from tune_reg.optimizers import lane_update
-from tune_reg.optimizers.fused_sgd import fused_sgd
+from tune_reg.optimizers.fused_sgd import OnePass, fused_sgd
 from tune_reg.optimizers.lane_updates import Kept, Numbers
 from tune_reg.regularizers import Progress, Regularizer
+from tune_reg.regularizers.adadecay.one_pass import fused_adadecay, sigmoid_decay
 from tune_reg.training.inputs import LaneInputs, chunk_sizes, chunked, upload
 from tune_reg.training.lanes.key import LaneKey
 from tune_reg.training.lanes.networks import LaneNetworks, Stack
@@ -59,7 +60,9 @@ class LaneStep:
         self._images, self._labels = images, labels
         self._dtype = stack.weights.dtype
         self._optimizer = lane_update(key.optimizer)
-        self._one_pass = fused_sgd(stack.weights.device, self._dtype) if key.optimizer == "sgd" else None
+        #: Whether the optimizer's update does the work of the hooks ``update`` and ``gradient``.
+        self._decays_in_update = False
+        self._one_pass = self._fused() if key.optimizer == "sgd" else None
         self._constants = build_optimizer(key.optimizer, [torch.zeros(1)], lr=0.0).defaults
         #: The sum of the losses of the epoch's images, without penalties: float64 [K].
         self.loss = torch.zeros(len(stack.weights), dtype=torch.float64, device=stack.weights.device)
@@ -117,7 +120,7 @@ class LaneStep:
                 self.stack.memory.copy_(memory)
             gradient = torch.empty_like(self.stack.weights)
             torch._foreach_copy_(self._networks.split(gradient), gradients)
-            if reg.fills("update") or reg.fills("gradient"):
+            if (reg.fills("update") or reg.fills("gradient")) and not self._decays_in_update:
                 self._regularize(gradient, progress, batch)
             self.loss.add_(losses.detach().double(), alpha=batch)
         return gradient
@@ -189,6 +192,23 @@ class LaneStep:
         torch._foreach_copy_(after, settled)
         self.stack.memory.copy_(memory)
 
+    def _fused(self) -> OnePass | None:
+        """The kernel that updates weights, momenta and all in one pass over memory, on a device that has one."""
+        device = self.stack.weights.device
+        decay = sigmoid_decay(self._regularizer, self.inputs.strengths)
+        adadecay = fused_adadecay(device, self._dtype) if decay is not None else None
+        if adadecay is None or decay is None:
+            return fused_sgd(device, self._dtype)
+        self._decays_in_update = True
+        layers = tuple(shape.numel() for shape in self._networks.shapes)
+        strengths, alphas, is_random = decay
+
+        def one_pass(*tensors: Tensor | None) -> None:
+            noise = self.inputs.row("gradient") if is_random else None
+            adadecay(*tensors, layers=layers, strengths=strengths, alphas=alphas, noise=noise)
+
+        return one_pass
+
     def _update(self, gradient: Tensor, kept: Kept) -> None:
         """The optimizer's update of all weights at once, with coupled decay; ``gradient`` [K, P] is used up."""
         read, weights = self.inputs, self.stack.weights
@@ -201,7 +221,7 @@ class LaneStep:
             gradient.addcmul_(weights, decay)
         if read.masks is not None:
             gradient.mul_(read.masks)
-        self._optimizer.update(weights, gradient, kept, self._numbers(), read.normal())
+        self._optimizer.update(weights, gradient, kept, self._numbers(), read.row("optimizer"))
 
     def _numbers(self) -> Numbers:
         return Numbers(self.inputs.learning_rate, self.inputs.momentum, self.stack.steps, self._constants)

@@ -1,0 +1,30 @@
+"""Triton's kernels of the updates, by its interpreter on the CPU."""
+
+import importlib
+import sys
+
+KERNELS = ("tune_reg.optimizers.sgd_kernel", "tune_reg.optimizers.adadecay_kernel")
+
+
+def interpreted(monkeypatch, module, function):
+    """A function of a module of kernels, for one test: what is interpreted is settled when the module is imported."""
+    import triton.language
+    from triton.language import standard
+    from triton.runtime.interpreter import InterpretedFunction
+    from triton.runtime.jit import JITFunction
+
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    # Some of Triton's own functions are written in its language, and were to be compiled when Triton was imported.
+    compiled = {name: value for name, value in vars(standard).items() if isinstance(value, JITFunction)}
+    for name, value in compiled.items():
+        interpreted = InterpretedFunction(value.fn)
+        monkeypatch.setattr(standard, name, interpreted)
+        if hasattr(triton.language, name):
+            monkeypatch.setattr(triton.language, name, interpreted)
+    with monkeypatch.context() as patched:
+        for name in KERNELS:
+            patched.delitem(sys.modules, name, raising=False)
+        kernel = getattr(importlib.import_module(f"tune_reg.optimizers.{module}"), function)
+        for name in KERNELS:
+            sys.modules.pop(name, None)
+    return kernel
