@@ -22,7 +22,7 @@ def test_it_names_gpus_that_torch_cannot_see_and_the_file_of_lanes(ray_cluster, 
     monkeypatch.setattr(doctor, "counted_by_ray", lambda: 2.0)
     monkeypatch.setattr("tune_reg.training.lanes.choice.cache", lambda: tmp_path)
     assert "lanes" not in {finding.what for finding in examine()}
-    (tmp_path / "lanes.json").write_text('{"one": [4, 2.5], "two": [1, 1.0], "damaged": 3}')
+    (tmp_path / "lanes.json").write_text('{"one": [4, 2.5, "a"], "two": [1, 1.0, "a"], "damaged": 3}')
     findings = {finding.what: finding for finding in examine()}
     assert findings["Ray's GPUs"].ok is False
     assert "gpus = 0 under [resources]" in findings["Ray's GPUs"].detail
