@@ -117,5 +117,5 @@ def test_the_table_of_the_readme_is_that_of_the_sample_report(docs):
         if row["difference_mean"]:
             mean, low, high = (100 * float(row[f"difference_{part}"]) for part in ("mean", "low", "high"))
             line += f" {mean:+.2f} [{low:+.2f}, {high:+.2f}] |"
-            assert f"differences with those of {100 * (1 - float(row['difference_level'])):.2f} %" in readme
+            assert f"of {100 * (1 - float(row['difference_level'])):.2f} % at {row['n']}" in readme
         assert line in readme
