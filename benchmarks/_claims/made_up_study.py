@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import SearchSpace, loguniform
+from tune_reg.store.metric import ACCURACY
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,7 @@ class MadeUpStudy:
 
     regularizer = "made-up"
     epochs = EPOCHS
+    metric = ACCURACY
 
     def __init__(self, number: int, *, dims: int, images: int) -> None:
         rng = np.random.default_rng([number, dims])

@@ -53,7 +53,9 @@ class OwnSearch:
     ) -> None:
         self._task = Task(problem.regularizer, 1.0, problem.space, trials=trials)
         storage = optuna.storages.InMemoryStorage()
-        self._search = AskTell(storage, [self._task], settings, epochs=problem.epochs, seed=replay)
+        self._search = AskTell(
+            storage, [self._task], settings, epochs=problem.epochs, seed=replay, metric=problem.metric
+        )
         self._epochs, self._seeds = problem.epochs, seeds
         self._trials: dict[int, SimulatedTrial] = {}
         self._asked: dict[int, Trial] = {}

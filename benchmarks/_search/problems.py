@@ -21,6 +21,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from search_spaces import Float, SearchSpace, loguniform, uniform
+from tune_reg.store.metric import ACCURACY, Metric
 
 Array = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ class Problem(Protocol):
     regularizer: str
     space: SearchSpace
     epochs: int
+    #: What its values are: accuracies, which are shares in [0, 1], or others.
+    metric: Metric
 
     def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
         """The values after each epoch [epochs] of trial ``number`` of a replay, trained on its ``seed``.
@@ -79,6 +82,7 @@ class MadeUp(ABC):
     regularizer = "made-up"
     space: SearchSpace
     epochs: int
+    metric = ACCURACY
 
     @abstractmethod
     def mean(self, units: Array) -> Array:
@@ -259,6 +263,7 @@ class Hartmann(MadeUp):
     """
 
     epochs = 9
+    metric = Metric("value")
     _lost, _scatter = 2.5, 2.0
 
     def __init__(self, dims: int) -> None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from _search.problems import Array, to_unit
 from search_spaces import Float, Prior, SearchSpace, loguniform, uniform
 from tune_reg.regularizers import regularizers
+from tune_reg.store.metric import ACCURACY
 from tune_reg.study.learning_rate import learning_rate_prior
 from tune_reg.training.settings import TrainingSettings
 
@@ -52,6 +53,7 @@ class TableProblem:
 
     def __init__(self, method: Method, *, learning_rate: bool) -> None:
         self.name = method.name + WITH_LEARNING_RATE * learning_rate
+        self.metric = ACCURACY
         self.regularizer = method.regularizer
         self.epochs = method.curves.shape[-1]
         strengths, rates = domain(method.strengths), None

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from search_spaces import loguniform, uniform
+from tune_reg.study import SearchSettings
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def pausing_search(arms, monkeypatch):
         STOP = "end"
 
     class Pausing:
-        def __init__(self, storage, tasks, settings, *, epochs, seed):
+        def __init__(self, storage, tasks, settings, *, epochs, seed, metric):
             self.task, self.paused, self.asked, self.told = tasks[0], [], 0, []
 
         def ask(self):
@@ -264,6 +265,13 @@ def test_trials_train_on_the_seeds_that_the_search_names_or_on_one_or_each_on_it
     alone, _ = tables.table_problems(table_file())
     search = pausing_search(alone, None, 0, which)
     assert [search.ask().seed for _ in range(3)] == seeds
+
+
+def test_values_above_one_are_told_apart_by_the_search(module, simulation, arms):
+    problem = module("_search.problems").Hartmann(3)
+    search = arms.OwnSearch(problem, SearchSettings(), 1)
+    simulation.picks(problem, search, 1, 1, [8 * problem.epochs])
+    assert max(value.mean for value in search._search.expected(search._task)) > 1.5
 
 
 def test_one_epoch_uses_its_budget_and_trains_the_best_three_to_the_end(tables, simulation, arms, table_file):
