@@ -198,9 +198,12 @@ def test_replayed_passes_find_the_same(net, norm):
 @NORMS
 def test_autoattack_counts_what_fab_finds_within_the_radius_alone(net, norm, monkeypatch):
     """With the other attacks idle, what is left is what FAB finds nothing for within the radius."""
-    idle = lambda images, *_, **__: torch.zeros(len(images), dtype=torch.bool)  # noqa: E731
-    monkeypatch.setattr(attacks, "apgd", lambda model, images, *_, **__: idle(images))
-    monkeypatch.setattr(attacks, "square", lambda model, images, **_: idle(images))
+
+    def idle(model, images, *_, **__):
+        return torch.zeros(len(images), dtype=torch.bool)
+
+    monkeypatch.setattr(attacks, "apgd", idle)
+    monkeypatch.setattr(attacks, "square", idle)
     monkeypatch.setattr(attacks, "FAB_STEPS", 10)
     model, images, labels = right_images(net, 40)
     with torch.no_grad():

@@ -10,7 +10,6 @@ from tune_reg.training.cuda_graphs import graphs_for
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_fab_on_a_gpu_finds_what_it_finds_on_a_cpu(norm):
     drawn = torch.Generator().manual_seed(0)
