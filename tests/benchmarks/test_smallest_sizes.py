@@ -76,10 +76,13 @@ def test_attacks(numbers, capsys):
 
 def test_convolutions_on_a_cpu(numbers, capsys):
     measured = numbers("convolutions", "--cpu")["measured"]
-    assert [row["precision"] for row in measured] == ["float32", "TF32", "bfloat16"]
-    for row in measured:
+    assert [row["precision"] for row in measured] == ["float32", "TF32", "bfloat16", *2 * ["float32", "bfloat16"]]
+    for row in measured[:3]:
         assert [way["name"] for way in row["ways"][:3]] == ["grouped", "grouped channels_last", "im2col"]
         assert all(way["milliseconds"] > 0 for way in row["ways"][:3])
+    for row in measured[3:]:
+        assert [way["name"] for way in row["ways"]] == ["torch", "in place", "masks"]
+        assert all(way["milliseconds"] > 0 for way in row["ways"])
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(measured)
 
 

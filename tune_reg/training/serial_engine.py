@@ -23,6 +23,7 @@ from tune_reg.training.cuda_graphs import Replayed, graphs_for
 from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.epoch_row import epoch_row, has_diverged
 from tune_reg.training.inputs import chunk_sizes
+from tune_reg.training.max_pool import max_pools, pool_for
 from tune_reg.training.precision import forward_pass, products
 from tune_reg.training.run import Run
 from tune_reg.training.scores import Scores
@@ -113,6 +114,7 @@ class SerialEngine:
         self._weight_decay: float | Tensor | None = None
         self._total_loss = torch.zeros((), dtype=torch.float64, device=self.device)
         self._graphs = graphs_for(self.device)
+        self._max_pool = pool_for(self.device)
         self._dropout = DropoutHook()
         if self._reads_tables:
             self._dropout.register(self.model)
@@ -404,7 +406,7 @@ class SerialEngine:
         """Compute the gradients of one batch; its loss, without penalties and with them."""
         inputs, targets, mixed, progress = batch
         reg, strengths = self.regularizer, self._inputs.strengths
-        with forward_pass(self.settings.precision):
+        with max_pools(self._max_pool, lanes=False), forward_pass(self.settings.precision):
             outputs = self.model(inputs)
         outputs = outputs.to(self.dtype)
         loss = objective = data_loss(reg, self.settings.loss, outputs, targets, mixed, strengths, progress)

@@ -16,6 +16,7 @@ from tune_reg.global_generators import current, same
 from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.lanes.convolutions import Formulation, LaneConvolutions, convolution_for
 from tune_reg.training.lanes.linear import LaneLinear
+from tune_reg.training.max_pool import Pool, max_pools, pool_for
 from tune_reg.training.precision import forward_pass
 
 
@@ -102,8 +103,9 @@ class LaneNetworks:
         for lane in range(lanes):
             self.write(lane, network.state_dict())
         self._convolution: Formulation | None = None
+        self._max_pool: Pool | None = None
         self._check_forward_pass(name)
-        self._convolution = convolution_for(like.device)
+        self._convolution, self._max_pool = convolution_for(like.device), pool_for(like.device)
 
     @property
     def shapes(self) -> list[torch.Size]:
@@ -145,7 +147,8 @@ class LaneNetworks:
         shared = images.ndim == len(self._image) + 1
         of_lanes = vmap(one, in_dims=(0, None if shared else 0, 0))
         # The precision comes last, so that convolutions see the dtypes that it gives them.
-        with self._convolutions(), LaneLinear() if train else contextlib.nullcontext(), forward_pass(precision):
+        linear = LaneLinear() if train else contextlib.nullcontext()
+        with self._convolutions(), max_pools(self._max_pool, lanes=True), linear, forward_pass(precision):
             logits: Tensor = of_lanes(stacked, images, list(masks))
         return logits
 

@@ -4,18 +4,16 @@ import pytest
 import torch
 
 from tune_reg.training import LaneEngine, Run, TrainingSettings
+from tune_reg.training.fastest import Measured, fastest, replay_milliseconds
 from tune_reg.training.lanes import networks
 from tune_reg.training.lanes.convolutions import (
     FORMULATIONS,
     Geometry,
     Layer,
-    Measured,
     candidates,
     choices,
     convolution_for,
-    fastest,
     measure,
-    replay_milliseconds,
 )
 from tune_reg.training.lanes.convolutions.grouped import grouped
 from tune_reg.training.lanes.convolutions.layer import layer_of

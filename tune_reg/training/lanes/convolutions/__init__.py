@@ -4,7 +4,7 @@ from tune_reg.training.lanes.convolutions.choices import convolution_for
 from tune_reg.training.lanes.convolutions.formulations import FORMULATIONS, Formulation, candidates
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.lanes.convolutions.layer import Layer
-from tune_reg.training.lanes.convolutions.measuring import Measured, fastest, measure, replay_milliseconds
+from tune_reg.training.lanes.convolutions.measuring import measure
 from tune_reg.training.lanes.convolutions.under_vmap import LaneConvolutions
 
 __all__ = [
@@ -13,10 +13,7 @@ __all__ = [
     "Geometry",
     "LaneConvolutions",
     "Layer",
-    "Measured",
     "candidates",
     "convolution_for",
-    "fastest",
     "measure",
-    "replay_milliseconds",
 ]

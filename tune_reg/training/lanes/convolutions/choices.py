@@ -7,10 +7,11 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from tune_reg.training.fastest import fastest, replay_milliseconds
 from tune_reg.training.lanes.convolutions.formulations import FORMULATIONS, Formulation, candidates
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.lanes.convolutions.layer import Layer, layer_of
-from tune_reg.training.lanes.convolutions.measuring import fastest, measure, replay_milliseconds
+from tune_reg.training.lanes.convolutions.measuring import measure
 
 #: By kind of layer and device, the formulation that was the fastest: as cudnn.benchmark, for the process.
 _CHOSEN: Final[dict[tuple[Layer, torch.device], str]] = {}
