@@ -82,11 +82,43 @@ def test_replayed_steps_of_rmsprop_equal_eager_ones(engine_of):
     assert graphs.replayed > 20
 
 
-def test_entropy_sgd_runs_eagerly_since_it_draws_on_the_host(engine_of):
-    run, graphs = run_of("adadecay", 0, optimizer="entropy-sgd"), Recorded()
-    captured, eager = trained(engine_of(run, graphs), 2), trained(engine_of(run, None), 2)
-    assert graphs.captured == 0
-    assert all(captured.state()["model"][key].equal(value) for key, value in eager.state()["model"].items())
+ENTROPY_SGD = {"optimizer": "entropy-sgd", "learning_rate": 3.0, "batch_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("adadecay", "nn-2-small"),
+        ("dropout+noise-injection", "nn-2-small"),
+        ("constrained-parameters", "nn-2-small"),
+        ("sam", "resnet-8-keras"),
+    ],
+)
+def test_replayed_steps_of_entropy_sgd_equal_eager_ones(engine_of, name, model):
+    """Noise of weights, of images and of dropout; a penalty by the weights before the step; two passes a batch."""
+    run, graphs = run_of(name, 1, model=model, **{**ENTROPY_SGD, "epochs": 3}), Recorded()
+    captured, eager = trained(engine_of(run, graphs), 3), trained(engine_of(run, None), 3)
+    sizes = set(captured.plan.batch_sizes)
+    assert sizes == {8}
+    assert_near(captured, eager)
+    assert graphs.replayed > 3
+    for engine in (captured, eager):
+        groups = engine.state()["optimizer"]["param_groups"]
+        assert [(group["step"], type(group["step"])) for group in groups] == [(9, int)]
+
+
+def test_a_parameter_without_part_in_the_loss_takes_no_noise_of_entropy_sgd(engine_of):
+    run, graphs = run_of("weight-decay", 1, **ENTROPY_SGD), Recorded()
+    engines = [engine_of(run, None), engine_of(run, graphs)]
+    for engine in engines:
+        unused = nn.Parameter(torch.ones(3))
+        engine.model.unused = unused
+        engine.parameters.insert(0, unused)
+        engine.optimizer.param_groups[0]["params"].insert(0, unused)
+        trained(engine)
+        assert unused.equal(torch.ones(3))
+    assert graphs.replayed
+    assert_near(*engines)
 
 
 def test_each_size_of_batch_of_a_schedule_has_its_graph(engine_of):
@@ -95,6 +127,24 @@ def test_each_size_of_batch_of_a_schedule_has_its_graph(engine_of):
     assert len(set(whole.plan.batch_sizes)) > 1
     assert_near(trained(engine_of(run, graphs), 3), trained(whole, 3))
     assert graphs.replayed
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_an_interrupted_run_of_entropy_sgd_goes_on_with_the_same_random_numbers(engine_of, step):
+    run = run_of("noise-injection", 1, **ENTROPY_SGD)
+    whole = trained(engine_of(run, None))
+    first = engine_of(run, Recorded())
+    first.train_epoch()
+    answers = iter([False] * step + [True])
+    with pytest.raises(Interrupted):
+        first.train_epoch(leave=lambda: next(answers))
+    assert first.step == 5 * step
+    state = copy.deepcopy(first.state())
+    for graphs in (Recorded(), None):
+        second = engine_of(run, graphs)
+        second.load_state(copy.deepcopy(state))
+        assert_near(trained(second, 4), whole)
+    assert_near(trained(first, 4), whole)
 
 
 @pytest.mark.parametrize("step", [1, 4, 5])
@@ -209,7 +259,17 @@ def test_no_step_touches_the_host(engine_of, name, model):
     engine._step_of_optimizer = lambda: None  # torch's own: a fused kernel asks "meta" for nothing, and does nothing
     with OnDevice():
         for size in (16, 8):
-            engine._step(size)
+            engine._step((size,))
+
+
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter")
+def test_no_step_of_entropy_sgd_touches_the_host(engine_of):
+    engine = engine_of(run_of("noise-injection", 0, **ENTROPY_SGD), Recorded(), device="meta")
+    engine._begin_epoch(engine.plan.epoch_settings(0))
+    engine._inputs.prepare(0)
+    engine.model.train()
+    with OnDevice():
+        engine._step((8,) * 5)
 
 
 # On a GPU
@@ -235,6 +295,12 @@ def test_cuda_graphs_of_a_single_run_give_what_eager_steps_give(pixels, name, mo
 @pytest.mark.parametrize("optimizer", ["adam", "adagrad", "rmsprop", "accelerated-sgd"])
 def test_cuda_graphs_of_an_optimizer_give_what_eager_steps_give(pixels, optimizer):
     assert_captured_as_eager(pixels, run_of("weight-decay", 1, optimizer=optimizer, learning_rate=0.003))
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", ["noise-injection", "constrained-parameters"])
+def test_cuda_graphs_of_entropy_sgd_give_what_eager_steps_give(pixels, name):
+    assert_captured_as_eager(pixels, run_of(name, 1, **ENTROPY_SGD))
 
 
 @pytest.mark.cuda

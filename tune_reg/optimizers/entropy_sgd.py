@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, NoReturn, TypeVar, overload
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, overload
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ LANGEVIN_STEPS: Final = 5
 
 #: A number, or one for each of many networks.
 _Number = TypeVar("_Number", float, Tensor)
+
+#: Standard normal numbers for a parameter, in its shape and dtype and on its device.
+Normal: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def langevin_step(
@@ -133,40 +136,43 @@ class EntropySGD(torch.optim.Optimizer):
         return self._langevin_steps
 
     @overload
-    def step(self, closure: None = None) -> NoReturn: ...
+    def step(self, closure: None = None, normal: Normal | None = None) -> NoReturn: ...
     @overload
-    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], _Number], normal: Normal | None = None) -> _Number: ...
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float:
+    def step(self, closure: Callable[[], Any] | None = None, normal: Normal | None = None) -> Any:
         """Update all parameters once, and return the loss before the update.
 
         ``closure`` clears the gradients, evaluates the loss and its gradients on a fresh mini-batch and returns the
-        loss; it is called ``evaluations_per_step`` times.
+        loss; it is called ``evaluations_per_step`` times. ``normal``: called for each parameter that has a gradient
+        after each evaluation, in place of drawing from the generator. With it, and tensors on the device as ``lr`` and
+        ``step`` of the parameter groups, the host is asked for nothing, so that a CUDA graph can hold the step.
         """
         if closure is None:
             raise TypeError("EntropySGD needs step(closure) with a closure that evaluates a fresh mini-batch")
+        normal = normal or self._drawn
         with_groups = [(parameter, group) for group in self.param_groups for parameter in group["params"]]
         centers = [parameter.clone() for parameter, _ in with_groups]
         means = [parameter.clone() for parameter, _ in with_groups]
-        first = math.nan
-        for i in range(self.evaluations_per_step):
+        losses = []
+        for _ in range(self.evaluations_per_step):
             with torch.enable_grad():
-                loss = closure()
-            first = loss if i == 0 else first
+                losses.append(closure())
             for (parameter, group), center, mean in zip(with_groups, centers, means, strict=True):
                 if parameter.grad is not None:
-                    self._explore(parameter, group, center)
+                    _explore(parameter, group, center, normal)
                     mean.lerp_(parameter, group["averaging"])
         for (parameter, group), center, mean in zip(with_groups, centers, means, strict=True):
             gamma = scope(group["step"], group["gamma"], group["gamma_growth"])
             parameter.copy_(toward_mean(center, mean, lr=group["lr"], gamma=gamma))
         for group in self.param_groups:
             group["step"] += 1
-        return first
+        return losses[0]
 
     def state_dict(self) -> dict[str, Any]:
         """The state with the generator's, so that a resumed training goes on drawing where it stopped."""
         state = super().state_dict()
+        state["param_groups"] = [{**group, "step": int(group["step"])} for group in state["param_groups"]]
         return state if self.generator is None else {**state, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -181,23 +187,28 @@ class EntropySGD(torch.optim.Optimizer):
         kept = {"generator": self.generator, "_langevin_steps": self._langevin_steps}
         return {**super().__getstate__(), **kept}
 
-    def _explore(self, parameter: Tensor, group: dict[str, Any], center: Tensor) -> None:
-        """Move ``parameter`` by one Langevin step around its center, in place."""
-        gradient = parameter.grad
-        assert gradient is not None
-        if gradient.is_sparse:
-            raise RuntimeError("EntropySGD needs dense gradients, but got a sparse one")
-        if group["weight_decay"] != 0:
-            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+    def _drawn(self, parameter: Tensor) -> Tensor:
+        """Standard normal numbers for a parameter, drawn from the generator."""
         device = parameter.device if self.generator is None else self.generator.device
         normal = torch.randn(parameter.shape, generator=self.generator, dtype=parameter.dtype, device=device)
-        explored = langevin_step(
-            parameter,
-            gradient,
-            center,
-            normal.to(parameter.device),
-            langevin_lr=group["langevin_lr"],
-            gamma=scope(group["step"], group["gamma"], group["gamma_growth"]),
-            noise=group["noise"],
-        )
-        parameter.copy_(explored)
+        return normal.to(parameter.device)
+
+
+def _explore(parameter: Tensor, group: dict[str, Any], center: Tensor, normal: Normal) -> None:
+    """Move ``parameter`` by one Langevin step around its center, in place."""
+    gradient = parameter.grad
+    assert gradient is not None
+    if gradient.is_sparse:
+        raise RuntimeError("EntropySGD needs dense gradients, but got a sparse one")
+    if group["weight_decay"] != 0:
+        gradient = gradient.add(parameter, alpha=group["weight_decay"])
+    explored = langevin_step(
+        parameter,
+        gradient,
+        center,
+        normal(parameter),
+        langevin_lr=group["langevin_lr"],
+        gamma=scope(group["step"], group["gamma"], group["gamma_growth"]),
+        noise=group["noise"],
+    )
+    parameter.copy_(explored)

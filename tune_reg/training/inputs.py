@@ -116,7 +116,7 @@ class LaneInputs:
         ``streams``: each lane's streams of random numbers, with "dropout" where there is dropout, where they do not
         stand at the beginning of the epoch; ``step``: the first step that is left of it.
         """
-        self.at.fill_(step)
+        self.at.fill_(step * (self._rows // self.block))
         for column, numbers in (
             (self.learning_rate, [of_epoch.learning_rate for of_epoch in settings]),
             (self.weight_decay, [of_epoch.weight_decay for of_epoch in settings]),

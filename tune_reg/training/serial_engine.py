@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from torch import Tensor, nn
 from tune_reg.data import Dataset, gather, load, to_unit
 from tune_reg.global_generators import current, seeded
 from tune_reg.models import Dropout, has_torch_dropout, is_convolutional, set_dropout
+from tune_reg.optimizers import EntropySGD, evaluations_per_step, plain_step
 from tune_reg.optimizers import build as build_optimizer
-from tune_reg.optimizers import evaluations_per_step, plain_step
 from tune_reg.regularizers import Progress
 from tune_reg.store.schema import EpochValues
 from tune_reg.training.cuda_graphs import Replayed, graphs_for
 from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.epoch_row import epoch_row, has_diverged
-from tune_reg.training.inputs import chunk_sizes
+from tune_reg.training.inputs import chunk_sizes, taken_chunks
 from tune_reg.training.max_pool import max_pools, pool_for
 from tune_reg.training.precision import forward_pass, products
 from tune_reg.training.run import Run
@@ -57,8 +56,8 @@ class SerialEngine:
     weights on the same machine, and a run resumed from ``state()`` ends as the uninterrupted one. So does a network
     that draws from the global generators of torch, numpy or ``random``: each epoch seeds them, and gives them back.
 
-    On a GPU the steps are CUDA graphs after the first few, as those of a ``LaneEngine`` are, except with Entropy-SGD,
-    which draws its noise on the host; then, and where a step cannot be captured, they run eagerly.
+    On a GPU the steps are CUDA graphs after the first few, as those of a ``LaneEngine`` are; where a step cannot be
+    captured, they run eagerly.
 
     >>> from tune_reg.training import Run, SerialEngine, TrainingSettings
     >>> engine = SerialEngine(Run("digits", "nn-2-small", "weight-decay", training=TrainingSettings(epochs=1)))
@@ -116,7 +115,7 @@ class SerialEngine:
         self._graphs = graphs_for(self.device)
         self._max_pool = pool_for(self.device)
         self._dropout = DropoutHook()
-        if self._reads_tables:
+        if self._graphs is not None:
             self._dropout.register(self.model)
         self._program: _Program | None = None
         self._validation: tuple[Scores, Replayed[int]] | None = None
@@ -269,14 +268,9 @@ class SerialEngine:
             self._streams[purpose].set_state(stream_state)
         self._masks = self.plan.masks(self.epoch, self.parameters)
         rest_momentum(self.optimizer, self.parameters, self._masks)
-        self._inputs, self._run_step = self._tables(settings) if self._reads_tables else self._drawn(settings)
+        self._inputs, self._run_step = self._tables(settings) if self._graphs is not None else self._drawn(settings)
 
-    @property
-    def _reads_tables(self) -> bool:
-        """Whether steps read from tables, so that they can be captured; Entropy-SGD draws its noise on the host."""
-        return self._graphs is not None and evaluations_per_step(self.settings.optimizer) == 1
-
-    def _drawn(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[int], None]]:
+    def _drawn(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[tuple[int, ...]], None]]:
         """What steps read that draw their own random numbers, and the step."""
         self._weight_decay = settings.weight_decay if self._masks else None
         for group in self.optimizer.param_groups:
@@ -286,7 +280,7 @@ class SerialEngine:
         inputs = DrawnInputs(self.plan, self.epoch, self._streams, dtype=self.dtype, device=self.device)
         return inputs, self._step
 
-    def _tables(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[int], None]]:
+    def _tables(self, settings: EpochSettings) -> tuple[SerialInputs, Callable[[tuple[int, ...]], None]]:
         """What steps read that a graph can replay, and the step; made anew where an epoch needs another graph."""
         # Torch's own dropout layers have their rate in the graph, and each size of batch has its tables.
         needs = self.plan.batch_sizes[self.epoch], settings.dropout if has_torch_dropout(self.model) else 0.0
@@ -313,6 +307,9 @@ class SerialEngine:
                 layer.rate = 0.0  # its masks come from the tables
         for group in self.optimizer.param_groups:
             group["lr"], group["weight_decay"] = inputs.learning_rate, 0.0
+            # Entropy-SGD counts the steps of all parameters together.
+            if "step" in group and not isinstance(group["step"], Tensor):
+                group["step"] = torch.tensor(group["step"], dtype=torch.float64, device=self.device)
         return inputs, self._program.step
 
     def _train(self, leave: Callable[[], bool]) -> Tensor:
@@ -320,25 +317,27 @@ class SerialEngine:
         sizes = chunk_sizes(len(self.train_index), self.plan.batch_sizes[self.epoch])
         self._total_loss.fill_(self._interrupted.get("total", 0.0))
         self.model.train()
-        batches_a_step = evaluations_per_step(self.settings.optimizer)
-        for i in range(self.step, len(sizes), batches_a_step):
+        for taken in taken_chunks(len(sizes), evaluations_per_step(self.settings.optimizer)):
+            if taken[0] < self.step:  # done before the epoch was interrupted
+                continue
             if leave():
-                self._keep_position(i)
+                self._keep_position(taken[0])
                 raise Interrupted
-            self._inputs.prepare(i)
-            if batches_a_step == 1:
-                self._run_step(sizes[i])
-            else:
-                self._step_with_closure(sizes, i, batches_a_step)
+            self._inputs.prepare(taken[0])
+            self._run_step(tuple(sizes[i] for i in taken))
         return self._total_loss
 
-    def _step(self, size: int) -> None:
-        """One step of the optimizer, on the next ``size`` images."""
-        progress = self._evaluate(size)[1]
-        before = self._copies_to_settle()
-        self._step_of_optimizer()
+    def _step(self, sizes: tuple[int, ...]) -> None:
+        """One step of the optimizer, on the next batches of these sizes."""
+        progress = self._inputs.progress() if self.regularizer.fills("settle") else None
+        if isinstance(self.optimizer, EntropySGD):
+            batches, before = iter(sizes), self._copies_to_settle()
+            self.optimizer.step(lambda: self._evaluate(next(batches)), self._inputs.normal)
+        else:
+            self._evaluate(*sizes)
+            before = self._copies_to_settle()
+            self._step_of_optimizer()
         self._settle(before, progress)
-        self._inputs.end()
 
     def _keep_position(self, step: int) -> None:
         """Keep where the epoch is interrupted, for ``state`` and the next call of ``train_epoch``."""
@@ -351,24 +350,8 @@ class SerialEngine:
             "global": current(self.device),
         }
 
-    def _step_with_closure(self, sizes: Sequence[int], begin: int, count: int) -> None:
-        """One step of an optimizer that evaluates ``count`` batches, so that an epoch stays one pass over the images.
-
-        Where fewer batches are left, they are taken again from the first of them on.
-        """
-        group = itertools.cycle(range(begin, min(begin + count, len(sizes))))
-
-        def closure() -> float:
-            self._inputs.prepare(i := next(group))
-            return float(self._evaluate(sizes[i])[0])
-
-        before = self._copies_to_settle()
-        self.optimizer.step(closure)
-        self._inputs.prepare(begin)
-        self._settle(before, self._inputs.progress())
-
-    def _evaluate(self, size: int) -> tuple[Tensor, Progress]:
-        """Compute the gradients of the next ``size`` images, regularized; the loss of the batch, and its progress."""
+    def _evaluate(self, size: int) -> Tensor:
+        """Compute the gradients of the next ``size`` images, regularized; the loss of the batch with its penalties."""
         read, reg = self._inputs, self.regularizer
         chunk, progress, strengths = read.index(size), read.progress(), read.strengths
         images, targets = gather(self._images, chunk), self._labels[chunk]
@@ -400,7 +383,8 @@ class SerialEngine:
             self._masks,
             self._weight_decay,
         )
-        return objective, progress
+        read.end()
+        return objective
 
     def _backward(self, batch: _Batch) -> tuple[Tensor, Tensor]:
         """Compute the gradients of one batch; its loss, without penalties and with them."""
@@ -453,9 +437,9 @@ class SerialEngine:
         return [p.detach().clone() for p in self.parameters] if self.regularizer.fills("settle") else []
 
     @torch.no_grad()
-    def _settle(self, before: Sequence[Tensor], progress: Progress) -> None:
-        """Let the regularizer change the parameters after the optimizer's step."""
-        if not self.regularizer.fills("settle"):
+    def _settle(self, before: Sequence[Tensor], progress: Progress | None) -> None:
+        """Let the regularizer change the parameters after the optimizer's step; None: it does not."""
+        if progress is None:
             return
         settled, memory = self.regularizer.settle(
             before, self.parameters, self._memory, self._inputs.strengths, progress
@@ -472,7 +456,7 @@ class _Program:
 
     needs: tuple[int, float]
     inputs: TableInputs
-    step: Replayed[int]
+    step: Replayed[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -487,4 +471,5 @@ class _Changed:
         yield from (*engine.parameters, *engine.model.buffers(), engine._memory, engine._total_loss)
         for of_parameter in engine.optimizer.state.values():
             yield from (value for value in of_parameter.values() if isinstance(value, Tensor))
+        yield from (group["step"] for group in engine.optimizer.param_groups if "step" in group)
         yield self.inputs.table.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 
 from tune_reg.data import Dataset, crop_flip
 from tune_reg.data.augment import shift_mirror
+from tune_reg.optimizers import evaluations_per_step, lane_update
 from tune_reg.regularizers import Progress, Strengths
 from tune_reg.training.dropout_hook import DropoutHook
-from tune_reg.training.inputs import LaneInputs, Shapes
+from tune_reg.training.inputs import LaneInputs, Shapes, taken_chunks
 from tune_reg.training.step import draw_noise
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
@@ -24,22 +26,25 @@ Streams = Mapping[str, torch.Generator]
 
 
 class SerialInputs(Protocol):
-    """Numbers, indices and random numbers of the steps of one epoch, one step after the other."""
+    """Numbers, indices and random numbers of an epoch, one evaluation of the gradient after the other.
+
+    A step evaluates one batch or, with some optimizers, several. It is given by the number of its first batch.
+    """
 
     #: The hyperparameters that are numbers, in this epoch.
     strengths: Strengths
 
     def prepare(self, step: int) -> None:
-        """Be ready for a step of the epoch, on the host."""
+        """Be ready for a step of the epoch, on the host; the next evaluation is its first."""
 
     def left_at(self, step: int) -> None:
         """Let each stream of random numbers stand where the epoch goes on from ``step``."""
 
     def index(self, size: int) -> Tensor:
-        """Begin the step: the images of its batch, as indices into the training set, int64 [B]."""
+        """Begin an evaluation: the images of its batch, as indices into the training set, int64 [B]."""
 
     def progress(self) -> Progress:
-        """How far the training has come at this step."""
+        """How far the training has come at this evaluation."""
 
     def augmented(self, images: Tensor) -> Tensor:
         """The images [B, C, H, W], shifted and mirrored."""
@@ -47,11 +52,14 @@ class SerialInputs(Protocol):
     def noise(self, hook: str, like: Tensor) -> Tensor | None:
         """The noise of a hook for a tensor; None for a hook without noise."""
 
+    def normal(self, parameter: Tensor) -> Tensor:
+        """Standard normal numbers for the optimizer's update of a parameter."""
+
     def begin_pass(self, again: bool) -> None:
         """Begin a pass over the batch; ``again``: with the random numbers of the pass before."""
 
     def end(self) -> None:
-        """End the step."""
+        """End the evaluation: what is read next is that of the next one."""
 
 
 class DrawnInputs:
@@ -65,24 +73,28 @@ class DrawnInputs:
         # Strengths change from epoch to epoch alone, and making tensors costs time in every step.
         self.strengths: Strengths = plan.strengths(plan.progress(epoch, 0, dtype, device))
         self._progress = [Progress(*row.unbind()) for row in plan.progress_table(epoch, dtype).to(device)]
-        self._step = 0
+        taken = taken_chunks(len(self._chunks), evaluations_per_step(plan.settings.optimizer))
+        #: The batch of each evaluation, of which the step's own come one after the other.
+        self._taken = list(itertools.chain.from_iterable(taken))
+        self._at = 0
         self._begin: dict[str, Tensor] = {}
 
     def prepare(self, step: int) -> None:
         """Let ``step`` be the next one."""
-        self._step = step
+        self._at = step
 
     def left_at(self, step: int) -> None:
         """The streams stand there, since a step draws what it needs alone."""
 
     def index(self, size: int) -> Tensor:
-        """The images of the step's batch."""
-        assert len(self._chunks[self._step]) == size
-        return self._chunks[self._step]
+        """The images of the batch."""
+        chunk = self._chunks[self._taken[self._at]]
+        assert len(chunk) == size
+        return chunk
 
     def progress(self) -> Progress:
-        """How far the training has come at this step."""
-        return self._progress[self._step]
+        """How far the training has come at this evaluation."""
+        return self._progress[self._taken[self._at]]
 
     def augmented(self, images: Tensor) -> Tensor:
         """The images, shifted and mirrored at random."""
@@ -93,6 +105,10 @@ class DrawnInputs:
         noise = draw_noise(self._regularizer, hook, like.shape, self._streams[hook], self._dtype)
         return None if noise is None else noise.to(self._device)
 
+    def normal(self, parameter: Tensor) -> Tensor:
+        """Draw the numbers for a parameter."""
+        return torch.randn(parameter.shape, generator=self._streams["optimizer"], dtype=self._dtype).to(self._device)
+
     def begin_pass(self, again: bool) -> None:
         """Let the streams of a pass stand where they stood before the pass that is repeated."""
         if again:
@@ -102,7 +118,8 @@ class DrawnInputs:
             self._begin = {name: self._streams[name].get_state() for name in _OF_A_PASS & self._streams.keys()}
 
     def end(self) -> None:
-        """Nothing is left to do."""
+        """Count the evaluation."""
+        self._at += 1
 
 
 class TableInputs:
@@ -139,7 +156,8 @@ class TableInputs:
         self._dropout = dropout
         self._drops = plan.regularizer.fills("dropout")
         # A single run draws no noise for a parameter that has no part in the loss.
-        learning = _with_part(model, images(2), parameters) if plan.regularizer.fills("gradient") else parameters
+        draws = plan.regularizer.fills("gradient") or lane_update(plan.settings.optimizer).draws
+        learning = _with_part(model, images(2), parameters) if draws else parameters
         of_lane = Shapes(dataset.image, dataset.classes, [parameter.shape for parameter in learning], hidden)
         self.table = LaneInputs(plan, 1, of_lane, dtype=dtype, device=device, epoch=epoch)
         self.strengths: Strengths = {name: of_lanes[0] for name, of_lanes in self.table.strengths.items()}
@@ -152,6 +170,8 @@ class TableInputs:
         if plan.regularizer.fills("sparsity"):
             self.masks = {i: torch.ones_like(parameter) for i, parameter in enumerate(parameters)}
         self._gradient_noise: Iterator[Tensor | None] = iter(())
+        self._normal: Iterator[Tensor | None] = iter(())
+        self._evaluations = evaluations_per_step(plan.settings.optimizer)
         self._size = 0
 
     def begin(
@@ -165,6 +185,7 @@ class TableInputs:
     ) -> None:
         """Begin an epoch at one of its steps; ``streams`` stand there."""
         self._streams = streams
+        step //= self._evaluations
         self.table.begin([(plan, epoch)], [settings], [plan.order(epoch)], streams=[streams], step=step)
         self.learning_rate.fill_(settings.learning_rate)
         for i, mask in self.masks.items():
@@ -173,6 +194,7 @@ class TableInputs:
 
     def prepare(self, step: int) -> None:
         """Draw and upload a block of random numbers where ``step`` is the first of one."""
+        step //= self._evaluations
         if self._drawn is None or step % self.table.block == 0:
             self._drawn = step, {purpose: stream.get_state() for purpose, stream in self._streams.items()}
             self.table.draw(step)
@@ -184,16 +206,17 @@ class TableInputs:
         begin, states = self._drawn
         for purpose, state in states.items():
             self._streams[purpose].set_state(state)
-        self.table.draw(begin, step)
+        self.table.draw(begin, step // self._evaluations)
 
     def index(self, size: int) -> Tensor:
-        """The images of the step's batch."""
+        """The images of the batch."""
         self._size = size
         self._gradient_noise = iter(self.table.noise("gradient", size))
+        self._normal = iter(self.table.noise("optimizer", size))
         return self.table.index(size)[0]
 
     def progress(self) -> Progress:
-        """How far the training has come at this step."""
+        """How far the training has come at this evaluation."""
         return Progress(*(of_lanes[0] for of_lanes in self.table.progress()))
 
     def augmented(self, images: Tensor) -> Tensor:
@@ -206,15 +229,22 @@ class TableInputs:
         noise = next(self._gradient_noise) if hook == "gradient" else self.table.noise(hook, self._size)[0]
         return None if noise is None else noise[0]
 
+    def normal(self, parameter: Tensor) -> Tensor:
+        """The numbers for the parameter that asks for them next."""
+        del parameter
+        normal = next(self._normal)
+        assert normal is not None
+        return normal[0]
+
     def begin_pass(self, again: bool) -> None:
-        """Let the dropout layers multiply by the masks of this step, in each pass by the same ones."""
+        """Let the dropout layers multiply by the masks of this evaluation, in each pass by the same ones."""
         del again
         if self._drops:
             masks = self.table.noise("dropout", self._size)
             self._dropout.masks = (mask[0] for mask in masks if mask is not None)
 
     def end(self) -> None:
-        """Count the step, on the device."""
+        """Count the evaluation, on the device."""
         self._dropout.masks = None
         self.table.at.add_(1)
 
