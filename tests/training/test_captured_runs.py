@@ -91,7 +91,7 @@ ENTROPY_SGD = {"optimizer": "entropy-sgd", "learning_rate": 3.0, "batch_size": 8
         ("adadecay", "nn-2-small"),
         ("dropout+noise-injection", "nn-2-small"),
         ("constrained-parameters", "nn-2-small"),
-        ("sam", "resnet-8-keras"),
+        ("sam", "lenet-4"),
     ],
 )
 def test_replayed_steps_of_entropy_sgd_equal_eager_ones(engine_of, name, model):
