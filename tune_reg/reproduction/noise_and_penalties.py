@@ -80,13 +80,7 @@ def _blocks(
                     "model": model if full else small.model or model,
                     "baseline": "baseline",
                     "images_per_class": [size],
-                    "training": {
-                        "epochs": 100 if full else small.epochs,
-                        "batch_size": 32,
-                        # The thesis reports the last epoch, and 10,000 images cost more than an epoch of 500.
-                        "validate_every": 100 if full else small.epochs,
-                        **training,
-                    },
+                    "training": {"epochs": 100 if full else small.epochs, "batch_size": 32, **training},
                     "confirm": {"seeds": 10 if full else small.seeds},
                 },
                 methods=methods,
