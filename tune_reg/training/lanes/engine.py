@@ -140,8 +140,10 @@ class LaneEngine:
         program = self._program_for(active)
         with products(self.key.precision):
             self._train(program, active, settings)
-        with products("float32"):
-            self._validate(program, lanes)
+        validated = [lane.plan.settings.validates_after(lane.epoch + 1) for lane in lanes]
+        if any(validated):
+            with products("float32"):
+                self._validate(program, lanes)
         for lane in lanes:
             lane.draw_next_order()
         # Only now are results read: until here a GPU was given work without waiting for it.
@@ -149,9 +151,10 @@ class LaneEngine:
         if program.stack is not self._networks.stack:
             self._networks.stack.put(active, program.stack)
         wall_s = (time.perf_counter() - begin) / len(active)
-        for lane, of_epoch, loss, scores in zip(lanes, settings, losses, validation, strict=True):
+        for k, lane in enumerate(lanes):
             lane.epoch += 1
-            row = epoch_row(lane.epoch, of_epoch, loss, scores, wall_s)
+            scores = validation[k] if validated[k] else (None, None)
+            row = epoch_row(lane.epoch, settings[k], losses[k], scores, wall_s)
             lane.diverged = has_diverged(row)
             lane.history.append(row)
         return {number: self.lanes[number].history[-1] for number in active}
