@@ -5,19 +5,19 @@ import torch
 from torch.func import vmap
 from torch.nn import functional
 
-from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, max_pool
+from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, max_pool, serial_engine
 from tune_reg.training.fastest import Measured
 from tune_reg.training.lanes import networks
 from tune_reg.training.max_pool import (
     POOLS,
     Layer,
     by_masks,
-    in_place,
     layer_of,
     max_pools,
     measure,
     of_torch,
     pool_for,
+    unmoved,
 )
 
 CPU = torch.device("cpu")
@@ -75,7 +75,7 @@ def test_values_and_gradients_are_those_of_torch_bit_for_bit(order, window, valu
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
-@pytest.mark.parametrize("pool", [in_place, by_masks])
+@pytest.mark.parametrize("pool", [unmoved, by_masks])
 def test_outputs_and_gradients_lie_in_memory_as_the_images_do(order, pool):
     images = images_in(order, (2, 2), "random").requires_grad_()
     outputs = pool(images, (2, 2))
@@ -150,6 +150,7 @@ LEFT = {
     "dilated": lambda x: functional.max_pool2d(x, 2, dilation=2),
     "with indices": lambda x: functional.max_pool2d(x, 2, return_indices=True)[0],
     "without a batch": lambda x: functional.max_pool2d(x[0], 2),
+    "whole numbers": lambda x: functional.max_pool2d((8 * x).int(), 2).float(),
     "a mean": lambda x: functional.avg_pool2d(x, 2),
 }
 
@@ -193,8 +194,8 @@ def test_training_is_the_same_bit_for_bit_in_lanes_and_alone(random_images, monk
             calls.append(images.ndim)
             return pool(images, window)
 
-        monkeypatch.setattr(networks, "pool_for", lambda device, counted=counted: counted)
-        monkeypatch.setattr("tune_reg.training.serial_engine.pool_for", lambda device, counted=counted: counted)
+        for module in (networks, serial_engine):
+            monkeypatch.setattr(module, "pool_for", lambda device, counted=counted: counted)
         for state, other in zip(trained(), reference, strict=True):
             assert all(value.equal(other[key]) for key, value in state.items()), way
         assert {4, 5} == set(calls)
@@ -238,6 +239,26 @@ def test_nothing_is_measured_or_remembered_while_a_graph_is_captured(device):
     max_pool.chosen_pool(torch.ones(2, 3, 4, 4), (2, 2))
     assert device.measured == []
     assert max_pool._CHOSEN == {}
+
+
+def test_a_step_measures_the_layers_that_it_meets(random_images, monkeypatch):
+    """In the middle of a forward pass, under vmap too, as on a GPU; the graph of the clock is left out."""
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    monkeypatch.setattr(max_pool, "_CHOSEN", {})
+    monkeypatch.setattr(max_pool, "replay_milliseconds", lambda device: lambda run: 1.0 if run() else 2.0)
+    monkeypatch.setattr(max_pool, "fastest", lambda measured: measured[-1].name if not measured[-1].refused else "")
+    for module in (networks, serial_engine):
+        monkeypatch.setattr(module, "pool_for", lambda device: max_pool.chosen_pool)
+    training = TrainingSettings(epochs=1, batch_size=18)
+    runs = [Run("tiny", "small-cnn", "l1", {}, training, seed=seed) for seed in (0, 1)]
+    dataset = random_images(40, 6, 18)
+    LaneEngine(runs, dataset=dataset).train_epoch()
+    SerialEngine(runs[0], dataset=dataset).train_epoch()
+    assert set(max_pool._CHOSEN.values()) == {"masks"}
+    trained = [layer.images for layer, _ in max_pool._CHOSEN if layer.gradient and layer.images[-4] == 18]
+    assert trained == [(2, 18, 32, 16, 16), (2, 18, 64, 6, 6), (18, 32, 16, 16), (18, 64, 6, 6)]
+    assert any(not layer.gradient for layer, _ in max_pool._CHOSEN), "validation"
 
 
 def test_a_cpu_leaves_it_to_torch(random_images, device):

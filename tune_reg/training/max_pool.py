@@ -28,26 +28,26 @@ def of_torch(images: Tensor, window: Window) -> Tensor:
     return functional.max_pool2d(images.flatten(0, 1), window).unflatten(0, images.shape[:2])  # type: ignore[no-untyped-call, no-any-return]
 
 
-def in_place(images: Tensor, window: Window) -> Tensor:
+def unmoved(images: Tensor, window: Window) -> Tensor:
     """The max-pooling of torch, of K lanes as they lie in memory: as more images, or as more channels of an image.
 
-    >>> in_place(torch.arange(8.0).view(1, 2, 1, 2, 2), (2, 2)).flatten()
+    >>> unmoved(torch.arange(8.0).view(1, 2, 1, 2, 2), (2, 2)).flatten()
     tensor([3., 7.])
     """
     return _as_they_lie(partial(functional.max_pool2d, kernel_size=window), images)
 
 
 def by_masks(images: Tensor, window: Window) -> Tensor:
-    """As ``in_place``, where the backward pass gives each pixel of a window the gradient or 0.
+    """As ``unmoved``, where the backward pass gives each pixel of a window the gradient or 0.
 
-    Torch's own looks for the windows that each pixel has a part in, and in some layouts adds to them one by one. Here
-    it is one, so that all gradients are written at once.
+    Torch's own is made for windows that may overlap. Here each pixel is in one, so that all gradients are written at
+    once.
     """
     return _as_they_lie(lambda four: _ByMasks.apply(four, window)[0], images)
 
 
 #: The first one is what torch does by itself.
-POOLS: Final[dict[str, Pool]] = {"torch": of_torch, "in place": in_place, "masks": by_masks}
+POOLS: Final[dict[str, Pool]] = {"torch": of_torch, "unmoved": unmoved, "masks": by_masks}
 
 
 class Layer(NamedTuple):
@@ -183,7 +183,9 @@ class _MaxPools(TorchFunctionMode):
         side_by_side = not stride or _pair(stride) == window
         if return_indices or not side_by_side or _pair(padding) != (0, 0) or _pair(dilation) != (1, 1):
             return None
-        if input.ndim != 4 or not all(input.shape) or input.shape[2] % window[0] or input.shape[3] % window[1]:
+        if input.ndim != 4 or not input.is_floating_point() or not all(input.shape):
+            return None
+        if input.shape[2] % window[0] or input.shape[3] % window[1]:
             return None
         return self._pool(input, window)
 
