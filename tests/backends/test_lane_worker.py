@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tune_reg.backends.lane_worker import LaneWorker
+from tune_reg.backends.run_worker import RunWorker
 from tune_reg.evaluation import final_row, validation_robustness
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.execution.messages import Completed, Diverged, RunOrder, StorageFault
@@ -153,6 +154,27 @@ def test_lanes_and_single_runs_go_on_from_each_others_checkpoints(tmp_path):
     reports = step(again)
     assert rows_of(reports)["run-1"] == 1
     assert_as_alone([*restored["run-1"].rows, *reports["run-1"].rows], 1)
+
+
+def test_runs_in_the_middle_of_a_schedule_of_the_batch_size_go_over_between_lanes_and_single_runs(tmp_path):
+    """Lane 0 is at its first epoch, of batches of 32; lane 1 is at its third, of batches of 64."""
+    doubled = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}
+    training = TrainingSettings(epochs=EPOCHS, batch_size=32, batch_size_schedule=doubled, learning_rate=0.05)
+    orders = [order(number, tmp_path) for number in range(2)]
+    orders = [dataclasses.replace(each, run=dataclasses.replace(each.run, training=training)) for each in orders]
+    single = RunWorker(orders[1], CPU)
+    rows = [row for _ in range(2) for row in single.step().rows]
+    worker = LaneWorker(orders, CPU)
+    assert rows_of(step(worker)) == {"run-1": 2}
+    rows += step(worker)["run-1"].rows
+    single = RunWorker(orders[1], CPU)
+    assert len(single.step().rows) == 3
+    rows += single.step().rows
+    undisturbed = SerialEngine(orders[1].run)
+    while not undisturbed.finished:
+        undisturbed.train_epoch()
+    for row, expected in zip(numbers(rows), numbers(undisturbed.history), strict=True):
+        assert row[:2] == pytest.approx(expected[:2], rel=1e-3)
 
 
 def test_a_confirmed_run_is_tested_as_a_single_run_one_a_step(tmp_path):

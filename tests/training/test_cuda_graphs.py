@@ -205,8 +205,9 @@ def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_block
     monkeypatch.setattr("tune_reg.training.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
     graphs = Recorded()
     blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
-    assert blocks._program.inputs.block == 3
-    assert len(blocks._program.inputs.steps) % 3 == 0
+    (program,) = blocks._programs.values()
+    assert program.inputs.block == 3
+    assert len(program.inputs.steps) % 3 == 0
     assert graphs.replayed
     assert_identical(blocks, whole)
 
@@ -330,6 +331,11 @@ def test_no_graphs_on_the_cpu():
 # On a GPU
 
 
+def has_replayed(engine):
+    """Whether a step of the lanes' training is a graph."""
+    return any(size.replay for program in engine._programs.values() for size in program.train._sizes.values())
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
 def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, monkeypatch):
@@ -338,7 +344,7 @@ def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, mo
     eager = go_through(engine_of(pixels, runs, monkeypatch, None, **keys))
     graphs = CudaGraphs(torch.device("cuda"))
     replayed = go_through(engine_of(pixels, runs, monkeypatch, graphs, **keys))  # a warning is an error
-    assert any(size.replay for size in replayed._program.train._sizes.values())
+    assert has_replayed(replayed)
     for lane in range(2):
         one, other = replayed.state(lane)["model"], eager.state(lane)["model"]
         for key, value in other.items():
@@ -353,7 +359,7 @@ def test_cuda_lanes_with_every_optimizer_equal_those_on_the_cpu(pixels, optimize
     for engine in engines:
         engine.train_epoch()
         engine.train_epoch()
-    assert any(size.replay for size in engines[0]._program.train._sizes.values())
+    assert has_replayed(engines[0])
     for lane in range(2):
         on_gpu, on_cpu = (engine.state(lane)["model"] for engine in engines)
         for key, value in on_cpu.items():
