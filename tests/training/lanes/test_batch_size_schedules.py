@@ -98,14 +98,21 @@ def test_neither_neighbours_nor_their_batch_sizes_matter(tiny):
         assert_nearly_equal(engine.state(lane), undisturbed.state(lane), weights=1e-12, buffers=1e-12)
 
 
-def test_only_the_steps_of_the_epoch_are_kept(tiny):
+def test_only_the_steps_of_the_epoch_and_those_of_all_lanes_are_kept(tiny):
     engine = side_by_side(tiny, [scheduled("l1", lane) for lane in range(3)])
     kept = []
     for _ in range(6):
         engine.train_epoch()
         kept.append(sorted(engine._programs))
     # A batch size, and the number of lanes.
-    assert kept == [[(11, 1), (22, 2)], [(11, 2), (22, 1)], [(22, 3)], [(11, 1), (22, 2)], [(22, 2)], [(22, 1)]]
+    assert kept == [
+        [(11, 1), (22, 2)],
+        [(11, 2), (22, 1)],
+        [(22, 3)],
+        [(11, 1), (22, 2), (22, 3)],
+        [(22, 2), (22, 3)],
+        [(22, 1), (22, 3)],
+    ]
 
 
 def test_validation_takes_no_larger_batches_than_training_ever_does(tiny):

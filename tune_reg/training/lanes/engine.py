@@ -247,8 +247,13 @@ class LaneEngine:
         return self.lanes[numbers[0]].batch_size, len(numbers)
 
     def _drop_programs(self, together: Sequence[Sequence[int]]) -> None:
-        """Drop the steps that train none of these lanes: their memory is free before others are made."""
+        """Drop the steps that train none of these lanes: their memory is free before others are made.
+
+        Of the steps that train all lanes the last ones are kept: lanes that rest may be given other runs.
+        """
         needed = set(map(self._kind, together))
+        if not any(lanes == len(self.lanes) for _, lanes in needed):
+            needed |= {kind for kind in self._programs if kind[1] == len(self.lanes)}
         self._programs = {kind: program for kind, program in self._programs.items() if kind in needed}
 
     def _program_for(self, numbers: Sequence[int]) -> _Program:
