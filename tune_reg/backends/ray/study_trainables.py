@@ -143,12 +143,13 @@ class LaneGroupTrainable(StudyTrainable):
         self._first_run = order.runs[0]
         try:
             self._where, self._share = device_of(self.trial_resources)
-            # Lanes are measured where nothing else of this process holds memory.
-            measures = before is not None and order.measure_up_to is not None and before.key not in self._lanes
-            if before is None or measures or not before.take_up(order.runs, self._where):
+            if before is not None and order.measure_up_to is not None and before.key not in self._lanes:
+                before = None  # lanes are measured where nothing else of this process holds memory
+            if before is not None and before.take_up(order.runs, self._where):
+                self._lane_worker = before
+            else:
                 before = None
-                before = LaneWorker(order.runs, self._where)
-            self._lane_worker = before
+                self._lane_worker = LaneWorker(order.runs, self._where)
         except ClusterError as error:
             self._fault = DeviceFault(str(error))
         except (Exception, SystemExit) as error:

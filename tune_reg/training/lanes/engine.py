@@ -124,7 +124,7 @@ class LaneEngine:
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
         self._graphs = graphs_for(self.device)
-        #: By a batch size and a number of lanes.
+        #: By the batch size and the number of lanes.
         self._programs: dict[tuple[int, int], _Program] = {}
 
     @property
@@ -137,8 +137,10 @@ class LaneEngine:
 
         A loss that is not finite ends the lane's run. ``wall_s`` is a lane's share of the time of all.
         """
-        begin = time.perf_counter()
         active = [number for number, lane in enumerate(self.lanes) if not lane.finished]
+        if not active:
+            return {}
+        begin = time.perf_counter()
         settings = {number: self.lanes[number].plan.epoch_settings(self.lanes[number].epoch) for number in active}
         together = self._together(active)
         self._drop_programs(together)
@@ -156,7 +158,7 @@ class LaneEngine:
             results |= zip(numbers, zip(program.step.read(), program.scores.read(), strict=True), strict=True)
             if program.stack is not self._networks.stack:
                 self._networks.stack.put(numbers, program.stack)
-        wall_s = (time.perf_counter() - begin) / max(1, len(active))
+        wall_s = (time.perf_counter() - begin) / len(active)
         for number in active:
             lane, (loss, scores) = self.lanes[number], results[number]
             lane.epoch += 1

@@ -11,8 +11,8 @@ from tune_reg.training.run import Run, TrainingSet
 class LaneKey(NamedTuple):
     """What all lanes of one engine have in common; lanes differ in numbers, seeds and epochs alone.
 
-    The size of the training set is a part of the key: lanes step together, so their epochs have as many steps.
-    ``batch_size``: the largest of all epochs, which decides how much memory a lane needs; schedules of it may differ.
+    The size of the training set is a part of the key: lanes that step together have as many steps in an epoch.
+    ``batch_size``: the largest of all epochs, which decides how much memory a lane needs; its schedules may differ.
     """
 
     dataset: str
