@@ -105,6 +105,8 @@ def data_axis(axes: Axes, ticks: Sequence[float], *, per_class: bool) -> None:
     """Mark the amounts of training data on the x axis: images of each class, or shares of the images."""
     from matplotlib.ticker import NullLocator
 
+    if len(ticks) == 1:  # matplotlib finds no limits around a single 10 on a log axis, and warns
+        axes.set_xlim(ticks[0] / 2, ticks[0] * 2)
     axes.set_xticks(ticks, [f"{tick:.4g}" if per_class else f"{100 * tick:.4g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("training images of each class" if per_class else "share of the training images, %")

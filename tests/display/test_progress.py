@@ -23,9 +23,18 @@ PROGRESS = StudyProgress(
 
 def test_one_line_says_it_all():
     assert display.line(PROGRESS) == (
-        "trials 8/16 (3 done, 4 pruned, 1 failed); 4 running, 1 waiting; confirmed 1/10; best adadecay at 0.25 96.25%; "
+        "trials 8/16 (3 done, 4 pruned, 1 failed); 4 running, 1 waiting; confirmed 1/10; best adadecay 96.25%; "
         "123 epochs, 1:15 min, about 1:02 h left"
     )
+
+
+def test_searches_on_several_training_sets_are_told_apart():
+    other = replace(PROGRESS.tasks[0], task=Task("adadecay", 1.0, SearchSpace(), 16), best=0.975)
+    several = replace(PROGRESS, tasks=(*PROGRESS.tasks, other))
+    assert "; best adadecay at 0.25 96.25%, adadecay at 1 97.50%; " in display.line(several)
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(display.table(several))
+    assert "adadecay at 0.25 " in console.export_text()
 
 
 def test_in_rounds_it_says_how_many_confirmed_runs_may_come():
@@ -59,7 +68,7 @@ def test_the_table_shows_the_same_numbers():
         console.print(display.table(PROGRESS))
         text = console.export_text()
     row = next(line for line in text.splitlines() if line.startswith("adadecay"))
-    assert row.split() == ["adadecay", "at", "0.25", "2", "1", "·", "3", "4", "1", "8", "16", "96.25%"]
+    assert row.split() == ["adadecay", "2", "1", "·", "3", "4", "1", "8", "16", "96.25%"]
     assert next(iter(text.splitlines())).split()[:9] == [
         *("search", "running", "waiting", "paused", "done", "pruned", "failed", "used", "of"),
     ]

@@ -9,6 +9,8 @@ import pytest
 from digits import digits_study
 from tables import written
 
+from analysis.measures.search.model import search_models
+from analysis.snapshot import snapshot
 from tune_reg.evaluation import validation_robustness
 from tune_reg.execution.lane_groups import LaneGroups
 from tune_reg.training import Run, SerialEngine, TrainingSettings
@@ -147,3 +149,25 @@ def test_robustness_tests_that_are_asked_for_later_are_made_from_the_checkpoints
     at_once = in_process.run_study(study, tmp_path / "at-once")
     assert results.robustness().equals(at_once.robustness())
     assert results.robustness().num_rows == 2
+
+
+def test_a_search_that_validates_at_its_rungs_alone_decides_as_one_that_validates_after_each_epoch(tmp_path):
+    def study(every):
+        return digits_study(
+            regularizers=METHODS,
+            training={**TRAINING, "validate_every": every},
+            search={"trials": 5, "sampler": "knowledge-gradient", "pruner": "pause"},
+            confirm={"seeds": 2},
+        )
+
+    each, seldom = (in_process.run_study(study(every), tmp_path / str(every)) for every in (1, 2))
+    decided = ["regularizer", "trial", "params", "state", "epochs_trained", "value"]
+    assert seldom.trials().select(decided).equals(each.trials().select(decided))
+    assert "pruned" in seldom.trials()["state"].to_pylist()
+    assert seldom.final()["test_accuracy"].equals(each.final()["test_accuracy"])
+    assert seldom.expected().equals(each.expected())
+    for row in seldom.epochs().to_pylist():
+        assert (row["val_accuracy"] is None) == bool(row["epoch"] % 2)
+    assert set(seldom.final()["max_over_epochs"].to_pylist()) == {None}
+    models = search_models(snapshot(seldom))
+    assert not any(isinstance(model, str) for model in models.values())

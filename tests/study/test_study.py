@@ -580,6 +580,7 @@ CHANGES = [
     {"training": {"loss": "mse"}},
     {"training": {"augment": "crop-flip"}},
     {"training": {"validation": 0.2}},
+    {"training": {"validate_every": 2}},
     {"search": {"trials": 17}},
     {"search": {"seeds": 2}},
     {"search": {"patience": 8}},

@@ -31,6 +31,16 @@ def weights(engine):
     return torch.cat([p.detach().flatten() for p in engine.model.parameters()])
 
 
+def test_epochs_that_are_not_validated_are_trained_alike(tiny):
+    each, seldom = (
+        trained(engine_of(tiny, "dropout", training={"epochs": 5, "validate_every": every})) for every in (1, 2)
+    )
+    assert weights(each).equal(weights(seldom))
+    values = [[(row["val_loss"], row["val_accuracy"]) for row in engine.history] for engine in (each, seldom)]
+    assert all(None not in value for value in values[0])
+    assert values[1] == [values[0][i] if i in (1, 3, 4) else (None, None) for i in range(5)]
+
+
 # Data
 
 

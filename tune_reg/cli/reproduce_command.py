@@ -24,7 +24,7 @@ def reproduce(
     ],
     scale: Annotated[
         Literal["full", "small"] | None,
-        typer.Option(help="The paper's own settings, or what two cores train within an hour (the default)."),
+        typer.Option(help="The paper's own settings, or what two cores train in about an hour (the default)."),
     ] = None,
     out: Annotated[
         str | None, typer.Option("--out", metavar="DIR", help="Where the results go; out/NAME-SCALE if not given.")

@@ -24,6 +24,7 @@ from tune_reg.study import (
     shared_values_notes,
     spread_of,
     unused_settings,
+    validation_notes,
 )
 
 
@@ -34,7 +35,12 @@ def print_whole_plan(plan: StudyPlan, results: Iterable[str | None] = ()) -> Non
     """
     print_plan(plan)
     added = [*best_of_space_notes(plan), *shared_values_notes(plan)]
-    notes = [*attack_cost(plan), *added, *decidable(plan, _spread(results, plan.study.metric.metric))]
+    notes = [
+        *attack_cost(plan),
+        *validation_notes(plan),
+        *added,
+        *decidable(plan, _spread(results, plan.study.metric.metric)),
+    ]
     for line in [*notes, *unused_settings(plan.study), *other_searches(plan)]:
         console.print(line, soft_wrap=True)
     if plan.study.resources.lanes in ("auto", 1):

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from tune_reg.execution.progress import StudyProgress
 from tune_reg.store import Metric
+from tune_reg.study import Task
 
 _TERMINAL_S: Final = 0.5
 _LINES_S: Final = 10.0
@@ -79,7 +80,7 @@ def table(progress: StudyProgress) -> Group:
         in_states = (task.running, task.waiting, task.paused, task.done, task.pruned, task.failed)
         counts = (*in_states, round(task.used, 1), task.budget)
         cells = ("?" if count is None else str(count or "·") for count in counts)
-        rows.add_row(task.task.name, *cells, best)
+        rows.add_row(_search(task.task, progress), *cells, best)
     confirming, waiting = progress.confirming, progress.confirming_waiting
     confirmed = Table.grid(padding=(0, 1))
     confirmed.add_row(
@@ -102,7 +103,9 @@ def line(progress: StudyProgress) -> str:
     done, pruned = sum(task.done for task in progress.tasks), sum(task.pruned for task in progress.tasks)
     failed = sum(task.failed for task in progress.tasks)
     best = ", ".join(
-        f"{task.task.name} {_value(task.best, progress.metric)}" for task in progress.tasks if task.best is not None
+        f"{_search(task.task, progress)} {_value(task.best, progress.metric)}"
+        for task in progress.tasks
+        if task.best is not None
     )
     parts = [
         f"{'trainings' if pausing else 'trials'} {round(used, 1):g}/{total} "
@@ -126,6 +129,12 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
     return f"{int(seconds // 3600)}:{int(seconds % 3600 // 60):02d} h"
+
+
+def _search(task: Task, progress: StudyProgress) -> str:
+    """A search by its regularizer and, where there are several training sets, by its training set."""
+    one_training_set = len({other.task.training_set for other in progress.tasks}) == 1
+    return task.regularizer if one_training_set else task.name
 
 
 def _under_way(running: int, waiting: int | None) -> str:

@@ -76,12 +76,16 @@ def final_row(engine: SerialEngine) -> FinalValues:
     }
 
 
-def over_epochs(curve: Sequence[float]) -> tuple[float, float]:
+def over_epochs(curve: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
     """The papers' measures of a run: the highest accuracy of any epoch, and the mean over the last tenth of them.
 
-    >>> over_epochs([0.5, 1.0, 0.75])
-    (1.0, 0.75)
+    None where an epoch has no accuracy: a maximum over some of the epochs would be another measure.
+
+    >>> over_epochs([0.5, 1.0, 0.75]), over_epochs([math.nan, 1.0, 0.75])
+    ((1.0, 0.75), (None, None))
     """
+    if any(math.isnan(accuracy) for accuracy in curve):
+        return None, None
     last = curve[-math.ceil(len(curve) / 10) :]
     return max(curve), sum(last) / len(last)
 

@@ -106,6 +106,7 @@ class StudyController:
             as_begun(directory, study).search,
             epochs=study.training.epochs * study.search.seeds,
             metric=study.metric.metric,
+            validate_every=study.training.validate_every,
             seed=study.seed,
             images=plan.validation_images,
             retry=retried_trials(recorder, always=retry_failed) if not robustness_only else lambda *_: False,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from analysis.measures.reproduction.declared import Block, Column, Curves, PaperClaim, Reproduction
 from tune_reg.study import Study
 
-#: "full" is the paper's own; "small" ends within an hour on two cores.
+#: "full" is the paper's own; "small" ends in about an hour on two cores.
 Scale: TypeAlias = Literal["full", "small"]
 SCALES: Final[tuple[Scale, ...]] = ("full", "small")
 
@@ -50,14 +50,15 @@ class BlockPreset:
         """The studies of the block by their path in the results, which begins with the name of the block."""
         protocols = (["paper"] if self.over_epochs else []) + (["validation"] if self.on_validation else [])
         return {
-            self.path(protocol): Study(
-                name=f"{prefix} {self.name} {protocol}",
-                protocol=protocol,
-                regularizers={name: dict(values) for name, values in self.methods.items()},
-                **self.keys,
-            )
-            for protocol in protocols
+            self.path(protocol): self._study(f"{prefix} {self.name} {protocol}", protocol) for protocol in protocols
         }
+
+    def _study(self, name: str, protocol: str) -> Study:
+        training = self.keys["training"]
+        if protocol == "validation":  # what validation images pick is read at the end alone
+            training = {**training, "validate_every": training["epochs"]}
+        methods = {method: dict(values) for method, values in self.methods.items()}
+        return Study(**{**self.keys, "name": name, "protocol": protocol, "regularizers": methods, "training": training})
 
     def path(self, protocol: str) -> str:
         """Where the study with ``protocol`` lies, relative to the results of the reproduction."""

@@ -40,12 +40,12 @@ class AskTell:
     with their configurations.
 
     ``journal``: the file, or an Optuna storage. ``epochs``: of all trainings of a trial that is not stopped.
-    ``predict``: predicts the final values with which a sampler of Optuna's sees stopped trials; None: it sees them as
-    stopped, with their values so far. ``images``: validation images, which say how far apart two accuracies must be
-    where there is a second objective. ``retry``: whether the failed trial of a number is tried again, as a new trial of
-    the same configuration. ``stored``: the numbers of the trials that the tables hold, by task; others that are over in
-    the journal were lost, and are asked again with their configurations. They stop where they stopped, and telling
-    their end changes nothing.
+    ``validate_every``: as in ``TrainingSettings``; other epochs are not reported. ``predict``: predicts the final
+    values with which a sampler of Optuna's sees stopped trials; None: it sees them as stopped, with their values so
+    far. ``images``: validation images, which say how far apart two accuracies must be where there is a second
+    objective. ``retry``: whether the failed trial of a number is tried again, as a new trial of the same configuration.
+    ``stored``: the numbers of the trials that the tables hold, by task; others that are over in the journal were lost,
+    and are asked again with their configurations. They stop where they stopped, and telling their end changes nothing.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class AskTell:
         *,
         epochs: int,
         metric: Metric = ACCURACY,
+        validate_every: int = 1,
         seed: int = 0,
         predict: final_values.Predictor | None = final_values.predict,
         images: int = 1,
@@ -90,6 +91,7 @@ class AskTell:
                     settings,
                     epochs=epochs // settings.seeds,
                     shares=metric.is_accuracy,
+                    validate_every=validate_every,
                     seed=seed,
                     held=held,
                 )

@@ -100,6 +100,7 @@ class PausingSearch(TaskSearch):
         epochs: int,
         seed: int,
         shares: bool = True,
+        validate_every: int = 1,
         held: Collection[int] | None = None,
     ) -> None:
         super().__init__(storage, study, task, held)
@@ -109,7 +110,7 @@ class PausingSearch(TaskSearch):
         self._trainings = settings.seeds
         self._picks_from_space = settings.pick == "space"
         self._seeds = max(SEEDS_IN_TURN, settings.seeds)
-        self._rungs = rungs(settings, epochs)
+        self._rungs = rungs(settings, epochs, validate_every)
         self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
         self._live: set[int] = set()
         self._standings: list[_Standing] | None = None
@@ -606,15 +607,17 @@ class PausingSearch(TaskSearch):
         return False
 
 
-def rungs(settings: SearchSettings, epochs: int) -> tuple[int, ...]:
+def rungs(settings: SearchSettings, epochs: int, validate_every: int = 1) -> tuple[int, ...]:
     """The epochs at which trials are decided anew; the last one is the end of a training.
+
+    ``validate_every``: as in ``TrainingSettings``.
 
     >>> rungs(SearchSettings(), 27), rungs(SearchSettings(min_epochs=3), 27), rungs(SearchSettings(pruner="none"), 27)
     ((9, 27), (3, 9, 27), (27,))
     """
     if settings.pruner == "none":
         return (epochs,)
-    return rungs_of(epochs, first=settings.min_epochs, factor=settings.reduction_factor)
+    return rungs_of(epochs, first=settings.min_epochs, factor=settings.reduction_factor, every=validate_every)
 
 
 def _is_of_the_search(trial: FrozenTrial) -> bool:

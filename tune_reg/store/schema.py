@@ -127,11 +127,12 @@ class EpochValues(TypedDict):
     val_loss: Annotated[
         float | None,
         "mean loss on the validation images, of the house's own training the cross-entropy; null where a training loop "
-        "of the user's does not give it",
+        "of the user's does not give it, and after epochs that were not validated",
     ]
     val_accuracy: Annotated[
         float | None,
-        "accuracy on the validation images, a share in [0, 1]; null where a loop of the user's does not give it",
+        "accuracy on the validation images, a share in [0, 1]; null where a loop of the user's does not give it, and "
+        "after epochs that were not validated",
     ]
     val_metric: Annotated[
         float | None,
@@ -164,9 +165,12 @@ class FinalValues(TypedDict):
     test_ece: Annotated[float | None, "expected calibration error on the test images, 15 bins of equal width"]
     generalization_gap: Annotated[float | None, "train_accuracy - test_accuracy"]
     max_over_epochs: Annotated[
-        float | None, "highest val_accuracy of any epoch; that is of the test set in protocol paper"
+        float | None,
+        "highest val_accuracy of any epoch, that of the test set in protocol paper; null unless each was validated",
     ]
-    mean_last_10pct: Annotated[float | None, "mean val_accuracy over the last tenth of the epochs"]
+    mean_last_10pct: Annotated[
+        float | None, "mean val_accuracy over the last tenth of the epochs; null unless each epoch was validated"
+    ]
     val_metric: Annotated[
         float | None, "the study's metric on the validation images after the last epoch, as in `epochs`"
     ]

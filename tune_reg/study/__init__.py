@@ -17,6 +17,7 @@ from tune_reg.study.settings import (
 from tune_reg.study.shared_values import shared_values_notes
 from tune_reg.study.study import Study
 from tune_reg.study.unused_settings import unused_settings
+from tune_reg.study.validation_cost import validation_notes
 
 __all__ = [
     "GUESS",
@@ -43,4 +44,5 @@ __all__ = [
     "shared_values_notes",
     "spread_of",
     "unused_settings",
+    "validation_notes",
 ]

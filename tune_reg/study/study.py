@@ -447,6 +447,8 @@ class Study(Table):
         confirm = plain["confirm"] = self.confirm.model_dump(exclude_none=True)
         if confirm["primary"] == TEST_ACCURACY:
             del confirm["primary"]  # so that a study that was begun before there was a choice goes on
+        if plain["training"]["validate_every"] == 1:
+            del plain["training"]["validate_every"]  # so that a study that was begun before there was a choice goes on
         if not self.tracking:
             del plain["tracking"]  # so that a study that was begun before there was a choice goes on
         if self.metric == MetricSettings():

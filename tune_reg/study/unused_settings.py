@@ -63,7 +63,7 @@ def _of_training(study: Study) -> Iterator[str]:
     training, methods = study.training, study.regularizers.values()
     if study.protocol == "paper" and _given(training, "validation"):
         yield 'training.validation: means nothing with protocol "paper", which holds no images out; drop it'
-    for key in ("augment", "precision"):
+    for key in ("augment", "precision", "validate_every"):
         if study.trainer and _given(training, key):
             yield f"training.{key}: means nothing with a trainer, whose loop does it itself; drop it"
     for key in TrainingSettings.OWN:

@@ -15,7 +15,10 @@ def epoch_row(
     validation: tuple[float | None, float | None],
     wall_s: float,
 ) -> EpochValues:
-    """One row of the table of epochs; ``epoch`` is counted from 1, ``validation`` is mean loss and accuracy."""
+    """One row of the table of epochs.
+
+    ``epoch`` is counted from 1. ``validation`` is mean loss and accuracy, None where the epoch was not validated.
+    """
     return {
         "epoch": epoch,
         "learning_rate": settings.learning_rate,

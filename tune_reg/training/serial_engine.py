@@ -148,6 +148,8 @@ class SerialEngine:
     def train_epoch(self, leave: Callable[[], bool] = lambda: False) -> EpochValues:
         """Train one epoch and validate; the row for the table of epochs. A loss that is not finite ends the run.
 
+        After an epoch after which ``validate_every`` has no validation, its loss and accuracy are None.
+
         ``leave``: asked before each step; where it says true, ``Interrupted`` is raised. The next call goes on with an
         interrupted epoch, which ends as if it had not been interrupted.
         """
@@ -163,7 +165,8 @@ class SerialEngine:
             raise
         self.epoch += 1
         self._interrupted = {}
-        scores = self.evaluate("validation")
+        validated = self.settings.validates_after(self.epoch)
+        scores = self.evaluate("validation") if validated else (None, None)
         # Only now is the loss read: until here a GPU was given work without waiting for it.
         loss = float(train_loss) / len(self.train_index)
         row = epoch_row(self.epoch, settings, loss, scores, time.perf_counter() - begin)

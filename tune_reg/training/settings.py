@@ -62,6 +62,9 @@ class TrainingSettings(BaseModel):
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     #: Share of the training images held out to pick strengths by.
     validation: Annotated[float, Field(gt=0, lt=1)] = 1 / 6
+    #: Validate after every so many epochs, and after the last one. Where few images train and many validate, validation
+    #: takes most of the time. A search reads a trial at the first validation from each of its rungs on.
+    validate_every: Annotated[int, Field(ge=1, le=MOST_EPOCHS)] = 1
 
     @field_validator("learning_rate_schedule", "batch_size_schedule")
     @classmethod
@@ -80,6 +83,15 @@ class TrainingSettings(BaseModel):
         if value not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {value!r}{did_you_mean(value, OPTIMIZERS)}")
         return value
+
+    def validates_after(self, epoch: int) -> bool:
+        """Whether a network is validated after an epoch, which is counted from 1.
+
+        >>> settings = TrainingSettings(epochs=5, validate_every=2)
+        >>> [settings.validates_after(epoch) for epoch in (1, 2, 3, 4, 5)]
+        [False, True, False, True, True]
+        """
+        return epoch % self.validate_every == 0 or epoch == self.epochs
 
     def batch_sizes(self) -> list[int]:
         """The batch size of each epoch.

@@ -105,11 +105,11 @@ def draw_data_fraction(data: DataFraction) -> Figure:
     margin = max(margin, 0.006) if data.metric.is_accuracy else margin or 0.06 * (abs(data.high) or 1.0)
     for panel, ax in zip(data.panels, axes, strict=True):
         ax.set_xscale("log")
+        data_axis(ax, sorted({point.x for point in panel.points}), per_class=data.per_class)
         draw_intervals(ax, panel.points, data.regularizers, log=True, factor=factor)
         if data.low < 0 < data.high:
             ax.axhline(0, color=INK, linewidth=0.8, alpha=0.5)
         ax.set_ylim(factor * data.low - margin, factor * data.high + margin)
-        data_axis(ax, sorted({point.x for point in panel.points}), per_class=data.per_class)
         ax.set_ylabel(data.measure)
         ax.set_title(f"{panel.data}\n{runs_text(panel.points)}")
         legend(ax)

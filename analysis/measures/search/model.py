@@ -16,7 +16,7 @@ from analysis.snapshot import Snapshot, finite_or_none, mapping, once
 from search_spaces import Prior, SearchSpace, SpaceError, Value, entry_from_plain
 from tune_reg.store import Metric, TrialRow
 from tune_reg.surrogate.prior_density import PriorDensity
-from tune_reg.surrogate.rungs import rungs
+from tune_reg.surrogate.rungs import rungs, validated
 from tune_reg.surrogate.unit_cube import UnitCube
 
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ def search_models(data: Snapshot) -> Mapping[tuple[str, float], SearchModel | st
     searches = sorted({(row["regularizer"], row["fraction"]) for row in data.trials})
     if not searches:
         return {}
-    epochs = int(mapping(data.study.get("training")).get("epochs", 0))
-    steps = _rungs(mapping(data.study.get("search")), epochs)
+    training = mapping(data.study.get("training"))
+    every = int(training.get("validate_every", 1))
+    steps = _rungs(mapping(data.study.get("search")), int(training.get("epochs", 0)), every)
     curves = _curves(data, steps)
     by_search: dict[tuple[str, float], list[TrialRow]] = {search: [] for search in searches}
     for row in data.trials:
@@ -122,13 +123,13 @@ def search_models(data: Snapshot) -> Mapping[tuple[str, float], SearchModel | st
         return {search: _model(data, search[0], rows, steps, curves) for search, rows in by_search.items()}
 
 
-def _rungs(search: Mapping[str, Any], epochs: int) -> tuple[int, ...]:
+def _rungs(search: Mapping[str, Any], epochs: int, every: int) -> tuple[int, ...]:
     if search.get("sampler", "knowledge-gradient") != "knowledge-gradient" or search.get("second_objective"):
         ends = [epochs // 3**i for i in range(_RUNGS)]
-        return tuple(sorted({end for end in ends if end > 0}))
+        return validated([end for end in ends if end > 0], epochs, every)
     if search.get("pruner") == "none":
         return (epochs,)
-    return rungs(epochs, first=search.get("min_epochs"), factor=search.get("reduction_factor", 3))
+    return rungs(epochs, first=search.get("min_epochs"), factor=search.get("reduction_factor", 3), every=every)
 
 
 def _curves(data: Snapshot, steps: tuple[int, ...]) -> Curves:

@@ -96,6 +96,11 @@ def test_a_checkpoint_of_another_run_is_refused_by_its_key(parent, tmp_path, key
     assert "\n" not in str(caught.value)
 
 
+def test_epochs_without_a_validation_are_refused_where_a_scheduler_reads_each():
+    with pytest.raises(TuneRegError, match=r"^validate_every: must be 1 under a Tuner, .* but got 2; leave it out$"):
+        trainable_for("adadecay")({**DIGITS, "validate_every": 2})
+
+
 def test_a_process_that_is_used_again_starts_the_next_run_anew(parent):
     trainable, _ = parent
     config = {**DIGITS, "seed": 3, "weight_decay": 1e-3}

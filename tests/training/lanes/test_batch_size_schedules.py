@@ -69,6 +69,10 @@ def test_lanes_with_schedules_and_every_optimizer_equal_single_runs(tiny, optimi
     check_against_single_runs(tiny, [scheduled("weight-decay", lane, **settings) for lane in range(3)], epochs=3)
 
 
+def test_lanes_that_are_not_validated_after_every_epoch_equal_single_runs(tiny):
+    check_against_single_runs(tiny, [scheduled("l1", lane, validate_every=2) for lane in range(3)], epochs=3)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_run_goes_over_between_lanes_and_a_single_run_in_the_middle_of_its_schedule(tiny, optimizer, tmp_path):
     settings = {"optimizer": optimizer, "learning_rate": 1e-3}

@@ -402,6 +402,18 @@ def test_a_finished_lane_rests_while_the_others_go_on(tiny):
         assert_nearly_equal(engine.state(lane), serial(run, tiny, 1 + lane).state())
 
 
+def test_each_lane_is_validated_after_its_own_epochs(tiny):
+    runs = [run_of("dropout", lane, training={"epochs": 5, "validate_every": 1 + lane}) for lane in range(3)]
+    engine = train(side_by_side(tiny, runs), 1)
+    late = run_of("dropout", 1, seed=7, training={"epochs": 5, "validate_every": 2})
+    engine.replace(1, late)
+    train(engine, 5)
+    for lane, run in enumerate([runs[0], late, runs[2]]):
+        assert_nearly_equal(engine.state(lane), serial(run, tiny, 5).state())
+        validated = [row["epoch"] for row in engine.lanes[lane].history if row["val_accuracy"] is not None]
+        assert validated == [[1, 2, 3, 4, 5], [2, 4, 5], [3, 5]][lane]
+
+
 # Refill and checkpoints
 
 

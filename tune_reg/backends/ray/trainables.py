@@ -114,6 +114,11 @@ def run_from_config(name: str, config: Mapping[str, Any]) -> Run:
     """The run that a flat Tune config describes; ``StudyError`` where a key or a value is wrong."""
     settings = {key: value for key, value in config.items() if key in TrainingSettings.model_fields}
     run = {key: config[key] for key in _RUN_KEYS if key in config}
+    if settings.get("validate_every", 1) != 1:
+        raise StudyError(
+            f"validate_every: must be 1 under a Tuner, whose schedulers read each result, but got "
+            f"{settings['validate_every']!r}; leave it out"
+        )
     params = {k: v for k, v in config.items() if k not in settings and k not in run and k != "data"}
     missing = [key for key in ("dataset", "model") if key not in config]
     if missing:

@@ -47,6 +47,11 @@ class Lane:
         """The batch size of the next epoch."""
         return self.plan.batch_sizes[self.epoch]
 
+    @property
+    def is_validated_next(self) -> bool:
+        """Whether the network is validated after the next epoch."""
+        return self.plan.settings.validates_after(self.epoch + 1)
+
     def order(self) -> Tensor:
         """The images of the next epoch, in its order: int64 [n]."""
         if self._drawn_order is None or self._drawn_order[0] != self.epoch:
@@ -142,14 +147,16 @@ class LaneEngine:
             return {}
         begin = time.perf_counter()
         settings = {number: self.lanes[number].plan.epoch_settings(self.lanes[number].epoch) for number in active}
+        validated = {number for number in active if self.lanes[number].is_validated_next}
         together = self._together(active)
         self._drop_programs(together)
         programs = [(numbers, self._program_for(numbers)) for numbers in together]
         for numbers, program in programs:
             with products(self.key.precision):
                 self._train(program, numbers, [settings[number] for number in numbers])
-            with products("float32"):
-                self._validate(program, [self.lanes[number] for number in numbers])
+            if not validated.isdisjoint(numbers):
+                with products("float32"):
+                    self._validate(program, [self.lanes[number] for number in numbers])
         for number in active:
             self.lanes[number].draw_next_order()
         # Only now are results read: until here a GPU was given work without waiting for it.
@@ -162,7 +169,7 @@ class LaneEngine:
         for number in active:
             lane, (loss, scores) = self.lanes[number], results[number]
             lane.epoch += 1
-            row = epoch_row(lane.epoch, settings[number], loss, scores, wall_s)
+            row = epoch_row(lane.epoch, settings[number], loss, scores if number in validated else (None, None), wall_s)
             lane.diverged = has_diverged(row)
             lane.history.append(row)
         return {number: self.lanes[number].history[-1] for number in active}

@@ -37,3 +37,12 @@ def test_carried_and_searched_strengths_stand_side_by_side(rich_data):
         for point in panel.points:
             row = table[point.regularizer, point.x, source or point.x]
             assert (point.n, point.mean, point.low, point.high) == row.generalization_gap[:4]
+
+
+def test_a_single_amount_of_ten_images_a_class_is_drawn_without_a_warning(data):
+    # The warning of matplotlib, which tests turn into an error, comes with this number alone.
+    panels = [
+        panel._replace(points=tuple(point._replace(x=10.0) for point in panel.points if point.x == 1.0))
+        for panel in analysis.data_gain(data).panels
+    ]
+    analysis.draw_data_fraction(analysis.data_gain(data)._replace(per_class=True, panels=tuple(panels)))
