@@ -2,11 +2,14 @@
 
 import dataclasses
 import itertools
+from copy import copy
 
 import pytest
 import torch
 
 from tune_reg.backends.lane_worker import LaneWorker
+from tune_reg.backends.run_worker import RunWorker
+from tune_reg.data import load
 from tune_reg.evaluation import final_row, validation_robustness
 from tune_reg.evaluation.settings import RobustnessSettings
 from tune_reg.execution.messages import Completed, Diverged, RunOrder, StorageFault
@@ -155,6 +158,27 @@ def test_lanes_and_single_runs_go_on_from_each_others_checkpoints(tmp_path):
     assert_as_alone([*restored["run-1"].rows, *reports["run-1"].rows], 1)
 
 
+def test_runs_in_the_middle_of_a_schedule_of_the_batch_size_go_over_between_lanes_and_single_runs(tmp_path):
+    """Lane 0 is at its first epoch, of batches of 32; lane 1 is at its third, of batches of 64."""
+    doubled = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}
+    training = TrainingSettings(epochs=EPOCHS, batch_size=32, batch_size_schedule=doubled, learning_rate=0.05)
+    orders = [order(number, tmp_path) for number in range(2)]
+    orders = [dataclasses.replace(each, run=dataclasses.replace(each.run, training=training)) for each in orders]
+    single = RunWorker(orders[1], CPU)
+    rows = [row for _ in range(2) for row in single.step().rows]
+    worker = LaneWorker(orders, CPU)
+    assert rows_of(step(worker)) == {"run-1": 2}
+    rows += step(worker)["run-1"].rows
+    single = RunWorker(orders[1], CPU)
+    assert len(single.step().rows) == 3
+    rows += single.step().rows
+    undisturbed = SerialEngine(orders[1].run)
+    while not undisturbed.finished:
+        undisturbed.train_epoch()
+    for row, expected in zip(numbers(rows), numbers(undisturbed.history), strict=True):
+        assert row[:2] == pytest.approx(expected[:2], rel=1e-3)
+
+
 def test_a_confirmed_run_is_tested_as_a_single_run_one_a_step(tmp_path):
     orders = [order(0, tmp_path, "confirm"), order(1, tmp_path), order(2, tmp_path, "confirm")]
     worker = LaneWorker(orders, CPU)
@@ -214,6 +238,63 @@ def test_a_run_that_diverges_says_so_and_the_others_go_on(tmp_path):
             worker.change(["run-1"], [])
     assert diverged is not None
     assert_as_alone(rows, 0)
+
+
+def train_to_the_end(worker):
+    """The rows of each run of a worker, without their times."""
+    rows = {}
+    while reports := step(worker):
+        for key, report in reports.items():
+            rows.setdefault(key, []).extend({**row, "wall_s": 0} for row in report.rows)
+        worker.change([key for key, report in reports.items() if report.outcome is not None], [])
+    return rows
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_another_group_in_the_engine_of_one_before_trains_as_in_an_engine_of_its_own(tmp_path, count):
+    """Of fewer runs than the engine has lanes, of as many, and of more; one of the group before diverged."""
+    wild = order(1, tmp_path)
+    wild = dataclasses.replace(
+        wild, run=dataclasses.replace(wild.run, params={**wild.run.params, "learning_rate": 1e9})
+    )
+    worker = LaneWorker([order(0, tmp_path), wild, order(2, tmp_path)], CPU)
+    train_to_the_end(worker)
+    engine, fresh = worker._engine, worker_of(range(3, 3 + count), tmp_path / "alone")
+    assert worker.take_up([order(number, tmp_path) for number in range(3, 3 + count)], CPU)
+    assert (worker._engine is engine) == (count <= 3)
+    assert train_to_the_end(worker) == train_to_the_end(fresh)
+
+
+def test_a_group_in_the_engine_of_one_before_goes_on_from_its_checkpoints(tmp_path):
+    step(worker_of([0, 1], tmp_path))
+    worker = worker_of([2, 3], tmp_path)
+    step(worker)
+    assert worker.take_up([order(number, tmp_path) for number in (1, 4)], CPU)
+    assert rows_of(step(worker)) == {"run-1": 1}
+    assert rows_of(step(worker)) == {"run-1": 1, "run-4": 1}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"regularizer": "l1", "params": {}},
+        {"model": "nn-2"},
+        {"fraction": 0.5},
+        {"training": TrainingSettings(epochs=EPOCHS, batch_size=32)},
+        {"dataset": "other"},
+    ],
+    ids=str,
+)
+def test_runs_of_another_kind_need_another_engine(tmp_path, monkeypatch, changed):
+    digits = load("digits")
+    monkeypatch.setattr("tune_reg.data.catalog._load", lambda name, _: digits if name == "digits" else copy(digits))
+    monkeypatch.setattr("tune_reg.data.catalog._check_name", lambda _: None)
+    worker, another = worker_of([0, 1], tmp_path), order(2, tmp_path)
+    step(worker)
+    another = dataclasses.replace(another, run=dataclasses.replace(another.run, **changed))
+    assert not worker.take_up([another], CPU)
+    assert not worker.take_up([order(2, tmp_path)], torch.device("meta"))
+    assert rows_of(step(worker)) == {"run-0": 1, "run-1": 1}, "nothing was done"
 
 
 def test_a_full_disk_is_told_from_a_run_that_fails(tmp_path):

@@ -77,14 +77,17 @@ def test_check_takes_the_spread_of_another_study(tune_reg, study, tmp_path, monk
         ("lanes = 4", None),
         ("lanes = 'auto'", None),
         ("lanes = 4\n[training]\noptimizer = 'adam'", None),
+        ("lanes = 4\n[training]\nbatch_size_schedule = 'sigmoid'", None),
         (
-            "lanes = 4\n[training]\nbatch_size_schedule = 'sigmoid'",
-            "they train one at a time; lanes: batch_size_schedule must be constant",
+            "lanes = 4\n[regularizers.weight-decay]\nbatch_size = [32, 64]",
+            "they train one at a time; lanes: batch_size must be the same in all lanes, but weight-decay searches it",
         ),
     ],
 )
 def test_check_says_where_lanes_mean_nothing(tune_reg, study, keys, said):
-    study.write_text(f"{STUDY}[resources]\n{keys}\n")
+    # A study names its methods in a list or in tables.
+    text = STUDY.replace("regularizers =", "# regularizers =") if "[regularizers" in keys else STUDY
+    study.write_text(f"{text}[resources]\n{keys}\n")
     code, out, err = tune_reg("check", study)
     assert (code, err) == (0, "")
     lines = [line for line in out.splitlines() if line.startswith("resources.lanes")]

@@ -25,6 +25,8 @@ def key(table, name="weight-decay", **settings):
     return key_of(plan.study, plan.tasks[0], WHOLE)
 
 
+DOUBLED = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}
+
 SAME = {
     "numbers": ("adadecay", {"weight_decay": loguniform(1e-6, 1e-2)}),
     "a learning rate": ("weight-decay", {"learning_rate": loguniform(0.01, 0.3)}),
@@ -35,6 +37,7 @@ SAME = {
         {"weight_decay": {"schedule": ["cosine", "exponential"], "start": 1e-6, "end": {"low": 1e-4, "high": 1e-2}}},
     ),
     "momentum": ("weight-decay", {"momentum": [0.5, 0.9]}),
+    "a schedule of the batch size": ("weight-decay", {"batch_size_schedule": DOUBLED}),
 }
 
 
@@ -71,9 +74,9 @@ def by_run(trial):
         ("weight-decay", {"optimizer": ["sgd", "adam"]}, {}, "lanes: optimizer must be the same in all lanes, but"),
         (
             "weight-decay",
+            {"batch_size_schedule": ["constant", "sigmoid"]},
             {},
-            {"training": {"epochs": 3, "batch_size_schedule": "sigmoid"}},
-            "lanes: batch_size_schedule must be constant, but",
+            "lanes: batch_size_schedule must be the same in all lanes, but weight-decay searches it",
         ),
         ("weight-decay", by_run, {}, "lanes: the space of weight-decay is a function, which may give anything"),
     ],
@@ -114,11 +117,10 @@ def test_where_nothing_can_be_a_lane_it_is_said_in_one_line(monkeypatch):
 
 
 def test_nothing_is_said_where_some_runs_can_be_lanes():
-    doubled = {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}
-    tables = {"growing": {"regularizer": "weight-decay", "batch_size_schedule": doubled}, "weight-decay": {}}
+    tables = {"any": {"regularizer": "weight-decay", "batch_size": [32, 64]}, "weight-decay": {}}
     assert lanes_note(plan_of(tables, resources={"lanes": 4})) is None
-    alone = {"growing": tables["growing"]}
-    assert "batch_size_schedule must be constant" in lanes_note(plan_of(alone, resources={"lanes": 4}))
+    alone = {"any": tables["any"]}
+    assert "batch_size must be the same in all lanes" in lanes_note(plan_of(alone, resources={"lanes": 4}))
     assert lanes_note(plan_of(alone, resources={"lanes": "auto"})) is None
 
 
@@ -128,6 +130,12 @@ def test_runs_of_every_optimizer_can_be_lanes_and_each_has_a_key_of_its_own(opti
     keys = LaneKeys(plan)
     assert keys.why is None
     assert keys(plan.tasks[0], WHOLE).optimizer == optimizer
+
+
+def test_a_key_has_the_largest_batch_size_of_a_schedule():
+    training = {"epochs": 4, "batch_size": 32}
+    assert key({"batch_size_schedule": DOUBLED}, training=training).batch_size == 64
+    assert key({}, training=training).batch_size == 32
 
 
 def test_methods_that_differ_in_numbers_share_a_key():

@@ -193,8 +193,8 @@ def test_replayed_steps_equal_eager_ones(pixels, name, model, choices, monkeypat
     graphs = Recorded()
     monkeypatch.setattr("tune_reg.training.cuda_graphs.WARM_UP", 1)
     replayed = go_through(engine_of(pixels, runs, monkeypatch, graphs))
-    # Two sizes of batch in training, two in validation, of two lanes; then one size of one lane, and of two again.
-    assert graphs.captured == 6
+    # Two sizes of batch in training, two in validation, of two lanes; then one size of one lane, and no new one of two.
+    assert graphs.captured == 5
     assert graphs.replayed > 15
     assert_identical(replayed, eager)
 
@@ -205,8 +205,9 @@ def test_replayed_steps_equal_eager_ones_where_random_numbers_come_in_many_block
     monkeypatch.setattr("tune_reg.training.inputs.BLOCK", 3 * 2 * 16 * (256 * 4 + 24))  # three steps of two lanes
     graphs = Recorded()
     blocks = go_through(engine_of(pixels, runs, monkeypatch, graphs))
-    assert blocks._program.inputs.block == 3
-    assert len(blocks._program.inputs.steps) % 3 == 0
+    (program,) = blocks._programs.values()
+    assert program.inputs.block == 3
+    assert len(program.inputs.steps) % 3 == 0
     assert graphs.replayed
     assert_identical(blocks, whole)
 
@@ -330,6 +331,18 @@ def test_no_graphs_on_the_cpu():
 # On a GPU
 
 
+def has_replayed(engine):
+    """Whether a step of the lanes' training is a graph."""
+    return any(size.replay for program in engine._programs.values() for size in program.train._sizes.values())
+
+
+def assert_as_on_the_cpu(on_gpu, on_cpu):
+    for lane in range(2):
+        of_lane, expected = on_gpu.state(lane)["model"], on_cpu.state(lane)["model"]
+        for key, value in expected.items():
+            assert torch.allclose(of_lane[key].cpu(), value, rtol=0, atol=1e-7), key
+
+
 @pytest.mark.cuda
 @pytest.mark.parametrize(("name", "model", "choices"), CASES, ids=str)
 def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, monkeypatch):
@@ -338,7 +351,7 @@ def test_cuda_graphs_give_what_eager_steps_give(pixels, name, model, choices, mo
     eager = go_through(engine_of(pixels, runs, monkeypatch, None, **keys))
     graphs = CudaGraphs(torch.device("cuda"))
     replayed = go_through(engine_of(pixels, runs, monkeypatch, graphs, **keys))  # a warning is an error
-    assert any(size.replay for size in replayed._program.train._sizes.values())
+    assert has_replayed(replayed)
     for lane in range(2):
         one, other = replayed.state(lane)["model"], eager.state(lane)["model"]
         for key, value in other.items():
@@ -353,11 +366,8 @@ def test_cuda_lanes_with_every_optimizer_equal_those_on_the_cpu(pixels, optimize
     for engine in engines:
         engine.train_epoch()
         engine.train_epoch()
-    assert any(size.replay for size in engines[0]._program.train._sizes.values())
-    for lane in range(2):
-        on_gpu, on_cpu = (engine.state(lane)["model"] for engine in engines)
-        for key, value in on_cpu.items():
-            assert torch.allclose(on_gpu[key].cpu(), value, rtol=0, atol=1e-7), key
+    assert has_replayed(engines[0])
+    assert_as_on_the_cpu(*engines)
 
 
 @pytest.mark.cuda
@@ -368,10 +378,44 @@ def test_cuda_lanes_equal_single_runs_on_the_cpu(pixels, name, model, choices):
     for engine in engines:
         engine.train_epoch()
         engine.train_epoch()
-    for lane in range(2):
-        on_gpu, on_cpu = (engine.state(lane)["model"] for engine in engines)
-        for key, value in on_cpu.items():
-            assert torch.allclose(on_gpu[key].cpu(), value, rtol=0, atol=1e-7), key
+    assert_as_on_the_cpu(*engines)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", ["constrained-parameters+adaptive-weight-decay", "dropout+noise-injection"])
+def test_cuda_graphs_of_one_group_train_the_next(pixels, name):
+    first, runs = ([run_of(name, lane) for lane in lanes] for lanes in ((0, 1), (2, 3)))
+    again = LaneEngine(first, dataset=pixels, device="cuda", dtype=torch.float64)
+    while not again.finished:
+        again.train_epoch()
+    (program,) = again._programs.values()
+    graphs = [size.replay for size in program.train._sizes.values()]
+    assert all(graphs)
+    for lane, run in enumerate(runs):
+        again.replace(lane, run)
+    fresh = LaneEngine(runs, dataset=pixels, dtype=torch.float64)
+    for engine in (again, fresh):
+        engine.train_epoch()
+        engine.train_epoch()
+    assert list(again._programs.values()) == [program]
+    assert [size.replay for size in program.train._sizes.values()] == graphs
+    assert_as_on_the_cpu(again, fresh)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", ["weight-decay", "hsfob", "dropout"])
+def test_cuda_lanes_whose_batch_sizes_have_schedules_equal_those_on_the_cpu(pixels, name):
+    doubled, halved = ({"kind": "piecewise", "boundaries": [0.5], "values": values} for values in ([1, 2], [1, 0.5]))
+    runs = [
+        run_of(name, 0, batch_size=8, batch_size_schedule=doubled),
+        run_of(name, 1, batch_size=16, batch_size_schedule=halved),
+    ]
+    engines = [LaneEngine(runs, dataset=pixels, device=device, dtype=torch.float64) for device in ("cuda", "cpu")]
+    for engine in engines:
+        while not engine.finished:
+            engine.train_epoch()
+    assert has_replayed(engines[0])
+    assert_as_on_the_cpu(*engines)
 
 
 @pytest.mark.cuda

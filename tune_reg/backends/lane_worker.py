@@ -14,7 +14,7 @@ from tune_reg.backends.run_worker import completed, load_same_data, prepare
 from tune_reg.data import Dataset
 from tune_reg.execution.messages import Completed, Diverged, Failed, LaneGroupReport, RunOrder, RunReport, StorageFault
 from tune_reg.storage.paths import StoragePath, to_path
-from tune_reg.training import LaneEngine, SerialEngine
+from tune_reg.training import LaneEngine, LaneKey, SerialEngine, lane_key
 from tune_reg.training import checkpoint as checkpoints
 
 
@@ -53,6 +53,23 @@ class LaneWorker:
         """The data set that the runs train on."""
         return self._engine.dataset
 
+    @property
+    def key(self) -> LaneKey:
+        """The lane key of the runs."""
+        return self._engine.key
+
+    def take_up(self, orders: Sequence[RunOrder], device: torch.device) -> bool:
+        """Train the runs of ``orders`` in place of all others; False, and nothing done, where they need another engine.
+
+        In the same engine a GPU replays what it has captured for all lanes.
+        """
+        prepare(orders[0])
+        dataset, key = load_same_data(orders[0]), lane_key(orders[0].run)
+        if device != self.device or dataset is not self.dataset or key != self.key:
+            return False
+        self.change([member.order.key for member in self._members.values()], orders)
+        return True
+
     def change(self, ended: Collection[str], started: Sequence[RunOrder]) -> None:
         """Drop the runs with the keys ``ended``, and take up those of ``started``, in the free lanes first."""
         for lane in [lane for lane, member in self._members.items() if member.order.key in ended]:
@@ -63,7 +80,6 @@ class LaneWorker:
         if len(new) > len(free):
             under_way = [(member, self._engine.state(lane)) for lane, member in self._members.items()]
             del self._engine
-            gc.collect()  # its memory is free before the new one is made
             self._build([*under_way, *((member, None) for member in new)])
             return
         for lane, member in zip(free, new, strict=False):
@@ -94,6 +110,7 @@ class LaneWorker:
 
     def _build(self, members: Sequence[tuple[_Member, dict[str, Any] | None]]) -> None:
         """An engine of as many lanes; each run at its state, or where there is none, at its newest checkpoint."""
+        gc.collect()  # the memory of the engine before is free before this one is made
         dataset = load_same_data(members[0][0].order)
         self._engine = LaneEngine([member.order.run for member, _ in members], device=self.device, dataset=dataset)
         self._members = {lane: member for lane, (member, _) in enumerate(members)}

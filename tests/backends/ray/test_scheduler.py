@@ -1,6 +1,7 @@
 """Searcher, scheduler and Trainables of a study as Tune calls them, without a Ray."""
 
 import signal
+import weakref
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -21,6 +22,7 @@ from tune_reg.execution.lane_keys import LaneKeys
 from tune_reg.execution.messages import DeviceFault, LaneGroupOrder, LanesMeasured
 from tune_reg.store import Results
 from tune_reg.study import make_plan
+from tune_reg.training import LaneEngine
 from tune_reg.training.lanes import LaneChoice
 
 GROUP = "lane-group-00000"
@@ -146,6 +148,73 @@ def test_a_process_takes_up_a_group_or_a_single_run(make):
     assert trainable.reset(config_of("lane-group-1", LaneGroupOrder((controller.order(other),))))
     assert trainable._worker is None, "what it trained before is still in memory"
     assert list(reports(trainable)) == [other.key]
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """A reference to each lane engine that is made; then none of those before may be in memory."""
+    made = []
+
+    def made_where_none_is_left(*runs, **keys):
+        assert [engine for engine in made if engine() is not None] == []
+        engine = LaneEngine(*runs, **keys)
+        made.append(weakref.ref(engine))
+        return engine
+
+    monkeypatch.setattr("tune_reg.backends.lane_worker.LaneEngine", made_where_none_is_left)
+    return made
+
+
+def test_the_engine_of_a_group_is_kept_for_the_next_of_its_kind_alone(make, engines):
+    _, groups, searcher, _ = make(regularizers=["weight-decay", "l1"])
+    _, trainable = started(searcher)
+    assert len(reports(trainable)) == 2
+    others = []
+    while (group := groups.next_run()) is not None:
+        others.append(group)
+    others.sort(key=lambda group: group.key.regularizer, reverse=True)
+    assert [group.key.regularizer for group in others] == ["weight-decay"] * 2 + ["l1"] * 3
+    made = []
+    for group in others:
+        assert trainable.reset(config_of(group.name, groups.order(group)))
+        assert list(reports(trainable)) == list(group.runs)
+        made.append(len(engines))
+    assert made == [1, 1, 2, 2, 2]
+
+
+def test_the_engine_of_a_group_is_not_kept_for_a_single_run(make, engines):
+    controller, _, searcher, _ = make()
+    _, trainable = started(searcher)
+    reports(trainable)
+    run = controller.next_run()
+    assert trainable.reset(config_of(run.key, controller.order(run)))
+    assert engines[0]() is None
+
+
+def test_the_engine_of_a_group_that_failed_is_not_kept(make, engines, monkeypatch):
+    _, groups, searcher, _ = make()
+    _, trainable = started(searcher)
+    with monkeypatch.context() as patch:
+        patch.setattr(LaneWorker, "step", lambda _: 1 / 0)
+        fault = trainable.train()["message"]
+    assert trainable.train()["message"] == fault
+    group = groups.next_run()
+    assert trainable.reset(config_of(group.name, groups.order(group)))
+    assert len(engines) == 2
+    assert list(reports(trainable)) == list(group.runs)
+
+
+def test_lanes_are_measured_without_the_engine_of_the_group_before(make, engines, monkeypatch):
+    monkeypatch.setattr(study_trainables, "choose_lanes", lambda *_, **__: LaneChoice(2, 1.5, "x86"))
+    monkeypatch.setattr(LaneGroupTrainable, "_lanes", {})
+    _, groups, searcher, _ = make()
+    _, trainable = started(searcher)  # after a lost process, say: it is told how many lanes pay
+    group = groups.next_run()
+    for number in range(2):
+        order = LaneGroupOrder(groups.order(group).runs, measure_up_to=4)
+        assert trainable.reset(config_of(f"again-{number}", order))
+        assert trainable.train()["message"] == LanesMeasured(2, 1.5, "x86")
+        assert len(engines) == 2
 
 
 def test_a_group_that_starts_anew_begins_with_the_runs_of_now(make):

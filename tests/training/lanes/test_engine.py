@@ -559,20 +559,6 @@ def test_runs_that_differ_in_more_than_numbers_are_refused(tiny):
         assert engine.lanes[0].run == first
 
 
-@pytest.mark.parametrize(
-    ("training", "message"),
-    [
-        (
-            {"batch_size_schedule": {"kind": "piecewise", "boundaries": [0.5], "values": [1, 2]}},
-            "lanes: batch_size_schedule must be constant, but the batch size goes from 11 to 22",
-        ),
-    ],
-)
-def test_runs_that_cannot_be_lanes_are_refused(tiny, training, message):
-    with pytest.raises(StudyError, match=message):
-        side_by_side(tiny, [run_of("l1", 0, training=training)])
-
-
 def test_a_lane_that_rests_stays_as_it_is_until_another_run_takes_it(tiny):
     runs = [run_of("l1", lane) for lane in (0, 1)]
     engine = train(side_by_side(tiny, runs), 1)

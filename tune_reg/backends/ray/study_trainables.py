@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -119,14 +120,21 @@ class LaneGroupTrainable(StudyTrainable):
 
     #: How many lanes pay, as this process has measured it.
     _lanes: ClassVar[dict[LaneKey, LaneChoice]] = {}
+    #: Of the lane group under way, or of the one before.
+    _lane_worker: LaneWorker | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Build the runs, each at its newest checkpoint where there is one."""
-        # What this process trained before it holds memory.
-        self._lane_worker: LaneWorker | None = None
+        """Build the runs, each at its newest checkpoint where there is one.
+
+        They train in the engine of the group before, where it fits; else its memory is free before another is built.
+        """
         self.cleanup()
-        order = order_of(config)
+        order, before = order_of(config), self._lane_worker
+        self._lane_worker = None
         if not isinstance(order, LaneGroupOrder):
+            if before is not None:
+                before = None
+                gc.collect()
             super().setup(config)
             return
         self._changes: list[LaneChange] = []
@@ -135,7 +143,13 @@ class LaneGroupTrainable(StudyTrainable):
         self._first_run = order.runs[0]
         try:
             self._where, self._share = device_of(self.trial_resources)
-            self._lane_worker = LaneWorker(order.runs, self._where)
+            if before is not None and order.measure_up_to is not None and before.key not in self._lanes:
+                before = None  # lanes are measured where nothing else of this process holds memory
+            if before is not None and before.take_up(order.runs, self._where):
+                self._lane_worker = before
+            else:
+                before = None
+                self._lane_worker = LaneWorker(order.runs, self._where)
         except ClusterError as error:
             self._fault = DeviceFault(str(error))
         except (Exception, SystemExit) as error:
@@ -163,7 +177,9 @@ class LaneGroupTrainable(StudyTrainable):
         try:
             return self._group_step(worker)
         except (Exception, SystemExit) as error:
-            return {MESSAGE: _fault_of_group(error), tune.result.DONE: True}
+            # Its engine may have stopped half-way: it is no engine for another group.
+            self._fault, self._lane_worker = _fault_of_group(error), None
+            return {MESSAGE: self._fault, tune.result.DONE: True}
 
     def _group_step(self, worker: LaneWorker) -> dict[str, Any]:
         while self._changes:

@@ -42,6 +42,16 @@ class Lane:
     #: An epoch and the order of its images, drawn in advance.
     _drawn_order: tuple[int, Tensor] | None = None
 
+    @property
+    def batch_size(self) -> int:
+        """The batch size of the next epoch."""
+        return self.plan.batch_sizes[self.epoch]
+
+    @property
+    def is_validated_next(self) -> bool:
+        """Whether the network is validated after the next epoch."""
+        return self.plan.settings.validates_after(self.epoch + 1)
+
     def order(self) -> Tensor:
         """The images of the next epoch, in its order: int64 [n]."""
         if self._drawn_order is None or self._drawn_order[0] != self.epoch:
@@ -73,14 +83,14 @@ class LaneEngine:
     Each lane has its own weights, optimizer's state, batch statistics, numbers, schedules, epoch, seed, subset and
     random streams. The state of a lane equals the state of its run in a ``SerialEngine`` up to rounding, in the same
     form, and depends on neither the other lanes nor the lane's number. Lanes that are finished rest, unchanged, until
-    ``replace`` gives them another run.
+    ``replace`` gives them another run. Where the batch size has a schedule, lanes step together whose next epochs have
+    the same one.
 
     Within an epoch the host draws random numbers and starts steps, and reads nothing back. On a GPU the steps are CUDA
     graphs after the first few.
 
     ``dtype``: of parameters and arithmetic. ``dataset``: used instead of loading the data set of the runs. Raises
-    StudyError for runs that differ in more than numbers, for batch sizes with a schedule, and for a model that
-    torch.func.vmap cannot take.
+    StudyError for runs that differ in more than numbers, and for a model that torch.func.vmap cannot take.
 
     >>> from tune_reg.training import Run, TrainingSettings
     >>> training = TrainingSettings(epochs=1)
@@ -119,7 +129,8 @@ class LaneEngine:
         self._images = self.dataset.train_images.to(self.device)
         self._labels = self.dataset.train_labels.to(self.device)
         self._graphs = graphs_for(self.device)
-        self._program: _Program | None = None
+        #: By the batch size and the number of lanes.
+        self._programs: dict[tuple[int, int], _Program] = {}
 
     @property
     def finished(self) -> bool:
@@ -135,26 +146,30 @@ class LaneEngine:
         if not active:
             return {}
         begin = time.perf_counter()
-        lanes = [self.lanes[number] for number in active]
-        settings = [lane.plan.epoch_settings(lane.epoch) for lane in lanes]
-        program = self._program_for(active)
-        with products(self.key.precision):
-            self._train(program, active, settings)
-        validated = [lane.plan.settings.validates_after(lane.epoch + 1) for lane in lanes]
-        if any(validated):
-            with products("float32"):
-                self._validate(program, lanes)
-        for lane in lanes:
-            lane.draw_next_order()
+        settings = {number: self.lanes[number].plan.epoch_settings(self.lanes[number].epoch) for number in active}
+        validated = {number for number in active if self.lanes[number].is_validated_next}
+        together = self._together(active)
+        self._drop_programs(together)
+        programs = [(numbers, self._program_for(numbers)) for numbers in together]
+        for numbers, program in programs:
+            with products(self.key.precision):
+                self._train(program, numbers, [settings[number] for number in numbers])
+            if not validated.isdisjoint(numbers):
+                with products("float32"):
+                    self._validate(program, [self.lanes[number] for number in numbers])
+        for number in active:
+            self.lanes[number].draw_next_order()
         # Only now are results read: until here a GPU was given work without waiting for it.
-        losses, validation = program.step.read(), program.scores.read()
-        if program.stack is not self._networks.stack:
-            self._networks.stack.put(active, program.stack)
+        results: dict[int, tuple[float, tuple[float, float]]] = {}
+        for numbers, program in programs:
+            results |= zip(numbers, zip(program.step.read(), program.scores.read(), strict=True), strict=True)
+            if program.stack is not self._networks.stack:
+                self._networks.stack.put(numbers, program.stack)
         wall_s = (time.perf_counter() - begin) / len(active)
-        for k, lane in enumerate(lanes):
+        for number in active:
+            lane, (loss, scores) = self.lanes[number], results[number]
             lane.epoch += 1
-            scores = validation[k] if validated[k] else (None, None)
-            row = epoch_row(lane.epoch, settings[k], losses[k], scores, wall_s)
+            row = epoch_row(lane.epoch, settings[number], loss, scores if number in validated else (None, None), wall_s)
             lane.diverged = has_diverged(row)
             lane.history.append(row)
         return {number: self.lanes[number].history[-1] for number in active}
@@ -229,21 +244,43 @@ class LaneEngine:
 
     # An epoch
 
-    def _program_for(self, active: Sequence[int]) -> _Program:
-        """The steps that train the active lanes; lanes that rest neither cost time nor change."""
-        lanes = [self.lanes[number] for number in active]
-        if self._program is None or len(self._program.stack.weights) != len(active):
-            self._program = None  # its memory is free before the next one is made
-            whole = self._networks.stack
-            self._program = self._make(lanes, whole if len(active) == len(self.lanes) else whole.zeros(len(active)))
-        if self._program.stack is not self._networks.stack:
-            self._networks.stack.take(active, self._program.stack)
-        return self._program
+    def _together(self, active: Sequence[int]) -> list[list[int]]:
+        """The active lanes, apart by the batch size of their next epochs."""
+        by_size: dict[int, list[int]] = {}
+        for number in active:
+            by_size.setdefault(self.lanes[number].batch_size, []).append(number)
+        return list(by_size.values())
+
+    def _kind(self, numbers: Sequence[int]) -> tuple[int, int]:
+        """The batch size and the number of lanes, which decide by what steps lanes are trained."""
+        return self.lanes[numbers[0]].batch_size, len(numbers)
+
+    def _drop_programs(self, together: Sequence[Sequence[int]]) -> None:
+        """Drop the steps that train none of these lanes: their memory is free before others are made.
+
+        Of the steps that train all lanes the last ones are kept: lanes that rest may be given other runs.
+        """
+        needed = set(map(self._kind, together))
+        if not any(lanes == len(self.lanes) for _, lanes in needed):
+            needed |= {kind for kind in self._programs if kind[1] == len(self.lanes)}
+        self._programs = {kind: program for kind, program in self._programs.items() if kind in needed}
+
+    def _program_for(self, numbers: Sequence[int]) -> _Program:
+        """The steps that train lanes whose next epochs have one batch size; the others neither cost time nor change."""
+        lanes, whole, kind = [self.lanes[number] for number in numbers], self._networks.stack, self._kind(numbers)
+        if kind not in self._programs:
+            self._programs[kind] = self._make(
+                lanes, whole if len(lanes) == len(self.lanes) else whole.zeros(len(lanes))
+            )
+        program = self._programs[kind]
+        if program.stack is not whole:
+            whole.take(numbers, program.stack)
+        return program
 
     def _make(self, lanes: Sequence[Lane], stack: Stack) -> _Program:
         networks, plan = self._networks, lanes[0].plan
         shapes = Shapes(self.dataset.image, self.dataset.classes, networks.shapes, networks.dropout_shapes)
-        inputs = LaneInputs(plan, len(lanes), shapes, dtype=self.dtype, device=self.device)
+        inputs = LaneInputs(plan, len(lanes), shapes, dtype=self.dtype, device=self.device, epoch=lanes[0].epoch)
         step = LaneStep(networks, stack, inputs, self._regularizer, self.key, self._images, self._labels)
         scores = self._scores("validation", lanes, stack)
         return _Program(
@@ -255,13 +292,13 @@ class LaneEngine:
             Replayed(scores, scores.state, self._graphs),
         )
 
-    def _train(self, program: _Program, active: Sequence[int], settings: Sequence[EpochSettings]) -> None:
-        """Let each active lane pass once over its training images."""
-        lanes, inputs = [self.lanes[number] for number in active], program.inputs
+    def _train(self, program: _Program, numbers: Sequence[int], settings: Sequence[EpochSettings]) -> None:
+        """Let each of these lanes pass once over its training images."""
+        lanes, inputs = [self.lanes[number] for number in numbers], program.inputs
         inputs.begin([(lane.plan, lane.epoch) for lane in lanes], settings, [lane.order() for lane in lanes])
         program.step.loss.zero_()
         if inputs.masks is not None:
-            self._write_masks(active, inputs.masks)
+            self._write_masks(numbers, inputs.masks)
             if "momentum_buffer" in program.stack.kept:
                 program.stack.kept["momentum_buffer"].mul_(inputs.masks)
         for i, batches in enumerate(inputs.steps):
@@ -269,11 +306,11 @@ class LaneEngine:
                 inputs.draw(i)
             program.train(batches)
 
-    def _write_masks(self, active: Sequence[int], masks: Tensor) -> None:
-        """Write which weights of each active lane learn in this epoch into ``masks`` [K, P]."""
+    def _write_masks(self, numbers: Sequence[int], masks: Tensor) -> None:
+        """Write which weights of each of these lanes learn in this epoch into ``masks`` [K, P]."""
         masks.fill_(1)
         pieces = self._networks.split(masks)
-        for k, number in enumerate(active):
+        for k, number in enumerate(numbers):
             lane = self.lanes[number]
             for i, mask in lane.plan.masks(lane.epoch, self._networks.parameters(number)).items():
                 pieces[i][k] = mask
@@ -289,7 +326,7 @@ class LaneEngine:
 
     def _scores(self, part: str, lanes: Sequence[Lane], stack: Stack) -> LaneScores:
         images, labels, index = self._part(part, lanes)
-        # Batches no larger than in training, so that evaluation never needs more memory.
+        # Batches no larger than the largest of training, so that evaluation never needs more memory.
         return LaneScores(self._networks, stack, images, labels, index, self.key.batch_size)
 
     def _part(self, part: str, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor, Tensor]:

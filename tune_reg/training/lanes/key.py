@@ -11,7 +11,8 @@ from tune_reg.training.run import Run, TrainingSet
 class LaneKey(NamedTuple):
     """What all lanes of one engine have in common; lanes differ in numbers, seeds and epochs alone.
 
-    The size of the training set is a part of the key: lanes step together, so their epochs have as many steps.
+    The size of the training set is a part of the key: lanes that step together have as many steps in an epoch.
+    ``batch_size``: the largest of all epochs, which decides how much memory a lane needs; its schedules may differ.
     """
 
     dataset: str
@@ -31,20 +32,12 @@ class LaneKey(NamedTuple):
 def lane_key(run: Run) -> LaneKey:
     """The key of a run: runs with the same key can be lanes of one engine.
 
-    Raises StudyError for a run that cannot be a lane: lanes have one batch size.
-
     >>> from tune_reg.training import Run
     >>> one, other = (Run("digits", "nn-2", "l1", {"strength": s}, seed=s) for s in (1, 2))
     >>> lane_key(one) == lane_key(other)
     True
     """
     settings = run.settings
-    sizes = settings.batch_sizes()
-    if len(set(sizes)) > 1:
-        raise StudyError(
-            f"lanes: batch_size_schedule must be constant, but the batch size goes from {min(sizes)} to {max(sizes)}; "
-            "train such runs one by one"
-        )
     choices, _ = run.split_hyperparameters()
     return LaneKey(
         run.dataset,
@@ -54,7 +47,7 @@ def lane_key(run: Run) -> LaneKey:
         TrainingSet(run.fraction, run.images_per_class).name,
         run.protocol,
         run.training.validation,
-        sizes[0],
+        max(settings.batch_sizes()),
         settings.optimizer,
         settings.loss,
         settings.augment,
