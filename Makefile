@@ -21,6 +21,9 @@ types: $(INSTALLED)
 arrows: $(INSTALLED)
 	$(BIN)/lint-imports
 
+# Compiled files are kept, whatever the machine's setting: each process would compile every test and module anew.
+unit slow: export PYTHONDONTWRITEBYTECODE =
+
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
