@@ -81,12 +81,18 @@ def _load_entry_points() -> None:
         entry_point.load()
 
 
-def regularizers() -> dict[str, type[Regularizer]]:
-    """All regularizers by name, sorted: those of this package, of installed packages, and of plugins."""
-    _load_entry_points()
+@functools.cache
+def _load_own() -> None:
+    """Import the regularizers of this package; once, as a search asks for its regularizer again and again."""
     package = importlib.import_module("tune_reg.regularizers")
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
+
+
+def regularizers() -> dict[str, type[Regularizer]]:
+    """All regularizers by name, sorted: those of this package, of installed packages, and of plugins."""
+    _load_entry_points()
+    _load_own()
     return dict(sorted(_REGISTERED.items()))
 
 
