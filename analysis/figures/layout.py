@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -83,12 +84,10 @@ def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
     Panels stand in rows of two. A long name goes over several lines. Panels share one legend, below them, or above
     where they are so many that it would be far from the first. A figure can be arranged again for another page.
     """
-    from matplotlib.backends.backend_agg import RendererAgg
-
     panels = list(figure.axes)
     if not panels:
         return Layout((), ())
-    renderer = RendererAgg(1, 1, figure.dpi)  # type: ignore[no-untyped-call]
+    renderer = _renderer(figure.dpi)
     width = page.single if len(panels) == 1 else page.panel
     heights = [axes.get_position().height * figure.get_figheight() for axes in panels]
     shared = _shared_entries(panels)
@@ -140,6 +139,14 @@ def arrange(figure: Figure, page: Page = SCREEN) -> Layout:
         common.set_bbox_to_anchor((0.5, (strip - _GAP) / total), figure.transFigure)
         parts.append(Part(None, common, (whole - span) / 2, 0.0, span, strip))
     return Layout(tuple(parts), _sheets([strip, *row_heights] if above else [*row_heights, strip], page.longest))
+
+
+@lru_cache
+def _renderer(dpi: float) -> RendererAgg:
+    """What measures text: one for all figures, as matplotlib keeps the size of each text for each renderer."""
+    from matplotlib.backends.backend_agg import RendererAgg
+
+    return RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]
 
 
 def _sheets(heights: Sequence[float], longest: float) -> tuple[tuple[float, float], ...]:
