@@ -268,13 +268,30 @@ def _claim_difference(claim: ClaimResult) -> str:
 
 def _measured(studies: Mapping[str, Snapshot]) -> RenderedTable:
     rows = [(path, row) for path, data in studies.items() for row in paper_rows(data)]
+    columns: tuple[str, ...] = (
+        "Study",
+        "Method",
+        "n",
+        "Test, last epoch",
+        "Best epoch",
+        "Last tenth",
+        "Trimmed",
+        "Best run",
+    )
+    text = "Accuracies in %, means over seeds with 95 % intervals."
+    if any(row.max_over_epochs for _, row in rows):
+        text += (
+            " In studies whose path ends in paper, the best epoch and the last tenth of the epochs are of the test "
+            "set, as published; in others of validation images, where each epoch was validated."
+        )
+    else:  # no study was validated after each epoch
+        columns = columns[:4]
     return RenderedTable(
         "measured",
         "Every method that was trained",
-        "Accuracies in %, means over seeds with 95 % intervals. In studies whose path ends in paper, the best epoch "
-        "and the last tenth of the epochs are of the test set, as published; in others of validation images.",
-        ("Study", "Method", "n", "Test, last epoch", "Best epoch", "Last tenth", "Trimmed", "Best run"),
-        tuple((path, *_paper_cells(row)) for path, row in rows),
+        text,
+        columns,
+        tuple((path, *_paper_cells(row))[: len(columns)] for path, row in rows),
         rows_csv([_MeasuredRow(path, *row) for path, row in rows]),
     )
 
