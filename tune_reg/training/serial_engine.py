@@ -149,7 +149,7 @@ class SerialEngine:
     def train_epoch(self, leave: Callable[[], bool] = lambda: False) -> EpochValues:
         """Train one epoch and validate; the row for the table of epochs. A loss that is not finite ends the run.
 
-        After an epoch after which ``validate_every`` has no validation, its loss and accuracy are None.
+        Validation loss and accuracy are None where ``validate_every`` leaves the validation of this epoch out.
 
         ``leave``: asked before each step; where it says true, ``Interrupted`` is raised. The next call goes on with an
         interrupted epoch, which ends as if it had not been interrupted.
