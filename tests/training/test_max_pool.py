@@ -5,7 +5,7 @@ import torch
 from torch.func import vmap
 from torch.nn import functional
 
-from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, max_pool, serial_engine
+from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, fastest, max_pool, serial_engine
 from tune_reg.training.fastest import Measured
 from tune_reg.training.lanes import networks
 from tune_reg.training.max_pool import (
@@ -247,7 +247,7 @@ def test_a_step_measures_the_layers_that_it_meets(random_images, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(max_pool, "_CHOSEN", {})
     monkeypatch.setattr(max_pool, "replay_milliseconds", lambda device: lambda run: 1.0 if run() else 2.0)
-    monkeypatch.setattr(max_pool, "fastest", lambda measured: measured[-1].name if not measured[-1].refused else "")
+    monkeypatch.setattr(fastest, "fastest", lambda measured: measured[-1].name if not measured[-1].refused else "")
     for module in (networks, serial_engine):
         monkeypatch.setattr(module, "pool_for", lambda device: max_pool.chosen_pool)
     training = TrainingSettings(epochs=1, batch_size=18)

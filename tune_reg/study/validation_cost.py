@@ -21,7 +21,7 @@ def validation_notes(plan: StudyPlan) -> list[str]:
 validate at a third of the epochs, which the search reads, and at the end']
     """
     study, training = plan.study, plan.study.training
-    images = max(1, round(study.images(1.0) * plan.training_sets[0].fraction))
+    images = study.images(plan.training_sets[0].fraction)
     often = math.ceil(training.epochs / 3)
     is_small = plan.validation_images <= _TRAINING * images * training.validate_every
     if study.trainer or is_small or training.validate_every >= often:

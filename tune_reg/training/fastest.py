@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from tune_reg.training.cuda_graphs import CudaGraphs
 _RUNS: Final = 5
 #: By how much a way must be faster than the first one to be taken in its place.
 _GAIN: Final = 0.05
+
+#: What a way is chosen for.
+_Key = TypeVar("_Key")
 
 #: The milliseconds that a function takes on the device.
 Clock = Callable[[Callable[[], object]], float]
@@ -40,6 +43,19 @@ def fastest(measured: Sequence[Measured]) -> str:
     first, *others = measured
     quickest = min((one for one in others if not one.refused), key=lambda one: one.milliseconds, default=first)
     return quickest.name if quickest.milliseconds < (1 - _GAIN) * first.milliseconds else first.name
+
+
+def chosen(ways: dict[_Key, str], key: _Key, measured: Callable[[], Sequence[Measured]], unmeasured: str) -> str:
+    """The way that ``ways`` has for ``key``, which is measured and kept there where it is new.
+
+    While a CUDA graph is being captured nothing can be measured, and a key that is new has the way ``unmeasured``.
+    """
+    if key not in ways:
+        if torch.cuda.is_current_stream_capturing():
+            return unmeasured
+        ways[key] = fastest(measured())
+        torch.cuda.empty_cache()  # what measuring took
+    return ways[key]
 
 
 def compared(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from tune_reg.training.fastest import Clock, Measured, compared, fastest, replay_milliseconds
+from tune_reg.training.fastest import Clock, Measured, chosen, compared, replay_milliseconds
 
 #: Rows and columns of a window, which are the stride as well.
 Window: TypeAlias = tuple[int, int]
@@ -125,13 +125,10 @@ def chosen_pool(images: Tensor, window: Window) -> Tensor:
     layer that is new is torch's.
     """
     layer, device = layer_of(images, window), images.device
-    kind = layer.kind, device
-    if kind not in _CHOSEN:
-        if torch.cuda.is_current_stream_capturing():
-            return of_torch(images, window)
-        _CHOSEN[kind] = fastest(measure(layer, device, replay_milliseconds(device)))
-        torch.cuda.empty_cache()  # what measuring took
-    return POOLS[_CHOSEN[kind]](images, window)
+    name = chosen(
+        _CHOSEN, (layer.kind, device), lambda: measure(layer, device, replay_milliseconds(device)), unmeasured="torch"
+    )
+    return POOLS[name](images, window)
 
 
 def max_pools(pool: Pool | None, *, lanes: bool) -> contextlib.AbstractContextManager[Any]:

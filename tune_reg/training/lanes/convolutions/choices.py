@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from tune_reg.training.fastest import fastest, replay_milliseconds
+from tune_reg.training.fastest import Measured, chosen, replay_milliseconds
 from tune_reg.training.lanes.convolutions.formulations import FORMULATIONS, Formulation, candidates
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.lanes.convolutions.layer import Layer, layer_of
@@ -37,15 +37,10 @@ def chosen_convolution(inputs: Tensor, weights: Tensor, bias: Tensor | None, geo
 
 
 def _formulation(layer: Layer, device: torch.device) -> str:
-    kind = layer.kind, device
-    if kind in _CHOSEN:
-        return _CHOSEN[kind]
-    if torch.cuda.is_current_stream_capturing():
-        return "grouped"
-    names = candidates(layer, _memory(device))
-    _CHOSEN[kind] = fastest(measure(layer, names, device, replay_milliseconds(device)))
-    torch.cuda.empty_cache()  # what measuring took
-    return _CHOSEN[kind]
+    def measured() -> list[Measured]:
+        return measure(layer, candidates(layer, _memory(device)), device, replay_milliseconds(device))
+
+    return chosen(_CHOSEN, (layer.kind, device), measured, unmeasured="grouped")
 
 
 def _memory(device: torch.device) -> int:
