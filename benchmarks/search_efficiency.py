@@ -24,7 +24,7 @@ every arm stands beside stock: the ratio of mean regrets at each budget, with it
 a table's problems of a kind.
 
 Choices are made on replays from 100 on (``--first-seed 100``), and reported are those from 0 on; nothing is chosen on
-the tables in data/. ``--more`` keeps what ``--out`` holds already and adds what is missing.
+the tables in data/. ``--more`` keeps what ``--out`` holds already and adds what is missing, further replays, too.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _options(arguments: Sequence[str] | None) -> tuple[Namespace, list[Problem]]
 def _conditions(options: Namespace) -> dict[str, Any]:
     """What must be the same for all that stands in one file."""
     table = options.table.name if options.table else None
-    return {"table": table, **{name: getattr(options, name) for name in ("first_seed", "seeds", "seed_each")}}
+    return {"table": table, "first_seed": options.first_seed, "seed_each": options.seed_each}
 
 
 def _measure(options: Namespace, problems: list[Problem]) -> list[dict[str, Any]]:
@@ -121,23 +121,27 @@ def _measure(options: Namespace, problems: list[Problem]) -> list[dict[str, Any]
     raw = list(options.earlier["raw"]) if options.more else []
     numbers = {
         **_conditions(options),
+        "seeds": options.seeds,
         "reduction_factor": ETA,
         "budgets": BUDGETS,
         "rows": [],
         "results": [],
         "raw": raw,
     }
-    measured = {(runs["problem"], runs["arm"], runs["workers"]) for runs in raw}
-    replays = range(options.first_seed, options.first_seed + options.seeds)
+    by_arm = {(runs["problem"], runs["arm"], runs["workers"]): runs for runs in raw}
     begin = time.process_time()
     for problem, workers, arm in itertools.product(problems, options.workers, options.arms):
-        if (problem.name, arm, workers) in measured:
+        runs = by_arm.get((problem.name, arm, workers))
+        if runs is None:
+            runs = {"problem": problem.name, "arm": arm, "workers": workers, "regret": [], "bias": []}
+            raw.append(runs)
+        replays = range(options.first_seed + len(runs["regret"]), options.first_seed + options.seeds)
+        if not replays:
             continue
         each = [ARMS[arm].scores(problem, replay, workers, seed_each=options.seed_each) for replay in replays]
-        regret = [scores.regret for scores in each]
-        bias = [[None if math.isnan(value) else value for value in scores.bias] for scores in each]
-        raw.append({"problem": problem.name, "arm": arm, "workers": workers, "regret": regret, "bias": bias})
-        means = " ".join(f"{value:8.4f}" for value in np.mean(regret, axis=0))
+        runs["regret"] += [list(scores.regret) for scores in each]
+        runs["bias"] += [[None if math.isnan(value) else value for value in scores.bias] for scores in each]
+        means = " ".join(f"{value:8.4f}" for value in np.mean(runs["regret"], axis=0))
         print(f"{problem.name:24}{workers:3} {arm:18}{means}  {time.process_time() - begin:.0f} s", flush=True)
         numbers["rows"] = [row for runs in raw for row in rows_of(runs)]
         write_json(options.out, numbers, indent=None)
@@ -157,6 +161,7 @@ def rows_of(runs: Runs) -> list[dict[str, Any]]:
             {
                 **{key: runs[key] for key in ("problem", "arm", "workers")},
                 "budget": budget,
+                "n": len(regret),
                 "regret": float(regret.mean()),
                 "regret_se": float(regret.std(ddof=1) / math.sqrt(len(regret))) if len(regret) > 1 else None,
                 "bias": float(np.mean(biases)) if biases else None,
@@ -177,7 +182,10 @@ def summaries(raw: list[Runs], *, of_table: bool) -> list[dict[str, Any]]:
             kind = [name for name in problems if name.endswith(WITH_LEARNING_RATE) == both]
             if of_table and len(kind) > 1:
                 shared = [arm for arm in problems[kind[0]] if all(arm in problems[name] for name in kind)]
-                means = {arm: np.mean([problems[name][arm] for name in kind], axis=0).tolist() for arm in shared}
+                means = {}
+                for arm in shared:
+                    replays = min(len(problems[name][arm]) for name in kind)
+                    means[arm] = np.mean([problems[name][arm][:replays] for name in kind], axis=0).tolist()
                 results.append(summary(f"mean of {', '.join(kind)}", len(kind), workers, means))
     return results
 
@@ -185,7 +193,8 @@ def summaries(raw: list[Runs], *, of_table: bool) -> list[dict[str, Any]]:
 def summary(problem: str, n_problems: int, workers: int, runs: Mapping[str, Seeds]) -> dict[str, Any]:
     """Mean regret of each arm and, where stock was measured, its ratio to stock's, each with its interval.
 
-    ``runs``: arm -> seeds -> budgets. The arms are those of ``ARMS``, in their order.
+    ``runs``: arm -> seeds -> budgets. The arms are those of ``ARMS``, in their order. A ratio is of the replays that
+    both arms have.
     """
     arms: dict[str, Any] = {}
     stock = list(zip(*runs["stock"], strict=True)) if "stock" in runs else None
@@ -193,8 +202,9 @@ def summary(problem: str, n_problems: int, workers: int, runs: Mapping[str, Seed
         by_budget = list(zip(*runs[name], strict=True))
         arms[name] = {"n": len(runs[name]), "regret": [interval(list(values)) for values in by_budget]}
         if stock is not None:
+            both = min(len(runs[name]), len(runs["stock"]))
             pairs = zip(by_budget, stock, strict=True)
-            arms[name]["ratio_to_stock"] = [paired_ratio(list(ours), list(base)) for ours, base in pairs]
+            arms[name]["ratio_to_stock"] = [paired_ratio(list(ours[:both]), list(base[:both])) for ours, base in pairs]
     return {"problem": problem, "n_problems": n_problems, "workers": workers, "arms": arms}
 
 

@@ -333,7 +333,7 @@ def test_every_arm_is_measured_on_a_table(main, arms, table_file, tmp_path, caps
     assert (numbers["table"], numbers["first_seed"], numbers["seed_each"]) == ("table.npz", 100, True)
     rows = numbers["rows"]
     assert len(rows) == len(quick) * 2 * 5
-    assert rows[0].keys() == {"problem", "arm", "workers", "budget", "regret", "regret_se", "bias"}
+    assert rows[0].keys() == {"problem", "arm", "workers", "budget", "n", "regret", "regret_se", "bias"}
     assert {(row["arm"], row["workers"]) for row in rows} == {(arm, workers) for arm in quick for workers in (1, 8)}
     assert "wd, 8 workers, 2 seeds: mean regret / that of stock" in capsys.readouterr().out
 
@@ -385,6 +385,17 @@ def test_arms_are_added_to_results(efficiency):
     both = efficiency("--arms", "stock", "--more")
     assert both["results"][0]["arms"].keys() == {"random-asha", "stock"}
     assert both["raw"][0] == alone["raw"][0]
+
+
+def test_further_replays_are_added_to_those_that_were_measured(efficiency):
+    few = efficiency("--arms", "random-asha", "stock")
+    more = efficiency("--arms", "random-asha", "--more", "--seeds", "3")
+    at_once = efficiency("--arms", "random-asha", "--seeds", "3")
+    assert more["raw"][0] == at_once["raw"][0]
+    assert more["raw"][1] == few["raw"][1]
+    assert [row["n"] for row in more["rows"]] == [3] * 5 + [2] * 5
+    arms = more["results"][0]["arms"]
+    assert arms["random-asha"]["ratio_to_stock"] == few["results"][0]["arms"]["random-asha"]["ratio_to_stock"]
 
 
 def test_nothing_is_added_to_results_of_other_replays(efficiency, capsys):
