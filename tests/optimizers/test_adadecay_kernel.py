@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from interpreted_kernels import interpreted as interpreted_by_triton
+from interpreted_kernels import needs_loops_to_loaded_bounds
 
 from tune_reg.regularizers import Regularizer, regularizer
 from tune_reg.regularizers.adadecay import AdaDecayRegularizer
@@ -24,6 +25,7 @@ LANES = 3
 @pytest.fixture
 def interpreted(monkeypatch):
     """The function whose kernels are interpreted on the CPU."""
+    needs_loops_to_loaded_bounds()
     return interpreted_by_triton(monkeypatch, "adadecay_kernel", "adadecay_in_one_pass")
 
 

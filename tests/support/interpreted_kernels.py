@@ -3,6 +3,8 @@
 import importlib
 import sys
 
+import pytest
+
 KERNELS = ("tune_reg.optimizers.sgd_kernel", "tune_reg.optimizers.adadecay_kernel")
 
 
@@ -28,3 +30,10 @@ def interpreted(monkeypatch, module, function):
         for name in KERNELS:
             sys.modules.pop(name, None)
     return kernel
+
+
+def needs_loops_to_loaded_bounds():
+    """Skip where Triton's interpreter cannot loop to a bound that was read from memory."""
+    triton = pytest.importorskip("triton")
+    if tuple(map(int, triton.__version__.split(".")[:2])) < (3, 7):
+        pytest.skip(f"the interpreter of Triton {triton.__version__} has no loops to bounds from memory; 3.7 has")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 from optuna.trial import FrozenTrial, TrialState
+
+from tune_reg.search.retries import is_beside_budget
 
 #: In the journal, the step to which a trial may train before it is decided anew.
 UNTIL: Final = "until"
@@ -27,3 +30,30 @@ def is_waiting(trial: FrozenTrial, last: int) -> bool:
     ``last``: the step at which a trial ends, where nothing waits any more.
     """
     return trial.state == TrialState.RUNNING and 0 < until_of(trial) <= step_of(trial) < last
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a trial stands. ``step``: of its last value, 0 before it; steps count the epochs of all its trainings.
+
+    ``until``: the step to which it may train before it is decided anew.
+    """
+
+    frozen: FrozenTrial
+    step: int
+    until: int
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Self:
+        """Where a trial stands by the journal."""
+        return cls(trial, step_of(trial), until_of(trial))
+
+    @property
+    def is_added(self) -> bool:
+        """Whether it is a trial at shared values or the best of the space: beside the budget, trained to the end."""
+        return is_beside_budget(self.frozen)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended; it may be paused."""
+        return self.frozen.state == TrialState.RUNNING

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,22 +21,20 @@ from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
-from tune_reg.search.pauses import UNTIL, step_of, until_of
+from tune_reg.search.pauses import UNTIL, Standing, step_of
 from tune_reg.search.task_search import GivenValues, TaskSearch, decision_of_lost
 from tune_reg.search.trial import PICKED_FROM, SHARED_FROM, ExpectedValue, Trial, TrialCounts
+from tune_reg.search.trials_model import Reading, TrialsModel
 from tune_reg.store import RunState
 from tune_reg.study import SearchSettings, Task
-from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 from tune_reg.surrogate.gaussian_process import Points
-from tune_reg.surrogate.most_informative import MOST_READ, most_informative
+from tune_reg.surrogate.most_informative import MOST_READ
 from tune_reg.surrogate.rungs import rungs as rungs_of
 
 Vector = NDArray[np.float64]
 
 #: Trials take so many seeds in turn, so that the luck of one seed does not decide which strength wins.
 SEEDS_IN_TURN: Final = 3
-#: A paused trial whose expected value and so many deviations are below the best expected value never goes on.
-_HOPELESS: Final = 3.0
 #: So many paused trials keep their checkpoints; of more, those that promise least never go on.
 MOST_PAUSED: Final = 50
 #: A configuration whose expected value and so many deviations are below the best expected value cannot become the best.
@@ -55,25 +52,6 @@ class _Action:
     until: int
     params: dict[str, Value] | None = None
     number: int | None = None
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """Where a trial stands. ``step``: of its last value, 0 before it; steps count the epochs of all its trainings."""
-
-    frozen: FrozenTrial
-    step: int
-    until: int
-
-    @property
-    def is_added(self) -> bool:
-        """Whether it is a trial at shared values or the best of the space: beside the budget, trained to the end."""
-        return retries.is_beside_budget(self.frozen)
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended; it may be paused."""
-        return self.frozen.state == TrialState.RUNNING
 
 
 @final
@@ -113,10 +91,10 @@ class PausingSearch(TaskSearch):
         self._rungs = rungs(settings, epochs, validate_every)
         self._candidates = Candidates(task.space, task.name, seed=seed, trials=task.trials, prior=settings.prior)
         self._live: set[int] = set()
-        self._standings: list[_Standing] | None = None
-        self._model: FinalValueModel | None = None
+        self._standings: list[Standing] | None = None
+        self._reading = Reading(task.space, self._candidates, self._rungs, self._seeds)
+        self._model: TrialsModel | None = None
         self._expected: list[ExpectedValue] | None = None
-        self._modelled: list[tuple[int, int]] = []  # of each training of the model: its trial, and which of its own
         self._action: _Action | None = None
         self._decided = False
 
@@ -220,7 +198,7 @@ class PausingSearch(TaskSearch):
             return super().promise(configurations)
         features = np.stack([self._candidates.cube.features(params) for params in configurations])
         prior = np.array([self._candidates.log_prior(params) for params in configurations])
-        return [float(mean) for mean in model.expect(features, prior).mean]
+        return [float(mean) for mean in model.final_values.expect(features, prior).mean]
 
     def add_trial(self, params: Mapping[str, Value], attributes: Mapping[str, Any]) -> None:
         """Have a configuration asked for that is not the search's own; it is trained to the end."""
@@ -239,9 +217,8 @@ class PausingSearch(TaskSearch):
         if model is None or PICKED_FROM in of_the_search[-1].user_attrs:
             return
         params, features, prior = self._candidates_of(model)
-        best = int(model.expect(features, prior).mean.argmax())
-        tried = np.stack([training.features for training in model.trainings])
-        if np.abs(tried - features[best]).max(axis=1).min() > _AS_GOOD_AS:
+        best = int(model.final_values.expect(features, prior).mean.argmax())
+        if not model.is_near_a_training(features[best], _AS_GOOD_AS):
             names = self._task.space.domains
             values = {name: value for name, value in params[best].items() if name in names}
             self.add_trial(values, {PICKED_FROM: "space"})
@@ -260,12 +237,9 @@ class PausingSearch(TaskSearch):
             return [self._trial(standing.frozen) for standing in paused]
         if self._model is None:
             return []
-        expected = self._model.expect_trainings()
-        hope = expected.mean + _HOPELESS * expected.deviation
-        by_number = {number: h for (number, _), h in zip(self._modelled, hope.tolist(), strict=True)}
-        best = float(expected.mean.max())
-        promising = sorted(paused, key=lambda s: (-by_number.get(s.frozen.number, math.inf), s.frozen.number))
-        kept = {s.frozen.number for s in promising[:MOST_PAUSED] if by_number.get(s.frozen.number, math.inf) >= best}
+        hopes = self._model.hopes()
+        promising = sorted(paused, key=lambda s: (-hopes.get(s.frozen.number, math.inf), s.frozen.number))
+        kept = {s.frozen.number for s in promising[:MOST_PAUSED] if hopes.get(s.frozen.number, math.inf) >= 0}
         return [self._trial(s.frozen) for s in paused if s.frozen.number not in kept]
 
     def winner(self) -> Trial | None:
@@ -279,18 +253,9 @@ class PausingSearch(TaskSearch):
         """What the model expects of every trial that has passed a rung, and did not diverge or fail."""
         if self._expected is None:
             model = self._fitted()
-            self._expected = [] if model is None else self._expected_by(model)
+            expected = [] if model is None else model.expected_values()
+            self._expected = [e for e in expected if self._trials()[e.number].frozen.state != TrialState.FAIL]
         return self._expected
-
-    def _expected_by(self, model: FinalValueModel) -> list[ExpectedValue]:
-        means, deviations = model.values(model.expect_trainings())
-        return [
-            ExpectedValue(number, float(mean), float(deviation))
-            for (number, of_trial), training, mean, deviation in zip(
-                self._modelled, model.trainings, means, deviations, strict=True
-            )
-            if of_trial == 0 and training.values and self._trials()[number].frozen.state != TrialState.FAIL
-        ]
 
     def counts(self) -> TrialCounts:
         """How many trials are in which state, and the best final value so far."""
@@ -309,9 +274,9 @@ class PausingSearch(TaskSearch):
 
     # Where the trials stand
 
-    def _trials(self) -> list[_Standing]:
+    def _trials(self) -> list[Standing]:
         if self._standings is None:
-            self._standings = [_standing(trial) for trial in self._study.get_trials(deepcopy=False)]
+            self._standings = [Standing.of(trial) for trial in self._study.get_trials(deepcopy=False)]
         return self._standings
 
     def _changed(self) -> None:
@@ -320,15 +285,15 @@ class PausingSearch(TaskSearch):
         self._expected = None
         self._decided = False
 
-    def _paused(self) -> list[_Standing]:
+    def _paused(self) -> list[Standing]:
         """Trials that wait at a rung, from which they may go on."""
         return [s for s in self._idle() if s.running and 0 < s.until <= s.step and not self._is_last(s.step)]
 
-    def _interrupted(self) -> list[_Standing]:
+    def _interrupted(self) -> list[Standing]:
         """Trials on which no process of this search works, and which no rung has stopped; and those that were lost."""
         return [s for s in self._idle() if not s.running or s.step < s.until or s.until == 0 or self._is_last(s.step)]
 
-    def _idle(self) -> list[_Standing]:
+    def _idle(self) -> list[Standing]:
         """Trials that are not over, or were lost, and that no process of this search works on."""
         return [
             s
@@ -336,7 +301,7 @@ class PausingSearch(TaskSearch):
             if s.frozen.number not in self._live and (s.running or s.frozen.number in self._lost)
         ]
 
-    def _waiting(self) -> list[_Standing]:
+    def _waiting(self) -> list[Standing]:
         """Trials that are to try failed ones again, or are at shared values."""
         return [s for s in self._trials() if s.frozen.state == TrialState.WAITING]
 
@@ -344,7 +309,7 @@ class PausingSearch(TaskSearch):
         """The failed trials that are tried again."""
         return set(retries.retried([s.frozen for s in self._trials()]).values())
 
-    def _counted(self) -> list[_Standing]:
+    def _counted(self) -> list[Standing]:
         """The trials without those that are tried again, for which others stand."""
         again = self._retried()
         return [standing for standing in self._trials() if standing.frozen.number not in again]
@@ -353,11 +318,11 @@ class PausingSearch(TaskSearch):
         """Epochs of the budget that were trained, or that are promised to trials before they are decided anew."""
         return sum(self._epochs_of(standing) for standing in self._counted() if not standing.is_added)
 
-    def _promised(self, standing: _Standing) -> int:
+    def _promised(self, standing: Standing) -> int:
         """Epochs that the budget holds ready for a paused trial."""
         return self._epochs_of(standing) - standing.step
 
-    def _epochs_of(self, standing: _Standing) -> int:
+    def _epochs_of(self, standing: Standing) -> int:
         if standing.running:
             to_the_end = standing.frozen.number < self._candidates.first_to_the_end
             return max(standing.step, standing.until, self._epochs if to_the_end else 0)
@@ -470,7 +435,7 @@ class PausingSearch(TaskSearch):
         assert model is not None, "a paused trial has a value at its rung, and without one nothing is weighed"
         options: list[tuple[float, _Action | None]] = []
         params, features, prior = self._candidates_of(model)
-        expected = model.expect(features, prior)
+        expected = model.final_values.expect(features, prior)
         # Only what can become the best counts, and only what may be the best is worth a training of its own.
         deviation = expected.deviation
         contenders = np.flatnonzero(expected.mean + _REACH * deviation >= expected.mean.max())
@@ -486,20 +451,22 @@ class PausingSearch(TaskSearch):
         if new and len(tried):
             seed = len(self._trials()) % self._seeds
             for index, rung in enumerate(self._rungs):
-                values = worth(model.new_points(features[tried], prior[tried], seed, index)) / rung
+                points = model.final_values.new_points(features[tried], prior[tried], seed, index)
+                values = worth(points) / rung
                 best_tried = int(values.argmax())
                 action = _Action(self._rungs[0], params=params[tried[best_tried]])
                 options.append((float(values[best_tried]), action))
         if going_on:
-            points = self._points_of(model, going_on)
-            costs = [action.until - self._trials()[action.number].step for action in going_on]  # type: ignore[index]
-            options += zip((worth(points) / np.array(costs)).tolist(), going_on, strict=True)
+            paused = [self._trials()[action.number] for action in going_on if action.number is not None]
+            untils = [action.until for action in going_on]
+            costs = np.array([until - s.step for s, until in zip(paused, untils, strict=True)])
+            values = worth(model.points(paused, untils)) / costs
+            options += zip(values.tolist(), going_on, strict=True)
         return max(options, key=lambda option: option[0], default=(0.0, None))[1]
 
-    def _candidates_of(self, model: FinalValueModel) -> tuple[list[dict[str, Value]], Vector, Vector]:
+    def _candidates_of(self, model: TrialsModel) -> tuple[list[dict[str, Value]], Vector, Vector]:
         """Configurations of the whole space, more of them around the best trial; see ``Candidates.around``."""
-        means = model.expect_trainings().mean
-        best = self._trials()[self._modelled[int(means.argmax())][0]].frozen
+        best = self._trials()[model.best].frozen
         known = [self._task.space.complete(s.frozen.params) for s in self._trials() if s.frozen.params][-MOST_READ:]
         return self._candidates.around(self._task.space.complete(best.params), len(self._trials()), known)
 
@@ -513,81 +480,11 @@ class PausingSearch(TaskSearch):
                 near |= np.abs(features - failed).max(axis=1) <= _AS_GOOD_AS
         return near
 
-    def _points_of(self, model: FinalValueModel, going_on: Sequence[_Action]) -> Points:
-        """What trials that go on would be seen at, as the model reads it."""
-        index = {key: i for i, key in enumerate(self._modelled)}
-        points = []
-        for action in going_on:
-            assert action.number is not None
-            of_trial, epoch = divmod(action.until - 1, self._epochs)
-            rung = self._rungs.index(epoch + 1)
-            trained = index.get((action.number, of_trial))
-            if trained is not None:
-                points.append(model.points([(trained, rung)]))
-            else:  # trained again, with another seed; or not among those that the model reads
-                ((_, training), *_) = self._trainings_of(self._trials()[action.number])
-                seed = (action.number + of_trial) % self._seeds
-                points.append(model.new_points(training.features[None], np.array([training.prior]), seed, rung))
-        return functools.reduce(Points.joined, points)
-
-    def _fitted(self) -> FinalValueModel | None:
+    def _fitted(self) -> TrialsModel | None:
         """The model of everything that is in the journal now; None while there is no value."""
         if self._model is None:
-            keyed = [(key, training) for s in self._counted() for key, training in self._trainings_of(s)]
-            if not any(training.values for _, training in keyed):
-                return None
-            keyed = most_informative(keyed)
-            self._modelled = [key for key, _ in keyed]
-            self._model = FinalValueModel(
-                [training for _, training in keyed],
-                self._candidates.cube.groups,
-                len(self._rungs),
-                shares=self._shares,
-            )
+            self._model = TrialsModel.of(self._counted(), self._reading, shares=self._shares)
         return self._model
-
-    def _trainings_of(self, standing: _Standing) -> list[tuple[tuple[int, int], Training]]:
-        """The trainings of a trial: those that have passed a rung, are under way, diverged or failed."""
-        frozen = standing.frozen
-        if not frozen.params or (standing.running and standing.until == 0):
-            return []  # its process was killed while it asked
-        params = self._task.space.complete(frozen.params)
-        features, prior = self._candidates.cube.features(params), self._candidates.log_prior(params)
-        curve = frozen.intermediate_values
-        last = max(standing.step, standing.until if standing.running else 0, 1)
-        trainings = []
-        count = math.ceil(last / self._epochs)
-        for of_trial in range(count):
-            values = {
-                index: curve[step]
-                for index, rung in enumerate(self._rungs)
-                if (step := of_trial * self._epochs + rung) in curve
-            }
-            newest = of_trial == count - 1
-            trainings.append(
-                (
-                    (frozen.number, of_trial),
-                    Training(
-                        features,
-                        prior,
-                        (frozen.number + of_trial) % self._seeds,
-                        values,
-                        diverged=newest and DIVERGED in frozen.user_attrs,
-                        under_way_to=self._way(standing, values) if newest else None,
-                    ),
-                )
-            )
-        return trainings
-
-    def _way(self, standing: _Standing, values: dict[int, float]) -> int | None:
-        """The rung that a trial is believed to come to: that to which it trains, or the next one, where it failed."""
-        frozen = standing.frozen
-        if standing.running:
-            live = standing.step < standing.until
-            return self._rungs.index((standing.until - 1) % self._epochs + 1) if live else None
-        if frozen.state != TrialState.FAIL or DIVERGED in frozen.user_attrs:
-            return None
-        return min(max(values, default=-1) + 1, len(self._rungs) - 1)
 
     def _stagnated(self) -> bool:
         """Whether so many trials in a row, in the order in which they began, brought nothing better."""
@@ -624,7 +521,3 @@ def _is_of_the_search(trial: FrozenTrial) -> bool:
     """Whether the search itself asked for a trial: not for shared values, and not to try a failed one again."""
     marks = trial.user_attrs
     return PICKED_FROM in marks or not (SHARED_FROM in marks or retries.RETRIES in marks)
-
-
-def _standing(trial: FrozenTrial) -> _Standing:
-    return _Standing(trial, step_of(trial), until_of(trial))

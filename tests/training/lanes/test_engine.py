@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from interpreted_kernels import interpreted
+from interpreted_kernels import interpreted, needs_loops_to_loaded_bounds
 from torch import nn
 
 from tune_reg.errors import StudyError
@@ -322,7 +322,7 @@ def test_sgd_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
 @pytest.mark.parametrize("name", ["adadecay+weight-decay", "dropout+adadecay-randomized+sparse-gradients"])
 def test_adadecay_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
     """With the kernel that is meant for GPUs, by Triton's interpreter."""
-    pytest.importorskip("triton")
+    needs_loops_to_loaded_bounds()
     one_pass, calls = interpreted(monkeypatch, "adadecay_kernel", "adadecay_in_one_pass"), []
 
     def counted(*tensors, **numbers):

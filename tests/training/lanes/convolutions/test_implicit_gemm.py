@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from interpreted_kernels import needs_loops_to_loaded_bounds
 
 from tune_reg.training.lanes.convolutions.implicit_gemm import is_available
 
@@ -30,6 +31,7 @@ def lines_of(program, folder, **variables):
 
 
 def test_the_kernels_are_separate_convolutions_in_values_and_derivatives(tmp_path):
+    needs_loops_to_loaded_bounds()
     lines = lines_of("interpreted.py", tmp_path, TRITON_INTERPRET="1")
     compared = {(name, dtype): float(far) for name, dtype, far in lines if dtype in BOUNDS}
     assert {name for name, _ in compared} == {
