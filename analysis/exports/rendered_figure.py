@@ -12,7 +12,7 @@ from analysis.figures import svg
 from analysis.figures.fonts import fallback, numbered
 from analysis.figures.layout import Page, Part, arrange
 from analysis.figures.spec import FigureSpec
-from analysis.figures.style import report_style
+from analysis.figures.style import arranged, report_style
 from analysis.formatting import count
 
 if TYPE_CHECKING:
@@ -58,9 +58,7 @@ def render(
     CSV has all ``numbers``, of which ``drawn`` is what the figure has room for. SVG is as the page shows it, PDF and
     PNG are arranged for ``paper``. ``study`` names it in the label of its LaTeX.
     """
-    figure = spec.draw(drawn)
-    with report_style():
-        layout = arrange(figure)
+    figure, layout = arranged(spec.draw, drawn)
     numbers_of = iter(drawn.panels)
     panels = [
         _panel(spec, f"{spec.name}-{index}", figure, part, None if part.axes is None else next(numbers_of, None))

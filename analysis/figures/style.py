@@ -6,10 +6,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from inspect import unwrap
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec
 
 from analysis.figures.fonts import FONT, fallback
-from analysis.figures.layout import arrange
+from analysis.figures.layout import Layout, arrange
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,9 +98,17 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @wraps(draw)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with report_style(fallback(args).families):
-            figure = draw(*args, **kwargs)
-            arrange(figure)
-            return figure
+        figure, _ = arranged(draw, *args, **kwargs)
+        return figure
 
     return wrapper
+
+
+def arranged(draw: Callable[P, Figure], *args: P.args, **kwargs: P.kwargs) -> tuple[Figure, Layout]:
+    """The figure of a drawing function, as ``styled`` gives it, and where everything stands in it.
+
+    ``draw`` may be styled already: it is arranged once.
+    """
+    with report_style(fallback(args).families):
+        figure = unwrap(draw)(*args, **kwargs)
+        return figure, arrange(figure)
