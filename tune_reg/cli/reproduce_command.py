@@ -60,7 +60,8 @@ def reproduce(
 
 
 def _studies(item: Reproducible, scale: Scale) -> dict[str, Study]:
-    return {path: study for block in item.blocks(scale) for path, study in block.studies(item.name).items()}
+    table, _, _ = item.name.partition("/")  # a block is one study, whether it is trained alone or with the others
+    return {path: study for block in item.blocks(scale) for path, study in block.studies(table).items()}
 
 
 def _run(
