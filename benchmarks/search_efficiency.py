@@ -121,7 +121,6 @@ def _measure(options: Namespace, problems: list[Problem]) -> list[dict[str, Any]
     raw = list(options.earlier["raw"]) if options.more else []
     numbers = {
         **_conditions(options),
-        "seeds": options.seeds,
         "reduction_factor": ETA,
         "budgets": BUDGETS,
         "rows": [],
