@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import shutil
 from statistics import fmean
 from types import SimpleNamespace
 
@@ -83,6 +84,19 @@ def test_the_page_has_published_and_measured_numbers_side_by_side(directory):
         "published-and-measured.svg",
         "settings.svg",
     }
+
+
+def test_curves_are_drawn_where_the_paper_prints_no_numbers(directory, tmp_path):
+    def without_numbers(scale):
+        return tuple(dataclasses.replace(block, columns=(), baseline=None, sizes=()) for block in blocks(scale))
+
+    path = declare(dataclasses.replace(ITEM, blocks=without_numbers), "small", tmp_path / "out")
+    shutil.copytree(directory / "studies", path / "studies")
+    page = analysis.report_reproduction(path)
+    assert "Learning curves of the confirmed runs: test accuracy, digits" in page.read_text()
+    text = (page.parent / "reproduction.md").read_text()
+    assert "## Learning curves of the confirmed runs: test accuracy, digits" in text
+    assert (page.parent / "figures/learning-digits.svg").exists()
 
 
 def test_the_page_has_the_same_bytes_again(directory):

@@ -13,6 +13,7 @@ from analysis.figures.spec import FigureSpec
 from analysis.measures.reproduction.claimed import claim_results
 from analysis.measures.reproduction.declared import Reproduction, read
 from analysis.measures.reproduction.side_by_side import side_by_side
+from analysis.report.content import named
 from analysis.report.reproduction import documents
 from analysis.report.reproduction.content import content_of
 from analysis.snapshot import Snapshot
@@ -63,9 +64,10 @@ def render(declared: Reproduction, studies: dict[str, Snapshot]) -> tuple[dict[s
         for block in (() if rows else declared.blocks)  # where the paper prints no numbers, it draws these
     }
     for block, data in measured if curves else ():
-        numbers = curves[block.name].compute(data)
+        spec = named(curves[block.name], data)
+        numbers = spec.compute(data)
         if numbers.panels:
-            jobs.append((curves[block.name], numbers, numbers, PAPER[2], declared.name))
+            jobs.append((spec, numbers, numbers, PAPER[2], declared.name))
     figures: tuple[RenderedFigure, ...] = ()
     files: dict[str, bytes] = {}
     if jobs:
