@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from analysis.measures.reproduction.declared import Column, Curves, Line
-from tune_reg.reproduction.preset import BlockPreset, Reproducible, Scale, column
+from tune_reg.reproduction.preset import DATASETS, BlockPreset, Reproducible, Scale, column
 
 _PAPER: Final = "002_adadecay"
 _CITATION: Final = "Nakamura and Hong 2019, arXiv 1907.08931"
-_DATASETS: Final = {"MNIST": "mnist", "Fashion-MNIST": "fashion-mnist", "CIFAR-10": "cifar10"}
 _NETWORKS: Final = {
     "NN-2": "nn-2",
     "NN-3": "nn-3",
@@ -55,11 +54,11 @@ def _block(
     full = scale == "full"
     augment = {"augment": "crop-flip"} if dataset == "CIFAR-10" else {}
     return BlockPreset(
-        name=f"{_DATASETS[dataset]}-{_NETWORKS[model]}",
+        name=f"{DATASETS[dataset]}-{_NETWORKS[model]}",
         dataset=dataset,
         model=model,
         keys={
-            "dataset": _DATASETS[dataset],
+            "dataset": DATASETS[dataset],
             "model": _NETWORKS[model],
             "baseline": reference,
             "training": {"epochs": 100 if full else 25, "learning_rate_schedule": "sigmoid", **augment},

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from analysis.measures.reproduction.declared import PaperClaim
-from tune_reg.reproduction.preset import BlockPreset, Reproducible, Scale
+from tune_reg.reproduction.preset import DATASETS, BlockPreset, Reproducible, Scale
 from tune_reg.schedules.paper import EPOCHS, paper_schedule
 
 _PAPER: Final = "003_adapting_reg"
@@ -40,11 +40,11 @@ def _block(
     rates = paper_schedule("learning-rate")
     factor = {"kind": "piecewise", "boundaries": list(rates.boundaries), "values": [10 * v for v in rates.values]}
     return BlockPreset(
-        name=f"{_folder(dataset)}-{model}",
+        name=f"{DATASETS[dataset]}-{model}",
         dataset=dataset,
         model=model,
         keys={
-            "dataset": _folder(dataset),
+            "dataset": DATASETS[dataset],
             "model": model,
             "baseline": "fixed-1e-4",
             **({"fractions": [1.0]} if full else {"images_per_class": [100]}),
@@ -66,15 +66,6 @@ def _block(
         on_validation=False,  # nothing is picked
         claims=claims,
     )
-
-
-def _folder(dataset: str) -> str:
-    """The name of a data set in the catalog.
-
-    >>> _folder("CIFAR-10"), _folder("Fashion-MNIST")
-    ('cifar10', 'fashion-mnist')
-    """
-    return dataset.lower() if dataset == "Fashion-MNIST" else dataset.replace("-", "").lower()
 
 
 def _decays(scale: Scale) -> tuple[BlockPreset, ...]:

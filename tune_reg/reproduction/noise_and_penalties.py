@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from tune_reg.reproduction.preset import BlockPreset, Reproducible, Scale, column
+from tune_reg.reproduction.preset import DATASETS, BlockPreset, Reproducible, Scale, column
 
 _PAPER: Final = "004_thesis"
 _CITATION: Final = "bachelor thesis, Tokyo Institute of Technology, January 2020"
@@ -76,7 +76,7 @@ def _blocks(
                 dataset=dataset,
                 model=network,
                 keys={
-                    "dataset": {"MNIST": "mnist", "CIFAR-10": "cifar10"}[dataset],
+                    "dataset": DATASETS[dataset],
                     "model": model if full else small.model or model,
                     "baseline": "baseline",
                     "images_per_class": [size],

@@ -12,6 +12,14 @@ from tune_reg.study import Study
 #: "full" is the paper's own; "small" ends in about an hour on two cores.
 Scale: TypeAlias = Literal["full", "small"]
 SCALES: Final[tuple[Scale, ...]] = ("full", "small")
+#: The name in the catalog of each data set, by the papers' words.
+DATASETS: Final[Mapping[str, str]] = {
+    "MNIST": "mnist",
+    "Fashion-MNIST": "fashion-mnist",
+    "CIFAR-10": "cifar10",
+    "CIFAR-100": "cifar100",
+    "SVHN": "svhn",
+}
 
 
 def column(method: str, setting: str, methods: Iterable[str]) -> Column:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from analysis.measures.reproduction.declared import Column, Curves, Line
-from tune_reg.reproduction.preset import BlockPreset, Reproducible, Scale, column
+from tune_reg.reproduction.preset import DATASETS, BlockPreset, Reproducible, Scale, column
 
 _PAPER: Final = "000_residual_smoothing"
 _CITATION: Final = "Cho, Kwon and Hong 2019, arXiv 1907.09750"
@@ -135,20 +135,21 @@ def _table_2(scale: Scale) -> tuple[BlockPreset, ...]:
     return tuple(blocks)
 
 
-_DATASETS: Final = {
-    "CIFAR-10": ("cifar10", 160, {"augment": "crop-flip"}),
-    "CIFAR-100": ("cifar100", 160, {"augment": "crop-flip"}),
-    "SVHN": ("svhn", 100, {}),
+#: The epochs of table III, and what else is particular to the training on a data set.
+_TABLE_3: Final = {
+    "CIFAR-10": (160, {"augment": "crop-flip"}),
+    "CIFAR-100": (160, {"augment": "crop-flip"}),
+    "SVHN": (100, {}),
 }
 
 
 def _table_3(scale: Scale) -> tuple[BlockPreset, ...]:
     full = scale == "full"
     networks = {"ResNet56": "resnet-56", "DenseNet-BC-100-k12": "densenet-bc-100-12"}
-    cells = [(model, dataset) for model in networks for dataset in _DATASETS] if full else [("ResNet56", "CIFAR-10")]
+    cells = [(model, dataset) for model in networks for dataset in _TABLE_3] if full else [("ResNet56", "CIFAR-10")]
     blocks = []
     for model, dataset in cells:
-        name, epochs, others = _DATASETS[dataset]
+        name, (epochs, others) = DATASETS[dataset], _TABLE_3[dataset]
         methods: dict[str, Mapping[str, Any]] = {
             "sgd": {"regularizer": "weight-decay", "weight_decay": 1e-4},
             "adam": {

@@ -19,7 +19,7 @@ from optuna.storages.journal._storage import JournalStorageReplayResult
 from optuna.trial import FrozenTrial
 
 from tune_reg.errors import StoreError, UnreachableError, one_line
-from tune_reg.search.pauses import is_waiting
+from tune_reg.search.pauses import Standing, step_of
 from tune_reg.search.trial import TrialCounts
 from tune_reg.search.trial_statistics import TrialStatistics
 from tune_reg.storage.paths import StoragePath, unlink_all, write_whole
@@ -113,14 +113,14 @@ def read_progress(path: StoragePath, last: int) -> dict[str, JournalProgress]:
     ``last``: the step at which a trial ends.
     """
     return {
-        name: JournalProgress(_counts(trials, last), sum(max(trial.intermediate_values, default=0) for trial in trials))
+        name: JournalProgress(_counts(trials, last), sum(map(step_of, trials)))
         for name, trials in read_journal(path).items()
     }
 
 
 def _counts(trials: list[FrozenTrial], last: int) -> TrialCounts:
     counts = TrialStatistics.of(trials).counts()
-    paused = sum(is_waiting(trial, last) for trial in trials)
+    paused = sum(Standing.of(trial).is_waiting(last) for trial in trials)
     return replace(counts, running=counts.running - paused, paused=paused)
 
 

@@ -18,25 +18,11 @@ def step_of(trial: FrozenTrial) -> int:
     return max(trial.intermediate_values, default=0)
 
 
-def until_of(trial: FrozenTrial) -> int:
-    """The step to which a trial may train before it is decided anew; 0 where that is not known."""
-    step: int = trial.user_attrs.get(UNTIL, 0)
-    return step
-
-
-def is_waiting(trial: FrozenTrial, last: int) -> bool:
-    """Whether a trial stands at the step to which it may train: it is paused, or about to be decided.
-
-    ``last``: the step at which a trial ends, where nothing waits any more.
-    """
-    return trial.state == TrialState.RUNNING and 0 < until_of(trial) <= step_of(trial) < last
-
-
 @dataclass(frozen=True)
 class Standing:
     """Where a trial stands. ``step``: of its last value, 0 before it; steps count the epochs of all its trainings.
 
-    ``until``: the step to which it may train before it is decided anew.
+    ``until``: the step to which it may train before it is decided anew; 0 where that is not known.
     """
 
     frozen: FrozenTrial
@@ -46,7 +32,7 @@ class Standing:
     @classmethod
     def of(cls, trial: FrozenTrial) -> Self:
         """Where a trial stands by the journal."""
-        return cls(trial, step_of(trial), until_of(trial))
+        return cls(trial, step_of(trial), trial.user_attrs.get(UNTIL, 0))
 
     @property
     def is_added(self) -> bool:
@@ -57,3 +43,10 @@ class Standing:
     def running(self) -> bool:
         """Whether it has not ended; it may be paused."""
         return self.frozen.state == TrialState.RUNNING
+
+    def is_waiting(self, last: int) -> bool:
+        """Whether it stands at the step to which it may train: it is paused, or about to be decided.
+
+        ``last``: the step at which a trial ends, where nothing waits any more.
+        """
+        return self.running and 0 < self.until <= self.step < last

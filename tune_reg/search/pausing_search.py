@@ -86,6 +86,7 @@ class PausingSearch(TaskSearch):
         self._epochs = epochs
         self._patience = settings.patience
         self._trainings = settings.seeds
+        self._last = epochs * settings.seeds  # the step at which a trial ends
         self._picks_from_space = settings.pick == "space"
         self._seeds = max(SEEDS_IN_TURN, settings.seeds)
         self._rungs = rungs(settings, epochs, validate_every)
@@ -143,7 +144,7 @@ class PausingSearch(TaskSearch):
             self._storage.set_trial_intermediate_value(standing.frozen._trial_id, step, value)
             self._changed()
             standing = self._trials()[trial.number]
-        if step < standing.until or not standing.running or self._is_last(step):
+        if step < standing.until or not standing.running or step >= self._last:
             return Decision.CONTINUE
         self._live.discard(trial.number)
         self._changed()
@@ -159,7 +160,7 @@ class PausingSearch(TaskSearch):
 
     def decides_at(self, trial: Trial, step: int) -> bool:
         """Whether a trial may be paused when this step is reported."""
-        return step == self._trials()[trial.number].until and not self._is_last(step)
+        return step == self._trials()[trial.number].until and step < self._last
 
     def tell(
         self, trial: Trial, state: RunState, values: Sequence[float], reason: str | None, epoch_s: float | None
@@ -287,11 +288,11 @@ class PausingSearch(TaskSearch):
 
     def _paused(self) -> list[Standing]:
         """Trials that wait at a rung, from which they may go on."""
-        return [s for s in self._idle() if s.running and 0 < s.until <= s.step and not self._is_last(s.step)]
+        return [s for s in self._idle() if s.is_waiting(self._last)]
 
     def _interrupted(self) -> list[Standing]:
         """Trials on which no process of this search works, and which no rung has stopped; and those that were lost."""
-        return [s for s in self._idle() if not s.running or s.step < s.until or s.until == 0 or self._is_last(s.step)]
+        return [s for s in self._idle() if not s.is_waiting(self._last)]
 
     def _idle(self) -> list[Standing]:
         """Trials that are not over, or were lost, and that no process of this search works on."""
@@ -333,9 +334,6 @@ class PausingSearch(TaskSearch):
     def _budget(self) -> int:
         """Epochs that may be trained in all: at least those of one training."""
         return max(self._epochs, math.floor(self._task.trials * self._epochs * self._trainings * self.share))
-
-    def _is_last(self, step: int) -> bool:
-        return step >= self._epochs * self._trainings
 
     def _next_rung(self, step: int) -> int:
         """The first rung after ``step``."""

@@ -91,6 +91,7 @@ class TrialsModel:
     def __init__(self, final_values: FinalValueModel, keys: Sequence[tuple[int, int]], reading: Reading) -> None:
         self.final_values = final_values
         self._keys = keys
+        self._places = {key: place for place, key in enumerate(keys)}
         self._reading = reading
         self._expected = final_values.expect_trainings()
 
@@ -138,8 +139,8 @@ class TrialsModel:
         of_trial, epoch = divmod(until - 1, self._reading.rungs[-1])
         rung = self._reading.rungs.index(epoch + 1)
         key = standing.frozen.number, of_trial
-        if key in self._keys:
-            return self.final_values.points([(self._keys.index(key), rung)])
+        if key in self._places:
+            return self.final_values.points([(self._places[key], rung)])
         # It is trained again, with another seed; or it is not among those that the model reads.
         first, *_ = self._reading.trainings(standing)
         seed = sum(key) % self._reading.seeds
