@@ -6,7 +6,7 @@ from torch import nn
 
 from tests.training.test_cuda_graphs import Recorded, Refusing
 from tune_reg import models
-from tune_reg.evaluation import carlini_wagner, fast_gradient, pgd
+from tune_reg.evaluation import carlini_wagner, deepfool, fast_gradient, pgd
 from tune_reg.evaluation.captured_model import EAGER_PASSES, CapturedModel
 from tune_reg.evaluation.foolbox_attacks import PyTorchModel  # noqa: F401 - what it warns of is not of these tests
 
@@ -34,8 +34,9 @@ def attacked(monkeypatch):
         lambda *given: pgd(*given, [0.01, 0.03, 0.1]),
         lambda *given: pgd(*given, [0.1, 0.5], norm="l2"),
         carlini_wagner,
+        deepfool,  # it keeps the gradients of several classes
     ],
-    ids=["fgsm", "pgd-linf", "pgd-l2", "cw-l2"],
+    ids=["fgsm", "pgd-linf", "pgd-l2", "cw-l2", "deepfool-l2"],
 )
 def test_replayed_passes_find_what_eager_ones_find(attacked, attack):
     graphs = Recorded()

@@ -5,6 +5,9 @@ the same operations on the same memory, whatever has become of the Python object
 """
 
 import dataclasses
+import gc
+from contextlib import contextmanager, nullcontext, suppress
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -92,7 +95,7 @@ class Recorded:
             def backward(ctx, given):
                 weights.copy_(given)
                 backward.replay()
-                return gradient.clone()
+                return gradient.detach()  # the memory of each call, as torch returns it
 
         return Again.apply
 
@@ -322,6 +325,55 @@ def test_a_replay_that_is_not_a_number_is_not_taken_for_the_step():
     assert float(number) == WARM_UP + 1
     step(1)
     assert float(number) == WARM_UP + 2
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch):
+    """Puts a CUDA in place whose captures end as ``fails`` says; the streams that were set, and the pools made."""
+    fake = SimpleNamespace(fails=False, collects=[], streams=[], pools=0)
+
+    @contextmanager
+    def capturing(graph, pool, stream):
+        fake.collects.append(gc.isenabled())
+        yield
+        if fake.fails:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    def new_pool():
+        fake.pools += 1
+        return fake.pools
+
+    for name, value in {
+        "Stream": lambda device: "side",
+        "graph_pool_handle": new_pool,
+        "current_stream": lambda device: "before",
+        "set_stream": fake.streams.append,
+        "device": lambda device: nullcontext(),
+        "graph": capturing,
+        "CUDAGraph": lambda: SimpleNamespace(replay=lambda: None),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    return fake
+
+
+def test_a_capture_that_fails_gives_the_stream_back_and_leaves_its_pool(fake_cuda):
+    graphs = CudaGraphs(torch.device("cuda"))
+    graphs.capture(lambda: None)
+    assert (fake_cuda.streams, fake_cuda.pools) == ([], 1)
+    fake_cuda.fails = True
+    with pytest.raises(RuntimeError, match="during capture"):
+        graphs.capture(lambda: None)
+    assert (fake_cuda.streams, fake_cuda.pools) == (["before"], 2)
+
+
+def test_no_garbage_is_collected_during_a_capture(fake_cuda):
+    """A graph that is freed meanwhile breaks it."""
+    graphs = CudaGraphs(torch.device("cuda"))
+    for fake_cuda.fails in (False, True):
+        with suppress(RuntimeError):
+            graphs.capture(lambda: None)
+        assert gc.isenabled()
+    assert fake_cuda.collects == [False, False]
 
 
 def test_no_graphs_on_the_cpu():

@@ -43,7 +43,9 @@ class CapturedModel(nn.Module):
             if shape not in self._replays and self._passes[shape] > EAGER_PASSES:
                 self._capture(self._graphs, images)
         if shape in self._replays and images.requires_grad and torch.is_grad_enabled():
-            return self._replays[shape](images).clone()  # the next replay writes into the same memory
+            # The next replay writes its outputs and its gradient into the memory of this one. The product's backward
+            # pass makes a gradient of its own, which an attack may keep.
+            return self._replays[shape](images.mul(1)).clone()
         outputs: Tensor = self.model(images)
         return outputs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -300,7 +301,10 @@ class SerialEngine:
                     dtype=self.dtype,
                     device=self.device,
                 )
-            self._program = _Program(needs, inputs, Replayed(self._step, _Changed(self, inputs), self._graphs))
+            # The program must not hold the engine that holds it: an engine that is dropped gives its memory on the
+            # device back at once, and not when garbage is collected.
+            step, changed = _of_living(self._step), _Changed(weakref.proxy(self), inputs)
+            self._program = _Program(needs, inputs, Replayed(step, changed, self._graphs))
         inputs = self._program.inputs
         inputs.begin(self.plan, self.epoch, settings, self._streams, self._masks, self.step)
         self._masks = inputs.masks
@@ -471,8 +475,21 @@ class _Changed:
 
     def __iter__(self) -> Iterator[Tensor]:
         engine = self.engine
-        yield from (*engine.parameters, *engine.model.buffers(), engine._memory, engine._total_loss)
+        changed = [*engine.parameters, *engine.model.buffers(), engine._memory, engine._total_loss]
         for of_parameter in engine.optimizer.state.values():
-            yield from (value for value in of_parameter.values() if isinstance(value, Tensor))
-        yield from (group["step"] for group in engine.optimizer.param_groups if "step" in group)
-        yield self.inputs.table.at
+            changed += (value for value in of_parameter.values() if isinstance(value, Tensor))
+        changed += (group["step"] for group in engine.optimizer.param_groups if "step" in group)
+        # As one lane, whose numbers are compared together.
+        return (tensor.detach().unsqueeze(0) for tensor in (*changed, self.inputs.table.at))
+
+
+def _of_living(step: Callable[[tuple[int, ...]], None]) -> Callable[[tuple[int, ...]], None]:
+    """A step that is a method, as a function that does not keep its object alive."""
+    reference = weakref.WeakMethod(step)
+
+    def call(sizes: tuple[int, ...]) -> None:
+        method = reference()
+        assert method is not None
+        method(sizes)
+
+    return call

@@ -201,10 +201,11 @@ class LaneStep:
             return fused_sgd(device, self._dtype)
         self._decays_in_update = True
         layers = tuple(shape.numel() for shape in self._networks.shapes)
+        inputs = self.inputs  # without ``self``, which keeps the function: memory is free once the step is dropped
         strengths, alphas, is_random = decay
 
         def one_pass(*tensors: Tensor | None) -> None:
-            noise = self.inputs.row("gradient") if is_random else None
+            noise = inputs.row("gradient") if is_random else None
             adadecay(*tensors, layers=layers, strengths=strengths, alphas=alphas, noise=noise)
 
         return one_pass
