@@ -1,12 +1,13 @@
 """Milliseconds of convolutions and max-poolings of K lanes on a GPU: layer by layer, formulation by formulation.
 
-    .venv/bin/python benchmarks/convolutions.py [--lanes 64] [--batch 128] [--out FILE.json]
+    .venv/bin/python benchmarks/convolutions.py [--lanes 64] [--batch 128] [--twice] [--out FILE.json]
 
 A time is that of the outputs and of the gradients of images, weights and biases, replayed as a CUDA graph; the least of
-some replays counts. Precisions: float32 without and with TF32, and bfloat16. A formulation that fails, or that computes
-something else than the grouped convolution or torch's max-pooling, has its reason in place of a time. Each row is
-printed, and written to ``--out``, as soon as it is there. Without a GPU there is nothing to measure; ``--cpu`` runs it
-on the CPU all the same, eagerly, to see that it works.
+some replays counts. With ``--twice`` that of a penalty on the gradient of the images counts, too. Precisions: float32
+without and with TF32, and bfloat16. A formulation that fails, or that computes something else than the grouped
+convolution or torch's max-pooling, has its reason in place of a time. Each row is printed, and written to ``--out``, as
+soon as it is there. Without a GPU there is nothing to measure; ``--cpu`` runs it on the CPU all the same, eagerly, to
+see that it works.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.names("--precision", PRECISIONS, "the precisions")
     parser.add_argument("--lanes", type=int, default=64, help="lanes, each with weights of its own")
     parser.add_argument("--batch", type=int, default=128, help="images of a lane")
+    parser.add_argument("--twice", action="store_true", help="differentiate the gradient of the images once more")
     parser.add_argument("--cpu", action="store_true", help="run on the CPU, where the times mean nothing for a GPU")
     parser.outputs()
     options = parser.read(arguments)
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = "a CPU" if options.cpu else torch.cuda.get_device_name()
     print(f"{name}, torch {torch.__version__}, {options.lanes} lanes, batch {options.batch}; milliseconds", flush=True)
     host = {"device": name, "torch": torch.__version__}
-    numbers = {"host": host, "lanes": options.lanes, "batch": options.batch, "measured": []}
+    numbers = {"host": host, "lanes": options.lanes, "batch": options.batch, "twice": options.twice, "measured": []}
     torch.backends.cudnn.benchmark = True
     clock = eager_milliseconds if options.cpu else replay_milliseconds(device)
     for title, precision, rows in measured_layers(options, device, clock):
@@ -82,7 +84,7 @@ def measured_layers(
 ) -> Iterator[tuple[str, str, list[Measured]]]:
     """Each layer's title, its precision and the times of its formulations."""
     for title, precision in product(options.layer, options.precision):
-        yield title, precision, convolution(title, precision, options.lanes, options.batch, device, clock)
+        yield title, precision, convolution(title, precision, options, device, clock)
     for title, (suffix, order), precision in product(options.pool, ORDERS.items(), options.precision):
         if precision != "TF32":  # a max-pooling has no products
             images = (options.lanes, options.batch, *POOLS[title])
@@ -91,12 +93,13 @@ def measured_layers(
 
 
 def convolution(
-    title: str, precision: str, lanes: int, batch: int, device: torch.device, clock: Clock
+    title: str, precision: str, options: argparse.Namespace, device: torch.device, clock: Clock
 ) -> list[Measured]:
     """The candidates of a convolution in a precision."""
     images, weights, padding = LAYERS[title]
     dtype, in_tf32 = PRECISIONS[precision]
-    layer = Layer(lanes, (batch, *images), weights, Geometry(padding=(padding, padding)), dtype, biased=True)
+    geometry, batch = Geometry(padding=(padding, padding)), (options.batch, *images)
+    layer = Layer(options.lanes, batch, weights, geometry, dtype, biased=True, twice=options.twice)
     with products("tf32" if in_tf32 else "float32"):
         return measure(layer, candidates(layer, MEMORY), device, clock)
 

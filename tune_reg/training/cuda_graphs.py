@@ -179,7 +179,7 @@ class Replayed(Generic[Size]):
         replayed, eager = again(replay), again(step)
         if all(map(_close, before, replayed, eager)):
             return replay
-        # Kernels that add in no fixed order: two eager steps differ, too, by much where a gradient is 0 but for rounding.
+        # Where kernels add in no fixed order two eager steps differ, too: by much, where a gradient is only rounding.
         if all(map(_close, before, replayed, again(step), eager)):
             return replay
         self._refuse("its replay differs from the step itself, so something is kept outside of its tensors")

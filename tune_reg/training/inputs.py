@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import torch
@@ -38,9 +40,9 @@ class LaneInputs:
     """Numbers, indices and random numbers of an epoch of K lanes.
 
     ``begin`` uploads what holds for an epoch and a table of what changes from step to step. ``draw`` draws random
-    numbers for the next ``block`` steps, on the CPU, each lane's from its own streams, as a single run draws them, and
-    uploads them without waiting for the device. An evaluation of the gradient, of which a step may take several, finds
-    its row by ``at``, which counts them on the device.
+    numbers for the next ``block`` steps, on the CPU, each lane's from its own streams, as a single run draws them, in
+    several threads where a GPU waits for them, and uploads them without waiting for the device. An evaluation of the
+    gradient, of which a step may take several, finds its row by ``at``, which counts them on the device.
 
     ``plan``: of any of the lanes, since all of them have the same number of steps, regularizer and optimizer.
     ``epoch``: the first that is read; others may follow that have the same size of batch.
@@ -101,6 +103,7 @@ class LaneInputs:
         self._rows = self.block * evaluations
         self._noise = {purpose: zeros(self._rows, lanes, size) for purpose, size in drawn.items()}
         self._augmented = zeros(self._rows, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
+        self._threads = min(lanes, threads_for(device))
 
     def begin(
         self,
@@ -145,26 +148,40 @@ class LaneInputs:
         end = first - begin + self.block if end is None else end
         of_block = self._sizes[first * evaluations : end * evaluations]
         slots = list(enumerate(of_block, begin * evaluations))
-        if self._augments:
-            host = _host(self._augmented)
-            for slot, size in slots:
-                for lane, streams in enumerate(self._streams):
-                    shifts, mirrored = draw(size, streams["augment"], padding=4, flip=True)
-                    host[slot, lane, :2, :size], host[slot, lane, 2, :size] = shifts, mirrored
-            upload(host, self._augmented)
-        for purpose, table in self._noise.items():
-            host = _host(table)
-            for slot, size in slots:
-                for lane in range(len(self._streams)):
-                    self._draw_row(purpose, lane, size, host[slot, lane])
-            upload(host, table)
+        augmented = _host(self._augmented) if self._augments else None
+        noise = {purpose: _host(table) for purpose, table in self._noise.items()}
+        # Here, and not in the threads: the shapes of dropout's masks come from a pass of the network.
+        likes = {(purpose, size): self._drawn_likes(purpose, size) for purpose in noise for size in {*of_block}}
 
-    def _draw_row(self, purpose: str, lane: int, size: int, row: Tensor) -> None:
-        """Draw the numbers that one lane wants for ``purpose`` in one evaluation of ``size`` images, into ``row``."""
+        def draw_lane(lane: int) -> None:
+            for slot, size in slots:
+                if augmented is not None:
+                    shifts, mirrored = draw(size, self._streams[lane]["augment"], padding=4, flip=True)
+                    augmented[slot, lane, :2, :size], augmented[slot, lane, 2, :size] = shifts, mirrored
+                for purpose, host in noise.items():
+                    self._draw_row(purpose, lane, likes[purpose, size], host[slot, lane])
+
+        lanes = range(len(self._streams))
+        if self._threads == 1:
+            for lane in lanes:
+                draw_lane(lane)
+        else:  # torch draws without holding Python's lock, and each lane has streams and rows of its own
+            with ThreadPoolExecutor(self._threads) as pool:
+                list(pool.map(draw_lane, lanes))
+        if augmented is not None:
+            upload(augmented, self._augmented)
+        for purpose, table in self._noise.items():
+            upload(noise[purpose], table)
+
+    def _drawn_likes(self, purpose: str, size: int) -> list[torch.Size]:
+        """The shapes of the tensors of one lane that numbers are drawn for, of those that ``purpose`` acts on."""
+        pairs = zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True)
+        return [like for wanted, like in pairs if wanted is not None]
+
+    def _draw_row(self, purpose: str, lane: int, likes: Sequence[torch.Size], row: Tensor) -> None:
+        """Draw the numbers that one lane wants for ``purpose`` in one evaluation, into ``row``."""
         end, stream = 0, self._streams[lane][purpose]
-        for wanted, like in zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True):
-            if wanted is None:
-                continue
+        for like in likes:
             if purpose == "dropout":
                 rate = self._dropout[lane]
                 noise = draw_mask(like, rate, stream, self._dtype) if rate else torch.ones(like)
@@ -233,6 +250,15 @@ class LaneInputs:
         """This evaluation's row of a table of all of them, or of ``rows`` at a time."""
         row = table.index_select(0, self.at if rows is None else self.at.remainder(rows))
         return row if table.ndim == 1 else row.squeeze(0)
+
+
+def threads_for(device: torch.device) -> int:
+    """The threads that draw random numbers: all CPUs where a GPU waits for them, one where the CPUs train.
+
+    >>> threads_for(torch.device("cpu"))
+    1
+    """
+    return len(os.sched_getaffinity(0)) if device.type == "cuda" else 1
 
 
 def chunk_sizes(n: int, size: int) -> list[int]:

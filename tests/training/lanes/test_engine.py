@@ -651,3 +651,12 @@ def test_a_penalty_that_mixes_lanes_is_refused(tiny):
     engine._regularizer = LanesForgotten()
     with pytest.raises(StudyError, match=r"the penalty of 'confidence-penalty' must keep the lanes' axis \[2\]"):
         engine.train_epoch()
+
+
+def test_several_threads_draw_the_random_numbers_that_one_draws(tiny, monkeypatch):
+    runs = [run_of("mixup+noise-injection+dropout", lane, training={"augment": "crop-flip"}) for lane in range(3)]
+    one = train(side_by_side(tiny, runs), 3)
+    monkeypatch.setattr("tune_reg.training.inputs.threads_for", lambda device: 3)
+    several = train(side_by_side(tiny, runs), 3)
+    for lane in range(3):
+        assert_identical(several.state(lane), one.state(lane))

@@ -123,7 +123,15 @@ class LaneEngine:
         first = self._network(self.lanes[0].plan)
         memory = self._regularizer.memory_size(sum(parameter.requires_grad for parameter in first.parameters()))
         kept = lane_update(self.key.optimizer).kept
-        self._networks = LaneNetworks(first, len(runs), self.key.model, self.dataset.image, memory=memory, kept=kept)
+        self._networks = LaneNetworks(
+            first,
+            len(runs),
+            self.key.model,
+            self.dataset.image,
+            memory=memory,
+            kept=kept,
+            twice=self._regularizer.fills("penalty"),
+        )
         for number, lane in enumerate(self.lanes):
             self._networks.write(number, lane.plan.network(self.dataset).state_dict())
         self._images = self.dataset.train_images.to(self.device)
@@ -316,7 +324,7 @@ class LaneEngine:
                 pieces[i][k] = mask
 
     def _validate(self, program: _Program, lanes: Sequence[Lane]) -> None:
-        _, _, index = self._part("validation", lanes)
+        index = self._index("validation", lanes)
         if not program.scores.fits(index):  # a lane was replaced by a run with another validation split
             program.scores = self._scores("validation", lanes, program.stack)
             program.validate = Replayed(program.scores, program.scores.state, self._graphs)
@@ -325,18 +333,23 @@ class LaneEngine:
             program.validate(size)
 
     def _scores(self, part: str, lanes: Sequence[Lane], stack: Stack) -> LaneScores:
-        images, labels, index = self._part(part, lanes)
+        images, labels = self._images, self._labels
+        if self._are_test_images(part):
+            images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
         # Batches no larger than the largest of training, so that evaluation never needs more memory.
+        index = self._index(part, lanes)
         return LaneScores(self._networks, stack, images, labels, index, self.key.batch_size)
 
-    def _part(self, part: str, lanes: Sequence[Lane]) -> tuple[Tensor, Tensor, Tensor]:
-        """Images and labels on the device, and on the CPU the index of each lane [K, n], or one [n] for all lanes."""
-        if part == "test" or (part == "validation" and self.key.protocol == "paper"):
-            images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
-            return images, labels, torch.arange(len(labels))
+    def _are_test_images(self, part: str) -> bool:
+        return part == "test" or (part == "validation" and self.key.protocol == "paper")
+
+    def _index(self, part: str, lanes: Sequence[Lane]) -> Tensor:
+        """The images of a part, on the CPU: the index of each lane [K, n], or one [n] for all lanes."""
+        if self._are_test_images(part):
+            return torch.arange(len(self.dataset.test_labels))
         indices = [lane.plan.train_index if part == "train" else lane.plan.val_index for lane in lanes]
         equal = len({lane.run.split_seed for lane in lanes}) == 1 if part == "validation" else len(lanes) == 1
-        return self._images, self._labels, indices[0] if equal else torch.stack(indices)
+        return indices[0] if equal else torch.stack(indices)
 
 
 @dataclass

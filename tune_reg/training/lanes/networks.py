@@ -67,7 +67,8 @@ class LaneNetworks:
 
     ``network``: one network of the architecture, in the memory format of single runs, whose weights are overwritten
     from here on. ``memory``: how many numbers the regularizer of each lane hands on from step to step. ``kept``: the
-    names of what the optimizer keeps for each weight. Raises StudyError for a network that cannot run under vmap or
+    names of what the optimizer keeps for each weight. ``twice``: whether a penalty differentiates the gradient of the
+    images once more. Raises StudyError for a network that cannot run under vmap or
     does not use all its parameters.
     """
 
@@ -80,6 +81,7 @@ class LaneNetworks:
         *,
         memory: int = 0,
         kept: Sequence[str] = (),
+        twice: bool = False,
     ) -> None:
         self._network = network
         self._image = image
@@ -105,7 +107,7 @@ class LaneNetworks:
         self._convolution: Formulation | None = None
         self._max_pool: Pool | None = None
         self._check_forward_pass(name)
-        self._convolution, self._max_pool = convolution_for(like.device), pool_for(like.device)
+        self._convolution, self._max_pool = convolution_for(like.device, twice=twice), pool_for(like.device)
 
     @property
     def shapes(self) -> list[torch.Size]:

@@ -1,5 +1,7 @@
 """Which formulation a layer gets, with made-up times; on a device, with measured ones."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -85,8 +87,9 @@ def test_a_formulation_that_the_clock_cannot_run_is_refused():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shared", [False, True])
-def test_all_formulations_agree_within_the_rounding_of_the_dtype(dtype, shared):
-    layer = LAYER._replace(dtype=dtype, shared=shared)
+@pytest.mark.parametrize("twice", [False, True])
+def test_all_formulations_agree_within_the_rounding_of_the_dtype(dtype, shared, twice):
+    layer = LAYER._replace(dtype=dtype, shared=shared, twice=twice)
     names = ["grouped", "grouped channels_last", "im2col"]
     with products("float32"):
         assert [one.refused for one in measure(layer, names, CPU, lambda run: 1.0)] == ["", "", ""]
@@ -104,6 +107,38 @@ def test_what_is_timed_are_the_outputs_and_the_gradients_that_are_asked_for(imag
     layer = LAYER._replace(image_gradient=image_gradient, weight_gradient=weight_gradient)
     measure(layer, ["grouped"], CPU, clock)
     assert timed == [1 + image_gradient + 2 * weight_gradient]
+
+
+def test_where_a_penalty_differentiates_it_once_more_the_gradient_of_the_images_is_a_result_too(monkeypatch):
+    """A formulation whose first gradient is right, and whose second one is not, is refused."""
+
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, gradient):
+            return gradient.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return 1.1 * gradient
+
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, images):
+            return images.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return Twice.apply(gradient)
+
+    def second_wrong(inputs, weights, bias, geometry):
+        return grouped(Once.apply(inputs), weights, bias, geometry)
+
+    monkeypatch.setitem(FORMULATIONS, "second wrong", second_wrong)
+    for twice, refused in ((False, ""), (True, "its results differ")):
+        layer = LAYER._replace(twice=twice)
+        measured = measure(layer, ["grouped", "second wrong"], CPU, lambda run: float(len(run())))
+        assert [one.refused for one in measured] == ["", refused]
+        assert measured[0].milliseconds == 4 + twice
 
 
 def test_measuring_leaves_the_random_numbers_of_the_process():
@@ -175,7 +210,8 @@ def test_nothing_is_measured_or_remembered_while_a_graph_is_captured(device):
     assert len(device.measured) == 1
 
 
-def test_a_step_of_lanes_measures_the_layers_that_it_meets(random_images, device, monkeypatch):
+@pytest.mark.parametrize(("regularizer", "twice"), [("l1", False), ("db", True)])
+def test_a_step_of_lanes_measures_the_layers_that_it_meets(random_images, device, monkeypatch, regularizer, twice):
     """In the middle of a forward pass under vmap, as on a GPU; the graph of the clock is left out."""
     names = ["grouped", "grouped channels_last", "im2col"]
 
@@ -187,14 +223,16 @@ def test_a_step_of_lanes_measures_the_layers_that_it_meets(random_images, device
 
     device_layers = []
     monkeypatch.setattr(choices, "measure", timed)
-    runs = [Run("tiny", "small-cnn", "l1", {}, TrainingSettings(epochs=1, batch_size=18), seed=s) for s in (0, 1)]
+    training = TrainingSettings(epochs=1, batch_size=18)
+    runs = [Run("tiny", "small-cnn", regularizer, {}, training, seed=s) for s in (0, 1)]
     dataset = random_images(40, 6, 18)
     reference = LaneEngine(runs, dataset=dataset).train_epoch()
-    monkeypatch.setattr(networks, "convolution_for", lambda device: choices.chosen_convolution)
+    monkeypatch.setattr(networks, "convolution_for", lambda _, **asked: partial(choices.chosen_convolution, **asked))
     row = LaneEngine(runs, dataset=dataset).train_epoch()
     assert set(choices._CHOSEN.values()) == {"im2col"}
     trained = [layer for layer in device_layers if layer.weight_gradient and layer.images[0] == 18]
-    assert [(layer.images[1], layer.image_gradient) for layer in trained] == [(1, False), (32, True), (64, True)]
+    assert [(layer.images[1], layer.image_gradient) for layer in trained] == [(1, twice), (32, True), (64, True)]
+    assert [layer.twice for layer in trained] == [twice] * 3
     assert any(not layer.weight_gradient for layer in device_layers), "validation"
     for lane in (0, 1):
         assert row[lane]["train_loss"] == pytest.approx(reference[lane]["train_loss"], rel=1e-4)

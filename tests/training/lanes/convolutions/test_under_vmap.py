@@ -123,6 +123,6 @@ def test_lanes_train_alike_in_each_formulation(name, random_images, monkeypatch)
 
     reference = weights()
     for formulation in map(Counted, ANYWHERE):
-        monkeypatch.setattr(networks, "convolution_for", lambda device, taken=formulation: taken)
+        monkeypatch.setattr(networks, "convolution_for", lambda device, twice, taken=formulation: taken)
         assert distance(weights(), reference) < 1e-7
         assert formulation.calls

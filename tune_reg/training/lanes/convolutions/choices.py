@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import torch
@@ -17,22 +18,26 @@ from tune_reg.training.lanes.convolutions.measuring import measure
 _CHOSEN: Final[dict[tuple[Layer, torch.device], str]] = {}
 
 
-def convolution_for(device: torch.device) -> Formulation | None:
+def convolution_for(device: torch.device, *, twice: bool = False) -> Formulation | None:
     """The convolution of lanes on a device, or None on a device where it is left to torch.func.vmap.
+
+    ``twice``: whether a penalty differentiates the gradient of the images once more.
 
     >>> convolution_for(torch.device("cpu"))
     """
-    return chosen_convolution if device.type == "cuda" else None
+    return partial(chosen_convolution, twice=twice) if device.type == "cuda" else None
 
 
-def chosen_convolution(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+def chosen_convolution(
+    inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry, *, twice: bool = False
+) -> Tensor:
     """Outputs [K, B, O, P, Q] by the formulation that is the fastest for the layer on a CUDA device.
 
     ``inputs``: [K, B, C, H, W], or [B, C, H, W] that all lanes share. ``weights``: [K, O, C / groups, h, w].
     ``bias``: [K, O]. The formulations of a layer that is new are measured first. While a graph is being captured
     nothing can be measured, and a layer that is new is a grouped convolution.
     """
-    name = _formulation(layer_of(inputs, weights, bias, geometry), inputs.device)
+    name = _formulation(layer_of(inputs, weights, bias, geometry, twice=twice), inputs.device)
     return FORMULATIONS[name](inputs, weights, bias, geometry)
 
 

@@ -26,6 +26,8 @@ class Layer(NamedTuple):
     #: Whether gradients of the images and of the weights are asked for.
     image_gradient: bool = True
     weight_gradient: bool = True
+    #: Whether the gradient of the images is differentiated once more, as a penalty on it is.
+    twice: bool = False
 
     @property
     def kind(self) -> Layer:
@@ -40,9 +42,13 @@ class Layer(NamedTuple):
         return self._replace(lanes=1 << (self.lanes - 1).bit_length())
 
 
-def layer_of(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry) -> Layer:
-    """The layer of tensors [K, B, C, H, W] or [B, C, H, W], [K, O, C / groups, h, w] and [K, O]."""
+def layer_of(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry, *, twice: bool = False) -> Layer:
+    """The layer of tensors [K, B, C, H, W] or [B, C, H, W], [K, O, C / groups, h, w] and [K, O].
+
+    ``twice``: whether gradients of images that are asked for are differentiated once more.
+    """
     differentiates = torch.is_grad_enabled()
+    of_images = differentiates and inputs.requires_grad
     return Layer(
         len(weights),
         tuple(inputs.shape[-4:]),
@@ -51,6 +57,7 @@ def layer_of(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geo
         inputs.dtype,
         shared=inputs.ndim < weights.ndim,
         biased=bias is not None,
-        image_gradient=differentiates and inputs.requires_grad,
+        image_gradient=of_images,
         weight_gradient=differentiates and weights.requires_grad,
+        twice=twice and of_images,
     )

@@ -17,6 +17,8 @@ from tune_reg.training.precision import takes_tf32
 def measure(layer: Layer, names: Iterable[str], device: torch.device, clock: Clock) -> list[Measured]:
     """The formulations ``names`` of a layer: the time of the outputs and of the gradients that the layer asks for.
 
+    Where the gradient of the images is differentiated once more, its own gradients count, too.
+
     Each is compared with the first one, on random numbers of a generator of their own. One that fails, does not fit
     into memory, or differs by more than the rounding of the dtype, is refused.
     """
@@ -41,6 +43,10 @@ def _outputs_and_gradients(
     with torch.enable_grad():
         outputs = FORMULATIONS[name](*tensors, layer.geometry)
         wanted = [tensor for tensor in tensors if tensor is not None and tensor.requires_grad]
+        if layer.twice:
+            (of_images,) = torch.autograd.grad(outputs, tensors[0], along, create_graph=True)
+            gradients = torch.autograd.grad([outputs, of_images], wanted, [along, of_images.detach()])
+            return [outputs.detach(), of_images.detach(), *gradients]
         return [outputs.detach(), *(torch.autograd.grad(outputs, wanted, along) if wanted else ())]
 
 
