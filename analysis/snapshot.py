@@ -173,6 +173,11 @@ class Snapshot:
         """Space, formula, reference and strength parameter of ``regularizer``; empty where unknown."""
         return mapping(mapping(self.provenance.get("regularizers")).get(regularizer))
 
+    def passes(self, regularizer: str) -> int:
+        """How often an epoch of ``regularizer`` passes over the training images; the budget counts it as often."""
+        passes = self.method(regularizer).get("passes", 1)
+        return passes if isinstance(passes, int) else 1
+
     def order(self, regularizer: str) -> int:
         """Place of ``regularizer`` in every table and figure."""
         return self.regularizers.index(regularizer)

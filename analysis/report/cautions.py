@@ -156,28 +156,40 @@ def _attack_warnings(data: Snapshot) -> list[str]:
 
 def _unequal_searches(data: Snapshot) -> list[str]:
     """What the searches did not get as much of; trials beside the budget come on top of what they got."""
+    searched = [name for name in data.regularizers if _is_searched(data, name)]
     trials, epochs = Counter[str](), Counter[str]()
     for row in data.trials:
-        if row["shared_from"] is None and row["picked_from"] is None:
+        if row["shared_from"] is None and row["picked_from"] is None and row["regularizer"] in searched:
             trials[row["regularizer"]] += 1
-            epochs[row["regularizer"]] += row["epochs_trained"] or 0
+            epochs[row["regularizer"]] += (row["epochs_trained"] or 0) * data.passes(row["regularizer"])
     if data.expected:  # the budget counts epochs, of which a trial takes as many as it is worth
         return _unequal_epochs(data, epochs)
     if len({count for count in trials.values() if count}) < 2:
         return []
-    given = ", ".join(f"{name} {trials[name]}" for name in data.regularizers)
+    given = ", ".join(f"{name} {trials[name]}" for name in searched)
     return [f"The searches did not get the same number of trials ({given})."]
 
 
 def _unequal_epochs(data: Snapshot, spent: Mapping[str, int]) -> list[str]:
-    """The epochs of each search, where they are to be equal and are not but for what is left below one training."""
+    """The epochs of each search, where they are to be equal and are not but for what is left below one training.
+
+    ``spent``: passes over the training images.
+    """
     epochs = [count for count in spent.values() if count]
     left_over = mapping(data.study.get("training")).get("epochs", 0) * len({row["fraction"] for row in data.trials})
     in_seconds = mapping(data.study.get("search")).get("budget") == "seconds"
     if in_seconds or not epochs or max(epochs) - min(epochs) <= left_over:
         return []
-    given = ", ".join(f"{name} {spent[name]:,}" for name in data.regularizers)
-    return [f"The searches did not get the same number of epochs ({given})."]
+    given = ", ".join(f"{name} {count:,}" for name, count in spent.items())
+    twice = [name for name in spent if data.passes(name) > 1]
+    counted = f", where an epoch of {', '.join(twice)} counts as often as it passes over the images" if twice else ""
+    return [f"The searches did not get the same number of epochs ({given}){counted}."]
+
+
+def _is_searched(data: Snapshot, name: str) -> bool:
+    """Whether a method has anything to search; one whose values are all fixed has a single training."""
+    space = mapping(data.method(name).get("space"))
+    return not space or any("value" not in mapping(entry) for entry in space.values())
 
 
 def _scope(data: Snapshot) -> str:

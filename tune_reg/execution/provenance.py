@@ -25,6 +25,7 @@ from tune_reg.storage.paths import StoragePath, write_whole
 from tune_reg.store import Results
 from tune_reg.store.seal import sealed_json
 from tune_reg.study import ResourceSettings, StudyPlan
+from tune_reg.study.plan import trainings
 from tune_reg.version import __version__
 
 _PACKAGES: Final = ("ray", "optuna", "torch", "torchvision", "numpy", "scipy", "pyarrow", "foolbox")
@@ -88,7 +89,11 @@ def make_provenance(
         "code": {"version": __version__, "commit": _commit()},
         "digests": code_digests(study).to_plain(),
         "regularizers": {
-            task.regularizer: {**_method_facts(task.parts or task.regularizer, task.space), "trials": task.trials}
+            task.regularizer: {
+                **_method_facts(task.parts or task.regularizer, task.space),
+                "trials": trainings(task, plan.tasks),
+                "passes": task.passes,
+            }
             for task in plan.tasks
         },
         "citations": [{"method": method, "bibtex": bibtex} for method, bibtex in citations],

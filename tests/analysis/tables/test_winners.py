@@ -83,11 +83,12 @@ def test_a_trial_that_was_paused_for_good_may_be_the_winner(tmp_path, lab):
 def test_searches_with_a_model_are_compared_by_their_epochs(tmp_path, lab):
     """Their trials differ in number, because a trial takes as many epochs as it is worth."""
 
-    def cautions_of(change):
-        name = f"{change.__name__}"
+    def cautions_of(change, **facts):
+        name = f"{change.__name__}-{'-'.join(facts)}"
         parts = lab.changed(lab.expected_parts(), "trials", change)
         study = {**lab.rich_study, "training": {"epochs": 6}}
         data = analysis.Snapshot(load(lab.write_rich(tmp_path / name, parts, study=study)))
+        data.provenance["regularizers"]["adadecay"].update(facts)
         return [claim.sentence for claim in analysis.claims(data) if "The searches did not get" in claim.sentence]
 
     def fewer_trials_of_as_many_epochs(row):
@@ -102,3 +103,14 @@ def test_searches_with_a_model_are_compared_by_their_epochs(tmp_path, lab):
     assert cautions_of(fewer_trials_of_as_many_epochs) == []
     (sentence,) = cautions_of(as_many_trials_of_more_epochs)
     assert sentence.startswith("The searches did not get the same number of epochs (")
+    assert "counts as often" not in sentence
+    fixed = {"weight_decay": {"value": 0.0}}
+    assert cautions_of(as_many_trials_of_more_epochs, space=fixed) == [], "nothing is searched"
+
+    def fewer_epochs_of_two_passes(row):
+        return {**row, "epochs_trained": row["epochs_trained"] // (1 + (row["regularizer"] == "adadecay"))}
+
+    assert len(cautions_of(fewer_epochs_of_two_passes)) == 1
+    assert cautions_of(fewer_epochs_of_two_passes, passes=2) == []
+    (sentence,) = cautions_of(as_many_trials_of_more_epochs, passes=2)
+    assert "where an epoch of adadecay counts as often as it passes over the images." in sentence
