@@ -62,6 +62,8 @@ SMALL = {
     "each": 0.1,
     "trials": 4,
 }
+#: Seconds that lanes are thought to take until they train, once kernels are compiled.
+START = 5.0
 Row = dict[str, Any]
 
 
@@ -166,14 +168,17 @@ def measure(model: str, options: argparse.Namespace, until: float, speed: Speed,
     """A row for each way to train: its numbers, or why there are none.
 
     It failed, for example as it does not fit into memory; or it would not be done at ``until``. Lanes are thought to
-    take as long a lane as those before, start included, and twice as long with another regularizer.
+    train as long a lane as those before, and twice as long with another regularizer. Only the first ones compile
+    kernels, so that their start says nothing of the next ones'.
     """
     seconds_a_lane = eager = 0.0
     for way in ways(model, options):
         case, begin = way.case, time.monotonic()
         row: Row = {"model": model, "regularizer": case.title, "precision": case.precision, "images": case.images}
         row |= {"way": way.name, "trials": way.trials}
-        expected = way.trials * seconds_a_lane * (1 if case.title == PLAIN else 2) if way.lanes else 0
+        expected = 0.0
+        if way.lanes and seconds_a_lane:
+            expected = START + way.trials * seconds_a_lane * (1 if case.title == PLAIN else 2)
         if begin + max(expected, 3 * options.each) > until:
             yield {**row, "failed": "no time left"}
             continue
@@ -188,21 +193,26 @@ def measure(model: str, options: argparse.Namespace, until: float, speed: Speed,
             continue
         row["seconds"] = time.monotonic() - begin
         if way.lanes:
-            seconds_a_lane = row["seconds"] / way.trials
+            seconds_a_lane = (row["seconds"] - row["start"]) / way.trials
         eager = eager or row["rate"]  # the first row
         yield row
 
 
 def alone(way: Way, make: Callable[[], Contender], options: argparse.Namespace, speed: Speed) -> dict[str, float]:
-    """Trial-epochs a second by the quickest of some epochs, memory of a trial, the time of a step and its floor."""
+    """Trial-epochs a second by the quickest of some epochs, memory of a trial, the time of a step and its floor.
+
+    Start: the seconds before training but for the two epochs in them, such as those of compiling kernels.
+    """
     device = torch.device(options.device)
+    begin = time.monotonic()
     contender, needed = started(make, device)
+    of_start = time.monotonic() - begin
     spent, best = 0.0, float("inf")
     while spent < options.each:
         epoch = timed(contender.epoch, device)
         spent, best = spent + epoch, min(best, epoch)
     step = contender.step_seconds()
-    row = {"rate": way.trials / best, "mib": needed / MIB / way.trials}
+    row = {"rate": way.trials / best, "mib": needed / MIB / way.trials, "start": max(0.0, of_start - 2 * best)}
     if step is None:
         return row
     return {**row, "step": step, "floor": floor(work_of(way.case, way.trials), speed)}
