@@ -22,7 +22,7 @@ WARM_UP: Final = 3
 #: fixed order differ by far less; a step that a graph cannot hold differs by far more.
 CLOSE: Final = 0.01
 #: How much farther a replay may be from an eager step than a second eager step is.
-_OF_NOISE: Final = 4.0
+_NOISE_FACTOR: Final = 4.0
 
 
 class Graphs(Protocol):
@@ -222,5 +222,5 @@ def _close(before: Tensor, replayed: Tensor, eager: Tensor, other: Tensor | None
     size = eager.abs().flatten(1).amax(1).double() if eager.ndim > 1 else eager.abs().double()
     bound = CLOSE * farthest(eager, before) + rounding * size
     if other is not None:
-        bound = bound + _OF_NOISE * farthest(eager, other)
+        bound = bound + _NOISE_FACTOR * farthest(eager, other)
     return bool(((farthest(replayed, eager) <= bound) | ~bound.isfinite()).all())

@@ -303,7 +303,7 @@ class SerialEngine:
                 )
             # The program must not hold the engine that holds it: an engine that is dropped gives its memory on the
             # device back at once, and not when garbage is collected.
-            step, changed = _of_living(self._step), _Changed(weakref.proxy(self), inputs)
+            step, changed = _weakly_bound(self._step), _Changed(weakref.proxy(self), inputs)
             self._program = _Program(needs, inputs, Replayed(step, changed, self._graphs))
         inputs = self._program.inputs
         inputs.begin(self.plan, self.epoch, settings, self._streams, self._masks, self.step)
@@ -483,7 +483,7 @@ class _Changed:
         return (tensor.detach().unsqueeze(0) for tensor in (*changed, self.inputs.table.at))
 
 
-def _of_living(step: Callable[[tuple[int, ...]], None]) -> Callable[[tuple[int, ...]], None]:
+def _weakly_bound(step: Callable[[tuple[int, ...]], None]) -> Callable[[tuple[int, ...]], None]:
     """A step that is a method, as a function that does not keep its object alive."""
     reference = weakref.WeakMethod(step)
 
