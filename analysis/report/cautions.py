@@ -37,7 +37,7 @@ def cautions(data: Snapshot) -> list[str]:
         *_edges(data, rows),
         *map(metric_text(data).in_metric, _moving_strengths(data)),
         *_attack_warnings(data),
-        *_unequal_searches(data),
+        *unequal_searches(data),
     ]
     sentences += _several_codes(data)
     without = left_out(data)
@@ -154,7 +154,7 @@ def _attack_warnings(data: Snapshot) -> list[str]:
     ]
 
 
-def _unequal_searches(data: Snapshot) -> list[str]:
+def unequal_searches(data: Snapshot) -> list[str]:
     """What the searches did not get as much of; trials beside the budget come on top of what they got."""
     searched = [name for name in data.regularizers if _is_searched(data, name)]
     trials, epochs = Counter[str](), Counter[str]()
