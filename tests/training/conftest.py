@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -17,3 +18,12 @@ def random_images() -> Callable[[int, int, int], Dataset]:
         return Dataset("tiny", pixels[:n_train], labels[:n_train], pixels[n_train:], labels[n_train:], classes=10)
 
     return made
+
+
+@pytest.fixture
+def without_collection() -> Iterator[None]:
+    """What is freed is freed because nothing refers to it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

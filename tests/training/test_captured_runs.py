@@ -5,7 +5,6 @@ take the learning rate in another order of operations than the eager step, float
 """
 
 import copy
-import gc
 import random
 import weakref
 
@@ -198,15 +197,6 @@ def test_graphs_are_gone_when_the_run_is_over(engine_of):
     engine.train_epoch()
     assert engine.finished
     assert engine._program is engine._validation is None
-
-
-@pytest.fixture
-def without_collection():
-    """What is freed is freed because nothing refers to it."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
 
 
 def test_a_run_that_is_dropped_gives_its_memory_back_at_once(engine_of, without_collection):

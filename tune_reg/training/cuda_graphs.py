@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -73,11 +73,10 @@ class CudaGraphs:
     def differentiable(self, function: Callable[[Tensor], Tensor], sample: Tensor) -> Callable[[Tensor], Tensor]:
         """``function`` as ``torch.cuda.make_graphed_callables`` makes it."""
         gc.collect()  # what it made before is in a cycle of references, with the memory of its passes
+        like = sample.detach().clone().requires_grad_()
         with self._capturing():
-            replay: Callable[[Tensor], Tensor] = torch.cuda.make_graphed_callables(  # type: ignore[assignment]
-                function, (sample.detach().clone().requires_grad_(),), pool=self._pool
-            )
-        return replay
+            replay = torch.cuda.make_graphed_callables(function, (like,), pool=self._pool)
+        return cast("Callable[[Tensor], Tensor]", replay)
 
     @contextmanager
     def _capturing(self) -> Iterator[None]:

@@ -200,7 +200,7 @@ class SerialEngine:
 
     def size(self, part: str) -> int:
         """The number of images of "train", "validation" or "test"."""
-        return len(self._part(part)[2])
+        return len(self._index(part))
 
     def batch(self, part: str, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Examples [N, ...] (images in [0, 1]) and labels [N] of a part, at ``positions`` int64 [N] below its size."""
@@ -250,11 +250,16 @@ class SerialEngine:
 
     def _part(self, part: str) -> tuple[Tensor, Tensor, Tensor]:
         """Images and labels of a part on the device, and the index of the part's images into them."""
-        if part == "test" or (part == "validation" and self.run.protocol == "paper"):
+        images, labels = self._images, self._labels
+        if self.plan.reads_test_images(part):
             images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
-            return images, labels, torch.arange(len(labels), device=self.device)
-        index = self.train_index if part == "train" else self.val_index
-        return self._images, self._labels, index.to(self.device)
+        return images, labels, self._index(part).to(self.device)
+
+    def _index(self, part: str) -> Tensor:
+        """The index of a part's images into those that ``_part`` gives, on the CPU."""
+        if self.plan.reads_test_images(part):
+            return torch.arange(len(self.dataset.test_labels))
+        return self.train_index if part == "train" else self.val_index
 
     def _batch(self, images: Tensor, index: Tensor) -> Tensor:
         return to_unit(gather(images, index), self.dtype)

@@ -63,6 +63,10 @@ class TrainingPlan:
         """Optimizer steps in an epoch, whose last batch may be smaller."""
         return self._steps_before[epoch + 1] - self._steps_before[epoch]
 
+    def reads_test_images(self, part: str) -> bool:
+        """Whether "train", "validation" or "test" consists of test images, as validation does in protocol "paper"."""
+        return part == "test" or (part == "validation" and self.run.protocol == "paper")
+
     def network(self, dataset: Dataset) -> nn.Module:
         """The untrained network, on the CPU."""
         return build_model(

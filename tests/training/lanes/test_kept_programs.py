@@ -1,6 +1,5 @@
 """An engine whose lanes were given other runs trains them as a new one does, and captures nothing anew."""
 
-import gc
 import weakref
 
 import pytest
@@ -109,19 +108,14 @@ def test_of_the_steps_of_all_lanes_the_last_are_kept(tiny):
 
 
 @pytest.mark.parametrize("one_pass", [True, False])
-def test_a_program_that_is_dropped_gives_its_memory_back_at_once(tiny, monkeypatch, one_pass):
+def test_a_program_that_is_dropped_gives_its_memory_back_at_once(tiny, monkeypatch, without_collection, one_pass):
     monkeypatch.setattr(
         "tune_reg.training.lanes.step.fused_adadecay", lambda *_: (lambda *_, **__: None) if one_pass else None
     )
     engine = engine_of(tiny, [run_of("adadecay-randomized", lane) for lane in range(2)])
     engine.train_epoch()
-    gc.collect()
-    gc.disable()
-    try:
-        (program,) = engine._programs.values()
-        dropped = weakref.ref(program.step), weakref.ref(program.inputs)
-        engine._programs.clear()
-        del program
-        assert [reference() for reference in dropped] == [None, None]
-    finally:
-        gc.enable()
+    (program,) = engine._programs.values()
+    dropped = weakref.ref(program.step), weakref.ref(program.inputs)
+    engine._programs.clear()
+    del program
+    assert [reference() for reference in dropped] == [None, None]

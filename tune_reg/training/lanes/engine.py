@@ -334,18 +334,15 @@ class LaneEngine:
 
     def _scores(self, part: str, lanes: Sequence[Lane], stack: Stack) -> LaneScores:
         images, labels = self._images, self._labels
-        if self._are_test_images(part):
+        if lanes[0].plan.reads_test_images(part):
             images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
         # Batches no larger than the largest of training, so that evaluation never needs more memory.
         index = self._index(part, lanes)
         return LaneScores(self._networks, stack, images, labels, index, self.key.batch_size)
 
-    def _are_test_images(self, part: str) -> bool:
-        return part == "test" or (part == "validation" and self.key.protocol == "paper")
-
     def _index(self, part: str, lanes: Sequence[Lane]) -> Tensor:
         """The images of a part, on the CPU: the index of each lane [K, n], or one [n] for all lanes."""
-        if self._are_test_images(part):
+        if lanes[0].plan.reads_test_images(part):
             return torch.arange(len(self.dataset.test_labels))
         indices = [lane.plan.train_index if part == "train" else lane.plan.val_index for lane in lanes]
         equal = len({lane.run.split_seed for lane in lanes}) == 1 if part == "validation" else len(lanes) == 1
