@@ -55,7 +55,7 @@ def run_of(case: Case, lane: int) -> Run:
     name, strength = REGULARIZERS[case.title]
     value = 0.0 if case.title == PLAIN else 1e-4 * (lane + 1)
     rate = 1e-4 * (lane + 1)
-    training = TrainingSettings(epochs=100_000, batch_size=case.batch, learning_rate=rate, precision=case.precision)
+    training = TrainingSettings(epochs=10_000, batch_size=case.batch, learning_rate=rate, precision=case.precision)
     return Run("synthetic", case.model, name, {strength: value}, training, seed=lane)
 
 

@@ -6,6 +6,7 @@ the same operations on the same memory, whatever has become of the Python object
 
 import dataclasses
 import gc
+import warnings
 from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
 
@@ -478,8 +479,10 @@ def test_the_host_waits_for_nothing_within_an_epoch(pixels, name):
     engine.train_epoch()
     program, lanes = engine._program_for([0, 1]), engine.lanes
     settings = [lane.plan.epoch_settings(lane.epoch) for lane in lanes]
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+            torch.cuda.set_sync_debug_mode("error")
         engine._train(program, [0, 1], settings)
         engine._validate(program, lanes)
     finally:

@@ -10,6 +10,7 @@ import torch
 from tune_reg.errors import StudyError, did_you_mean
 from tune_reg.optimizers import lane_updates
 from tune_reg.optimizers.accelerated_sgd import AcceleratedSGD
+from tune_reg.optimizers.adagrad import AdaGrad
 from tune_reg.optimizers.compiler import leave_out_compiler
 from tune_reg.optimizers.entropy_sgd import LANGEVIN_STEPS, EntropySGD
 from tune_reg.optimizers.lane_updates import LaneUpdate
@@ -72,7 +73,7 @@ ADAM: Final = Entry(
 ADAGRAD: Final = Entry(
     "adagrad",
     "AdaGrad",
-    lambda params, s: torch.optim.Adagrad(params, lr=s.lr, weight_decay=s.weight_decay, fused=True),
+    lambda params, s: AdaGrad(params, lr=s.lr, weight_decay=s.weight_decay, fused=True),
     lane_updates.ADAGRAD,
     method="AdaGrad",
     citation="duchi2011adaptive",

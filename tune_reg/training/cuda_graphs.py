@@ -74,7 +74,9 @@ class CudaGraphs:
         """``function`` as ``torch.cuda.make_graphed_callables`` makes it."""
         gc.collect()  # what it made before is in a cycle of references, with the memory of its passes
         like = sample.detach().clone().requires_grad_()
-        with self._capturing():
+        with self._capturing(), warnings.catch_warnings():
+            # Torch captures on another stream than it warms up on. The gradient of ``like`` is never accumulated.
+            warnings.filterwarnings("ignore", "The AccumulateGrad node's stream")
             replay = torch.cuda.make_graphed_callables(function, (like,), pool=self._pool)
         return cast("Callable[[Tensor], Tensor]", replay)
 

@@ -59,22 +59,20 @@ def chosen(ways: dict[_Key, str], key: _Key, measured: Callable[[], Sequence[Mea
 
 
 def compared(
-    ways: Mapping[str, Callable[[], list[Tensor]]], agree: Callable[[Tensor, Tensor], bool], clock: Clock
+    ways: Mapping[str, Callable[[], list[Tensor]]], right: Callable[[list[Tensor]], bool], clock: Clock
 ) -> list[Measured]:
     """The time of each way, by its name.
 
-    One that fails, does not fit into memory, or has a result that does not ``agree`` with that of the first one, is
-    refused.
+    One that fails or does not fit into memory is refused, and so is one whose results are not ``right``; but not the
+    first one for its results, which is what is done without a choice.
     """
-    first: list[Tensor] | None = None
     measured = []
-    for name, way in ways.items():
+    for place, (name, way) in enumerate(ways.items()):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a compiler that is called for the first time
                 results = way()
-                first = first or results
-                if not all(map(agree, results, first)):
+                if place > 0 and not right(results):
                     measured.append(Measured(name, refused="its results differ"))
                     continue
                 del results

@@ -103,7 +103,12 @@ def measure(layer: Layer, device: torch.device, clock: Clock) -> list[Measured]:
             outputs = pool(images, layer.window)
             return [outputs.detach(), *(torch.autograd.grad(outputs, images, along) if layer.gradient else ())]
 
-    return compared({name: partial(run, pool) for name, pool in POOLS.items()}, torch.equal, clock)
+    as_torch = run(of_torch)
+
+    def right(results: list[Tensor]) -> bool:
+        return all(map(torch.equal, results, as_torch))
+
+    return compared({name: partial(run, pool) for name, pool in POOLS.items()}, right, clock)
 
 
 #: By kind of layer and device, the way that was the fastest, for the process.

@@ -100,6 +100,8 @@ class TrainingSettings(BaseModel):
         >>> TrainingSettings(epochs=4, batch_size_schedule=doubled).batch_sizes()
         [128, 128, 256, 256]
         """
+        if self.batch_size_schedule == "constant":
+            return [self.batch_size] * self.epochs
         factor = _schedule(self.batch_size_schedule)
         at = [epoch / max(self.epochs - 1, 1) for epoch in range(self.epochs)]
         return [max(1, round(self.batch_size * float(factor(progress)))) for progress in at]

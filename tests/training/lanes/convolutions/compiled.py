@@ -1,4 +1,4 @@
-"""Compiles Triton's kernels for compute capability 9.0, in bfloat16, and prints a line for each."""
+"""Compiles Triton's kernels for compute capability 9.0, by precision, and prints a line for each."""
 
 import warnings
 
@@ -9,20 +9,29 @@ from triton.compiler import ASTSource
 
 from tune_reg.training.lanes.convolutions import triton_kernels
 
-SIZES = {"C": 20, "H": 12, "W": 12, "O": 50, "P": 8, "Q": 8, "h": 5, "w": 5}
-GEOMETRY = {"stride_y": 1, "stride_x": 1, "pad_y": 0, "pad_x": 0, "step_y": 1, "step_x": 1}
-TILE = {"ROWS": 64, "COLUMNS": 64, "DEPTH": 32}
-TYPES = {"FACTORS": tl.bfloat16, "SUMS": tl.float32, "PRECISION": "ieee"}
+#: Of 50 kernels of 20 x 5 x 5 on images of 12 x 12.
+SIZES = {"E": 500, "O": 50, "AREA": 64}
+TILE = {"CHANNELS": 64, "DEPTH": 32}
+KERNELS = {
+    triton_kernels.outputs_kernel: {"BIASED": True, "PIXELS": 128},
+    triton_kernels.weights_kernel: {"EVEN": True, "ENTRIES": 128},
+}
+PRECISIONS = {"bf16": (tl.bfloat16, "ieee"), "fp32": (tl.float32, "tf32x3")}
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    constants = {**SIZES, **GEOMETRY, **TILE, **TYPES}
-    for kernel in (triton_kernels.outputs_kernel, triton_kernels.images_kernel, triton_kernels.weights_kernel):
-        signature = dict.fromkeys(kernel.arg_names, "i32") | dict.fromkeys(constants, "constexpr")
-        signature |= dict.fromkeys(kernel.arg_names[:3], "*bf16")
-        if "parts" in signature:
-            signature["parts"] = "*fp32"
-        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-        compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
-        instruction = "tensor cores" if "mma" in compiled["ptx"] else "no tensor cores"
-        print(f"{kernel.__name__}; {len(compiled['cubin'])}; {instruction}")
+    for kernel, of_kernel in KERNELS.items():
+        for dtype, (factors, precision) in PRECISIONS.items():
+            types = {"FACTORS": factors, "SUMS": tl.float32, "PRECISION": precision}
+            constants = {**SIZES, **TILE, **of_kernel, **types}
+            signature = dict.fromkeys(kernel.arg_names, "i32") | dict.fromkeys(constants, "constexpr")
+            signature |= {
+                name: f"*{dtype}" for name in ("images", "weights", "bias", "outputs", "gradients") if name in signature
+            }
+            signature |= dict.fromkeys(("entries", "corners"), "*i32")
+            if "parts" in signature:
+                signature["parts"] = "*fp32"
+            source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+            compiled = triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm
+            instruction = "tensor cores" if "mma" in compiled["ptx"] else "no tensor cores"
+            print(f"{kernel.__name__}; {dtype}; {len(compiled['cubin'])}; {instruction}")

@@ -4,12 +4,13 @@ import pytest
 import torch
 from convolution_layers import LAYERS, derivatives, distance, separate, tensors_of
 
-from tune_reg.training.lanes.convolutions import FORMULATIONS, Geometry, Layer, candidates
+from tune_reg.training.lanes.convolutions import FORMULATIONS, Geometry, Layer, candidates, measure
 from tune_reg.training.lanes.convolutions.geometry import geometry_of
 from tune_reg.training.precision import products
 
 #: Triton's kernels need a device or an interpreter: test_implicit_gemm.py.
-ANYWHERE = [name for name in FORMULATIONS if name != "implicit GEMM"]
+ANYWHERE = [name for name in FORMULATIONS if not name.startswith("implicit GEMM")]
+GPU = torch.device("cuda")
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -78,6 +79,8 @@ def test_our_kernel_is_a_candidate_without_groups_where_triton_is(monkeypatch):
     layer = Layer(2, (8, 4, 5, 5), (4, 4, 3, 3), Geometry(), torch.bfloat16)
     monkeypatch.setattr("tune_reg.training.lanes.convolutions.formulations.is_available", lambda: True)
     assert "implicit GEMM" in candidates(layer, 2**34)
+    assert candidates(layer, 2**34)[-1] == "implicit GEMM, grouped image gradients"
+    assert candidates(layer._replace(image_gradient=False), 2**34)[-1] == "implicit GEMM"
     assert "implicit GEMM" not in candidates(layer._replace(geometry=Geometry(groups=2)), 2**34)
     assert "implicit GEMM" not in candidates(layer._replace(dtype=torch.float64), 2**34)
     monkeypatch.setattr("tune_reg.training.lanes.convolutions.formulations.is_available", lambda: False)
@@ -99,3 +102,13 @@ def test_a_formulation_is_separate_convolutions_on_the_device(name, layer, dtype
         reference = derivatives(separate, exact, geometry)
         with products("float32"):
             assert distance(derivatives(FORMULATIONS[name], narrow, geometry), reference) < bound
+
+
+@pytest.mark.cuda
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_long_sums_on_tensor_cores_are_as_good_as_those_of_float32():
+    """Tensor cores cut off what they add, so that a sum of 74,000 products would be off by more than its rounding."""
+    layer = Layer(2, (128, 1, 28, 28), (20, 1, 5, 5), Geometry(), torch.float32, image_gradient=False)
+    with products("float32"):
+        refused = {one.name: one.refused for one in measure(layer, candidates(layer, 2**34), GPU, lambda run: 1.0)}
+    assert set(refused.values()) == {""}

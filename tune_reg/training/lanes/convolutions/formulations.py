@@ -11,7 +11,11 @@ from torch import Tensor
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.lanes.convolutions.grouped import grouped, grouped_channels_last
 from tune_reg.training.lanes.convolutions.im2col import column_bytes, im2col
-from tune_reg.training.lanes.convolutions.implicit_gemm import implicit_gemm, is_available
+from tune_reg.training.lanes.convolutions.implicit_gemm import (
+    implicit_gemm,
+    implicit_gemm_with_grouped_image_gradients,
+    is_available,
+)
 from tune_reg.training.lanes.convolutions.layer import Layer
 
 #: Outputs [K, B, O, P, Q] from inputs [K, B, C, H, W] or [B, C, H, W], weights [K, O, C / groups, h, w], bias [K, O].
@@ -23,6 +27,7 @@ FORMULATIONS: Final[dict[str, Formulation]] = {
     "grouped channels_last": grouped_channels_last,
     "im2col": im2col,
     "implicit GEMM": implicit_gemm,
+    "implicit GEMM, grouped image gradients": implicit_gemm_with_grouped_image_gradients,
 }
 
 #: The patches of im2col are kept until the backward pass, and may take this share of the device's memory.
@@ -43,4 +48,6 @@ def candidates(layer: Layer, memory: int) -> list[str]:
         names.append("im2col")
     if layer.geometry.groups == 1 and layer.dtype in {torch.float32, torch.bfloat16} and is_available():
         names.append("implicit GEMM")
+        if layer.image_gradient:
+            names.append("implicit GEMM, grouped image gradients")
     return names

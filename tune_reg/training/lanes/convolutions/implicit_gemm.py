@@ -6,20 +6,25 @@ are again among the three. So gradients can be differentiated as often as a pena
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+from torch.nn.grad import conv2d_input
 
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.precision import takes_tf32
 
-#: Entries of a tile of the result by its rows, and of the sum that is read at a time.
-_ROWS: Final = 64
+#: A tile of the result has at most so many channels, pixels and entries of weights, and at a time it reads so much of
+#: the sums. By the number of instructions in the loop of each kernel, compiled for an H100.
+_CHANNELS: Final = 64
+_PIXELS: Final = 128
+_ENTRIES: Final = 128
 _DEPTH: Final = 32
-#: A tile has at most so many columns; a product of matrices takes no fewer than 16.
-_MOST_COLUMNS: Final = 64
+#: A product of matrices takes no fewer than 16 rows and columns.
 _LEAST: Final = 16
 #: The sum over pixels of the gradient of weights is split until there are about so many programs.
 _PROGRAMS: Final = 1024
@@ -36,23 +41,42 @@ def implicit_gemm(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry
     ``inputs``: [K, B, C, H, W], or [B, C, H, W] that all lanes share. ``weights``: [K, O, C, h, w].
     ``bias``: [K, O].
     """
+    return _of_all_lanes(inputs, weights, bias, _How(geometry))
+
+
+def implicit_gemm_with_grouped_image_gradients(
+    inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry
+) -> Tensor:
+    """As ``implicit_gemm``, but the gradient of the images is that of one grouped convolution of torch.
+
+    It sums over O h w entries, and cuDNN reuses more of them than the kernel does.
+    """
+    return _of_all_lanes(inputs, weights, bias, _How(geometry, grouped_image_gradients=True))
+
+
+class _How(NamedTuple):
+    """A geometry, and whether gradients of images are torch's."""
+
+    geometry: Geometry
+    grouped_image_gradients: bool = False
+
+
+def _of_all_lanes(inputs: Tensor, weights: Tensor, bias: Tensor | None, how: _How) -> Tensor:
     if inputs.ndim < weights.ndim:
         inputs = inputs.expand(len(weights), *inputs.shape)
-    outputs: Tensor = _Outputs.apply(inputs, weights, geometry)
-    return outputs if bias is None else outputs + bias[:, None, :, None, None]
+    outputs: Tensor = _Outputs.apply(inputs, weights, bias, how)
+    return outputs
 
 
 class _Outputs(torch.autograd.Function):
-    """The convolution of images and weights."""
+    """The convolution of images and weights, plus a bias where there is one."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weights: Tensor, geometry: Geometry) -> Tensor:
+    def forward(ctx: Any, images: Tensor, weights: Tensor, bias: Tensor | None, how: _How) -> Tensor:
         ctx.save_for_backward(images, weights)
-        ctx.geometry = geometry
-        size = geometry.output_size((images.shape[3], images.shape[4]), (weights.shape[3], weights.shape[4]))
-        outputs = images.new_empty(*images.shape[:2], weights.shape[1], *size)
-        _write("outputs", images, weights, outputs, geometry)
-        return outputs
+        ctx.how = how
+        padded = _padded(images, how.geometry.padding)
+        return _convolved(padded, weights, bias, how.geometry.stride, how.geometry.dilation)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -60,6 +84,7 @@ class _Outputs(torch.autograd.Function):
         return (
             _of_images(ctx, 0, gradients[0], weights, images.shape),
             _of_weights(ctx, 1, gradients[0], images, weights.shape),
+            gradients[0].sum((1, 3, 4)) if ctx.needs_input_grad[2] else None,
             None,
         )
 
@@ -68,12 +93,13 @@ class _OfImages(torch.autograd.Function):
     """The gradient of images, from the gradient of outputs and the weights."""
 
     @staticmethod
-    def forward(ctx: Any, gradients: Tensor, weights: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    def forward(ctx: Any, gradients: Tensor, weights: Tensor, shape: torch.Size, how: _How) -> Tensor:
         ctx.save_for_backward(gradients, weights)
-        ctx.geometry = geometry
-        images = gradients.new_empty(shape)
-        _write("images", images, weights, gradients, geometry)
-        return images
+        ctx.how = how
+        if how.grouped_image_gradients:
+            return _grouped_image_gradients(gradients, weights, shape, how.geometry)
+        spread = _spread(gradients, (shape[3], shape[4]), (weights.shape[3], weights.shape[4]), how.geometry)
+        return _convolved(spread, weights.flip(3, 4).transpose(1, 2), None, (1, 1), how.geometry.dilation)
 
     @staticmethod
     def backward(ctx: Any, *along: Tensor) -> tuple[Tensor | None, ...]:
@@ -90,10 +116,10 @@ class _OfWeights(torch.autograd.Function):
     """The gradient of weights, from the gradient of outputs and the images."""
 
     @staticmethod
-    def forward(ctx: Any, gradients: Tensor, images: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    def forward(ctx: Any, gradients: Tensor, images: Tensor, shape: torch.Size, how: _How) -> Tensor:
         ctx.save_for_backward(gradients, images)
-        ctx.geometry = geometry
-        return _summed_over_pixels(gradients, images, shape, geometry)
+        ctx.how = how
+        return _summed_over_pixels(gradients, images, shape, how.geometry)
 
     @staticmethod
     def backward(ctx: Any, *along: Tensor) -> tuple[Tensor | None, ...]:
@@ -109,66 +135,76 @@ class _OfWeights(torch.autograd.Function):
 def _outputs(ctx: Any, argument: int, images: Tensor, weights: Tensor) -> Tensor | None:
     if not ctx.needs_input_grad[argument]:
         return None
-    outputs: Tensor = _Outputs.apply(images, weights, ctx.geometry)
+    outputs: Tensor = _Outputs.apply(images, weights, None, ctx.how)
     return outputs
 
 
 def _of_images(ctx: Any, argument: int, gradients: Tensor, weights: Tensor, shape: torch.Size) -> Tensor | None:
     if not ctx.needs_input_grad[argument]:
         return None
-    images: Tensor = _OfImages.apply(gradients, weights, shape, ctx.geometry)
+    images: Tensor = _OfImages.apply(gradients, weights, shape, ctx.how)
     return images
 
 
 def _of_weights(ctx: Any, argument: int, gradients: Tensor, images: Tensor, shape: torch.Size) -> Tensor | None:
     if not ctx.needs_input_grad[argument]:
         return None
-    weights: Tensor = _OfWeights.apply(gradients, images, shape, ctx.geometry)
+    weights: Tensor = _OfWeights.apply(gradients, images, shape, ctx.how)
     return weights
 
 
-# The kernels' arguments
+# The kernels and their arguments
 
 
-def _write(what: str, images: Tensor, weights: Tensor, outputs: Tensor, geometry: Geometry) -> None:
-    """Write "outputs" or "images" from the two others, in place."""
+def _convolved(
+    images: Tensor, weights: Tensor, bias: Tensor | None, stride: tuple[int, int], dilation: tuple[int, int]
+) -> Tensor:
+    """Outputs [K, B, O, P, Q] from images [K, B, C, H, W] without padding and weights [K, O, C, h, w]."""
     from tune_reg.training.lanes.convolutions import triton_kernels
 
-    weights = weights.contiguous()
-    channels = weights.shape[1] if what == "outputs" else weights.shape[2]
-    if what == "outputs":
-        kernel, read, written = triton_kernels.outputs_kernel, _by_lane(images), outputs
-    else:
-        kernel, read, written = triton_kernels.images_kernel, _by_lane(outputs), images
-    columns = _tile(channels, _MOST_COLUMNS)
-    pixels = written.shape[1] * written.shape[3] * written.shape[4]
-    grid = (_tiles(pixels, _ROWS), _tiles(channels, columns), len(weights))
+    images, weights = _by_lane(images), weights.contiguous()
+    lanes, channels, *entries = weights.shape
+    size = Geometry(stride, dilation=dilation).output_size(
+        (images.shape[3], images.shape[4]), (weights.shape[3], weights.shape[4])
+    )
+    outputs = images.new_empty(lanes, images.shape[1], channels, *size)
+    pixels = images.shape[1] * size[0] * size[1]
+    summed = torch.Size(entries).numel()
+    tile = _tile(channels, _CHANNELS)
     with torch.cuda.device_of(weights):  # type: ignore[no-untyped-call]
-        kernel[grid](
-            read,
+        triton_kernels.outputs_kernel[_tiles(pixels, _PIXELS), _tiles(channels, tile), lanes](
+            images,
             weights,
-            written,
-            images.shape[1],
-            read.stride(0),
+            weights if bias is None else bias.contiguous(),
+            *_tables(images.shape[1:], weights.shape[3:], size, stride, dilation, images.device),
+            outputs,
+            pixels,
+            images.stride(0),
             weights.stride(0),
-            written.stride(0),
-            **_sizes(images.shape, weights.shape, outputs.shape, geometry),
+            outputs.stride(0),
+            E=summed,
+            O=channels,
+            AREA=size[0] * size[1],
+            BIASED=bias is not None,
+            CHANNELS=tile,
+            PIXELS=_PIXELS,
+            DEPTH=_tile(summed, _DEPTH),
             **_arithmetic(weights),
-            ROWS=_ROWS,
-            COLUMNS=columns,
-            DEPTH=_DEPTH,
         )
+    return outputs
 
 
 def _summed_over_pixels(gradients: Tensor, images: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
     """The gradient of weights of a shape [K, O, C, h, w]."""
     from tune_reg.training.lanes.convolutions import triton_kernels
 
-    gradients, images = _by_lane(gradients), _by_lane(images)
-    lanes, out, *entries = shape
-    rows, columns = _tile(out, _ROWS), _tile(torch.Size(entries).numel(), _MOST_COLUMNS)
-    tiles = _tiles(out, rows) * _tiles(torch.Size(entries).numel(), columns)
-    pixels = gradients.shape[1] * gradients.shape[3] * gradients.shape[4]
+    gradients, images = _by_lane(gradients), _by_lane(_padded(images, geometry.padding))
+    lanes, channels, *entries = shape
+    size = (gradients.shape[3], gradients.shape[4])
+    pixels = gradients.shape[1] * size[0] * size[1]
+    summed = torch.Size(entries).numel()
+    rows, columns = _tile(channels, _CHANNELS), _tile(summed, _ENTRIES)
+    tiles = _tiles(channels, rows) * _tiles(summed, columns)
     parts = min(_tiles(_PROGRAMS, tiles * lanes), _tiles(pixels, _DEPTH))
     of_part = _tiles(_tiles(pixels, parts), _DEPTH) * _DEPTH
     parts = _tiles(pixels, of_part)
@@ -177,18 +213,89 @@ def _summed_over_pixels(gradients: Tensor, images: Tensor, shape: torch.Size, ge
         triton_kernels.weights_kernel[tiles, parts, lanes](
             gradients,
             images,
+            *_tables(images.shape[1:], shape[3:], size, geometry.stride, geometry.dilation, images.device),
             sums,
-            images.shape[1],
+            pixels,
             of_part,
             gradients.stride(0),
             images.stride(0),
-            **_sizes(images.shape, shape, gradients.shape, geometry),
-            **_arithmetic(images),
-            ROWS=rows,
-            COLUMNS=columns,
+            E=summed,
+            O=channels,
+            AREA=size[0] * size[1],
+            EVEN=pixels % _DEPTH == 0,
+            CHANNELS=rows,
+            ENTRIES=columns,
             DEPTH=_DEPTH,
+            **_arithmetic(images),
         )
     return sums.sum(1).to(images.dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def _tables(
+    images: torch.Size,
+    kernel: torch.Size,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+    device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """Where entries of weights [C, h, w] and pixels of outputs [B, P, Q] meet images [B, C, H, W]; their sum is where.
+
+    Both are int32, and longer than they must be by up to a tile: what is too much is where the last one is.
+    """
+    batch, channels, height, width = images
+    c, i, j = (torch.arange(count) for count in (channels, *kernel))
+    entries = (c * (height * width))[:, None, None] + (i * (dilation[0] * width))[:, None] + j * dilation[1]
+    b, p, q = (torch.arange(count) for count in (batch, *size))
+    corners = (b * (channels * height * width))[:, None, None] + (p * (stride[0] * width))[:, None] + q * stride[1]
+    whole = [
+        functional.pad(table.flatten(), (0, -table.numel() % tile), value=int(table.max()))
+        for table, tile in ((entries, _ENTRIES), (corners, _PIXELS))
+    ]
+    return whole[0].to(device, torch.int32), whole[1].to(device, torch.int32)
+
+
+def _grouped_image_gradients(gradients: Tensor, weights: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
+    lanes, batch, channels, *size = shape
+    gradient: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
+        (batch, lanes * channels, *size),
+        weights.flatten(0, 1),
+        gradients.transpose(0, 1).flatten(1, 2),
+        geometry.stride,
+        geometry.padding,
+        geometry.dilation,
+        groups=lanes,
+    )
+    return gradient.view(batch, lanes, channels, *size).transpose(0, 1)
+
+
+def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
+    """Images [K, B, C, H, W] with zeros around them; lanes that are one and the same in memory stay so."""
+    if padding == (0, 0):
+        return images
+    if images.stride(0) == 0:
+        return _padded(images[:1], padding).expand(len(images), *(-1,) * (images.ndim - 1))
+    return functional.pad(images, (padding[1],) * 2 + (padding[0],) * 2)
+
+
+def _spread(gradients: Tensor, image: tuple[int, int], kernel: tuple[int, int], geometry: Geometry) -> Tensor:
+    """What convolved with the turned weights is the gradient of images of a size: gradients with zeros between them.
+
+    There are zeros around them, too, or some at the edge are left out.
+    """
+    stride, padding, dilation, _ = geometry
+    if stride != (1, 1):
+        rows, columns = ((count - 1) * step + 1 for count, step in zip(gradients.shape[3:], stride, strict=True))
+        apart = gradients.new_zeros(*gradients.shape[:3], rows, columns)
+        apart[..., :: stride[0], :: stride[1]] = gradients
+        gradients = apart
+    around = []
+    for axis in (1, 0):
+        reach = dilation[axis] * (kernel[axis] - 1)
+        before = reach - padding[axis]
+        around += [before, image[axis] + reach - before - gradients.shape[3 + axis]]
+    return functional.pad(gradients, around) if any(around) else gradients
 
 
 def _by_lane(tensor: Tensor) -> Tensor:
@@ -198,29 +305,21 @@ def _by_lane(tensor: Tensor) -> Tensor:
     return tensor.contiguous()
 
 
-def _sizes(images: torch.Size, weights: torch.Size, outputs: torch.Size, geometry: Geometry) -> dict[str, int]:
-    stride, padding, dilation, _ = geometry
-    return {
-        **dict(zip("CHW", images[2:], strict=True)),
-        **dict(zip("OPQ", outputs[2:], strict=True)),
-        **dict(zip("hw", weights[3:], strict=True)),
-        **dict(zip(("stride_y", "stride_x"), stride, strict=True)),
-        **dict(zip(("pad_y", "pad_x"), padding, strict=True)),
-        **dict(zip(("step_y", "step_x"), dilation, strict=True)),
-    }
-
-
 def _arithmetic(tensor: Tensor) -> dict[str, Any]:
-    """The types of factors and sums, and how float32 is multiplied: as torch multiplies it in its own convolutions."""
+    """The types of factors and sums, and how float32 is multiplied: with TF32 alone only where torch may use it, too.
+
+    Otherwise three products of TF32 numbers are as good as one of float32, on tensor cores.
+    """
     import triton.language as tl
 
     types = {torch.float64: tl.float64, torch.bfloat16: tl.bfloat16}
     # Triton's interpreter, which stands in for the device on a CPU, cannot multiply bfloat16.
     factors = types.get(tensor.dtype, tl.float32) if tensor.is_cuda or tensor.dtype == torch.float64 else tl.float32
+    of_float32 = "tf32" if takes_tf32() else "tf32x3"
     return {
         "FACTORS": factors,
         "SUMS": tl.float64 if tensor.dtype == torch.float64 else tl.float32,
-        "PRECISION": "tf32" if takes_tf32() else "ieee",
+        "PRECISION": of_float32 if tensor.dtype == torch.float32 else "ieee",
     }
 
 

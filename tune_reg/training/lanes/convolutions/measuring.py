@@ -19,12 +19,23 @@ def measure(layer: Layer, names: Iterable[str], device: torch.device, clock: Clo
 
     Where the gradient of the images is differentiated once more, its own gradients count, too.
 
-    Each is compared with the first one, on random numbers of a generator of their own. One that fails, does not fit
-    into memory, or differs by more than the rounding of the dtype, is refused.
+    Its first and last lanes are compared with a convolution in float64, on random numbers of a generator of their own.
+    One that fails, does not fit into memory, or differs by more than the rounding of the dtype, is refused; but the
+    first one is not refused for its rounding.
     """
     tensors, along = _random(layer, device)
     ways = {name: partial(_outputs_and_gradients, layer, name, tensors, along) for name in names}
-    return compared(ways, _near, clock)
+    # What the images' gradient sums over lanes that share them is no lane's own.
+    lanes = list(range(layer.lanes)) if layer.shared else [0, layer.lanes - 1]
+    exact = _outputs_and_gradients(layer, "grouped", *_in_float64(layer, tensors, along, lanes))
+
+    def right(results: list[Tensor]) -> bool:
+        return all(
+            _near(result if layer.shared else result[lanes], value)
+            for result, value in zip(results, exact, strict=True)
+        )
+
+    return compared(ways, right, clock)
 
 
 def tolerance(dtype: torch.dtype) -> float:
@@ -64,7 +75,19 @@ def _random(layer: Layer, device: torch.device) -> tuple[tuple[Tensor, Tensor, T
     return (inputs, weights, bias), normal(layer.lanes, layer.images[0], layer.weights[0], *size)
 
 
-def _near(one: Tensor, other: Tensor) -> bool:
-    """Whether two results differ by rounding alone; a result that is not finite is near to none."""
-    bound = tolerance(one.dtype) * other.double().norm()
-    return bool((one.double() - other.double()).norm() <= bound)
+def _in_float64(
+    layer: Layer, tensors: tuple[Tensor, Tensor, Tensor | None], along: Tensor, lanes: list[int]
+) -> tuple[tuple[Tensor, Tensor, Tensor | None], Tensor]:
+    """Some of the lanes of what ``_random`` gives."""
+
+    def of_lanes(tensor: Tensor) -> Tensor:
+        return tensor.detach()[lanes].double().requires_grad_(tensor.requires_grad)
+
+    inputs, weights, bias = tensors
+    images = inputs.detach().double().requires_grad_(inputs.requires_grad) if layer.shared else of_lanes(inputs)
+    return (images, of_lanes(weights), None if bias is None else of_lanes(bias)), of_lanes(along)
+
+
+def _near(result: Tensor, exact: Tensor) -> bool:
+    """Whether a result differs from the exact one by rounding alone; a result that is not finite does not."""
+    return bool((result.double() - exact).norm() <= tolerance(result.dtype) * exact.norm())

@@ -1,0 +1,49 @@
+"""AdaGrad that a CUDA graph can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import overload
+
+import torch
+
+
+class AdaGrad(torch.optim.Adagrad):
+    """``torch.optim.Adagrad``: ``v <- v + g^2``, ``w <- w - lr g / (sqrt(v) + eps)``.
+
+    On a CPU it is torch's fused step. Torch has none for CUDA, and its other steps ask the device for the learning
+    rate, which a CUDA graph cannot hold; so there the step is this class's own.
+
+    Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods for Online Learning and Stochastic Optimization,
+    JMLR 2011.
+    """
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Update all parameters once; ``closure`` evaluates the model anew and returns the loss, which is returned."""
+        if all(parameter.is_cpu for group in self.param_groups for parameter in group["params"]):
+            loss: float | None = super().step(closure)
+            return loss
+        return self._step_on_the_device(closure)
+
+    def _step_on_the_device(self, closure: Callable[[], float] | None = None) -> float | None:
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                if group["weight_decay"] != 0:
+                    gradient = gradient.add(parameter, alpha=group["weight_decay"])
+                state = self.state[parameter]
+                state["step"] += 1
+                state["sum"].addcmul_(gradient, gradient)
+                parameter.sub_(gradient.mul(group["lr"]).div_(state["sum"].sqrt().add_(group["eps"])))
+        return loss
