@@ -64,6 +64,8 @@ SMALL = {
 }
 #: Seconds that lanes are thought to take until they train, once kernels are compiled.
 START = 5.0
+#: Epochs of all lanes that it takes to have their numbers, beside those that are timed.
+EPOCHS = 5
 Row = dict[str, Any]
 
 
@@ -168,17 +170,18 @@ def measure(model: str, options: argparse.Namespace, until: float, speed: Speed,
     """A row for each way to train: its numbers, or why there are none.
 
     It failed, for example as it does not fit into memory; or it would not be done at ``until``. Lanes are thought to
-    train as long a lane as those before, and twice as long with another regularizer. Only the first ones compile
-    kernels, so that their start says nothing of the next ones'.
+    have the rate of those before, and half of it with another regularizer. Only the first ones compile kernels, so that
+    their start says nothing of the next ones'.
     """
-    seconds_a_lane = eager = 0.0
+    rate = eager = 0.0
     for way in ways(model, options):
         case, begin = way.case, time.monotonic()
         row: Row = {"model": model, "regularizer": case.title, "precision": case.precision, "images": case.images}
         row |= {"way": way.name, "trials": way.trials}
         expected = 0.0
-        if way.lanes and seconds_a_lane:
-            expected = START + way.trials * seconds_a_lane * (1 if case.title == PLAIN else 2)
+        if way.lanes and rate:
+            epoch = way.trials / rate * (1 if case.title == PLAIN else 2)
+            expected = START + options.each + EPOCHS * epoch
         if begin + max(expected, 3 * options.each) > until:
             yield {**row, "failed": "no time left"}
             continue
@@ -193,7 +196,7 @@ def measure(model: str, options: argparse.Namespace, until: float, speed: Speed,
             continue
         row["seconds"] = time.monotonic() - begin
         if way.lanes:
-            seconds_a_lane = (row["seconds"] - row["start"]) / way.trials
+            rate = row["rate"]
         eager = eager or row["rate"]  # the first row
         yield row
 

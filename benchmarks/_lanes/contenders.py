@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -107,6 +108,12 @@ class Lanes:
 
 def work_of(case: Case, lanes: int) -> Work:
     """What a step of so many lanes must do, counted on the CPU: the device makes no difference to it."""
+    of_one = _work_of_one(case._replace(images=0, precision="float32"))
+    return Work(lanes * of_one.bytes, lanes * of_one.flop)
+
+
+@cache
+def _work_of_one(case: Case) -> Work:
     dataset = images_of(2 * case.batch)
     engine = LaneEngine([run_of(case, 0)], dataset=dataset)
     program = engine._program_for([0])
@@ -115,5 +122,4 @@ def work_of(case: Case, lanes: int) -> Work:
     program.inputs.draw(0)
     flop = flop_of(lambda: program.step((program.inputs.batch,)))
     parameters = engine._networks.stack.weights.shape[1]
-    moved = least_bytes(parameters, lanes, dataset.train_images[0].numel(), program.inputs.batch)
-    return Work(moved, lanes * flop)
+    return Work(least_bytes(parameters, 1, dataset.train_images[0].numel(), program.inputs.batch), flop)

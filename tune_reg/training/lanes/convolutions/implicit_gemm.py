@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.nn.grad import conv2d_input
 
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.precision import takes_tf32
@@ -258,16 +257,25 @@ def _tables(
 
 def _grouped_image_gradients(gradients: Tensor, weights: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
     lanes, batch, channels, *size = shape
-    gradient: Tensor = conv2d_input(  # type: ignore[no-untyped-call]
-        (batch, lanes * channels, *size),
-        weights.flatten(0, 1),
+    stride, padding, dilation, _ = geometry
+    # Rows and columns of the images that no kernel reaches.
+    left_over = [
+        image + 2 * around - step * (of_kernel - 1) - 1 - (count - 1) * apart
+        for image, around, step, of_kernel, count, apart in zip(
+            size, padding, dilation, weights.shape[3:], gradients.shape[3:], stride, strict=True
+        )
+    ]
+    images = functional.conv_transpose2d(
         gradients.transpose(0, 1).flatten(1, 2),
-        geometry.stride,
-        geometry.padding,
-        geometry.dilation,
-        groups=lanes,
+        weights.flatten(0, 1),
+        None,
+        stride,
+        padding,
+        left_over,
+        lanes,
+        dilation,
     )
-    return gradient.view(batch, lanes, channels, *size).transpose(0, 1)
+    return images.view(batch, lanes, channels, *size).transpose(0, 1)
 
 
 def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
