@@ -37,9 +37,8 @@ _FURTHEST: Final = 4.0
 #: Values that the scales are fitted to at most.
 _MOST_FITTED: Final = 96
 
-#: Median and deviation of the logarithm of each scale but the length scales, in the order of ``Scales``. The medians are
-#: those of five regularizers on MNIST, where each scale was fitted to 40 and 90 trainings with hardly any prior.
-_PRIORS: Final = ((0.7, 0.5), (0.1, 0.6), (0.16, 0.8), (0.25, 0.8), (0.12, 0.6))
+#: Median and deviation of the logarithm of each scale but the length scales, in the order of ``Scales``.
+_PRIORS: Final = ((1.0, 0.5), (0.3, 0.8), (0.5, 1.0), (0.5, 0.7), (0.25, 0.8))
 _LENGTH: Final = (0.3, 0.5)
 
 
