@@ -9,6 +9,7 @@ import torch
 
 from tune_reg.errors import StudyError
 from tune_reg.optimizers import OPTIMIZERS, AcceleratedSGD, EntropySGD, build, citations, evaluations_per_step
+from tune_reg.optimizers.adagrad import AdaGrad
 from tune_reg.references import bibtex
 
 LR = {"sgd": 0.05, "rmsprop": 1e-3, "adam": 1e-3, "adagrad": 1e-2, "accelerated-sgd": 0.01, "entropy-sgd": 10.0}
@@ -283,3 +284,23 @@ def test_a_state_without_generator_is_read_too():
     optimizer.load_state_dict(EntropySGD(weight(), 0.2).state_dict())
     assert optimizer.param_groups[0]["lr"] == 0.2
     EntropySGD(weight(), 0.1).load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_the_step_of_adagrad_on_a_gpu_is_that_of_torch(weight_decay):
+    """It is run on a CPU here. The learning rate is a tensor, as in a graph that reads it anew in each step."""
+    drawn = torch.Generator().manual_seed(0)
+    begin = torch.randn(3, 4, generator=drawn, dtype=torch.float64)
+    one, other = (torch.nn.Parameter(begin.clone()) for _ in range(2))
+    rate = torch.tensor(0.1, dtype=torch.float64)
+    on_device = AdaGrad([one], lr=rate, weight_decay=weight_decay)
+    of_torch = torch.optim.Adagrad([other], lr=0.1, weight_decay=weight_decay, foreach=False)
+    for learning_rate in (0.1, 0.05, 0.2):
+        rate.fill_(learning_rate)
+        of_torch.param_groups[0]["lr"] = learning_rate
+        gradient = torch.randn(3, 4, generator=drawn, dtype=torch.float64)
+        one.grad, other.grad = gradient.clone(), gradient.clone()
+        on_device._step_on_the_device()
+        of_torch.step()
+    torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
+    torch.testing.assert_close(on_device.state_dict()["state"], of_torch.state_dict()["state"], rtol=1e-12, atol=0)

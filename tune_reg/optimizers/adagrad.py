@@ -22,7 +22,6 @@ class AdaGrad(torch.optim.Adagrad):
     def step(self, closure: None = None) -> None: ...
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
-    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update all parameters once; ``closure`` evaluates the model anew and returns the loss, which is returned."""
         if all(parameter.is_cpu for group in self.param_groups for parameter in group["params"]):
@@ -30,6 +29,7 @@ class AdaGrad(torch.optim.Adagrad):
             return loss
         return self._step_on_the_device(closure)
 
+    @torch.no_grad()
     def _step_on_the_device(self, closure: Callable[[], float] | None = None) -> float | None:
         loss = None
         if closure is not None:

@@ -230,7 +230,7 @@ def _summed_over_pixels(gradients: Tensor, images: Tensor, shape: torch.Size, ge
     return sums.sum(1).to(images.dtype)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.cache  # kept, as graphs read them
 def _tables(
     images: torch.Size,
     kernel: torch.Size,
@@ -282,9 +282,10 @@ def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
     """Images [K, B, C, H, W] with zeros around them; lanes that are one and the same in memory stay so."""
     if padding == (0, 0):
         return images
+    around = (padding[1],) * 2 + (padding[0],) * 2
     if images.stride(0) == 0:
-        return _padded(images[:1], padding).expand(len(images), *(-1,) * (images.ndim - 1))
-    return functional.pad(images, (padding[1],) * 2 + (padding[0],) * 2)
+        return functional.pad(images[0], around).expand(len(images), *(-1,) * (images.ndim - 1))
+    return functional.pad(images, around)
 
 
 def _spread(gradients: Tensor, image: tuple[int, int], kernel: tuple[int, int], geometry: Geometry) -> Tensor:
