@@ -357,3 +357,17 @@ def test_a_healthy_run_learns(tiny):
     assert engine.finished
     assert engine.history[-1]["val_accuracy"] > 0.8
     assert engine.history[-1]["train_loss"] < engine.history[0]["train_loss"] / 2
+
+
+def test_the_test_set_is_uploaded_once_however_many_batches_are_asked_for(tiny, monkeypatch):
+    engine = engine_of(tiny)
+    to, moved = torch.Tensor.to, []
+
+    def noted(tensor, *args, **kwargs):
+        moved.append(tensor.data_ptr())
+        return to(tensor, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "to", noted)
+    for positions in torch.arange(engine.size("test")).split(5):
+        engine.batch("test", positions)
+    assert moved.count(tiny.test_images.data_ptr()) == 1

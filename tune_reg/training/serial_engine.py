@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -252,8 +253,13 @@ class SerialEngine:
         """Images and labels of a part on the device, and the index of the part's images into them."""
         images, labels = self._images, self._labels
         if self.plan.reads_test_images(part):
-            images, labels = self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
+            images, labels = self._tested
         return images, labels, self._index(part).to(self.device)
+
+    @cached_property
+    def _tested(self) -> tuple[Tensor, Tensor]:
+        """The images and labels of the test set on the device, uploaded where they are first asked for."""
+        return self.dataset.test_images.to(self.device), self.dataset.test_labels.to(self.device)
 
     def _index(self, part: str) -> Tensor:
         """The index of a part's images into those that ``_part`` gives, on the CPU."""
