@@ -10,6 +10,7 @@ import torch
 from tune_reg.errors import StudyError
 from tune_reg.optimizers import OPTIMIZERS, AcceleratedSGD, EntropySGD, build, citations, evaluations_per_step
 from tune_reg.optimizers.adagrad import AdaGrad
+from tune_reg.optimizers.per_parameter import PerParameterOptimizer
 from tune_reg.references import bibtex
 
 LR = {"sgd": 0.05, "rmsprop": 1e-3, "adam": 1e-3, "adagrad": 1e-2, "accelerated-sgd": 0.01, "entropy-sgd": 10.0}
@@ -300,7 +301,7 @@ def test_the_step_of_adagrad_on_a_gpu_is_that_of_torch(weight_decay):
         of_torch.param_groups[0]["lr"] = learning_rate
         gradient = torch.randn(3, 4, generator=drawn, dtype=torch.float64)
         one.grad, other.grad = gradient.clone(), gradient.clone()
-        on_device._step_on_the_device()
+        PerParameterOptimizer.step(on_device)
         of_torch.step()
     torch.testing.assert_close(one, other, rtol=1e-12, atol=0)
     torch.testing.assert_close(on_device.state_dict()["state"], of_torch.state_dict()["state"], rtol=1e-12, atol=0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import overload
+from typing import Any, overload
 
 import torch
+from torch import Tensor
+
+from tune_reg.optimizers.per_parameter import PerParameterOptimizer
 
 
-class AdaGrad(torch.optim.Adagrad):
+class AdaGrad(PerParameterOptimizer, torch.optim.Adagrad):
     """``torch.optim.Adagrad``: ``v <- v + g^2``, ``w <- w - lr g / (sqrt(v) + eps)``.
 
     On a CPU it is torch's fused step. Torch has none for CUDA, and its other steps ask the device for the learning
@@ -25,25 +28,15 @@ class AdaGrad(torch.optim.Adagrad):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update all parameters once; ``closure`` evaluates the model anew and returns the loss, which is returned."""
         if all(parameter.is_cpu for group in self.param_groups for parameter in group["params"]):
-            loss: float | None = super().step(closure)
+            loss: float | None = torch.optim.Adagrad.step(self, closure)
             return loss
-        return self._step_on_the_device(closure)
+        return super().step(closure)
 
-    @torch.no_grad()
-    def _step_on_the_device(self, closure: Callable[[], float] | None = None) -> float | None:
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                if group["weight_decay"] != 0:
-                    gradient = gradient.add(parameter, alpha=group["weight_decay"])
-                state = self.state[parameter]
-                state["step"] += 1
-                state["sum"].addcmul_(gradient, gradient)
-                parameter.sub_(gradient.mul(group["lr"]).div_(state["sum"].sqrt().add_(group["eps"])))
-        return loss
+    def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
+        gradient, state = parameter.grad, self.state[parameter]
+        assert gradient is not None, "only parameters with a gradient are updated"
+        if group["weight_decay"] != 0:
+            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+        state["step"] += 1
+        state["sum"].addcmul_(gradient, gradient)
+        parameter.sub_(gradient.mul(group["lr"]).div_(state["sum"].sqrt().add_(group["eps"])))
