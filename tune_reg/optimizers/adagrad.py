@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, Final, overload
 
 import torch
 from torch import Tensor
 
 from tune_reg.optimizers.per_parameter import PerParameterOptimizer
+
+#: Torch's step without what torch wraps around it for its compiler, as in ``plain_step``.
+_STEP_OF_TORCH: Final[Callable[..., float | None]] = torch.no_grad()(inspect.unwrap(torch.optim.Adagrad.step))
 
 
 class AdaGrad(PerParameterOptimizer, torch.optim.Adagrad):
@@ -28,8 +32,7 @@ class AdaGrad(PerParameterOptimizer, torch.optim.Adagrad):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update all parameters once; ``closure`` evaluates the model anew and returns the loss, which is returned."""
         if all(parameter.is_cpu for group in self.param_groups for parameter in group["params"]):
-            loss: float | None = torch.optim.Adagrad.step(self, closure)
-            return loss
+            return _STEP_OF_TORCH(self, closure)
         return super().step(closure)
 
     def _update(self, parameter: Tensor, group: dict[str, Any]) -> None:
