@@ -27,8 +27,9 @@ LANES = 3
 ORDERS = [(0, 1, 2, 3), (0, 2, 3, 1), (0, 1, 2, 3, 4), (1, 0, 2, 3, 4), (1, 3, 4, 0, 2)]
 
 
-def images_in(order, window, values, dtype=torch.float64):
-    shape = (LANES, 4, 5, 3 * window[0], 2 * window[1])[5 - len(order) :]
+def images_in(order, window, values, dtype=torch.float64, left_over=(0, 0)):
+    """Images of 3 x 2 windows, and of so many rows and columns that are in none."""
+    shape = (LANES, 4, 5, 3 * window[0] + left_over[0], 2 * window[1] + left_over[1])[5 - len(order) :]
     numbers = torch.arange(torch.Size(shape).numel()).remainder(37).view(shape)
     normal = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
     images = {
@@ -56,13 +57,15 @@ def of_each(images, window):
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
-@pytest.mark.parametrize("window", [(2, 2), (3, 3), (2, 3), (1, 2)])
+@pytest.mark.parametrize(
+    ("window", "left_over"), [((2, 2), (0, 0)), ((3, 3), (2, 1)), ((2, 3), (0, 2)), ((2, 2), (1, 0)), ((1, 2), (0, 0))]
+)
 @pytest.mark.parametrize(
     "values", ["random", "ties", "zeros of both signs", "not finite", "infinite", "nothing but -inf"]
 )
-def test_values_and_gradients_are_those_of_torch_bit_for_bit(order, window, values):
+def test_values_and_gradients_are_those_of_torch_bit_for_bit(order, window, left_over, values):
     for dtype in (torch.float64, torch.float32, torch.bfloat16):
-        images = images_in(order, window, values, dtype).requires_grad_()
+        images = images_in(order, window, values, dtype, left_over).requires_grad_()
         assert layer_of(images, window).order == order
         reference = of_each(images, window)
         along = torch.randn(reference.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
@@ -76,8 +79,9 @@ def test_values_and_gradients_are_those_of_torch_bit_for_bit(order, window, valu
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("pool", [unmoved, by_masks])
-def test_outputs_and_gradients_lie_in_memory_as_the_images_do(order, pool):
-    images = images_in(order, (2, 2), "random").requires_grad_()
+@pytest.mark.parametrize("left_over", [(0, 0), (1, 1)])
+def test_outputs_and_gradients_lie_in_memory_as_the_images_do(order, pool, left_over):
+    images = images_in(order, (2, 2), "random", left_over=left_over).requires_grad_()
     outputs = pool(images, (2, 2))
     (gradient,) = torch.autograd.grad(outputs, images, torch.ones_like(outputs))
     assert layer_of(outputs, (2, 2)).order == order
@@ -86,9 +90,10 @@ def test_outputs_and_gradients_lie_in_memory_as_the_images_do(order, pool):
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
 @pytest.mark.parametrize("pool", POOLS.values())
-def test_first_and_second_derivatives_are_those_of_finite_differences(order, pool):
+@pytest.mark.parametrize("left_over", [(0, 0), (1, 1)])
+def test_first_and_second_derivatives_are_those_of_finite_differences(order, pool, left_over):
     """The square makes the second derivative of what is summed depend on the pooling's own derivative."""
-    images = images_in(order, (2, 2), "random").requires_grad_()
+    images = images_in(order, (2, 2), "random", left_over=left_over).requires_grad_()
 
     def function(images):
         return pool(images, (2, 2)).square()
@@ -120,8 +125,9 @@ def test_networks_under_vmap_take_it_for_all_lanes_at_once(pool, axis):
     assert all(map(torch.equal, taken, reference))
 
 
-def test_images_that_all_lanes_share_are_pooled_once_with_all_derivatives():
-    images = images_in((0, 1, 2, 3), (2, 2), "random").requires_grad_()
+@pytest.mark.parametrize("left_over", [(0, 0), (1, 1)])
+def test_images_that_all_lanes_share_are_pooled_once_with_all_derivatives(left_over):
+    images = images_in((0, 1, 2, 3), (2, 2), "random", left_over=left_over).requires_grad_()
 
     def function(images):
         with max_pools(by_masks, lanes=True):
@@ -139,10 +145,10 @@ TAKEN = {
     "with the stride that means the window's": lambda x: torch.max_pool2d(x, [2, 2], []),
     "rounded up": lambda x: functional.max_pool2d(x, 2, ceil_mode=True),
     "two sides": lambda x: functional.max_pool2d(x, (3, 2)),
-}
-LEFT = {
     "rows left over": lambda x: functional.max_pool2d(x, (4, 2)),
     "columns left over": lambda x: functional.max_pool2d(x, (2, 3)),
+}
+LEFT = {
     "rows rounded up": lambda x: functional.max_pool2d(x, (4, 2), ceil_mode=True),
     "overlapping": lambda x: functional.max_pool2d(x, 2, 1),
     "apart": lambda x: functional.max_pool2d(x, 2, (2, 4)),
@@ -157,7 +163,7 @@ LEFT = {
 
 @pytest.mark.parametrize("lanes", [False, True])
 @pytest.mark.parametrize(("name", "function"), [*TAKEN.items(), *LEFT.items()])
-def test_windows_that_lie_side_by_side_and_fill_the_images_are_taken_and_others_are_left(name, function, lanes):
+def test_windows_that_lie_side_by_side_are_taken_and_others_are_left(name, function, lanes):
     calls = []
 
     def pool(images, window):

@@ -17,7 +17,7 @@ from tune_reg.training.fastest import Clock, Measured, chosen, compared, replay_
 #: Rows and columns of a window, which are the stride as well.
 Window: TypeAlias = tuple[int, int]
 
-#: Outputs [*, H / h, W / w] from images [B, C, H, W], or [K, B, C, H, W] of K lanes, and a window of h x w that fits.
+#: Outputs [*, H // h, W // w] from images [B, C, H, W], or [K, B, C, H, W] of K lanes, and a window of h x w.
 Pool: TypeAlias = Callable[[Tensor, Window], Tensor]
 
 
@@ -40,8 +40,8 @@ def unmoved(images: Tensor, window: Window) -> Tensor:
 def by_masks(images: Tensor, window: Window) -> Tensor:
     """As ``unmoved``, where the backward pass gives each pixel of a window the gradient or 0.
 
-    Torch's own is made for windows that may overlap. Here each pixel is in one, so that all gradients are written at
-    once.
+    Torch's own is made for windows that may overlap. Here each pixel is in one at most, so that all gradients are
+    written at once.
     """
     return _as_they_lie(lambda four: _ByMasks.apply(four, window)[0], images)
 
@@ -139,8 +139,9 @@ def chosen_pool(images: Tensor, window: Window) -> Tensor:
 def max_pools(pool: Pool | None, *, lanes: bool) -> contextlib.AbstractContextManager[Any]:
     """A context in which ``pool`` computes the max-pooling of a network, or of networks under a vmap over ``lanes``.
 
-    That is a pooling of images [B, C, H, W] whose windows lie side by side and fill them. Others stay torch's, and so
-    do all where ``pool`` is None. ``pool`` is differentiated like any function, as often as one likes.
+    That is a pooling of images [B, C, H, W] whose windows lie side by side; rows and columns that are left over at the
+    end are in none. Others stay torch's, and so do all where ``pool`` is None. ``pool`` is differentiated like any
+    function, as often as one likes.
 
     >>> with max_pools(by_masks, lanes=True):
     ...     outputs = torch.func.vmap(torch.nn.MaxPool2d(2))(torch.ones(3, 5, 1, 4, 4))
@@ -180,15 +181,16 @@ class _MaxPools(TorchFunctionMode):
         ceil_mode: bool = False,
         return_indices: bool = False,
     ) -> Tensor | None:
-        del ceil_mode  # windows that fill the image leave nothing to round
         window = _pair(kernel_size)
         side_by_side = not stride or _pair(stride) == window
         if return_indices or not side_by_side or _pair(padding) != (0, 0) or _pair(dilation) != (1, 1):
             return None
         if input.ndim != 4 or not input.is_floating_point() or not all(input.shape):
             return None
-        if input.shape[2] % window[0] or input.shape[3] % window[1]:
-            return None
+        if ceil_mode and (input.shape[2] % window[0] or input.shape[3] % window[1]):
+            return None  # windows at the end reach beyond the image
+        if input.shape[2] < window[0] or input.shape[3] < window[1]:
+            return None  # torch says what is wrong
         return self._pool(input, window)
 
 
@@ -209,8 +211,9 @@ class _UnderVmap(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Where no lane has images of its own, vmap leaves a max-pooling as it is."""
-        _, indices = functional.max_pool2d(ctx.saved_tensors[0], ctx.window, return_indices=True)
-        return _spread(gradients[0], indices, ctx.window), None, None
+        images = ctx.saved_tensors[0]
+        _, indices = functional.max_pool2d(images, ctx.window, return_indices=True)
+        return _spread(gradients[0], indices, ctx.window, (images.shape[-2], images.shape[-1])), None, None
 
     @staticmethod
     def vmap(
@@ -232,17 +235,21 @@ class _ByMasks(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-        ctx.window, indices = inputs[1], output[1]
+        (images, ctx.window), indices = inputs, output[1]
+        ctx.size = images.shape[-2], images.shape[-1]
         ctx.mark_non_differentiable(indices)
         ctx.save_for_backward(indices)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _spread(gradients[0], ctx.saved_tensors[0], ctx.window), None
+        return _spread(gradients[0], ctx.saved_tensors[0], ctx.window, ctx.size), None
 
 
-def _spread(gradients: Tensor, indices: Tensor, window: Window) -> Tensor:
-    """Gradients of the images [N, C, H, W] from those of the outputs [N, C, P, Q] and the largest pixels' indices."""
+def _spread(gradients: Tensor, indices: Tensor, window: Window, size: tuple[int, int]) -> Tensor:
+    """Gradients of the images [N, C, H, W] from those of the outputs [N, C, P, Q] and the largest pixels' indices.
+
+    ``size``: H and W. Rows and columns that are in no window have the gradient 0.
+    """
     channels_last = not indices.is_contiguous() and indices.is_contiguous(memory_format=torch.channels_last)
     if channels_last:  # so that the result lies in memory as the images do
         gradients, indices = gradients.movedim(1, -1), indices.movedim(1, -1)
@@ -253,12 +260,16 @@ def _spread(gradients: Tensor, indices: Tensor, window: Window) -> Tensor:
 
     p, q = indices.shape[rows : rows + 2]
     height, width = p * window[0], q * window[1]
-    positions = torch.arange(height * width, device=indices.device).view(p, window[0], q, window[1])
+    positions = torch.arange(size[0] * size[1], device=indices.device).view(size)[:height, :width]
+    positions = positions.reshape(p, window[0], q, window[1])
     if channels_last:
         positions = positions.unsqueeze(-1)
     spread = torch.where(in_windows(indices) == positions, in_windows(gradients), 0)
     # In this form it works under each kind of vmap of torch, too.
     spread = spread.reshape(*gradients.shape[:rows], height, width, *gradients.shape[rows + 2 :])
+    if (height, width) != size:
+        after = (0, size[1] - width, 0, size[0] - height)
+        spread = functional.pad(spread, (0, 0, *after) if channels_last else after)
     return spread.movedim(-1, 1) if channels_last else spread
 
 
