@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Final, overload
 
 import torch
 from torch import Tensor
 
+from tune_reg.optimizers.compiler import unwrapped_step
 from tune_reg.optimizers.per_parameter import PerParameterOptimizer
 
-#: Torch's step without what torch wraps around it for its compiler, as in ``plain_step``.
-_STEP_OF_TORCH: Final[Callable[..., float | None]] = torch.no_grad()(inspect.unwrap(torch.optim.Adagrad.step))
+_STEP_OF_TORCH: Final[Callable[..., float | None]] = unwrapped_step(torch.optim.Adagrad)
 
 
 class AdaGrad(PerParameterOptimizer, torch.optim.Adagrad):

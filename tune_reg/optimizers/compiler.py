@@ -45,4 +45,10 @@ def plain_step(optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
     >>> weight.item()
     0.75
     """
-    return torch.no_grad()(functools.partial(inspect.unwrap(type(optimizer).step), optimizer))
+    return functools.partial(unwrapped_step(type(optimizer)), optimizer)
+
+
+def unwrapped_step(kind: type[torch.optim.Optimizer]) -> Callable[..., Any]:
+    """The ``step`` of a kind of optimizer, a function of the optimizer, without what torch wraps around it."""
+    step: Callable[..., Any] = torch.no_grad()(inspect.unwrap(kind.step))
+    return step

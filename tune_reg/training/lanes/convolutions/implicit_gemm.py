@@ -260,9 +260,9 @@ def _grouped_image_gradients(gradients: Tensor, weights: Tensor, shape: torch.Si
     stride, padding, dilation, _ = geometry
     # Rows and columns of the images that no kernel reaches.
     left_over = [
-        image + 2 * around - step * (of_kernel - 1) - 1 - (count - 1) * apart
-        for image, around, step, of_kernel, count, apart in zip(
-            size, padding, dilation, weights.shape[3:], gradients.shape[3:], stride, strict=True
+        (image + 2 * around - step * (of_kernel - 1) - 1) % apart
+        for image, around, step, of_kernel, apart in zip(
+            size, padding, dilation, weights.shape[3:], stride, strict=True
         )
     ]
     images = functional.conv_transpose2d(
