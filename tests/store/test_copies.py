@@ -201,3 +201,30 @@ def test_a_report_reads_one_state_or_the_other_while_parts_are_compacted(filled,
     assert numbers(filled.directory) == [0, 1, 2, 3]
     assert len(calls) > 1
     assert pq.read_table(folder).num_rows == 4
+
+
+def _in_one_file(directory, table):
+    """The rows of a table as another program writes them: in one file, without what the store says of its own."""
+    rows = getattr(load(directory), table)()
+    written = rows.replace_schema_metadata({"tune_reg.schema": "1"})
+    return lambda path: pq.write_table(written, path)
+
+
+def test_rows_that_a_program_wrote_into_one_file_count_once(filled, folder):
+    (filled.directory / "provenance.json").write_text(json.dumps({"study_hash": "0123"}))
+    write = _in_one_file(filled.directory, "trials")
+    write(folder / "all.parquet")
+    assert "all.parquet holds as all, run 0 the run that is in" in refusal(filled.directory)
+    for path in folder.glob("*.parquet"):
+        path.unlink()
+    write(folder / "all.parquet")
+    assert numbers(filled.directory) == [0, 1, 2, 3]
+
+
+def test_robustness_in_one_file_is_refused_beside_others_as_its_rows_do_not_name_their_trial(tmp_path):
+    directory = tmp_path / "study"
+    shutil.copytree(FINISHED, directory)
+    folder = directory / "tables" / "robustness"
+    _in_one_file(directory, "robustness")(folder / "all.parquet")
+    with pytest.raises(StoreError, match=r"all.parquet does not say which runs it holds, beside other files"):
+        load(directory).robustness()

@@ -1,3 +1,4 @@
+import json
 import sys
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ from processes import start_python
 
 from tune_reg.errors import StoreError
 from tune_reg.store import SCHEMAS, TABLES, Results, load
+from tune_reg.store.seal import sealed_json
 
 
 def test_an_empty_store_has_its_tables_and_columns(store):
@@ -88,3 +90,17 @@ def test_no_thread_of_arrow_outlives_the_reading_of_a_part(store, trial):
     (path,) = (store.directory / "tables" / "trials").glob("*.parquet")
     output, _ = start_python("-c", COUNT_THREADS, path).communicate(timeout=60)
     assert output == "0\n"
+
+
+def test_a_provenance_that_was_changed_is_refused_and_one_that_a_program_wrote_anew_is_read(store):
+    """Another program need not know of the digest, which it copies with the rest, as in ``json.dumps(values)``."""
+    path = store.directory / "provenance.json"
+    path.write_text(sealed_json({"command": "tune-reg run", "regularizers": ["l1"]}))
+    changed = path.read_text().replace("l1", "l2")
+    path.write_text(changed)
+    with pytest.raises(StoreError, match="as its digest sha256 says; where you changed it yourself, remove that line"):
+        load(store.directory).provenance()
+    path.write_text(json.dumps(json.loads(changed)))
+    assert load(store.directory).provenance() == {"command": "tune-reg run", "regularizers": ["l2"]}
+    path.write_text("\n".join(line for line in changed.splitlines() if "sha256" not in line).replace("],\n}", "]\n}"))
+    assert load(store.directory).provenance() == {"command": "tune-reg run", "regularizers": ["l2"]}

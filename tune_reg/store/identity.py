@@ -76,6 +76,20 @@ def run_identities(table: TableName, parts: Mapping[str, pa.Table]) -> list[RunI
     return identities
 
 
+def rows_by_run(table: TableName, name: str, rows: pa.Table) -> dict[str, pa.Table]:
+    """The rows of each run, where another program wrote those of several into one file; ``name``: of the file.
+
+    Empty where the rows do not tell of which run they are.
+    """
+    names = _IDENTITY[table]
+    if not set(names) <= set(rows.column_names):
+        return {}
+    places: dict[tuple[object, ...], list[int]] = {}
+    for place, row in enumerate(rows.select(list(names)).to_pylist()):
+        places.setdefault(tuple(row.values()), []).append(place)
+    return {f"{name}, run {number}": rows.take(chosen) for number, chosen in enumerate(places.values())}
+
+
 def may_be_key(table: TableName, name: str, part: pa.Table) -> bool:
     """Whether ``name`` is what release 0.1, whose parts do not carry their key, called a part with these rows."""
     if not _KEY_0_1.fullmatch(name):

@@ -14,7 +14,15 @@ import pyarrow as pa
 
 from tune_reg.errors import StoreError
 from tune_reg.storage.paths import StoragePath
-from tune_reg.store.identity import KEY, STUDY, RunIdentity, may_be_key, metadata_text, run_identities
+from tune_reg.store.identity import (
+    KEY,
+    STUDY,
+    RunIdentity,
+    may_be_key,
+    metadata_text,
+    rows_by_run,
+    run_identities,
+)
 from tune_reg.store.parts import (
     is_compacted_name,
     is_compacted_name_of_0_1,
@@ -76,6 +84,8 @@ def read_table_folder(folder: StoragePath, table: TableName, hashes: Collection[
             key = metadata_text(rows, KEY)
             right = may_be_key(table, path.stem, rows) if key is None else key == path.stem
             parts = {path.stem if key is None else key: rows}
+            if key is None and not right and len(runs := rows_by_run(table, path.stem, rows)) > 1:
+                right, parts = True, runs
         (named if right else others).append(PartFile(path, rows, parts, compacted))
     stored: dict[str, PartFile] = {}
     counted = []
@@ -85,6 +95,10 @@ def read_table_folder(folder: StoragePath, table: TableName, hashes: Collection[
             continue
         stored |= dict.fromkeys(file.parts, file)
         counted.append(file)
+    of_others = [file for file in counted if not file.compacted and len(file.parts) > 1]
+    if of_others and table == "robustness" and len(counted) > 1:
+        # Its rows do not say of which trial they are, so that they may be those of the other files.
+        raise StoreError(f"{of_others[0].path} does not say which runs it holds, beside other files; move it away")
     by_run = _refuse_same_runs(table, counted)
     left_out += [LeftOut(file.path, _reason_to_leave_out(table, file, stored, by_run)) for file in others]
     return TableFolder(
@@ -134,9 +148,12 @@ def _refuse_strangers(path: StoragePath, table: TableName, rows: pa.Table, hashe
             raise StoreError(f"{path} does not fit table {table} (its column {field.name} is {state}); move it away")
     if is_compacted_name(path.name) and row_counts(rows) is None:
         raise StoreError(f"{path} does not say which runs it holds; bring it back from a copy, or move it away")
-    if hashes and (study := metadata_text(rows, STUDY)) not in hashes:
-        where = "another study" if study is None else f"another study (its hash is {study})"
-        raise StoreError(f"{path} belongs to {where}, and none that provenance.json names; move it away")
+    study = metadata_text(rows, STUDY)
+    # Where a program wrote a file anew, the metadata may be gone, and it does not say whose it is.
+    if hashes and study is not None and study not in hashes:
+        raise StoreError(
+            f"{path} belongs to another study (its hash is {study}), and none that provenance.json names; move it away"
+        )
 
 
 def _is_copy(table: TableName, file: PartFile, stored: dict[str, PartFile]) -> bool:
