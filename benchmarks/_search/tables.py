@@ -8,7 +8,9 @@ test accuracy is highest; "M x lr" searches both.
 A strength between those of the table has a curve between the two neighbours' curves of the same seed, linear in the
 unit coordinate, and bilinear with the learning rate, so that a search sees a continuous function. The strength's scale
 is that on which the positive strengths are spaced more evenly, so that a strength of 0 is left out of a logarithmic
-one. Where a training diverged, a curve is NaN from there on; what lies nearer to it than to others diverges, too.
+one. Where a training diverged, a curve is NaN from there on; what lies nearer to it than to others diverges, too. The
+test accuracy of a seed between those of the table follows its curve in this, and is the lowest of the table where the
+curve diverges; that of a configuration is the mean over all seeds.
 """
 
 from __future__ import annotations
@@ -58,17 +60,17 @@ class TableProblem:
         self.epochs = method.curves.shape[-1]
         strengths, rates = domain(method.strengths), None
         priors = known_beforehand(method)
-        curves, test = method.curves, method.mean_test
+        curves, test = method.curves, method.test
         if learning_rate:
             rates = loguniform(float(method.rates[0]), float(method.rates[-1]))
             self.space = SearchSpace({method.hyperparameter: strengths, LEARNING_RATE: rates}, priors=priors)
         else:
-            best = int(test.max(axis=0).argmax())
-            curves, test = curves[:, :, [best]], test[:, [best]]
+            best = int(method.mean_test.max(axis=0).argmax())
+            curves, test = curves[:, :, [best]], test[:, :, [best]]
             self.space = SearchSpace({method.hyperparameter: strengths}, priors=priors)
         #: The places of the table's values in the unit cube, one array a hyperparameter; [0] for one that is fixed.
         self._nodes = to_unit_values(method.strengths, strengths), to_unit_values(method.rates, rates)
-        self._curves, self._test = curves, test
+        self._curves, self._test, self._worst = curves, np.moveaxis(test, 0, -1), method.worst_test
 
     def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
         """A curve of one seed of the table, the same for all trials that are trained on it."""
@@ -78,20 +80,35 @@ class TableProblem:
 
     def regret(self, unit: Array | None) -> float:
         """In points: the highest test accuracy, mean over all seeds, minus that of a configuration."""
-        accuracy = self._median if unit is None else float(self._between(self._test, unit))
-        return 100 * (float(self._test.max()) - accuracy)  # what is linear between nodes is highest at one
+        accuracy = self._median if unit is None else self._accuracy(unit)
+        return 100 * (self._accuracy(self._best) - accuracy)
 
     def bias(self, unit: Array | None) -> float:
         """The picked strength minus the best one, in units of the range."""
         if unit is None:
             return math.nan
-        best = np.unravel_index(int(self._test.argmax()), self._test.shape)[0]
-        return float(unit[0] - self._nodes[0][best])
+        return float(unit[0] - self._best[0])
+
+    @cached_property
+    def _best(self) -> Array:
+        """The configuration of the highest mean test accuracy.
+
+        Between nodes it is linear, but jumps half-way where a seed diverges, so that it is highest at a node or there.
+        """
+        axes = [np.concatenate([nodes, half_way(nodes)]) for nodes in self._nodes[: len(self.space.domains)]]
+        units = np.stack([grid.ravel() for grid in np.meshgrid(*axes, indexing="ij")], axis=1)
+        best: Array = max(units, key=self._accuracy)
+        return best
 
     @cached_property
     def _median(self) -> float:
         units = np.random.default_rng(0).random((1000, len(self.space.domains)))
-        return float(np.median([self._between(self._test, unit) for unit in units]))
+        return float(np.median([self._accuracy(unit) for unit in units]))
+
+    def _accuracy(self, unit: Array) -> float:
+        """Test accuracy, mean over all seeds of the table."""
+        of_seeds = self._between(self._test, unit)
+        return float(np.where(np.isnan(of_seeds), self._worst, of_seeds).mean())
 
     def _between(self, values: Array, unit: Array) -> Array:
         """``values`` [strengths, rates, ...] at a point of the unit cube."""
@@ -126,6 +143,7 @@ class Method:
         if (cells < 0).any() or cells.size != len(strengths):
             raise TableError(f"{name} must have each strength with each learning rate once")
         self.curves, self.test = curves[:, cells], test[:, cells]
+        self.worst_test = float(np.nanmin(test))
         #: Mean test accuracy over seeds [strength, learning rate]; the lowest of the table where a training diverged.
         self.mean_test = worst_where_diverged(test)[:, cells].mean(axis=0)
         if domain(self.strengths).log and self.strengths[0] == 0:
@@ -190,6 +208,12 @@ def uneven(values: Array) -> float:
     """How uneven the gaps of sorted values are: their standard deviation over their mean."""
     gaps = np.diff(values)
     return float(gaps.std() / gaps.mean()) if len(gaps) else 0.0
+
+
+def half_way(nodes: Array) -> Array:
+    """The places next to the middles of neighbouring nodes, on both sides."""
+    middles = (nodes[1:] + nodes[:-1]) / 2
+    return np.concatenate([middles - 1e-9, middles + 1e-9])
 
 
 def to_unit_values(values: Array, scale: Float | None) -> Array:

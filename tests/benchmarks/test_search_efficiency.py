@@ -115,6 +115,20 @@ def test_what_lies_nearer_to_a_diverged_training_diverges(tables, table_file):
     assert np.isfinite(near).all()
     assert near[3:] == pytest.approx(alone.training(np.array([0.5]), 0, 0, 0)[3:])
     assert alone.regret(np.array([1.0])) == pytest.approx(25), "as the lowest test accuracy of the table, 0.5"
+    assert alone.regret(np.array([0.7])) == pytest.approx(0), "tested as it is trained: no seed diverges there"
+    assert alone.regret(np.array([0.8])) == pytest.approx(25)
+
+
+def test_regret_counts_the_seeds_that_diverge_at_a_place(tables, table_file):
+    """A place where one seed of three is nearer to a diverged training costs a third of what is lost there."""
+    curves, test = table_file.arrays["wd_curves"].copy(), table_file.arrays["wd_test"].copy()
+    gone = (table_file.arrays["wd_S"] == 1e-2) & (table_file.arrays["wd_L"] == 0.3)
+    curves[0, gone, 3:], test[0, gone] = np.nan, np.nan
+    alone, _ = tables.table_problems(table_file(wd_curves=curves, wd_test=test))
+    trained = [alone.training(np.array([0.8]), 0, 0, seed)[-1] for seed in range(3)]
+    assert np.isnan(trained).sum() == 1
+    accuracy = (0.69 + 0.69 + 0.5) / 3  # 0.6 of the way from 0.75 to 0.65, and the lowest of the table
+    assert alone.regret(np.array([0.8])) == pytest.approx(100 * (0.75 - accuracy))
 
 
 @pytest.mark.parametrize(
