@@ -107,8 +107,7 @@ class TableProblem:
 
     def _accuracy(self, unit: Array) -> float:
         """Test accuracy, mean over all seeds of the table."""
-        of_seeds = self._between(self._test, unit)
-        return float(np.where(np.isnan(of_seeds), self._worst, of_seeds).mean())
+        return float(worst_where_diverged(self._between(self._test, unit), self._worst).mean())
 
     def _between(self, values: Array, unit: Array) -> Array:
         """``values`` [strengths, rates, ...] at a point of the unit cube."""
@@ -145,7 +144,7 @@ class Method:
         self.curves, self.test = curves[:, cells], test[:, cells]
         self.worst_test = float(np.nanmin(test))
         #: Mean test accuracy over seeds [strength, learning rate]; the lowest of the table where a training diverged.
-        self.mean_test = worst_where_diverged(test)[:, cells].mean(axis=0)
+        self.mean_test = worst_where_diverged(self.test, self.worst_test).mean(axis=0)
         if domain(self.strengths).log and self.strengths[0] == 0:
             self.strengths, self.mean_test = self.strengths[1:], self.mean_test[1:]
             self.curves, self.test = self.curves[:, 1:], self.test[:, 1:]
@@ -165,9 +164,9 @@ def read_methods(path: Path) -> list[Method]:
     return [Method(table, name) for name in names]
 
 
-def worst_where_diverged(values: Array) -> Array:
-    """Accuracies with the lowest one of all in place of NaN."""
-    return np.where(np.isnan(values), np.nanmin(values), values)
+def worst_where_diverged(values: Array, worst: float | None = None) -> Array:
+    """Accuracies with ``worst``, by default the lowest one of them, in place of NaN."""
+    return np.where(np.isnan(values), np.nanmin(values) if worst is None else worst, values)
 
 
 def table_problems(path: Path) -> list[TableProblem]:
