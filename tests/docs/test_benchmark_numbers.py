@@ -1,4 +1,4 @@
-"""The tables of what the search is worth are those of the committed measurements."""
+"""Tables of what a benchmark measured are those of its committed results."""
 
 import json
 import re
@@ -26,6 +26,16 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
+def results_of(docs):
+    """What a benchmark wrote: results_of(stem of its file)."""
+
+    def read(stem):
+        return json.loads((docs.parent / "benchmarks" / "results" / f"{stem}.json").read_text(encoding="utf-8"))
+
+    return read
+
+
+@pytest.fixture(scope="module")
 def measured(docs):
     """The mean over problems of a number of an arm: measured(file, problems, arm, workers, budget, number)."""
     rows = {}
@@ -37,6 +47,10 @@ def measured(docs):
         return sum(rows[file, problem, arm, workers, budget][number] for problem in problems) / len(problems)
 
     return mean
+
+
+def finding(docs, name):
+    return (docs / "findings" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def tables_of(text):
@@ -87,7 +101,7 @@ def signed(value):
 
 
 def test_biases_of_the_default(docs, measured):
-    page = (docs / "findings" / "searches-on-real-curves.md").read_text(encoding="utf-8")
+    page = finding(docs, "searches-on-real-curves")
     (table,) = [rows for _, rows in tables_of(page) if rows[0] == ["table", "8", "16", "24", "40"]]
     for label, *cells in table[2:]:
         file, alone = ROWS[label]
@@ -98,7 +112,7 @@ def test_biases_of_the_default(docs, measured):
 
 def test_ratios_to_stock(docs, measured):
     """Those of the mean regrets over the tables of which nothing was chosen."""
-    page = (docs / "findings" / "searches-on-real-curves.md").read_text(encoding="utf-8")
+    page = finding(docs, "searches-on-real-curves")
     (table,) = [rows for _, rows in tables_of(page) if rows[0] == ["", *(str(budget) for budget in BUDGETS)]]
     others = {ROWS[label] for label in ROWS if not ROWS[label][0].startswith("mnist50_mlp")}
     assert len(others) == 7
@@ -113,3 +127,44 @@ def test_ratios_to_stock(docs, measured):
                 for arm in ("stock", "default")
             )
             assert cell.startswith(f"{default / stock:.2f} ["), (label, budget)
+
+
+def test_what_judging_early_costs(docs, results_of):
+    rows = {(row["table"], row["epoch"]): row for row in results_of("early_stopping")["rows"]}
+    ((_, (_, _, *table)),) = tables_of(finding(docs, "early-stopping"))
+    assert len(table) == 5
+    for label, best, *picked, cost in table:
+        name = label.split("`")[1]
+        assert [float(cell) for cell in picked] == pytest.approx(
+            [rows[name, epoch]["picked"] for epoch in (3, 9, 18, 27)], rel=0.02
+        )
+        row = rows[name, 9]
+        assert float(best) == pytest.approx(row["best"], rel=0.02)
+        assert cost == f"{row['cost']:.2f} [{row['cost_low']:.2f}, {row['cost_high']:.2f}]"
+
+
+def test_what_picking_on_the_test_set_reports(docs, results_of):
+    parts = {str(part["seeds"]): part for part in results_of("picked_on_test")["parts"]}
+    ((_, (_, _, *table)),) = tables_of(finding(docs, "picked-on-test"))
+    assert len(table) == 6
+    for seeds, picked_on, *cells, _ in table:
+        rows = {row["method"]: row for row in parts[seeds]["rows"] if row["picked_on"] == picked_on}
+        for method, cell in zip(("dropout", "db", "residual-smoothing"), cells, strict=True):
+            assert cell == f"{rows[method]['reported']:.2f}, {rows[method]['worth']:.2f}"
+
+
+def test_the_best_decay_of_each_amount_of_data(docs, results_of):
+    (row,) = results_of("weight_decay_and_data")["rows"]
+    page = finding(docs, "weight-decay-and-data")
+    ((_, (_, _, *table)),) = tables_of(page)
+    assert table == [
+        [
+            f"{amount['images']:,}",
+            f"{amount['best']:g} [{amount['low']:g}, {amount['high']:g}]",
+            f"{amount['timescale']:.2g}",
+            f"{100 * amount['accuracy']:.2f}",
+            f"{100 * amount['without']:.2f}",
+        ]
+        for amount in row["amounts"]
+    ]
+    assert f"The slope is {abs(row['slope']):.2f} [{row['slope_low']:.2f}, {row['slope_high']:+.2f}]" in page
