@@ -8,7 +8,6 @@ import pytest
 BUDGETS = (4, 8, 16, 24, 40)
 #: What a row of a table is called, with the file and the problems whose mean it shows.
 ROWS = {
-    "MNIST, 50 images a class": ("mnist50_mlp", ("dropout", "ls", "wd")),
     "MNIST, 50 images a class: weight decay, dropout, label smoothing": ("mnist50_mlp", ("dropout", "ls", "wd")),
     "MNIST, 50 images a class: dropout": ("mnist50_mlp", ("dropout",)),
     "MNIST, 50 images a class: label smoothing": ("mnist50_mlp", ("ls",)),
@@ -16,12 +15,10 @@ ROWS = {
     "MNIST, 50 images a class: noise injection": ("mnist50_noise", ("noise-injection",)),
     "MNIST, 50 images a class: double backprop": ("mnist50_double_backprop", ("db",)),
     "MNIST, 20 images a class: AdaDecay (lambda)": ("mnist20_adadecay", ("adadecay",)),
-    "MNIST, 20 images a class: adadecay": ("mnist20_adadecay", ("adadecay",)),
     "digits: dropout": ("digits_dropout", ("dropout",)),
     "digits: double backprop": ("digits_double_backprop", ("db",)),
     "digits, LeNet-4: noise injection": ("digits_noise_lenet", ("noise-injection",)),
     "digits: residual smoothing (alpha)": ("digits_residual_smoothing", ("residual-smoothing",)),
-    "digits: residual smoothing": ("digits_residual_smoothing", ("residual-smoothing",)),
 }
 
 

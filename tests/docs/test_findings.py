@@ -4,10 +4,10 @@ import csv
 import itertools
 import re
 from collections import defaultdict
-from statistics import fmean, stdev
 
 import pytest
-from scipy import stats
+
+from tune_reg.decisions import mean_test
 
 #: "90.17 [90.04, 90.30]", in which a minus may stand before each number and a plus before a difference.
 INTERVAL = re.compile(r"([+-]?\d+\.\d+) \[([+-]?\d+\.\d+), ([+-]?\d+\.\d+)\]")
@@ -35,11 +35,16 @@ def number(text):
         return None
 
 
+def decimals(word):
+    """How many digits stand after the point of a number."""
+    return len(word.partition(".")[2])
+
+
 def student(values):
-    """Mean and 95 % interval (Student t)."""
-    mean = fmean(values)
-    half = stats.t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return mean, mean - half, mean + half
+    """Mean and 95 % interval (Student t) of each of some lists of values that have a spread."""
+    for tested in map(mean_test, values):
+        if tested.low is not None:
+            yield tested.mean, tested.low, tested.high
 
 
 def of_runs(rows, others=()):
@@ -54,13 +59,10 @@ def of_runs(rows, others=()):
             if column not in ("seed", *others) and (value := number(cell)) is not None:
                 by_seed[column, alike][row["regularizer"]][row["seed"]] = value
     for methods in by_seed.values():
-        for values in methods.values():
-            if len(values) > 1:
-                yield student(list(values.values()))
-        for one, other in itertools.permutations(methods.values(), 2):
-            seeds = one.keys() & other.keys()
-            if len(seeds) > 1:
-                yield student([one[seed] - other[seed] for seed in seeds])
+        yield from student(list(values.values()) for values in methods.values())
+        pairs = itertools.permutations(methods.values(), 2)
+        paired = ([one[seed] - other[seed] for seed in one.keys() & other.keys()] for one, other in pairs)
+        yield from student(differences for differences in paired if differences)
 
 
 def of_intervals(rows):
@@ -93,14 +95,13 @@ def test_every_interval_is_that_of_committed_runs(docs, page):
     computed = list(itertools.chain.from_iterable(intervals_of(folder) for folder in sorted(folders)))
     printed = INTERVAL.findall(text)
     assert printed
-    digits = {len(words[0].partition(".")[2]) for words in printed}
     rounded = {
-        count: {tuple(f"{factor * value:.{count}f}" for value in values) for values in computed for factor in (1, 100)}
-        for count in digits
+        digits: {
+            tuple(f"{factor * value:.{digits}f}" for value in values) for values in computed for factor in (1, 100)
+        }
+        for digits in {decimals(mean) for mean, _, _ in printed}
     }
     untraced = [
-        words
-        for words in printed
-        if tuple(word.lstrip("+") for word in words) not in rounded[len(words[0].partition(".")[2])]
+        words for words in printed if tuple(word.lstrip("+") for word in words) not in rounded[decimals(words[0])]
     ]
     assert untraced == []
