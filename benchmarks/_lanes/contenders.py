@@ -121,5 +121,5 @@ def _work_of_one(case: Case) -> Work:
     program.inputs.begin([(plan, 0)], [plan.epoch_settings(0)], [plan.order(0)])
     program.inputs.draw(0)
     flop = flop_of(lambda: program.step((program.inputs.batch,)))
-    parameters = engine._networks.stack.weights.shape[1]
+    parameters = sum(shape.numel() for shape in engine._networks.shapes)
     return Work(least_bytes(parameters, 1, dataset.train_images[0].numel(), program.inputs.batch), flop)

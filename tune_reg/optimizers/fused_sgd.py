@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from tune_reg.errors import one_line
 from tune_reg.optimizers.lane_updates import Numbers, sgd
+from tune_reg.optimizers.rows import row_layout
 
-#: ``sgd_in_one_pass``: weights, gradient, momenta, rates, momentum, and decays and masks, which may be None.
-OnePass: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None], None]
+#: ``sgd_in_one_pass``: weights, gradients, momenta, rates, momentum, and decays and masks, which may be None.
+OnePass: TypeAlias = Callable[[Tensor, Sequence[Tensor], Tensor, Tensor, Tensor, Tensor | None, Tensor | None], None]
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -73,11 +74,14 @@ def agrees(one_pass: OnePass, device: torch.device, dtype: torch.dtype) -> bool:
         return torch.rand(*shape, generator=source, dtype=torch.float64).to(device, dtype)
 
     rates, momentum, decays = (drawn(3, 1) for _ in range(3))
-    weights, gradient, momenta, masks = (drawn(3, 1500) for _ in range(4))
+    # A layer with padding, and one whose numbers are read several at once.
+    layout = row_layout([(3, 7), (16, 94)])
+    gradients, *others = ([drawn(3, *piece.shape) for piece in layout.pieces] for _ in range(4))
+    weights, momenta, masks = map(layout.join, others)
     close = []
     for decay, mask in ((None, None), (decays, None), (decays, masks)):
-        one, other = ([tensor.clone() for tensor in (weights, gradient, momenta)] for _ in range(2))
-        one_pass(one[0], one[1], one[2], rates, momentum, decay, mask)
+        one, other = ([weights.clone(), layout.join(gradients), momenta.clone()] for _ in range(2))
+        one_pass(one[0], gradients, one[2], rates, momentum, decay, mask)
         if decay is not None:
             other[1].addcmul_(other[0], decay)
         if mask is not None:

@@ -32,7 +32,10 @@ class Numbers(NamedTuple):
 
 
 class LaneUpdate(NamedTuple):
-    """An optimizer for K networks, whose weights are the rows of one tensor [K, P]; each function works in place."""
+    """An optimizer for K networks, whose weights are the rows of one tensor [K, P]; each function works in place.
+
+    Rows may have padding, which is 0 in all tensors: each function leaves it 0.
+    """
 
     #: Changes weights and what is kept, after each evaluation of the gradient: weights, gradient, kept, numbers, and
     #: standard normal numbers [K, P] where it ``draws`` them. The gradient is used up.

@@ -1,18 +1,23 @@
-"""SGD of many networks as one Triton kernel, which reads and writes each number once.
+"""SGD of many networks as a Triton kernel, which reads and writes each number once.
 
-Torch's operations go over memory three times for it, with coupled decay four times. Imported where Triton is used.
+Torch's operations go over memory three times for it, with coupled decay four times, and once more to write the
+gradients of all layers into one tensor; the kernel is launched for each layer, and reads its gradient where it lies.
+Imported where Triton is used.
 """
 
 # ruff: noqa: ANN001, ANN201, ANN202, N803 - as Triton writes kernels
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from tune_reg.optimizers.rows import row_layout
 
 #: Weights that one program of the grid updates.
 BLOCK: Final = 1024
@@ -53,23 +58,27 @@ def _kernel(  # type: ignore[no-untyped-def]
     rates,
     momentum,
     decays,
-    n,
+    begin,
+    size,
+    padded,
+    width,
     DECAYS: tl.constexpr,
     MASKS: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
     lane = tl.program_id(1).to(tl.int64)
     column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = column < n
-    at = lane * n + column
+    # Up to the end of the padding, which stays 0: several numbers are read at once where all of them are inside.
+    inside = column < padded
+    at = lane * width + begin + column
     w = tl.load(weights + at, mask=inside)
-    g = tl.load(gradient + at, mask=inside)
+    g = tl.load(gradient + lane * size + column, mask=column < size, other=0)
     descend(weights, momenta, masks, rates, momentum, decays, lane, at, inside, w, g, DECAYS, MASKS)
 
 
 def sgd_in_one_pass(
     weights: Tensor,
-    gradient: Tensor,
+    gradients: Sequence[Tensor],
     momenta: Tensor,
     rates: Tensor,
     momentum: Tensor,
@@ -78,25 +87,26 @@ def sgd_in_one_pass(
 ) -> None:
     """SGD with momentum, and with coupled decay and masks where they are given, in place.
 
-    ``g <- mask (g + decay w)``, ``m <- momentum m + g``, ``w <- w - rate m``; weights, gradient, momenta and masks
-    [K, P], rates, momentum and decays [K, 1], all contiguous, of one dtype and on one device.
+    ``g <- mask (g + decay w)``, ``m <- momentum m + g``, ``w <- w - rate m``; weights, momenta and masks [K, P] are
+    rows laid out by ``row_layout``, gradients the [K, *shape] of each parameter, rates, momentum and decays [K, 1]; of
+    one dtype and on one device, and all but gradients contiguous.
     """
-    lanes, n = weights.shape
-
-    def grid(settings: dict[str, Any]) -> tuple[int, int]:
-        return triton.cdiv(n, settings["BLOCK"]), lanes
-
+    layout = row_layout(gradient.shape[1:] for gradient in gradients)
     with torch.cuda.device_of(weights):  # type: ignore[no-untyped-call]
-        _kernel[grid](
-            weights,
-            gradient,
-            momenta,
-            weights if masks is None else masks,
-            rates,
-            momentum,
-            rates if decays is None else decays,
-            n,
-            DECAYS=decays is not None,
-            MASKS=masks is not None,
-            BLOCK=BLOCK,
-        )
+        for gradient, piece in zip(gradients, layout.pieces, strict=True):
+            _kernel[triton.cdiv(piece.padded, BLOCK), len(weights)](
+                weights,
+                gradient.contiguous(),
+                momenta,
+                weights if masks is None else masks,
+                rates,
+                momentum,
+                rates if decays is None else decays,
+                piece.begin,
+                piece.size,
+                piece.padded,
+                layout.width,
+                DECAYS=decays is not None,
+                MASKS=masks is not None,
+                BLOCK=BLOCK,
+            )

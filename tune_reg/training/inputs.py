@@ -15,6 +15,7 @@ from torch.nn import functional
 from tune_reg.data.augment import draw
 from tune_reg.models import draw_mask
 from tune_reg.optimizers import evaluations_per_step, lane_update
+from tune_reg.optimizers.rows import Piece, RowLayout, row_layout
 from tune_reg.regularizers import Progress
 from tune_reg.training.step import draw_noise
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
@@ -84,24 +85,23 @@ class LaneInputs:
         #: Which weights learn, 1, and which rest, 0.
         self.masks: Tensor | None = None
         if self._regularizer.fills("sparsity"):
-            self.masks = zeros(lanes, sum(math.prod(shape) for shape in shapes.parameters))
+            self.masks = zeros(lanes, row_layout(shapes.parameters).width)
         self._progress = zeros(len(chunks), 4, lanes)
         self._order = zeros(lanes, n, like=torch.int64)
         self._across = torch.arange(self.batch, device=device)
-        sizes = {
-            purpose: _numel(self.wanted(purpose, self.batch)) for purpose in ("mix", "inputs", "penalty", "gradient")
-        }
+        purposes = ["mix", "inputs", "penalty", "gradient"]
         if self._regularizer.fills("dropout"):
-            sizes["dropout"] = _numel(self.wanted("dropout", self.batch))
+            purposes.append("dropout")
         if lane_update(plan.settings.optimizer).draws:
-            sizes["optimizer"] = _numel(self.wanted("optimizer", self.batch))
-        drawn = {purpose: size for purpose, size in sizes.items() if size}
+            purposes.append("optimizer")
+        widths = {purpose: self._layout(purpose, self.batch).width for purpose in purposes}
+        drawn = {purpose: width for purpose, width in widths.items() if width}
         bytes_a_step = lanes * (sum(drawn.values()) * dtype.itemsize + self._augments * _AUGMENTED * self.batch * 8)
         bytes_a_step *= evaluations
         #: The number of steps that ``draw`` draws for at a time.
         self.block = len(self.steps) if not bytes_a_step else min(len(self.steps), max(1, BLOCK // bytes_a_step))
         self._rows = self.block * evaluations
-        self._noise = {purpose: zeros(self._rows, lanes, size) for purpose, size in drawn.items()}
+        self._noise = {purpose: zeros(self._rows, lanes, width) for purpose, width in drawn.items()}
         self._augmented = zeros(self._rows, lanes, _AUGMENTED, self.batch * self._augments, like=torch.int64)
         self._threads = min(lanes, threads_for(device))
 
@@ -173,15 +173,20 @@ class LaneInputs:
         for purpose, table in self._noise.items():
             upload(noise[purpose], table)
 
-    def _drawn_likes(self, purpose: str, size: int) -> list[torch.Size]:
-        """The shapes of the tensors of one lane that numbers are drawn for, of those that ``purpose`` acts on."""
-        pairs = zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True)
-        return [like for wanted, like in pairs if wanted is not None]
+    def _layout(self, purpose: str, size: int) -> RowLayout:
+        """How the random numbers for ``purpose`` lie in a row of one lane."""
+        return row_layout(shape for shape in self.wanted(purpose, size) if shape is not None)
 
-    def _draw_row(self, purpose: str, lane: int, likes: Sequence[torch.Size], row: Tensor) -> None:
+    def _drawn_likes(self, purpose: str, size: int) -> list[tuple[torch.Size, Piece]]:
+        """The shapes of one lane's tensors that ``purpose`` draws numbers for, and where the numbers lie in a row."""
+        pairs = zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True)
+        likes = [like for wanted, like in pairs if wanted is not None]
+        return list(zip(likes, self._layout(purpose, size).pieces, strict=True))
+
+    def _draw_row(self, purpose: str, lane: int, likes: Sequence[tuple[torch.Size, Piece]], row: Tensor) -> None:
         """Draw the numbers that one lane wants for ``purpose`` in one evaluation, into ``row``."""
-        end, stream = 0, self._streams[lane][purpose]
-        for like in likes:
+        stream = self._streams[lane][purpose]
+        for like, piece in likes:
             if purpose == "dropout":
                 rate = self._dropout[lane]
                 noise = draw_mask(like, rate, stream, self._dtype) if rate else torch.ones(like)
@@ -191,8 +196,7 @@ class LaneInputs:
                 drawn = draw_noise(self._regularizer, purpose, like, stream, self._dtype)
                 assert drawn is not None
                 noise = drawn
-            row[end : end + noise.numel()].copy_(noise.flatten())
-            end += noise.numel()
+            row[piece.begin : piece.begin + piece.size].copy_(noise.flatten())
 
     # For a step
 
@@ -214,18 +218,11 @@ class LaneInputs:
         wanted = self.wanted(purpose, batch)
         if purpose not in self._noise:
             return [None] * len(wanted)
-        row, end = self._row(self._noise[purpose], self._rows), 0
-        pieces: list[Tensor | None] = []
-        for shape in wanted:
-            if shape is None:
-                pieces.append(None)
-                continue
-            pieces.append(row[:, end : end + math.prod(shape)].view(len(row), *shape))
-            end += math.prod(shape)
-        return pieces
+        pieces = iter(self._layout(purpose, batch).split(self._row(self._noise[purpose], self._rows)))
+        return [None if shape is None else next(pieces) for shape in wanted]
 
     def row(self, purpose: str) -> Tensor | None:
-        """The random numbers of this evaluation for ``purpose``, [K, n], one tensor's after the other's; or None."""
+        """The random numbers of this evaluation for ``purpose``, rows laid out by ``row_layout``; or None."""
         return self._row(self._noise[purpose], self._rows) if purpose in self._noise else None
 
     def wanted(self, purpose: str, batch: int) -> list[tuple[int, ...] | None]:
@@ -306,10 +303,6 @@ def _host(table: Tensor) -> Tensor:
     """A tensor on the host to fill before ``upload`` copies it into ``table``; on the CPU ``table`` itself."""
     if table.device.type == "cpu":
         return table
-    # A new one each time: the copy of the last may not be done. Torch reuses pinned memory when its copy is done.
-    return torch.empty(table.shape, dtype=table.dtype, pin_memory=table.is_cuda)
-
-
-def _numel(shapes: Sequence[tuple[int, ...] | None]) -> int:
-    """The number of random numbers of all shapes together."""
-    return sum(math.prod(shape) for shape in shapes if shape is not None)
+    # A new one each time: the copy of the last may not be done. Torch reuses pinned memory when its copy is done. Of
+    # zeros, since nothing is drawn for the padding of a row.
+    return torch.zeros(table.shape, dtype=table.dtype, pin_memory=table.is_cuda)

@@ -128,6 +128,6 @@ def test_a_step_that_touches_the_host_is_detected(lanes, breach, reason, monkeyp
     check_steps(engine)
     engine = lanes("l1")
     program = engine._program_for([0, 1])
-    monkeypatch.setattr(program.step, "_update", lambda gradient, kept: breach(gradient))
+    monkeypatch.setattr(program.step, "_update", lambda gradients, kept: breach(gradients[0]))
     with pytest.raises(Exception, match=reason):
         check_steps(engine)

@@ -8,15 +8,17 @@ from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from tune_reg.optimizers.fused_sgd import compared
 from tune_reg.optimizers.lane_updates import Numbers, sgd
+from tune_reg.optimizers.rows import row_layout
 from tune_reg.regularizers.adadecay.decay import AdaDecayRegularizer, decayed_gradient
 from tune_reg.regularizers.adadecay.randomized import RandomizedDecay
 from tune_reg.regularizers.base import Regularizer, Strengths
 from tune_reg.regularizers.combination import parts_with_strengths
 
-#: ``adadecay_in_one_pass``: its tensors in place, and its layers, strengths, alphas and noise by name.
+#: ``adadecay_in_one_pass``: its tensors in place, and its strengths, alphas and noise by name.
 OnePass: TypeAlias = Callable[..., None]
 
 
@@ -78,24 +80,22 @@ def agrees(one_pass: OnePass, device: torch.device, dtype: torch.dtype) -> bool:
     def drawn(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=source, dtype=torch.float64).to(device, dtype)
 
-    sizes = (1, 1500, 30)
+    # Two layers with padding, and one whose numbers are read several at once.
+    layout = row_layout([(1,), (16, 94), (30,)])
     rates, momentum, decays = (drawn(3, 1) for _ in range(3))
-    weights, gradient, momenta, noise = (drawn(3, sum(sizes)) for _ in range(4))
+    gradients, *others = ([drawn(3, *piece.shape) for piece in layout.pieces] for _ in range(5))
+    weights, momenta, noise, masks = map(layout.join, others)
     strengths, alphas = drawn(3), drawn(3)
-    masks = (drawn(3, sum(sizes)) > 0).to(dtype)
+    masks = (masks > 0).to(dtype)
     close = []
     for x, decay, mask in ((None, None, None), (None, decays, masks), (noise, decays, None)):
-        one, other = ([tensor.clone() for tensor in (weights, gradient, momenta)] for _ in range(2))
+        one, other = ([weights.clone(), layout.join(gradients), momenta.clone()] for _ in range(2))
         numbers = {"strengths": strengths, "alphas": alphas, "noise": x}
-        one_pass(*one, rates, momentum, decay, mask, layers=sizes, **numbers)
+        one_pass(one[0], gradients, one[2], rates, momentum, decay, mask, **numbers)
         if x is None:
-            rows = zip(other[1], other[0], strengths, alphas, strict=True)
-            pieces = [
-                decayed_gradient(g, w, strength, alpha)
-                for of_g, of_w, strength, alpha in rows
-                for g, w in zip(of_g.split(sizes), of_w.split(sizes), strict=True)
-            ]
-            other[1] = torch.cat(pieces).view_as(weights)
+            decayed = vmap(decayed_gradient)
+            pairs = zip(gradients, layout.split(weights), strict=True)
+            other[1] = layout.join([decayed(g, w, strengths, alphas) for g, w in pairs])
         else:
             theta = 2 * torch.sigmoid(alphas.unsqueeze(1) * x)
             other[1] += strengths.unsqueeze(1) * theta * other[0]

@@ -13,6 +13,7 @@ from torch.func import functional_call, vmap
 
 from tune_reg.errors import StudyError, one_line
 from tune_reg.global_generators import current, same
+from tune_reg.optimizers.rows import row_layout
 from tune_reg.training.dropout_hook import DropoutHook
 from tune_reg.training.lanes.convolutions import Formulation, LaneConvolutions, convolution_for
 from tune_reg.training.lanes.linear import LaneLinear
@@ -24,6 +25,7 @@ from tune_reg.training.precision import forward_pass
 class Stack:
     """The tensors of K lanes: trained weights [K, P], and what is not trained [K, ...] by name.
 
+    Rows [K, P] are laid out by ``row_layout``; their padding is always 0.
     ``kept``: what the optimizer keeps for each weight, by name [K, P]; ``steps``: its steps so far, float64 [K, 1].
     ``memory``: numbers that the regularizer hands on from step to step [K, n].
     """
@@ -88,7 +90,7 @@ class LaneNetworks:
         trained = {key: value for key, value in network.named_parameters() if value.requires_grad}
         self._trained = list(trained.values())
         self._names = list(trained)
-        self._sizes = [parameter.numel() for parameter in self._trained]
+        self._layout = row_layout(self.shapes)
         frozen = {key: value for key, value in network.named_parameters() if not value.requires_grad}
         self._rest: dict[str, Tensor] = {**frozen, **dict(network.named_buffers())}
         self._dropout = DropoutHook()
@@ -96,8 +98,8 @@ class LaneNetworks:
         self._hidden: dict[int, list[torch.Size]] = {}
         like = self._trained[0].detach()
         self.stack = Stack(
-            like.new_zeros(lanes, sum(self._sizes)),
-            {key: like.new_zeros(lanes, sum(self._sizes)) for key in kept},
+            like.new_zeros(lanes, self._layout.width),
+            {key: like.new_zeros(lanes, self._layout.width) for key in kept},
             like.new_zeros(lanes, 1, dtype=torch.float64),
             like.new_zeros(lanes, memory),
             {key: value.detach().expand(lanes, *value.shape).clone() for key, value in self._rest.items()},
@@ -115,9 +117,8 @@ class LaneNetworks:
         return [parameter.shape for parameter in self._trained]
 
     def split(self, flat: Tensor) -> list[Tensor]:
-        """Rows [K, P] as one tensor [K, *shape] for each parameter, all of them views."""
-        pieces = torch.split(flat, self._sizes, dim=1)
-        return [p.view(len(flat), *like.shape) for p, like in zip(pieces, self._trained, strict=True)]
+        """Rows [K, P] as one tensor [K, *shape] for each parameter, all of them views, without the padding."""
+        return self._layout.split(flat)
 
     def outputs(
         self,

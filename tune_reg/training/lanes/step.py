@@ -63,6 +63,8 @@ class LaneStep:
         #: Whether the optimizer's update does the work of the hooks ``update`` and ``gradient``.
         self._decays_in_update = False
         self._one_pass = self._fused() if key.optimizer == "sgd" else None
+        #: The gradients of all parameters as rows, where the optimizer's update takes them so; its padding stays 0.
+        self._gradient = torch.zeros_like(stack.weights) if self._one_pass is None else None
         self._constants = build_optimizer(key.optimizer, [torch.zeros(1)], lr=0.0).defaults
         #: The sum of the losses of the epoch's images, without penalties: float64 [K].
         self.loss = torch.zeros(len(stack.weights), dtype=torch.float64, device=stack.weights.device)
@@ -80,18 +82,21 @@ class LaneStep:
         before = weights.clone() if settles else None
         self.stack.steps.add_(1)
         for batch in batches:
-            gradient = self._evaluate(batch)
+            gradients = self._evaluate(batch)
             if settles and len(batches) == 1:  # as in single runs, without what the regularizer did itself
                 before = weights.clone()
-            self._update(gradient, kept)
+            self._update(gradients, kept)
             self.inputs.at.add_(1)
         self._optimizer.end(weights, kept, self._numbers())
         if before is not None:
             self._settle(before, progress)
 
     @torch.enable_grad()
-    def _evaluate(self, batch: int) -> Tensor:
-        """The regularized gradient [K, P] of the next ``batch`` images of each lane; weights may change, too."""
+    def _evaluate(self, batch: int) -> Sequence[Tensor]:
+        """The regularized gradients of the next ``batch`` images of each lane, [K, *shape] for each parameter.
+
+        Weights may change, too.
+        """
         reg, read = self._regularizer, self.inputs
         strengths, progress, chunk = read.strengths, read.progress(), read.index(batch)
         targets = self._labels[chunk]
@@ -118,12 +123,10 @@ class LaneStep:
             if reg.fills("gradients"):
                 gradients, memory = vmap(reg.gradients)(gradients, weights, self.stack.memory, strengths, progress)
                 self.stack.memory.copy_(memory)
-            gradient = torch.empty_like(self.stack.weights)
-            torch._foreach_copy_(self._networks.split(gradient), gradients)
             if (reg.fills("update") or reg.fills("gradient")) and not self._decays_in_update:
-                self._regularize(gradient, progress, batch)
+                gradients = self._regularize(gradients, progress, batch)
             self.loss.add_(losses.detach().double(), alpha=batch)
-        return gradient
+        return gradients
 
     def _gradients(
         self, weights: Sequence[Tensor], buffers: dict[str, Tensor], batch: _Batch
@@ -170,17 +173,17 @@ class LaneStep:
                 f"inputs and outputs, but it gives {list(penalty.shape)}; train its runs one by one"
             )
 
-    def _regularize(self, gradient: Tensor, progress: Progress, batch: int) -> None:
-        """Apply the regularizer to weights and gradients [K, P] in place, between backward pass and step."""
-        reg, split = self._regularizer, self._networks.split
-        one_lane = partial(regularized, reg)
-        noises = self.inputs.noise("gradient", batch)
-        for w, g, noise in zip(split(self.stack.weights), split(gradient), noises, strict=True):
+    def _regularize(self, gradients: Sequence[Tensor], progress: Progress, batch: int) -> list[Tensor]:
+        """The gradients that the regularizer gives between backward pass and step; it changes weights in place."""
+        reg, one_lane = self._regularizer, partial(regularized, self._regularizer)
+        noises, regular_gradients = self.inputs.noise("gradient", batch), []
+        for w, g, noise in zip(self._networks.split(self.stack.weights), gradients, noises, strict=True):
             dims = _lanes(0, 0, 0, 0, noise)
             updated, regular = vmap(one_lane, in_dims=dims)(w, g, self.inputs.strengths, progress, noise)
             if reg.fills("update"):
                 w.copy_(updated)
-            g.copy_(regular)
+            regular_gradients.append(regular)
+        return regular_gradients
 
     def _settle(self, before: Tensor, progress: Progress) -> None:
         """Let the regularizer change the weights [K, P] in place after the optimizer's step; ``before``: before it."""
@@ -200,24 +203,26 @@ class LaneStep:
         if adadecay is None or decay is None:
             return fused_sgd(device, self._dtype)
         self._decays_in_update = True
-        layers = tuple(shape.numel() for shape in self._networks.shapes)
         inputs = self.inputs  # without ``self``, which keeps the function: memory is free once the step is dropped
         strengths, alphas, is_random = decay
 
-        def one_pass(*tensors: Tensor | None) -> None:
+        def one_pass(*tensors: Tensor | Sequence[Tensor] | None) -> None:
             noise = inputs.row("gradient") if is_random else None
-            adadecay(*tensors, layers=layers, strengths=strengths, alphas=alphas, noise=noise)
+            adadecay(*tensors, strengths=strengths, alphas=alphas, noise=noise)
 
         return one_pass
 
-    def _update(self, gradient: Tensor, kept: Kept) -> None:
-        """The optimizer's update of all weights at once, with coupled decay; ``gradient`` [K, P] is used up."""
+    def _update(self, gradients: Sequence[Tensor], kept: Kept) -> None:
+        """The optimizer's update of all weights at once, with coupled decay, from the gradient of each parameter."""
         read, weights = self.inputs, self.stack.weights
         decay = read.weight_decay if self._regularizer.fills("weight_decay") else None
         if self._one_pass is not None:
             momenta = kept["momentum_buffer"]
-            self._one_pass(weights, gradient, momenta, read.learning_rate, read.momentum, decay, read.masks)
+            self._one_pass(weights, gradients, momenta, read.learning_rate, read.momentum, decay, read.masks)
             return
+        gradient = self._gradient
+        assert gradient is not None
+        torch._foreach_copy_(self._networks.split(gradient), list(gradients))
         if decay is not None:
             gradient.addcmul_(weights, decay)
         if read.masks is not None:
