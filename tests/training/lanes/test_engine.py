@@ -8,6 +8,7 @@ from interpreted_kernels import interpreted, needs_loops_to_loaded_bounds
 from torch import nn
 
 from tune_reg.errors import StudyError
+from tune_reg.optimizers.rows import row_layout
 from tune_reg.regularizers import regularizer, regularizers
 from tune_reg.training import LaneEngine, Run, SerialEngine, TrainingSettings, checkpoint, lane_key
 from tune_reg.training.inputs import LaneInputs
@@ -144,6 +145,19 @@ def assert_identical(one, other):
     assert without_time(one["history"]) == without_time(other["history"])
 
 
+def assert_padding_is_0(engine):
+    """In all rows of weights, of what is kept for each, and of gradients."""
+    networks, rows = engine._networks, []
+    for program in engine._programs.values():
+        assert program.step._gradient is None or program.step._one_pass is None
+        rows += [] if program.step._gradient is None else [program.step._gradient]
+    layout = row_layout(networks.shapes)
+    padding = layout.join([torch.ones(1, *shape) for shape in networks.shapes])[0] == 0
+    assert padding.any()
+    for tensor in (networks.stack.weights, *networks.stack.kept.values(), *rows):
+        assert (tensor[:, padding] == 0).all()
+
+
 def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
     """Lanes that begin at epochs ``starts``, taken over from single runs, stay the single runs."""
     alone = [serial(run, tiny, start) for run, start in zip(runs, starts, strict=True)]
@@ -155,6 +169,7 @@ def check_against_single_runs(tiny, runs, epochs=2, starts=(0, 1, 0)):
     for lane, single in enumerate(alone):
         train(single, epochs)
         assert_nearly_equal(engine.state(lane), single.state())
+    assert_padding_is_0(engine)
 
 
 # Equality
@@ -386,6 +401,7 @@ def test_a_diverging_lane_leaves_the_others_untouched(tiny, name, model, dtype):
     engine.train_epoch()
     for lane in (0, 2):
         assert_identical(engine.state(lane), calm.state(lane))
+    assert_padding_is_0(engine)
 
 
 def test_a_finished_lane_rests_while_the_others_go_on(tiny):
