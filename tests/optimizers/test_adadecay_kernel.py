@@ -28,7 +28,7 @@ LANES = 3
 def interpreted(monkeypatch):
     """The function whose kernels are interpreted on the CPU."""
     needs_loops_to_loaded_bounds()
-    return interpreted_by_triton(monkeypatch, "adadecay_kernel", "adadecay_in_one_pass")
+    return interpreted_by_triton(monkeypatch, "tune_reg.optimizers.adadecay_kernel", "adadecay_in_one_pass")
 
 
 @pytest.fixture

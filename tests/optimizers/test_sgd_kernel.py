@@ -13,7 +13,7 @@ pytest.importorskip("triton")
 @pytest.fixture
 def interpreted(monkeypatch):
     """The function whose kernel is interpreted on the CPU."""
-    return interpreted_by_triton(monkeypatch, "sgd_kernel", "sgd_in_one_pass")
+    return interpreted_by_triton(monkeypatch, "tune_reg.optimizers.sgd_kernel", "sgd_in_one_pass")
 
 
 @pytest.mark.parametrize("masked", [False, True])

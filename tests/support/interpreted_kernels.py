@@ -1,11 +1,15 @@
-"""Triton's kernels of the updates, by its interpreter on the CPU."""
+"""Triton's kernels by its interpreter on the CPU."""
 
 import importlib
 import sys
 
 import pytest
 
-KERNELS = ("tune_reg.optimizers.sgd_kernel", "tune_reg.optimizers.adadecay_kernel")
+KERNELS = (
+    "tune_reg.optimizers.sgd_kernel",
+    "tune_reg.optimizers.adadecay_kernel",
+    "tune_reg.training.max_pool_kernel",
+)
 
 
 def interpreted(monkeypatch, module, function):
@@ -26,7 +30,7 @@ def interpreted(monkeypatch, module, function):
     with monkeypatch.context() as patched:
         for name in KERNELS:
             patched.delitem(sys.modules, name, raising=False)
-        kernel = getattr(importlib.import_module(f"tune_reg.optimizers.{module}"), function)
+        kernel = getattr(importlib.import_module(module), function)
         for name in KERNELS:
             sys.modules.pop(name, None)
     return kernel

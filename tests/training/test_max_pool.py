@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pooled_images import LANES, ORDERS, images_in, of_each, same_bits
 from torch.func import vmap
 from torch.nn import functional
 
@@ -21,39 +22,8 @@ from tune_reg.training.max_pool import (
 )
 
 CPU = torch.device("cpu")
-LANES = 3
-
-#: The axes of images in memory: of single networks, and of lanes as each formulation of a convolution leaves them.
-ORDERS = [(0, 1, 2, 3), (0, 2, 3, 1), (0, 1, 2, 3, 4), (1, 0, 2, 3, 4), (1, 3, 4, 0, 2)]
-
-
-def images_in(order, window, values, dtype=torch.float64, left_over=(0, 0)):
-    """Images of 3 x 2 windows, and of so many rows and columns that are in none."""
-    shape = (LANES, 4, 5, 3 * window[0] + left_over[0], 2 * window[1] + left_over[1])[5 - len(order) :]
-    numbers = torch.arange(torch.Size(shape).numel()).remainder(37).view(shape)
-    normal = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
-    images = {
-        "random": normal,
-        "ties": numbers.remainder(3).to(dtype),
-        "zeros of both signs": torch.where(numbers % 2 == 0, 0.0, -0.0).to(dtype),
-        "not finite": normal.masked_fill(numbers % 3 == 0, float("nan")).masked_fill(numbers % 4 < 2, -float("inf")),
-        "infinite": normal.masked_fill(numbers % 5 < 3, float("inf")),
-        "nothing but -inf": torch.full(shape, -float("inf"), dtype=dtype),
-    }[values]
-    return images.permute(order).contiguous().permute([order.index(axis) for axis in range(len(order))])
-
-
-def same_bits(one, other):
-    return torch.equal(torch.nan_to_num(one, 7.0), torch.nan_to_num(other, 7.0)) and one.signbit().equal(
-        other.signbit()
-    )
-
-
-def of_each(images, window):
-    """Torch's max-pooling of one network after the other."""
-    if images.ndim == 4:
-        return functional.max_pool2d(images, window)
-    return torch.stack([functional.max_pool2d(of_lane, window) for of_lane in images])
+#: The ways that need no GPU: Triton's kernels need one, or the interpreter of test_max_pool_kernel.py.
+ANYWHERE = {name: pool for name, pool in POOLS.items() if name != "kernel"}
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
@@ -70,7 +40,7 @@ def test_values_and_gradients_are_those_of_torch_bit_for_bit(order, window, left
         reference = of_each(images, window)
         along = torch.randn(reference.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
         (gradient,) = torch.autograd.grad(reference, images, along)
-        for name, pool in POOLS.items():
+        for name, pool in ANYWHERE.items():
             outputs = pool(images, window)
             assert same_bits(outputs, reference), name
             (taken,) = torch.autograd.grad(outputs, images, along)
@@ -89,7 +59,7 @@ def test_outputs_and_gradients_lie_in_memory_as_the_images_do(order, pool, left_
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
-@pytest.mark.parametrize("pool", POOLS.values())
+@pytest.mark.parametrize("pool", ANYWHERE.values())
 @pytest.mark.parametrize("left_over", [(0, 0), (1, 1)])
 def test_first_and_second_derivatives_are_those_of_finite_differences(order, pool, left_over):
     """The square makes the second derivative of what is summed depend on the pooling's own derivative."""
@@ -102,7 +72,7 @@ def test_first_and_second_derivatives_are_those_of_finite_differences(order, poo
     assert torch.autograd.gradgradcheck(function, images, fast_mode=True)
 
 
-@pytest.mark.parametrize("pool", POOLS.values())
+@pytest.mark.parametrize("pool", ANYWHERE.values())
 @pytest.mark.parametrize("axis", [0, 1, 4])
 def test_networks_under_vmap_take_it_for_all_lanes_at_once(pool, axis):
     calls = []
@@ -193,7 +163,7 @@ def test_training_is_the_same_bit_for_bit_in_lanes_and_alone(random_images, monk
         return [lanes.state(0)["model"], lanes.state(1)["model"], alone.state()["model"]]
 
     reference = trained()
-    for way, pool in POOLS.items():
+    for way, pool in ANYWHERE.items():
         calls = []
 
         def counted(images, window, pool=pool, calls=calls):
@@ -252,6 +222,7 @@ def test_a_step_measures_the_layers_that_it_meets(random_images, monkeypatch):
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(max_pool, "_CHOSEN", {})
+    monkeypatch.setattr(max_pool, "POOLS", ANYWHERE)
     monkeypatch.setattr(max_pool, "replay_milliseconds", lambda device: lambda run: 1.0 if run() else 2.0)
     monkeypatch.setattr(fastest, "fastest", lambda measured: measured[-1].name if not measured[-1].refused else "")
     for module in (networks, serial_engine):
@@ -289,7 +260,7 @@ def test_what_is_measured_are_images_of_the_layer_and_their_gradient_where_it_is
         timed.append(len(run()))
         return 1.0
 
-    monkeypatch.setitem(POOLS, "seen", seen)
+    monkeypatch.setattr(max_pool, "POOLS", {**ANYWHERE, "seen": seen})
     sizes = (LANES, 4, 5, 6, 4)[5 - len(order) :]
     layer = Layer(sizes, order, (3, 2), torch.bfloat16, gradient)
     assert [one.refused for one in measure(layer, CPU, clock)] == [""] * 4
@@ -305,8 +276,8 @@ def test_a_way_that_gives_other_values_or_gradients_is_refused(monkeypatch):
     def another_value(images, window):
         return of_torch(images, window) * (1 + 1e-6)
 
-    for function in (last_of_ties, another_value):
-        monkeypatch.setitem(POOLS, function.__name__, function)
+    others = {function.__name__: function for function in (last_of_ties, another_value)}
+    monkeypatch.setattr(max_pool, "POOLS", {**ANYWHERE, **others})
     layer = Layer((8, 8, 32, 32), (0, 1, 2, 3), (2, 2), torch.bfloat16)  # of 8 digits, so that there are ties
     refused = {one.name for one in measure(layer, CPU, lambda run: 1.0) if one.refused}
     assert refused == {"last_of_ties"}

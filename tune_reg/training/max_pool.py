@@ -46,8 +46,15 @@ def by_masks(images: Tensor, window: Window) -> Tensor:
     return _as_they_lie(lambda four: _ByMasks.apply(four, window)[0], images)
 
 
+def by_kernel(images: Tensor, window: Window) -> Tensor:
+    """As ``unmoved``, by Triton kernels of this package, where Triton is installed."""
+    from tune_reg.training.max_pool_kernel import pool_in_one_pass
+
+    return _as_they_lie(partial(pool_in_one_pass, window=window), images)
+
+
 #: The first one is what torch does by itself.
-POOLS: Final[dict[str, Pool]] = {"torch": of_torch, "unmoved": unmoved, "masks": by_masks}
+POOLS: Final[dict[str, Pool]] = {"torch": of_torch, "unmoved": unmoved, "masks": by_masks, "kernel": by_kernel}
 
 
 class Layer(NamedTuple):

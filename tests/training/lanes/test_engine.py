@@ -326,7 +326,7 @@ def test_with_every_optimizer_a_single_run_goes_on_from_a_lane_and_a_lane_from_i
 def test_sgd_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
     """With the kernel that is meant for GPUs, by Triton's interpreter."""
     pytest.importorskip("triton")
-    one_pass, calls = interpreted(monkeypatch, "sgd_kernel", "sgd_in_one_pass"), []
+    one_pass, calls = interpreted(monkeypatch, "tune_reg.optimizers.sgd_kernel", "sgd_in_one_pass"), []
     monkeypatch.setattr(
         "tune_reg.training.lanes.step.fused_sgd", lambda *_: lambda *tensors: calls.append(one_pass(*tensors))
     )
@@ -338,7 +338,7 @@ def test_sgd_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
 def test_adadecay_in_one_pass_equals_single_runs(tiny, monkeypatch, name):
     """With the kernel that is meant for GPUs, by Triton's interpreter."""
     needs_loops_to_loaded_bounds()
-    one_pass, calls = interpreted(monkeypatch, "adadecay_kernel", "adadecay_in_one_pass"), []
+    one_pass, calls = interpreted(monkeypatch, "tune_reg.optimizers.adadecay_kernel", "adadecay_in_one_pass"), []
 
     def counted(*tensors, **numbers):
         calls.append(one_pass(*tensors, **numbers))

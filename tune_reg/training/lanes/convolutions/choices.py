@@ -13,9 +13,11 @@ from tune_reg.training.lanes.convolutions.formulations import FORMULATIONS, Form
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.lanes.convolutions.layer import Layer, layer_of
 from tune_reg.training.lanes.convolutions.measuring import measure
+from tune_reg.training.precision import takes_tf32
 
-#: By kind of layer and device, the formulation that was the fastest: as cudnn.benchmark, for the process.
-_CHOSEN: Final[dict[tuple[Layer, torch.device], str]] = {}
+#: By kind of layer, device and whether float32 may be rounded to TF32, the formulation that was the fastest: as
+#: cudnn.benchmark, for the process.
+_CHOSEN: Final[dict[tuple[Layer, torch.device, bool], str]] = {}
 
 
 def convolution_for(device: torch.device, *, twice: bool = False) -> Formulation | None:
@@ -45,7 +47,7 @@ def _formulation(layer: Layer, device: torch.device) -> str:
     def measured() -> list[Measured]:
         return measure(layer, candidates(layer, _memory(device)), device, replay_milliseconds(device))
 
-    return chosen(_CHOSEN, (layer.kind, device), measured, unmeasured="grouped")
+    return chosen(_CHOSEN, (layer.kind, device, takes_tf32()), measured, unmeasured="grouped")
 
 
 def _memory(device: torch.device) -> int:

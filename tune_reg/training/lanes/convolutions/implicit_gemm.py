@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -17,16 +18,22 @@ from torch.nn import functional
 from tune_reg.training.lanes.convolutions.geometry import Geometry
 from tune_reg.training.precision import takes_tf32
 
-#: A tile of the result has at most so many channels, pixels and entries of weights, and at a time it reads so much of
-#: the sums. By the number of instructions in the loop of each kernel, compiled for an H100.
-_CHANNELS: Final = 64
+#: A tile of the outputs has at most so many pixels and channels, and reads so many entries of the weights at a time; a
+#: tile of the gradient of weights so many channels and entries, and so many pixels. By times of the layers of lenet-4,
+#: small-cnn and resnet-20 on an H200. Three products of TF32 in place of one need more registers, for fewer pixels.
 _PIXELS: Final = 128
-_ENTRIES: Final = 128
+_PIXELS_OF_THREE_PRODUCTS: Final = 64
+_CHANNELS: Final = 64
 _DEPTH: Final = 32
+_SUMMED_CHANNELS: Final = 32
+_SUMMED_ENTRIES: Final = 128
+_SUMMED_DEPTH: Final = 64
 #: A product of matrices takes no fewer than 16 rows and columns.
 _LEAST: Final = 16
 #: The sum over pixels of the gradient of weights is split until there are about so many programs.
 _PROGRAMS: Final = 1024
+#: Channels are filled up to a multiple of it, so that 16 bytes of a pixel are read at a time; but a single one is not.
+_RUN: Final = 4
 
 
 def is_available() -> bool:
@@ -35,7 +42,7 @@ def is_available() -> bool:
 
 
 def implicit_gemm(inputs: Tensor, weights: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
-    """Outputs [K, B, O, P, Q] by a Triton kernel, where ``geometry.groups`` is 1.
+    """Outputs [K, B, O, P, Q] by a Triton kernel, in the order of memory [K, B, P, Q, O], where groups is 1.
 
     ``inputs``: [K, B, C, H, W], or [B, C, H, W] that all lanes share. ``weights``: [K, O, C, h, w].
     ``bias``: [K, O].
@@ -63,8 +70,11 @@ class _How(NamedTuple):
 def _of_all_lanes(inputs: Tensor, weights: Tensor, bias: Tensor | None, how: _How) -> Tensor:
     if inputs.ndim < weights.ndim:
         inputs = inputs.expand(len(weights), *inputs.shape)
-    outputs: Tensor = _Outputs.apply(inputs, weights, bias, how)
-    return outputs
+    outputs: Tensor = _Outputs.apply(inputs.movedim(2, -1), weights.movedim(2, -1), bias, how)
+    return outputs.movedim(-1, 2)
+
+
+# From here on images are [K, B, H, W, C], weights [K, O, h, w, C] and outputs and their gradients [K, B, P, Q, O].
 
 
 class _Outputs(torch.autograd.Function):
@@ -83,7 +93,7 @@ class _Outputs(torch.autograd.Function):
         return (
             _of_images(ctx, 0, gradients[0], weights, images.shape),
             _of_weights(ctx, 1, gradients[0], images, weights.shape),
-            gradients[0].sum((1, 3, 4)) if ctx.needs_input_grad[2] else None,
+            gradients[0].sum((1, 2, 3)) if ctx.needs_input_grad[2] else None,
             None,
         )
 
@@ -97,8 +107,8 @@ class _OfImages(torch.autograd.Function):
         ctx.how = how
         if how.grouped_image_gradients:
             return _grouped_image_gradients(gradients, weights, shape, how.geometry)
-        spread = _spread(gradients, (shape[3], shape[4]), (weights.shape[3], weights.shape[4]), how.geometry)
-        return _convolved(spread, weights.flip(3, 4).transpose(1, 2), None, (1, 1), how.geometry.dilation)
+        spread = _spread(gradients, (shape[2], shape[3]), (weights.shape[2], weights.shape[3]), how.geometry)
+        return _convolved(spread, weights.flip(2, 3).transpose(1, 4), None, (1, 1), how.geometry.dilation)
 
     @staticmethod
     def backward(ctx: Any, *along: Tensor) -> tuple[Tensor | None, ...]:
@@ -158,24 +168,26 @@ def _of_weights(ctx: Any, argument: int, gradients: Tensor, images: Tensor, shap
 def _convolved(
     images: Tensor, weights: Tensor, bias: Tensor | None, stride: tuple[int, int], dilation: tuple[int, int]
 ) -> Tensor:
-    """Outputs [K, B, O, P, Q] from images [K, B, C, H, W] without padding and weights [K, O, C, h, w]."""
+    """Outputs from images without padding, which may have more channels than the weights."""
     from tune_reg.training.lanes.convolutions import triton_kernels
 
-    images, weights = _by_lane(images), weights.contiguous()
+    images = _by_lane(images)
+    weights = functional.pad(weights, (0, images.shape[4] - weights.shape[4])).contiguous()
     lanes, channels, *entries = weights.shape
     size = Geometry(stride, dilation=dilation).output_size(
-        (images.shape[3], images.shape[4]), (weights.shape[3], weights.shape[4])
+        (images.shape[2], images.shape[3]), (weights.shape[2], weights.shape[3])
     )
-    outputs = images.new_empty(lanes, images.shape[1], channels, *size)
+    outputs = images.new_empty(lanes, images.shape[1], *size, channels)
     pixels = images.shape[1] * size[0] * size[1]
     summed = torch.Size(entries).numel()
-    tile = _tile(channels, _CHANNELS)
+    tile, arithmetic = _tile(channels, _CHANNELS), _arithmetic(weights)
+    of_tile = _PIXELS_OF_THREE_PRODUCTS if arithmetic["PRECISION"] == "tf32x3" else _PIXELS
     with torch.cuda.device_of(weights):  # type: ignore[no-untyped-call]
-        triton_kernels.outputs_kernel[_tiles(pixels, _PIXELS), _tiles(channels, tile), lanes](
+        triton_kernels.outputs_kernel[_tiles(pixels, of_tile), _tiles(channels, tile), lanes](
             images,
             weights,
             weights if bias is None else bias.contiguous(),
-            *_tables(images.shape[1:], weights.shape[3:], size, stride, dilation, images.device),
+            *_tables(images.shape[1:], weights.shape[2:4], size, stride, dilation, images.device),
             outputs,
             pixels,
             images.stride(0),
@@ -183,36 +195,40 @@ def _convolved(
             outputs.stride(0),
             E=summed,
             O=channels,
-            AREA=size[0] * size[1],
+            RUN=_run(images),
             BIASED=bias is not None,
             CHANNELS=tile,
-            PIXELS=_PIXELS,
+            PIXELS=of_tile,
             DEPTH=_tile(summed, _DEPTH),
-            **_arithmetic(weights),
+            num_warps=4,
+            num_stages=3,
+            **arithmetic,
         )
     return outputs
 
 
 def _summed_over_pixels(gradients: Tensor, images: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-    """The gradient of weights of a shape [K, O, C, h, w]."""
+    """The gradient of weights of a shape [K, O, h, w, C]."""
     from tune_reg.training.lanes.convolutions import triton_kernels
 
     gradients, images = _by_lane(gradients), _by_lane(_padded(images, geometry.padding))
-    lanes, channels, *entries = shape
-    size = (gradients.shape[3], gradients.shape[4])
+    lanes, channels = shape[:2]
+    entries = (*shape[2:4], images.shape[4])
+    size = (gradients.shape[2], gradients.shape[3])
     pixels = gradients.shape[1] * size[0] * size[1]
     summed = torch.Size(entries).numel()
-    rows, columns = _tile(channels, _CHANNELS), _tile(summed, _ENTRIES)
+    rows, columns = _tile(channels, _SUMMED_CHANNELS), _tile(summed, _SUMMED_ENTRIES)
     tiles = _tiles(channels, rows) * _tiles(summed, columns)
-    parts = min(_tiles(_PROGRAMS, tiles * lanes), _tiles(pixels, _DEPTH))
-    of_part = _tiles(_tiles(pixels, parts), _DEPTH) * _DEPTH
+    parts = min(_tiles(_PROGRAMS, tiles * lanes), _tiles(pixels, _SUMMED_DEPTH))
+    of_part = _tiles(_tiles(pixels, parts), _SUMMED_DEPTH) * _SUMMED_DEPTH
     parts = _tiles(pixels, of_part)
-    sums = images.new_empty(lanes, parts, *shape[1:], dtype=torch.promote_types(images.dtype, torch.float32))
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    sums = images.new_empty(lanes, parts, channels, *entries, dtype=dtype)
     with torch.cuda.device_of(images):  # type: ignore[no-untyped-call]
         triton_kernels.weights_kernel[tiles, parts, lanes](
             gradients,
             images,
-            *_tables(images.shape[1:], shape[3:], size, geometry.stride, geometry.dilation, images.device),
+            *_tables(images.shape[1:], shape[2:4], size, geometry.stride, geometry.dilation, images.device),
             sums,
             pixels,
             of_part,
@@ -220,14 +236,16 @@ def _summed_over_pixels(gradients: Tensor, images: Tensor, shape: torch.Size, ge
             images.stride(0),
             E=summed,
             O=channels,
-            AREA=size[0] * size[1],
-            EVEN=pixels % _DEPTH == 0,
+            RUN=_run(images),
+            EVEN=pixels % _SUMMED_DEPTH == 0,
             CHANNELS=rows,
             ENTRIES=columns,
-            DEPTH=_DEPTH,
+            DEPTH=_SUMMED_DEPTH,
+            num_warps=4,
+            num_stages=2,
             **_arithmetic(images),
         )
-    return sums.sum(1).to(images.dtype)
+    return sums.sum(1)[..., : shape[4]].to(images.dtype)
 
 
 @functools.cache  # kept, as graphs read them
@@ -239,35 +257,44 @@ def _tables(
     dilation: tuple[int, int],
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Where entries of weights [C, h, w] and pixels of outputs [B, P, Q] meet images [B, C, H, W]; their sum is where.
+    """Where entries of weights [h, w, C] and pixels of outputs [B, P, Q] meet images [B, H, W, C]; their sum is where.
 
-    Both are int32, and longer than they must be by up to a tile: what is too much is where the last one is.
+    Both are int32, and longer than they must be by up to a tile: what is too much is where the last ones are.
     """
-    batch, channels, height, width = images
-    c, i, j = (torch.arange(count) for count in (channels, *kernel))
-    entries = (c * (height * width))[:, None, None] + (i * (dilation[0] * width))[:, None] + j * dilation[1]
+    batch, height, width, channels = images
+    row, column = width * channels, channels
+    i, j, c = (torch.arange(count) for count in (*kernel, channels))
+    entries = (i * (dilation[0] * row))[:, None, None] + (j * (dilation[1] * column))[:, None] + c
     b, p, q = (torch.arange(count) for count in (batch, *size))
-    corners = (b * (channels * height * width))[:, None, None] + (p * (stride[0] * width))[:, None] + q * stride[1]
-    whole = [
-        functional.pad(table.flatten(), (0, -table.numel() % tile), value=int(table.max()))
-        for table, tile in ((entries, _ENTRIES), (corners, _PIXELS))
-    ]
-    return whole[0].to(device, torch.int32), whole[1].to(device, torch.int32)
+    corners = (b * (height * row))[:, None, None] + (p * (stride[0] * row))[:, None] + q * (stride[1] * column)
+    whole = []
+    for table, tile, last in (
+        (entries.flatten(), _SUMMED_ENTRIES, math.gcd(channels, _SUMMED_ENTRIES)),
+        (corners.flatten(), _PIXELS, 1),
+    ):
+        too_much = -table.numel() % tile
+        whole.append(torch.cat([table, table[-last:].repeat(too_much // last)]).to(device, torch.int32))
+    return whole[0], whole[1]
+
+
+def _run(images: Tensor) -> int:
+    """So many numbers of images lie side by side for all pixels and entries, at a multiple of it: a power of two."""
+    return math.gcd(images.shape[4], 16)
 
 
 def _grouped_image_gradients(gradients: Tensor, weights: Tensor, shape: torch.Size, geometry: Geometry) -> Tensor:
-    lanes, batch, channels, *size = shape
+    lanes, batch, *size, channels = shape
     stride, padding, dilation, _ = geometry
     # Rows and columns of the images that no kernel reaches.
     left_over = [
         (image + 2 * around - step * (of_kernel - 1) - 1) % apart
         for image, around, step, of_kernel, apart in zip(
-            size, padding, dilation, weights.shape[3:], stride, strict=True
+            size, padding, dilation, weights.shape[2:4], stride, strict=True
         )
     ]
     images = functional.conv_transpose2d(
-        gradients.transpose(0, 1).flatten(1, 2),
-        weights.flatten(0, 1),
+        gradients.permute(1, 0, 4, 2, 3).flatten(1, 2),
+        weights.permute(0, 1, 4, 2, 3).flatten(0, 1),
         None,
         stride,
         padding,
@@ -275,35 +302,45 @@ def _grouped_image_gradients(gradients: Tensor, weights: Tensor, shape: torch.Si
         lanes,
         dilation,
     )
-    return images.view(batch, lanes, channels, *size).transpose(0, 1)
+    return images.view(batch, lanes, channels, *size).permute(1, 0, 3, 4, 2)
 
 
 def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
-    """Images [K, B, C, H, W] with zeros around them; lanes that are one and the same in memory stay so."""
-    if padding == (0, 0):
+    """Images with zeros around them and in further channels; lanes that are one and the same in memory stay so."""
+    around = (0, _missing(images.shape[4]), *(padding[1],) * 2, *(padding[0],) * 2)
+    if not any(around):
         return images
-    around = (padding[1],) * 2 + (padding[0],) * 2
     if images.stride(0) == 0:
         return functional.pad(images[0], around).expand(len(images), *(-1,) * (images.ndim - 1))
     return functional.pad(images, around)
 
 
+def _missing(channels: int) -> int:
+    """The channels that are missing to a multiple of ``_RUN``.
+
+    >>> _missing(50), _missing(8), _missing(1)
+    (2, 0, 0)
+    """
+    return -channels % _RUN if channels > 1 else 0
+
+
 def _spread(gradients: Tensor, image: tuple[int, int], kernel: tuple[int, int], geometry: Geometry) -> Tensor:
     """What convolved with the turned weights is the gradient of images of a size: gradients with zeros between them.
 
-    There are zeros around them, too, or some at the edge are left out.
+    There are zeros around them and in further channels, too, or some at the edge are left out.
     """
     stride, padding, dilation, _ = geometry
+    lanes, batch, *size, channels = gradients.shape
     if stride != (1, 1):
-        rows, columns = ((count - 1) * step + 1 for count, step in zip(gradients.shape[3:], stride, strict=True))
-        apart = gradients.new_zeros(*gradients.shape[:3], rows, columns)
-        apart[..., :: stride[0], :: stride[1]] = gradients
+        rows, columns = ((count - 1) * step + 1 for count, step in zip(size, stride, strict=True))
+        apart = gradients.new_zeros(lanes, batch, rows, columns, channels)
+        apart[:, :, :: stride[0], :: stride[1]] = gradients
         gradients = apart
-    around = []
+    around = [0, _missing(channels)]
     for axis in (1, 0):
         reach = dilation[axis] * (kernel[axis] - 1)
         before = reach - padding[axis]
-        around += [before, image[axis] + reach - before - gradients.shape[3 + axis]]
+        around += [before, image[axis] + reach - before - gradients.shape[2 + axis]]
     return functional.pad(gradients, around) if any(around) else gradients
 
 

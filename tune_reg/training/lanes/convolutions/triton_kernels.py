@@ -1,10 +1,12 @@
 """Two Triton kernels: K convolutions with own weights, and the gradients of their weights.
 
 Each is a product of matrices whose entries are read where they lie in the images, without writing patches (an implicit
-GEMM). A lane is one layer of the grid, so that the lanes' weights stay apart. Neighbouring threads read and write
-neighbouring pixels. Images are [B, C, H, W] of a lane, weights [O, E] with E = C h w entries, outputs [B, O, P, Q].
-``entries`` says where an entry of the weights meets the images, from the first pixel that it is multiplied with: tiles
-that stick out meet the last one again, and are multiplied by 0 or not written. Sums are float32, for float64 float64.
+GEMM). A lane is one layer of the grid, so that the lanes' weights stay apart. Images are [B, H, W, C] of a lane,
+weights [O, E] with E = h w C entries, outputs [B, P, Q, O], so that the C numbers of a pixel are read at once.
+``entries`` says where an entry of the weights meets the images, from the first pixel that it is multiplied with, which
+``corners`` says for each pixel of the outputs; ``RUN``: both are multiples of it, and so many entries lie side by side.
+Tiles that stick out meet the last entries again, and are multiplied by 0 or not written. Sums are float32, for float64
+float64.
 
 Import this file only where Triton is installed.
 """
@@ -29,7 +31,7 @@ def outputs_kernel(  # type: ignore[no-untyped-def]
     output_lane,
     E: tl.constexpr,
     O: tl.constexpr,
-    AREA: tl.constexpr,
+    RUN: tl.constexpr,
     BIASED: tl.constexpr,
     CHANNELS: tl.constexpr,
     PIXELS: tl.constexpr,
@@ -38,9 +40,9 @@ def outputs_kernel(  # type: ignore[no-untyped-def]
     SUMS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """outputs[b, o, p, q] = the sum over e of images[b, entries[e] + p stride_y W + q stride_x] weights[o, e].
+    """outputs[pixel, o] = the sum over e of images[corners[pixel] + entries[e]] weights[o, e].
 
-    ``pixels``: B P Q. ``IMAGE``: C H W. Where ``BIASED``, bias[o] is added.
+    ``pixels``: B P Q. Where ``BIASED``, bias[o] is added.
     """
     lane = tl.program_id(2).to(tl.int64)
     images += lane * image_lane
@@ -48,19 +50,17 @@ def outputs_kernel(  # type: ignore[no-untyped-def]
     outputs += lane * output_lane
     pixel = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)  # of [B, P, Q]
     o = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    written = (o < O)[:, None] & (pixel < pixels)[None, :]
-    o = tl.minimum(o, O - 1)
-    corner = tl.load(corners + pixel)
-    sums = tl.zeros((CHANNELS, PIXELS), SUMS)
+    corner = tl.multiple_of(tl.load(corners + pixel), RUN)
+    sums = tl.zeros((PIXELS, CHANNELS), SUMS)
     for first in range(0, E, DEPTH):
         entry = first + tl.arange(0, DEPTH)
-        patch = tl.load(images + tl.load(entries + entry)[:, None] + corner[None, :])
-        kernel = tl.load(weights + (o * E)[:, None] + entry[None, :], (entry < E)[None, :], 0.0)
-        sums = _add_product(sums, kernel.to(FACTORS), patch.to(FACTORS), PRECISION)
+        patch = _patch(images, corner, entries + entry, RUN)
+        kernel = tl.load(weights + (o * E)[:, None] + entry[None, :], (o < O)[:, None] & (entry < E)[None, :], 0.0)
+        sums = _add_product(sums, patch.to(FACTORS), tl.trans(kernel.to(FACTORS)), PRECISION)
     if BIASED:
-        sums += tl.load(bias + lane * O + o).to(SUMS)[:, None]
-    place = (o * AREA)[:, None] + (pixel // AREA * (O * AREA) + pixel % AREA)[None, :]
-    tl.store(outputs + place, sums.to(outputs.dtype.element_ty), written)
+        sums += tl.load(bias + lane * O + o, o < O, 0.0).to(SUMS)[None, :]
+    place = (pixel * O)[:, None] + o[None, :]
+    tl.store(outputs + place, sums.to(outputs.dtype.element_ty), (pixel < pixels)[:, None] & (o < O)[None, :])
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -76,7 +76,7 @@ def weights_kernel(  # type: ignore[no-untyped-def]
     image_lane,
     E: tl.constexpr,
     O: tl.constexpr,
-    AREA: tl.constexpr,
+    RUN: tl.constexpr,
     EVEN: tl.constexpr,
     CHANNELS: tl.constexpr,
     ENTRIES: tl.constexpr,
@@ -85,7 +85,7 @@ def weights_kernel(  # type: ignore[no-untyped-def]
     SUMS: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """parts[s, o, e] = a sum over b, p, q of gradients[b, o, p, q] images[b, entries[e] + p stride_y W + q stride_x].
+    """parts[s, o, e] = a sum over pixels of gradients[pixel, o] images[corners[pixel] + entries[e]].
 
     There are few weights and many pixels to sum over, so each program takes ``of_part`` of the ``pixels`` [B, P, Q],
     and the parts [K, S, O, E] are added afterwards, in a fixed order. ``EVEN``: whether ``pixels`` is a multiple of
@@ -99,19 +99,26 @@ def weights_kernel(  # type: ignore[no-untyped-def]
     across = (E + ENTRIES - 1) // ENTRIES
     o = tl.program_id(0) // across * CHANNELS + tl.arange(0, CHANNELS)
     entry = tl.program_id(0) % across * ENTRIES + tl.arange(0, ENTRIES)
-    written = (o < O)[:, None] & (entry < E)[None, :]
-    o = tl.minimum(o, O - 1)
-    of_entry = tl.load(entries + entry)
     sums = tl.zeros((CHANNELS, ENTRIES), SUMS)
     for first in range(part * of_part, tl.minimum((part + 1) * of_part, pixels), DEPTH):
         pixel = first + tl.arange(0, DEPTH)  # of [B, P, Q]
-        exists = pixel < pixels
-        place = (o * AREA)[:, None] + (pixel // AREA * (O * AREA) + pixel % AREA)[None, :]
-        gradient = tl.load(gradients + place) if EVEN else tl.load(gradients + place, exists[None, :], 0.0)
-        patch = tl.load(images + of_entry[:, None] + tl.load(corners + pixel)[None, :])
-        sums = _add_product(sums, gradient.to(FACTORS), tl.trans(patch.to(FACTORS)), PRECISION)
+        exists = (o < O)[None, :] if EVEN else (pixel < pixels)[:, None] & (o < O)[None, :]
+        gradient = tl.load(gradients + (pixel * O)[:, None] + o[None, :], exists, 0.0)
+        corner = tl.multiple_of(tl.load(corners + pixel), RUN)
+        patch = _patch(images, corner, entries + entry, RUN)
+        sums = _add_product(sums, tl.trans(gradient.to(FACTORS)), patch.to(FACTORS), PRECISION)
     place = (o * E)[:, None] + entry[None, :]
-    tl.store(parts + place, sums, written)
+    tl.store(parts + place, sums, (o < O)[:, None] & (entry < E)[None, :])
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _patch(images: tl.tensor, corner: tl.tensor, entries: tl.tensor, RUN: tl.constexpr) -> tl.tensor:
+    """The numbers of the images [pixels, entries] at their corners plus what ``entries`` points to."""
+    of_entry = tl.load(entries)
+    if RUN == 1:  # neighbouring threads read neighbouring pixels, as no two entries need lie side by side
+        return tl.trans(tl.load(images + of_entry[:, None] + corner[None, :]))
+    of_entry = tl.max_contiguous(tl.multiple_of(of_entry, RUN), RUN)
+    return tl.load(images + (corner[:, None] + of_entry[None, :]))
 
 
 @triton.jit  # type: ignore[untyped-decorator]
