@@ -127,5 +127,5 @@ def test_vgg_9_layer_by_layer():
     convs = [m for m in net if isinstance(m, nn.Conv2d)]
     widths = [3, 64, 64, 128, 128, 256, 256]
     assert [(c.in_channels, c.out_channels) for c in convs] == list(pairwise(widths))
-    block = ["Conv2d", "BatchNorm2d", "ReLU"] * 2 + ["MaxPool2d"]
+    block = ["Conv2d", "BatchNorm2d", "ReLU", "Conv2d", "BatchNorm2d", "MaxPool2d", "ReLU"]
     assert [type(m).__name__ for m in net] == block * 3 + ["Flatten", *["Linear", "Sequential"] * 2, "Linear"]

@@ -1,7 +1,8 @@
 """The small net of the thesis on noise injection and gradient regularisation.
 
 Layer for layer the CNN of TensorFlow's tutorial, whose defaults fill in what the thesis does not say: valid
-padding, Glorot-uniform weights (Glorot, Bengio 2010), zero bias.
+padding, Glorot-uniform weights (Glorot, Bengio 2010), zero bias. A ReLU after pooling gives the same numbers and
+gradients as one before it, for a quarter of the pixels.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ def small_cnn(channels: int, image_size: tuple[int, int], classes: int) -> nn.Mo
     rows, columns = (((side - 2) // 2 - 2) // 2 - 2 for side in image_size)
     net = nn.Sequential(
         nn.Conv2d(channels, 32, 3),
-        nn.ReLU(),
         nn.MaxPool2d(2),
+        nn.ReLU(),
         nn.Conv2d(32, 64, 3),
-        nn.ReLU(),
         nn.MaxPool2d(2),
+        nn.ReLU(),
         nn.Conv2d(64, 64, 3),
         nn.ReLU(),
         nn.Flatten(),

@@ -1,10 +1,13 @@
 """Networks under vmap take a formulation for their convolutions, with the results that vmap gives by itself."""
 
+import math
+
 import pytest
 import torch
 from convolution_layers import distance
 from torch.func import functional_call, vmap
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from tune_reg import models
 from tune_reg.training import LaneEngine, Run, TrainingSettings
@@ -60,6 +63,46 @@ def test_a_network_has_the_outputs_and_derivatives_that_vmap_gives(model, shared
         assert len(formulation.calls) == sum(isinstance(layer, torch.nn.Conv2d) for layer in network.modules())
         for one, other in zip(taken, reference, strict=True):
             assert torch.allclose(one, other, rtol=1e-7, atol=1e-9), name
+
+
+def channels_last(inputs, weights, bias, geometry):
+    """Outputs whose channels come last in the memory of each lane, as a kernel's do."""
+    outputs = FORMULATIONS["grouped"](inputs, weights, bias, geometry)
+    return outputs.movedim(2, -1).contiguous().movedim(-1, 2)
+
+
+def test_batch_normalisation_gets_its_images_in_an_order_that_torch_can_read():
+    seen = []
+
+    class Watched(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            if func is functional.batch_norm:
+                seen.append(args[0].is_contiguous())
+            return func(*args, **(kwargs or {}))
+
+    images, weights, bias = random(LANES, 2, 2, 5, 6), random(LANES, 4, 2, 3, 3), random(LANES, 4)
+
+    def network(images, weights, bias):
+        return functional.batch_norm(functional.conv2d(images, weights, bias), None, None, training=True)
+
+    with Watched(), LaneConvolutions(channels_last):
+        outputs = vmap(network)(images, weights, bias)
+    assert seen == [True]
+    assert torch.allclose(
+        outputs, torch.stack([network(*of_lane) for of_lane in zip(images, weights, bias, strict=True)])
+    )
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("formulation", [*FORMULATIONS.values(), channels_last])
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_network_with_batch_normalisation_trains_on_the_device_with_each_formulation(
+    formulation, random_images, monkeypatch
+):
+    monkeypatch.setattr(networks, "convolution_for", lambda device, twice: formulation)
+    runs = [Run("tiny", "resnet-14", "l1", {}, TrainingSettings(epochs=1, batch_size=8), seed=seed) for seed in (0, 1)]
+    rows = LaneEngine(runs, dataset=random_images(24, 6, 12), device="cuda").train_epoch()
+    assert all(math.isfinite(row["train_loss"]) for row in rows.values())
 
 
 def test_convolutions_see_the_dtypes_of_the_precision():

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.grad import conv2d_input, conv2d_weight
 from torch.overrides import TorchFunctionMode
 
@@ -19,6 +20,9 @@ class LaneConvolutions(TorchFunctionMode):
 
     ``formulation`` is differentiated like any function of the stacked tensors, as often as one likes. Images of 3
     dimensions and the padding "same" that is uneven stay torch's.
+
+    The outputs of some formulations lie in memory with channels last. Of these ``batch_norm`` gets a contiguous copy:
+    torch's own for CUDA asks for their order of memory, which a tensor under vmap cannot say.
 
     >>> from tune_reg.training.lanes.convolutions.im2col import im2col
     >>> with LaneConvolutions(im2col):
@@ -40,6 +44,8 @@ class LaneConvolutions(TorchFunctionMode):
             outputs = self._conv2d(*args, **kwargs)
             if outputs is not None:
                 return outputs
+        if func in (functional.batch_norm, torch.batch_norm):
+            args = (args[0].contiguous(), *args[1:])
         return func(*args, **kwargs)
 
     def _conv2d(
