@@ -6,6 +6,8 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, product
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import torch
@@ -22,6 +24,9 @@ from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
 #: Bytes of the random numbers that are drawn at a time, for as many steps as fit into them.
 BLOCK: Final = 2**24
+
+#: Torch draws normal numbers so many at a time: multiples of it are the same numbers in one draw as in several.
+_DRAWN_TOGETHER: Final = 16
 
 #: Numbers that say how an image is augmented: its shift by rows and by columns, and whether it is mirrored.
 _AUGMENTED: Final = 3
@@ -148,6 +153,7 @@ class LaneInputs:
         end = first - begin + self.block if end is None else end
         of_block = self._sizes[first * evaluations : end * evaluations]
         slots = list(enumerate(of_block, begin * evaluations))
+        of_size = [(size, [slot for slot, _ in some]) for size, some in groupby(slots, key=itemgetter(1))]
         augmented = _host(self._augmented) if self._augments else None
         noise = {purpose: _host(table) for purpose, table in self._noise.items()}
         # Here, and not in the threads: the shapes of dropout's masks come from a pass of the network.
@@ -158,8 +164,8 @@ class LaneInputs:
                 if augmented is not None:
                     shifts, mirrored = draw(size, self._streams[lane]["augment"], padding=4, flip=True)
                     augmented[slot, lane, :2, :size], augmented[slot, lane, 2, :size] = shifts, mirrored
-                for purpose, host in noise.items():
-                    self._draw_row(purpose, lane, likes[purpose, size], host[slot, lane])
+            for (size, of_them), (purpose, host) in product(of_size, noise.items()):
+                self._draw_rows(purpose, lane, likes[purpose, size], host[of_them[0] : of_them[-1] + 1, lane])
 
         lanes = range(len(self._streams))
         if self._threads == 1:
@@ -182,6 +188,17 @@ class LaneInputs:
         pairs = zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True)
         likes = [like for wanted, like in pairs if wanted is not None]
         return list(zip(likes, self._layout(purpose, size).pieces, strict=True))
+
+    def _draw_rows(self, purpose: str, lane: int, likes: Sequence[tuple[torch.Size, Piece]], rows: Tensor) -> None:
+        """Draw the numbers that one lane wants for ``purpose`` into ``rows``, one for each evaluation in turn."""
+        stream = self._streams[lane][purpose]
+        if purpose != "dropout" and len(likes) == 1 and likes[0][1].size % _DRAWN_TOGETHER == 0:
+            piece = likes[0][1]
+            numbers = torch.randn(len(rows), piece.size, generator=stream, dtype=self._dtype)
+            rows[:, piece.begin : piece.begin + piece.size] = numbers
+            return
+        for row in rows:
+            self._draw_row(purpose, lane, likes, row)
 
     def _draw_row(self, purpose: str, lane: int, likes: Sequence[tuple[torch.Size, Piece]], row: Tensor) -> None:
         """Draw the numbers that one lane wants for ``purpose`` in one evaluation, into ``row``."""

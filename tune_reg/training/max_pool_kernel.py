@@ -21,8 +21,10 @@ Window: TypeAlias = tuple[int, int]
 _BLOCK: Final = 1024
 
 
-@triton.jit
-def _corner(index, H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, h: tl.constexpr, w: tl.constexpr):  # type: ignore[no-untyped-def]
+@triton.jit  # type: ignore[untyped-decorator]
+def _corner(  # type: ignore[no-untyped-def]
+    index, H: tl.constexpr, W: tl.constexpr, C: tl.constexpr, h: tl.constexpr, w: tl.constexpr
+):
     """Where the first pixel of the window of an output [N, P, Q, C] is."""
     P: tl.constexpr = H // h
     Q: tl.constexpr = W // w
