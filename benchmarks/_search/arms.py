@@ -248,6 +248,7 @@ ARMS: dict[str, Arm] = {
     "tpe": _own(sampler="tpe", pruner="predicted"),
     "old-default": _own(sampler="tpe-gp", pruner="predicted"),
     "default": _own("named"),
+    "pauses": _own("named", pruner="pause"),
     "default-one-seed": _own("one"),
     "default-of-budget": _own("named", knows_budget=True),
 }
