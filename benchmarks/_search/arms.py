@@ -251,6 +251,5 @@ ARMS: dict[str, Arm] = {
     "pauses": _own("named", pruner="pause"),
     "default-one-seed": _own("one"),
     "default-of-budget": _own("named", knows_budget=True),
+    "default-no-prior": _own("named", prior=False),
 }
-if "prior" in SearchSettings.model_fields:
-    ARMS["default-no-prior"] = _own("named", prior=False)
