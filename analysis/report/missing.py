@@ -83,7 +83,7 @@ def _least_trials(data: Snapshot, name: str) -> int:
     search = mapping(data.study.get("search"))
     if _quantity(search.get("patience")) or search.get("budget") == "seconds":
         return 0  # the search ends when it finds nothing better, or when its seconds are used
-    if search.get("pruner") == "pause" and _quantity(search.get("seeds")) > 1:
+    if search.get("sampler") == "knowledge-gradient" and _quantity(search.get("seeds")) > 1:
         return 0  # a trial that is trained again takes the epochs of others
     return _quantity(data.method(name).get("trials", search.get("trials")))
 

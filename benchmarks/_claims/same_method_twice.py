@@ -26,7 +26,7 @@ TRIALS: Final = 16
 SEEDS: Final = (5, 10, 20)
 #: A true gain, a share, that is to be claimed.
 GAIN: Final = 0.005
-SAMPLERS: Final = ("default", "random")
+SAMPLERS: Final = ("default", "pauses", "random")
 #: Seeds that the trials of a random search take in turn.
 _SEEDS_IN_TURN: Final = 3
 
@@ -91,10 +91,13 @@ def _error(first: Searched, second: Searched) -> float:
 
 
 def searched(study: MadeUpStudy, replay: int, sampler: str) -> Searched:
-    """One search of 16 trainings. ``sampler``: "default", or "random", which trains all to the end."""
+    """One search of 16 trainings.
+
+    ``sampler``: "default"; "pauses", which is that with the pruner pause; or "random", which trains all to the end.
+    """
     cube = UnitCube(study.space)
     density = PriorDensity(study.space, cube)
-    steps = rungs(EPOCHS)
+    steps = (EPOCHS,) if sampler == "default" else rungs(EPOCHS)
     trials = _trials(study, replay, sampler)
     trainings = [
         Training(
@@ -113,8 +116,8 @@ def searched(study: MadeUpStudy, replay: int, sampler: str) -> Searched:
 
 
 def _trials(study: MadeUpStudy, replay: int, sampler: str) -> list[SimulatedTrial]:
-    if sampler == "default":
-        search = OwnSearch(study, SearchSettings(), replay)
+    if sampler != "random":
+        search = OwnSearch(study, SearchSettings(pruner="pause" if sampler == "pauses" else "none"), replay)
         picks(study, search, replay, 1, [TRIALS * EPOCHS])
         return list(search._trials.values())
     random, trials = RandomSearch(study, replay, seed_each=True), []

@@ -248,8 +248,8 @@ ARMS: dict[str, Arm] = {
     "tpe": _own(sampler="tpe", pruner="predicted"),
     "old-default": _own(sampler="tpe-gp", pruner="predicted"),
     "default": _own("named"),
+    "pauses": _own("named", pruner="pause"),
     "default-one-seed": _own("one"),
     "default-of-budget": _own("named", knows_budget=True),
+    "default-no-prior": _own("named", prior=False),
 }
-if "prior" in SearchSettings.model_fields:
-    ARMS["default-no-prior"] = _own("named", prior=False)

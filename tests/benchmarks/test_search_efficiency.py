@@ -272,6 +272,23 @@ def test_a_search_of_each_budget_knows_it(tables, arms, pausing_search, table_fi
     assert [search._task.trials for search in searches] == trials
 
 
+def test_the_default_pauses_no_trial_and_the_arm_before_it_does(tables, simulation, arms, table_file):
+    alone, _ = tables.table_problems(table_file())
+    actions = {"default": set(), "pauses": set()}
+    for arm, seen in actions.items():
+        search = arms.ARMS[arm].make(alone, 0, False, 0)
+        report = search.report
+
+        def noted(trial, value, report=report, seen=seen):
+            action = report(trial, value)
+            seen.add(action)
+            return action
+
+        search.report = noted
+        simulation.picks(alone, search, 0, 1, [12 * alone.epochs])
+    assert actions == {"default": {"continue", "stop"}, "pauses": {"continue", "stop", "pause"}}
+
+
 @pytest.mark.parametrize(("which", "seeds"), [("named", [1, 0, 1]), ("one", [0, 0, 0]), ("each", [0, 1, 2])])
 def test_trials_train_on_the_seeds_that_the_search_names_or_on_one_or_each_on_its_own(
     tables, pausing_search, table_file, which, seeds
@@ -340,7 +357,7 @@ def test_stock_stops_at_its_rungs_alone(tables, simulation, arms, table_file):
 
 
 def test_every_arm_is_measured_on_a_table(main, arms, table_file, tmp_path, capsys):
-    quick = [arm for arm in arms.ARMS if not arm.startswith(("default", "old"))]
+    quick = [arm for arm in arms.ARMS if not arm.startswith(("default", "old", "pauses"))]
     options = ("--table", table_file(), "--problems", "wd", "--seeds", "2", "--first-seed", "100", "--out", "out.json")
     main("search_efficiency", *options, "--arms", *quick, "--workers", "1", "8", "--seed-each")
     numbers = json.loads((tmp_path / "out.json").read_text())
@@ -352,7 +369,8 @@ def test_every_arm_is_measured_on_a_table(main, arms, table_file, tmp_path, caps
     assert "wd, 8 workers, 2 seeds: mean regret / that of stock" in capsys.readouterr().out
 
 
-def test_the_default_search_is_measured(main, tmp_path, table_file):
+@pytest.mark.parametrize("arm", ["default", "pauses"])
+def test_the_search_by_a_model_is_measured(main, tmp_path, table_file, arm):
     main(
         "search_efficiency",
         "--table",
@@ -362,7 +380,7 @@ def test_the_default_search_is_measured(main, tmp_path, table_file):
         "--seeds",
         "1",
         "--arms",
-        "default",
+        arm,
         "--out",
         "o",
     )

@@ -45,11 +45,13 @@ def test_in_rounds_it_says_how_many_confirmed_runs_may_come():
     assert "1 of 10 (at most 60)" in console.export_text()
 
 
-def test_where_trials_are_paused_the_line_counts_trainings():
+def test_where_a_model_searches_the_line_counts_trainings():
     paused = replace(PROGRESS.tasks[0], paused=5, trainings=7 + 1 / 3)
     assert display.line(replace(PROGRESS, tasks=(paused,))).startswith(
         "trainings 7.3/16 (3 done, 5 paused, 4 pruned, 1 failed); 4 running, 1 waiting; confirmed 1/10; "
     )
+    whole = replace(PROGRESS.tasks[0], trainings=9.0)
+    assert display.line(replace(PROGRESS, tasks=(whole,))).startswith("trainings 9/16 (3 done, 4 pruned, 1 failed); ")
     large = replace(PROGRESS.tasks[0], done=12_345, task=replace(TASK, trials=20_000))
     assert display.line(replace(PROGRESS, tasks=(large,))).startswith("trials 12350/20000 (12345 done, 4 pruned")
 

@@ -10,7 +10,7 @@ from tune_reg.study import Study, make_plan
 
 
 def test_a_study_of_failed_trials_is_refused_with_their_reason(tmp_path):
-    study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], search={"trials": 2})
+    study = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], search={"trials": 5})
     plan = make_plan(study)
     controller = StudyController(plan, tmp_path)
     while (run := controller.next_run()) is not None:

@@ -20,7 +20,7 @@ EPOCHS = 6  # rungs at 2 and 6
 
 
 def study(**settings):
-    search = {"trials": 6, "sampler": "knowledge-gradient", **settings.pop("search", {})}
+    search = {"trials": 6, "sampler": "knowledge-gradient", "pruner": "pause", **settings.pop("search", {})}
     plain = {"training": {"epochs": EPOCHS, "batch_size": 64}, "confirm": {"seeds": 2}}
     return digits_study(**{**plain, "search": search, **settings})
 
@@ -161,7 +161,7 @@ def test_the_winner_may_be_one_that_was_paused_for_good(tmp_path, monkeypatch):
 
     monkeypatch.setattr(AskTell, "expected", of_paused)
     monkeypatch.setattr(
-        "tune_reg.search.pausing_search.PausingSearch.winner",
+        "tune_reg.search.model_search.ModelSearch.winner",
         lambda self: self._trial(self._trials()[paused].frozen),
     )
     carry_out(controller, workers)

@@ -87,7 +87,7 @@ def test_the_directory_says_what_the_controller_knows(tmp_path):
 
 
 def test_the_directory_says_what_the_controller_knows_of_trials_that_are_paused(tmp_path):
-    search = {"trials": 6, "sampler": "knowledge-gradient", "min_epochs": 1}
+    search = {"trials": 6, "sampler": "knowledge-gradient", "pruner": "pause", "min_epochs": 1}
     plan = make_plan(Study(**{**STUDY.to_plain(), "search": search}))
     controller = StudyController(plan, tmp_path / "out")
     most = 0

@@ -123,6 +123,35 @@ def test_a_study_goes_on_with_the_search_that_it_was_begun_with_where_it_names_n
     assert (choices(grown), grown.search.trials) == (choices(goes_on), 9)
 
 
+@pytest.mark.parametrize("named", [{}, {"sampler": "knowledge-gradient"}])
+def test_a_directory_begun_when_pauses_were_the_default_goes_on_with_them(tmp_path, named):
+    """Also where the study names the sampler, which is what it was, and no pruner. Its hash is what it was then."""
+    claim(tmp_path, searched_with(pruner="pause"))
+    now = searched_with(**named)
+    assert choices(now) == ("knowledge-gradient", "none", 1)
+    goes_on = as_begun(tmp_path, now)
+    assert choices(goes_on) == ("knowledge-gradient", "pause", None)
+    assert goes_on.hash == "9eaec876cd37dd9a"
+    refuse_another_study(tmp_path, goes_on)
+    claim(tmp_path, goes_on)
+    assert choices(as_begun(tmp_path, searched_with(**named))) == ("knowledge-gradient", "pause", None)
+    with pytest.raises(StoreError, match=r"search\.pruner is 'pause' there and 'none' here"):
+        refuse_another_study(tmp_path, as_begun(tmp_path, searched_with(pruner="none")))
+
+
+def test_a_directory_begun_with_pauses_and_a_first_rung_of_its_own_goes_on_with_both(tmp_path):
+    claim(tmp_path, searched_with(pruner="pause", min_epochs=3))
+    goes_on = as_begun(tmp_path, searched_with(min_epochs=3))
+    assert choices(goes_on) == ("knowledge-gradient", "pause", 3)
+    assert goes_on.hash == "56e45fce8973fdfb"
+
+
+def test_a_directory_begun_without_pauses_goes_on_without(tmp_path):
+    claim(tmp_path, searched_with())
+    goes_on = as_begun(tmp_path, searched_with())
+    assert (choices(goes_on), goes_on.hash) == (choices(searched_with()), searched_with().hash)
+
+
 def test_a_study_that_names_its_search_is_taken_at_its_word(tmp_path):
     named = searched_with(sampler="tpe")
     assert as_begun(tmp_path, named) is named, "nothing was begun"

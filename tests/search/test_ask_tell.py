@@ -17,7 +17,7 @@ def task(name="weight-decay", trials=8, space=SPACE):
 
 
 def ask_tell(path, tasks, **settings):
-    """A search that stops trials and pauses none; a search that does is tested in ``test_pausing_search``."""
+    """A search that stops trials and pauses none; a search that does is tested in ``test_model_search``."""
     chosen = SearchSettings(**{"sampler": "tpe-gp", **settings})
     return AskTell(path / "search.journal", tasks, chosen, epochs=8, seed=3)
 
@@ -230,7 +230,7 @@ def by_a_function(trial):
 
 
 @pytest.mark.parametrize(
-    ("space", "settings", "pauses"),
+    ("space", "settings", "modelled"),
     [
         (SPACE, {}, True),
         (SPACE, {"pruner": "none"}, True),
@@ -242,11 +242,11 @@ def by_a_function(trial):
     ],
     ids=["default", "no rungs", "a sampler", "a pruner", "two objectives", "a function", "nothing to search"],
 )
-def test_trials_are_paused_where_there_is_a_model_of_their_final_values(tmp_path, space, settings, pauses):
+def test_trials_are_paused_where_there_is_a_model_of_their_final_values(tmp_path, space, settings, modelled):
     of = task(trials=5, space=space)
     search = AskTell(tmp_path / "search.journal", [of], SearchSettings(**settings), epochs=8, seed=3)
-    assert search.pauses(of) is pauses
-    assert (search.trainings(of) is None) is not pauses
+    assert search.by_model(of) is modelled
+    assert (search.trainings(of) is None) is not modelled
     paused = 0
     while (trial := search.ask()) is not None:
         decision = search.report(trial, 3, 0.5)
@@ -260,8 +260,8 @@ def test_trials_are_paused_where_there_is_a_model_of_their_final_values(tmp_path
         for over in search.over():
             search.tell(over, "pruned")
     assert search.finished(of)
-    assert paused == 0 or pauses
-    assert bool(search.expected(of)) is pauses
+    assert paused == 0 or modelled
+    assert bool(search.expected(of)) is modelled
     assert search.winner(of) is not None
 
 

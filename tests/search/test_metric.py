@@ -46,7 +46,7 @@ def search(metric, value, trials=10, **settings):
         if trial is None:
             return events, asked.winner(task), asked.counts(task).best, asked.expected(task)
         events.append((trial.number, trial.params))
-        train(asked, trial, value, chosen.seeds, events, pauses=asked.pauses(task))
+        train(asked, trial, value, chosen.seeds, events, modelled=asked.by_model(task))
         for over in asked.over():
             whole = asked.last_step(over) >= EPOCHS
             asked.tell(over, "complete" if whole else "pruned", value(gain(over.params, EPOCHS)) if whole else None)
@@ -54,19 +54,19 @@ def search(metric, value, trials=10, **settings):
     raise AssertionError("the search does not end")
 
 
-def train(asked, trial, value, seeds, events, *, pauses):
+def train(asked, trial, value, seeds, events, *, modelled):
     """Train a trial until it is paused, stopped or over, as the stage of the search does."""
-    step = asked.last_step(trial) if pauses else 0
+    step = asked.last_step(trial) if modelled else 0
     finals = []
     while True:
         step += 1
         training, epoch = divmod(step - 1, EPOCHS)
-        told = value(gain(trial.params, epoch + 1, trial.seeds[training] if pauses else training))
+        told = value(gain(trial.params, epoch + 1, trial.seeds[training] if modelled else training))
         if epoch + 1 == EPOCHS:
             finals.append(told)
-            told = told if pauses else sum(finals) / len(finals)
+            told = told if modelled else sum(finals) / len(finals)
         decision = Decision.CONTINUE
-        if pauses or training == 0 or epoch + 1 == EPOCHS:
+        if modelled or training == 0 or epoch + 1 == EPOCHS:
             decision = asked.report(trial, step, told)
         events.append((trial.number, step, decision))
         if decision is not Decision.CONTINUE:

@@ -3,7 +3,7 @@
 import pytest
 from digits import digits_study
 
-from tune_reg.study import make_plan, other_searches
+from tune_reg.study import Study, how_far_trials_train, make_plan, other_searches
 
 
 def space(trial):
@@ -25,3 +25,18 @@ def test_who_is_searched_by_tpe_is_told_where_the_sampler_is_the_default(keys, s
     lines = other_searches(make_plan(digits_study(**{**keys, "search": chosen, "baseline": "weight-decay"})))
     assert len(lines) == len(said)
     assert all(line.startswith(begin) for line, begin in zip(lines, said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("search", "begins"),
+    [
+        ({"sampler": "knowledge-gradient"}, ["each trial is trained to its end"]),
+        ({"sampler": "knowledge-gradient", "pruner": "pause"}, ["a trial pauses where another one is worth more"]),
+        ({"sampler": "tpe"}, []),
+    ],
+)
+def test_whether_trials_pause_is_told(search, begins):
+    plan = make_plan(Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], search=search))
+    lines = how_far_trials_train(plan)
+    assert len(lines) == len(begins)
+    assert all(line.startswith(begin) for line, begin in zip(lines, begins, strict=True))

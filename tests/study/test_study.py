@@ -587,7 +587,7 @@ CHANGES = [
     {"search": {"pruner": "none", "second_objective": {"kind": "epoch_time"}}},
     {"search": {"pruner": "none", "second_objective": {"kind": "robust_accuracy", "epsilon": 0.1}}},
     {"search": {"sampler": "random"}},
-    {"search": {"pruner": "none"}},
+    {"search": {"pruner": "pause"}},
     {"search": {"reduction_factor": 4}},
     {"search": {"min_epochs": 2}},
     {"search": {"learning_rate": [0.1, 0.2]}},
@@ -747,9 +747,11 @@ def test_the_best_trials_of_another_study_are_tried_first(tmp_path):
 @pytest.mark.parametrize(
     ("given", "sampler", "pruner", "min_epochs"),
     [
-        ({}, "knowledge-gradient", "pause", None),
-        ({"min_epochs": 2}, "knowledge-gradient", "pause", 2),
-        ({"pruner": "none"}, "knowledge-gradient", "none", 1),
+        ({}, "knowledge-gradient", "none", 1),
+        ({"min_epochs": 2}, "knowledge-gradient", "none", 2),
+        ({"pruner": "pause"}, "knowledge-gradient", "pause", None),
+        ({"pruner": "pause", "min_epochs": 2}, "knowledge-gradient", "pause", 2),
+        ({"second_objective": {"kind": "epoch_time"}}, "knowledge-gradient", "pause", None),
         ({"pruner": "asha"}, "tpe-gp", "asha", 1),
         ({"sampler": "random"}, "random", "predicted", 1),
         ({"sampler": "tpe", "second_objective": {"kind": "epoch_time"}}, "tpe", "none", 1),

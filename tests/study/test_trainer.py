@@ -41,7 +41,7 @@ def test_a_function_without_a_module_is_taken_as_other_objects_are():
 
 def test_its_name_is_part_of_the_hash_and_other_studies_keep_theirs():
     assert Study(**OWN).hash != Study(**{**OWN, "trainer": "own_loops:forgets"}).hash
-    plain = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"])
+    plain = Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"], search={"pruner": "pause"})
     assert plain.hash == "48b7d49971baa817"
     assert not {"trainer", "examples"} & set(plain.to_plain())
 

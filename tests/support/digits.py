@@ -6,8 +6,8 @@ from tune_reg.study import Study
 def digits_study(**settings) -> Study:
     """Three trials of two epochs and one confirmed run, of weight decay; ``settings`` in place of these.
 
-    Trials train without a pause, as with every sampler but knowledge-gradient; a test of pauses names that one. Methods
-    share no values, so that each search has as many trials as are named.
+    Trials train without a pause; a test of pauses names the sampler knowledge-gradient and the pruner. Methods share no
+    values, so that each search has as many trials as are named.
     """
     plain = {
         "name": "small",

@@ -19,6 +19,7 @@ from tune_reg.study import (
     attack_cost,
     best_of_space_notes,
     decidable,
+    how_far_trials_train,
     make_plan,
     other_searches,
     shared_values_notes,
@@ -38,6 +39,7 @@ def print_whole_plan(plan: StudyPlan, results: Iterable[str | None] = ()) -> Non
     notes = [
         *attack_cost(plan),
         *validation_notes(plan),
+        *how_far_trials_train(plan),
         *added,
         *decidable(plan, _spread(results, plan.study.metric.metric)),
     ]

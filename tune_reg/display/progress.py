@@ -95,8 +95,9 @@ def table(progress: StudyProgress) -> Group:
 def line(progress: StudyProgress) -> str:
     """The plain display: one line."""
     used, total = sum(task.used for task in progress.tasks), sum(task.budget for task in progress.tasks)
-    pausing = any(task.trainings is not None for task in progress.tasks)
-    paused = f"{sum(task.paused for task in progress.tasks)} paused, " if pausing else ""
+    in_trainings = any(task.trainings is not None for task in progress.tasks)
+    n_paused = sum(task.paused for task in progress.tasks)
+    paused = f"{n_paused} paused, " if n_paused else ""
     running = sum(task.running for task in progress.tasks) + progress.confirming
     waits = [task.waiting for task in progress.tasks]
     waiting = None if None in waits else sum(filter(None, waits)) + progress.confirming_waiting
@@ -108,7 +109,7 @@ def line(progress: StudyProgress) -> str:
         if task.best is not None
     )
     parts = [
-        f"{'trainings' if pausing else 'trials'} {round(used, 1):g}/{total} "
+        f"{'trainings' if in_trainings else 'trials'} {round(used, 1):g}/{total} "
         f"({done} done, {paused}{pruned} pruned, {failed} failed)",
         _under_way(running, waiting),
         f"confirmed {progress.confirmed}/{progress.confirmations}{_at_most(progress)}",

@@ -14,7 +14,7 @@ from tune_reg.storage.paths import StoragePath
 from tune_reg.store import ACCURACY, Metric, Results
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.seal import unsealed_text
-from tune_reg.study import StudyPlan, Task, is_paused
+from tune_reg.study import StudyPlan, Task, has_model
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TaskProgress:
     failed: int
     best: float | None
     paused: int = 0
-    #: Where trials are paused: what was begun of the budget, in whole trainings. Else None: the budget counts trials.
+    #: Where a model searches: what was begun of the budget, in whole trainings. Else None: the budget counts trials.
     trainings: float | None = None
     #: Trials at shared values and at the best point of the space, which come on top of the budget.
     added: int = 0
@@ -40,7 +40,7 @@ class TaskProgress:
 
     @property
     def used(self) -> float:
-        """What is used of the budget: trials that have ended, or trainings where trials are paused."""
+        """What is used of the budget: trials that have ended, or trainings where a model searches."""
         return self.done + self.pruned + self.failed if self.trainings is None else self.trainings
 
     @property
@@ -75,14 +75,14 @@ def epochs_left(
 
     ``epochs``: of a run that is not stopped. ``trained``: so far, in trials and confirmed runs.
     """
-    pausing = [task for task in tasks if task.trainings is not None]
+    in_trainings = [task for task in tasks if task.trainings is not None]
     stopping = [task for task in tasks if task.trainings is None]
     ended = sum(task.used for task in stopping)
-    in_trials = trained - epochs * (confirmed + sum(task.used for task in pausing))
+    in_trials = trained - epochs * (confirmed + sum(task.used for task in in_trainings))
     a_trial = max(1.0, min(float(epochs), in_trials / max(ended, 1)))
     left = sum(task.budget for task in stopping) - ended
     return a_trial * left + epochs * (
-        sum(max(0.0, task.budget - task.used) for task in pausing) + confirmations - confirmed
+        sum(max(0.0, task.budget - task.used) for task in in_trainings) + confirmations - confirmed
     )
 
 
@@ -132,7 +132,7 @@ class DirectoryProgress:
 
 def _task_progress(plan: StudyPlan, task: Task, of: JournalProgress) -> TaskProgress:
     counts = of.counts
-    in_epochs = is_paused(plan.study.search, task)
+    in_epochs = has_model(plan.study.search, task)
     trainings = of.epochs / (plan.study.training.epochs * plan.study.search.seeds) if in_epochs else None
     return TaskProgress(
         task,

@@ -37,7 +37,7 @@ from tune_reg.store.journal_keys import search_key
 from tune_reg.store.lost_parts import has_lost_epochs
 from tune_reg.store.rows import from_arrow
 from tune_reg.store.schema import RunColumns
-from tune_reg.study import Study, StudyPlan, Task, is_paused
+from tune_reg.study import Study, StudyPlan, Task, has_model
 from tune_reg.user_objects import without_digest
 
 #: What the tables call the data that a trainer of the user's brings.
@@ -159,12 +159,12 @@ class Recorder:
         (task,) = [task for task in self._plan.tasks if task.name == task_name]
         curves = self._store.epoch_rows(trial_key(Trial(task, 0, {})).removesuffix("00000"))
         training = self._plan.study.training.epochs
-        paused = is_paused(self._plan.study.search, task)
+        modelled = has_model(self._plan.study.search, task)
         stored = {}
         for number, row in self.trial_rows()[task_name].items():
             trial = Trial(task, number, {})
             trainings = [curves.get(training_key(trial, i), []) for i in range(self._plan.study.search.seeds)]
-            values = (_all_values if paused else _values_and_means)(trainings, training, self._metric)
+            values = (_all_values if modelled else _values_and_means)(trainings, training, self._metric)
             stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in trainings[0]), default=None))
         return stored
 
@@ -359,7 +359,7 @@ class Recorder:
 
 
 def _all_values(trainings: Sequence[Sequence[EpochValues]], epochs: int, metric: Metric) -> dict[int, float]:
-    """What a search that pauses trials was told of one: the value of each epoch of its trainings, by step."""
+    """What a search by the model was told of a trial: the value of each epoch of its trainings, by step."""
     return {
         i * epochs + row["epoch"]: value
         for i, rows in enumerate(trainings)

@@ -40,8 +40,10 @@ def as_begun(directory: StoragePath, study: Study) -> Study:
 def _search_as_begun(begun: Mapping[str, Any], study: Study) -> dict[str, Any]:
     stored, named = begun.get("search", {}), study.search.model_fields_set
     update = {} if "shared_values" in named else {"shared_values": stored.get("shared_values", False)}
-    if not {"sampler", "pruner"} & named:
-        update |= {key: stored[key] for key in ("sampler", "pruner", "min_epochs") if key in stored}
+    if "pruner" not in named and stored and ("sampler" not in named or study.search.sampler == stored.get("sampler")):
+        # A first rung is not stored where it is the pruner's own.
+        update |= {"min_epochs": stored.get("min_epochs")}
+        update |= {key: stored[key] for key in ("sampler", "pruner") if key in stored}
     kept = {"min_epochs": study.search.min_epochs} if "min_epochs" in named else {}
     return {"search": study.search.model_copy(update={**update, **kept})} if update else {}
 

@@ -97,7 +97,7 @@ class SearchStage(Stage):
                 row = self._recorder.write_untrained(search_run(self._plan, trial, 0), *trial.refused)
             if row is not None:
                 self._tell_stored(trial, row)
-            elif self._search.pauses(trial.task):
+            elif self._search.by_model(trial.task):
                 self._scores.setdefault(trial_key(trial), self._stored_scores(trial))
                 return search_run(self._plan, trial, trial.training)
             else:
@@ -105,24 +105,24 @@ class SearchStage(Stage):
 
     def rows_so_far(self, run: StudyRun) -> Sequence[EpochValues]:
         """The epochs of a run that was paused, as far as the search has heard of them."""
-        if not self._search.pauses(run.trial.task):
+        if not self._search.by_model(run.trial.task):
             return ()
         heard = self._search.last_step(run.trial)
         return [row for row in self._recorder.epoch_rows(run.key) or () if self._step(run, row["epoch"]) <= heard]
 
     def take_epoch(self, run: StudyRun, rows: Sequence[EpochValues]) -> Decision:
-        """Report an epoch. Where trials are not paused, trainings after the first are compared when they end."""
+        """Report an epoch. Where no model searches, trainings after the first are compared when they end."""
         row = rows[-1]
         if run.key in self._epochs_again:
             return Decision.STOP if row["epoch"] >= self._epochs_again[run.key] else Decision.CONTINUE
-        pauses = self._search.pauses(run.trial.task)
+        by_model = self._search.by_model(run.trial.task)
         value = self._metric.of_epoch(row)
-        if not math.isfinite(value) or (run.training > 0 and not pauses):
+        if not math.isfinite(value) or (run.training > 0 and not by_model):
             return Decision.CONTINUE
-        if pauses and run.training + 1 < len(run.trial.seeds) and row["epoch"] == self._plan.study.training.epochs:
+        if by_model and run.training + 1 < len(run.trial.seeds) and row["epoch"] == self._plan.study.training.epochs:
             return Decision.CONTINUE  # told with its outcome, which may come later: until then the run is not over
         step = self._step(run, row["epoch"])
-        if pauses and self._search.decides_at(run.trial, step):
+        if by_model and self._search.decides_at(run.trial, step):
             # Stored first: what is paused is not trained or told again by whoever goes on with the study.
             self._recorder.write_search_epochs(run, rows)
         return self._search.report(run.trial, step, value)
@@ -146,7 +146,7 @@ class SearchStage(Stage):
             scores.robust.append(robust)
         seeds, epochs = self._plan.study.search.seeds, self._plan.study.training.epochs
         if outcome.state == "complete" and seeds > 1:
-            value = self._metric.of_epoch(rows[-1]) if self._search.pauses(trial.task) else scores.mean_value
+            value = self._metric.of_epoch(rows[-1]) if self._search.by_model(trial.task) else scores.mean_value
             decision = self._search.report(trial, self._step(run, epochs), value)
             if run.training + 1 < seeds and decision is not Decision.STOP:
                 if decision is Decision.CONTINUE:
@@ -230,7 +230,7 @@ class SearchStage(Stage):
     def _write_expected_of_finished(self) -> None:
         """Write down what the model expects of every trial of the searches that are over."""
         for task in self._plan.tasks:
-            if task.name not in self._with_expected and self._search.finished(task) and self._search.pauses(task):
+            if task.name not in self._with_expected and self._search.finished(task) and self._search.by_model(task):
                 self._with_expected.add(task.name)
                 self._recorder.write_expected(task, self._search.expected(task))
 
@@ -257,7 +257,7 @@ class SearchStage(Stage):
 
     def _tell_stored(self, trial: Trial, row: TrialRow) -> None:
         """A trial is stored, but the process was killed before it told the search."""
-        trainings = range(len(trial.seeds)) if self._search.pauses(trial.task) else range(1)
+        trainings = range(len(trial.seeds)) if self._search.by_model(trial.task) else range(1)
         epochs: list[EpochValues] = []
         for training in trainings:
             stored = self._recorder.epoch_rows(training_key(trial, training)) or []

@@ -3,7 +3,7 @@
 Each task (a regularizer at a fraction) is one Optuna study in the journal, so that tasks have samplers, rungs and
 budgets of their own. A trial in the journal is what really happened to it: COMPLETE with its final value, PRUNED
 or FAIL with its intermediate values, RUNNING while it trains or is paused. Only one process writes the journal at a
-time. How a task is searched is decided in ``PausingSearch``, the default, or ``StoppingSearch``.
+time. How a task is searched is decided in ``ModelSearch``, the default, or ``StoppingSearch``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tune_reg.search import final_values
 from tune_reg.search.decision import Decision
 from tune_reg.search.journal import open_journal
 from tune_reg.search.journal_repair import configuration, directions_of
-from tune_reg.search.pausing_search import PausingSearch
+from tune_reg.search.model_search import ModelSearch
 from tune_reg.search.retries import enqueue_retries
 from tune_reg.search.shared_values import SharedValues
 from tune_reg.search.stopping_search import StoppingSearch
@@ -28,7 +28,7 @@ from tune_reg.search.task_search import TaskSearch
 from tune_reg.search.trial import ExpectedValue, Trial, TrialCounts
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import ACCURACY, Metric, RunState
-from tune_reg.study import SearchSettings, Task, budget_share, is_paused
+from tune_reg.study import SearchSettings, Task, budget_share, has_model
 
 
 class AskTell:
@@ -83,8 +83,8 @@ class AskTell:
             self._studies[task.name] = study
             enqueue_retries(study, functools.partial(retry, task))
             held = None if stored is None else stored.get(task.name, ())
-            if is_paused(settings, task):
-                self._searches[task.name] = PausingSearch(
+            if has_model(settings, task):
+                self._searches[task.name] = ModelSearch(
                     storage,
                     study,
                     task,
@@ -132,7 +132,7 @@ class AskTell:
         return self._searches[trial.task.name].report(trial, step, self._metric.score(value))
 
     def last_step(self, trial: Trial) -> int:
-        """The newest step that was reported of a trial that may be paused; 0 before the first."""
+        """The newest step that was reported of a trial that the model's search asked for; 0 before the first."""
         return self._searches[trial.task.name].last_step(trial)
 
     def decides_at(self, trial: Trial, step: int) -> bool:
@@ -168,9 +168,9 @@ class AskTell:
         """Paused trials that never go on: they are to be told, as complete or pruned."""
         return [trial for search in self._searches.values() for trial in search.over()]
 
-    def pauses(self, task: Task) -> bool:
-        """Whether trials of the task are paused; else a stopping rule ends them."""
-        return isinstance(self._searches[task.name], PausingSearch)
+    def by_model(self, task: Task) -> bool:
+        """Whether the model of final values searches the task; else a sampler and a stopping rule do."""
+        return isinstance(self._searches[task.name], ModelSearch)
 
     def _share_out(self) -> None:
         """Where budgets are of seconds, give each task the share that the time of its epochs leaves it, once known."""
@@ -185,8 +185,8 @@ class AskTell:
                     search.share = min(timed) / own
 
     def trainings(self, task: Task) -> float | None:
-        """Where trials are paused, what was begun of the task's budget, in whole trainings of ``task.trials``."""
-        return self._searches[task.name].begun if self.pauses(task) else None
+        """Where the model searches, what was begun of the task's budget, in whole trainings of ``task.trials``."""
+        return self._searches[task.name].begun if self.by_model(task) else None
 
     def finished(self, task: Task) -> bool:
         """Whether every trial of the task has ended, those beside the budget included."""

@@ -1,4 +1,4 @@
-"""The search of one task, as ``AskTell`` drives it: two kinds, one that stops trials and one that pauses them."""
+"""The search of one task, as ``AskTell`` drives it: by the model of final values, or with a stopping rule."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class TaskSearch(ABC):
         """Take the value of a trial after a step; see ``AskTell.report``."""
 
     def last_step(self, trial: Trial) -> int:
-        """The newest step that was reported of a trial that may be paused; 0 before the first."""
+        """The newest step that was reported of a trial, where a model searches; 0 before the first, and else."""
         del trial
         return 0
 

@@ -92,7 +92,7 @@ class TrialsModel:
         self.final_values = final_values
         self._keys = keys
         self._places = {key: place for place, key in enumerate(keys)}
-        self._reading = reading
+        self.reading = reading
         self._expected = final_values.expect_trainings()
 
     @classmethod
@@ -136,14 +136,14 @@ class TrialsModel:
         return functools.reduce(Points.joined, map(self._point, standings, untils))
 
     def _point(self, standing: Standing, until: int) -> Points:
-        of_trial, epoch = divmod(until - 1, self._reading.rungs[-1])
-        rung = self._reading.rungs.index(epoch + 1)
+        of_trial, epoch = divmod(until - 1, self.reading.rungs[-1])
+        rung = self.reading.rungs.index(epoch + 1)
         key = standing.frozen.number, of_trial
         if key in self._places:
             return self.final_values.points([(self._places[key], rung)])
         # It is trained again, with another seed; or it is not among those that the model reads.
-        first, *_ = self._reading.trainings(standing)
-        seed = sum(key) % self._reading.seeds
+        first, *_ = self.reading.trainings(standing)
+        seed = sum(key) % self.reading.seeds
         return self.final_values.new_points(first.features[None], np.array([first.prior]), seed, rung)
 
     def is_near_a_training(self, features: Vector, distance: float) -> bool:

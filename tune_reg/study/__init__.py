@@ -4,7 +4,7 @@ from tune_reg.study.attack_cost import attack_cost
 from tune_reg.study.best_of_space import best_of_space_notes
 from tune_reg.study.decidable import GUESS, Spread, decidable, spread_of
 from tune_reg.study.method import Method
-from tune_reg.study.other_searches import is_paused, other_searches
+from tune_reg.study.other_searches import has_model, how_far_trials_train, other_searches
 from tune_reg.study.plan import Confirmation, MethodCost, StudyPlan, Task, budget_share, make_plan
 from tune_reg.study.settings import (
     TEST_ACCURACY,
@@ -38,7 +38,8 @@ __all__ = [
     "best_of_space_notes",
     "budget_share",
     "decidable",
-    "is_paused",
+    "has_model",
+    "how_far_trials_train",
     "make_plan",
     "other_searches",
     "shared_values_notes",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tune_reg.study.other_searches import is_paused
+from tune_reg.study.other_searches import has_model
 from tune_reg.study.plan import StudyPlan
 
 
@@ -15,7 +15,7 @@ def best_of_space_notes(plan: StudyPlan) -> list[str]:
     ['each search ends with a trial at the best point of its space: 1 trial more a search, of 10 epochs']
     """
     settings = plan.study.search
-    if settings.pick != "space" or not any(is_paused(settings, task) for task in plan.tasks):
+    if settings.pick != "space" or not any(has_model(settings, task) for task in plan.tasks):
         return []
     return [
         "each search ends with a trial at the best point of its space: 1 trial more a search, of "

@@ -1,4 +1,4 @@
-"""Which searches of a study the model of final values makes, and which not, although its sampler is the default."""
+"""Which searches of a study the model of final values makes, whether it pauses trials, and what TPE searches."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tune_reg.study.plan import StudyPlan, Task
 from tune_reg.study.settings import SearchSettings
 
 
-def is_paused(settings: SearchSettings, task: Task) -> bool:
-    """Whether the model of final values searches a task and pauses its trials; else a sampler and a stopping rule do.
+def has_model(settings: SearchSettings, task: Task) -> bool:
+    """Whether the model of final values searches a task; else a sampler and a stopping rule do.
 
     A space that a function defines has no fixed hyperparameters, which the model needs.
     """
@@ -18,6 +18,24 @@ def is_paused(settings: SearchSettings, task: Task) -> bool:
         and bool(task.space.domains)
         and not isinstance(task.space, DefinedByRun)
     )
+
+
+def how_far_trials_train(plan: StudyPlan) -> list[str]:
+    """In a line, whether the model of final values pauses trials; none where it searches nothing.
+
+    >>> from tune_reg.study import Study, make_plan
+    >>> how_far_trials_train(make_plan(Study(name="x", dataset="digits", model="nn-2", regularizers=["l1"])))
+    ['each trial is trained to its end (search.pruner "none")']
+    """
+    settings = plan.study.search
+    if not any(has_model(settings, task) for task in plan.tasks):
+        return []
+    if settings.pruner == "none":
+        return ['each trial is trained to its end (search.pruner "none")']
+    return [
+        "a trial pauses where another one is worth more, so that there may be more trials, with as many epochs in all "
+        '(search.pruner "pause")'
+    ]
 
 
 def other_searches(plan: StudyPlan) -> list[str]:
@@ -33,7 +51,7 @@ def other_searches(plan: StudyPlan) -> list[str]:
     if plan.study.search.second_objective is not None:
         return ["search.second_objective: TPE searches, as the sampler knowledge-gradient looks for one thing alone"]
     searched = [task for task in plan.tasks if task.space.domains]
-    functions = dict.fromkeys(task.regularizer for task in searched if not is_paused(plan.study.search, task))
+    functions = dict.fromkeys(task.regularizer for task in searched if not has_model(plan.study.search, task))
     return [
         f"regularizers.{name}: TPE searches it, as its space is a function, and the sampler knowledge-gradient needs "
         "hyperparameters that are the same in each trial"

@@ -115,21 +115,23 @@ class SearchSettings(Table):
 
     #: Configurations tried for each regularizer at each searched fraction.
     trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] = 16
-    #: Trainings of a configuration, each on a seed of its own; its value is their mean. With the pruner "pause" at most
-    #: so many, where the search finds them worth it; else the pruner stops a configuration after any of them.
+    #: Trainings of a configuration, each on a seed of its own; its value is their mean. With the sampler
+    #: knowledge-gradient at most so many, where the search finds them worth it; else the pruner stops a configuration
+    #: after any of them.
     seeds: Annotated[int, Field(ge=1, le=64)] = 1
     #: "knowledge-gradient" does what is expected to raise the best expected value most, by a model of final values; it
     #: is the default, but "tpe-gp" where a pruner other than pause and none is given: TPE, and a Gaussian process that
     #: has every second turn where an epoch takes a second or more. "grid" tries every combination of spaces that are
     #: choices only, and no more trials than there are.
     sampler: SamplerName = "knowledge-gradient"
-    #: "pause" pauses a trial at a rung where another one is worth more, and may go on with it; it goes with the sampler
-    #: knowledge-gradient. "predicted", the default of other samplers, is asynchronous successive halving by predicted
-    #: final values, doubtful ones in the trial's favour;
+    #: "none" trains every trial to the end; it is the default of the sampler knowledge-gradient. "pause" goes with that
+    #: sampler, too: it pauses a trial at a rung where another one is worth more, and may go on with it; with a second
+    #: objective it is the default, and stops a trial that could not win. "predicted", the default of other samplers, is
+    #: asynchronous successive halving by predicted final values, doubtful ones in the trial's favour;
     #: "asha" the same by the values at hand, "hyperband" several of it; "median" stops what is worse than the
     #: median of the finished trials at the same epoch; "wilcoxon" stops what its seeds so far show to be worse than
-    #: the best; "none" trains every trial to the end.
-    pruner: PrunerName = "pause"
+    #: the best.
+    pruner: PrunerName = "none"
     #: Whether what is known of a hyperparameter beforehand counts in the sampler knowledge-gradient.
     prior: bool = True
     #: Whether each regularizer is also tried at the others' best values of hyperparameters that they share, once all
@@ -218,8 +220,12 @@ class SearchSettings(Table):
         sampler, pruner = self.sampler, self.pruner
         if "sampler" not in self.model_fields_set and pruner not in ("pause", "none"):
             sampler = "tpe-gp"
-        if "pruner" not in self.model_fields_set and sampler != "knowledge-gradient":
-            pruner = "predicted" if self.second_objective is None else "none"
+        if "pruner" not in self.model_fields_set:
+            by_model, one_objective = sampler == "knowledge-gradient", self.second_objective is None
+            if by_model and not one_objective:
+                pruner = "pause"
+            elif not by_model and one_objective:
+                pruner = "predicted"
         first = 1 if self.min_epochs is None and pruner != "pause" else self.min_epochs
         object.__setattr__(self, "sampler", sampler)
         object.__setattr__(self, "pruner", pruner)

@@ -18,7 +18,7 @@ def validation_notes(plan: StudyPlan) -> list[str]:
     >>> study = Study(name="x", dataset="mnist", model="small-cnn", regularizers=["db"], images_per_class=[50])
     >>> validation_notes(make_plan(study))
     ['most of the time goes into validation: 10000 images after each epoch of 500; training.validate_every = 4 would \
-validate at a third of the epochs, which the search reads, and at the end']
+validate at a third of the epochs, at two thirds and at the end']
     """
     study, training = plan.study, plan.study.training
     images = study.images(plan.training_sets[0].fraction)
@@ -28,6 +28,5 @@ validate at a third of the epochs, which the search reads, and at the end']
         return []
     return [
         f"most of the time goes into validation: {plan.validation_images} images after each epoch of {images}; "
-        f"training.validate_every = {often} would validate at a third of the epochs, which the search reads, and at "
-        "the end"
+        f"training.validate_every = {often} would validate at a third of the epochs, at two thirds and at the end"
     ]

@@ -27,7 +27,7 @@ Vector = NDArray[np.float64]
 #: Decimals of shares that are shown.
 _SHOWN_OF_SHARES: Final = 4
 
-#: Rungs at which trainings are read that another rule than pausing has stopped: the end, a third and a ninth of it.
+#: Rungs at which trainings are read that a stopping rule may have ended: the end, a third and a ninth of it.
 _RUNGS: Final = 3
 
 #: Why a search has no model.
@@ -106,8 +106,8 @@ class SearchModel(NamedTuple):
 def search_models(data: Snapshot) -> Mapping[tuple[str, float], SearchModel | str]:
     """The model of each search, by regularizer and fraction, or why it has none.
 
-    The search itself has the same model where it has one, made from its journal. That of a search by another sampler,
-    which pauses nothing, reads its trainings at their end, at a third and at a ninth of it.
+    The search itself has the same model where it has one, made from its journal. That of a search by another sampler
+    reads its trainings at their end, at a third and at a ninth of it.
     """
     searches = sorted({(row["regularizer"], row["fraction"]) for row in data.trials})
     if not searches:

@@ -55,7 +55,7 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
             lambda settings, epochs: PredictedHalving(
                 math.ceil(epochs / settings.seeds / 3), settings.reduction_factor
             ),
-            when="By default: strong regularizers learn slowly, and no trial ends because others are ahead.",
+            when="To look at more configurations than are trained to the end; no trial ends because others are ahead.",
         ),
         Pruner(
             "predicted",
@@ -99,7 +99,7 @@ PRUNERS: Final[dict[PrunerName, Pruner]] = {
             "Trains every trial to the end.",
             (),
             lambda *_: NopPruner(),
-            when="Where epochs are few, and as the comparison without stopping.",
+            when="By default: strong regularizers learn slowly, and values before the end mislead.",
         ),
     )
 }

@@ -1,5 +1,9 @@
-"""The search that pauses trials: its budget, its memory, and that it goes on as if nothing had happened."""
+"""The search by a model of final values: its budget, its memory, and that it goes on as if nothing had happened.
 
+Most tests have it pause trials, where more is decided; what it does by default, with no pauses, is tested beside it.
+"""
+
+import functools
 import json
 import math
 import time
@@ -10,10 +14,10 @@ import optuna
 import pytest
 
 from search_spaces import Prior, SearchSpace, choice, loguniform, uniform, when
-from tune_reg.search import pausing_search, retries
+from tune_reg.search import model_search, retries
 from tune_reg.search.ask_tell import AskTell
 from tune_reg.search.decision import Decision
-from tune_reg.search.pausing_search import rungs
+from tune_reg.search.model_search import rungs
 from tune_reg.study import SearchSettings, Task
 from tune_reg.surrogate.unit_cube import UnitCube
 
@@ -39,9 +43,9 @@ def accuracy(params, epoch, seed=0):
 class Driver:
     """Trains trials of one search, with a memory of nothing but the journal, and writes down all that happens."""
 
-    def __init__(self, space=LINE, *, trials=10, storage=None, outcome=None, **settings):
+    def __init__(self, space=LINE, *, trials=10, storage=None, outcome=None, pruner="pause", **settings):
         self.task = Task("weight-decay", 1.0, space, trials)
-        self.settings = SearchSettings(trials=trials, **settings)
+        self.settings = SearchSettings(trials=trials, pruner=pruner, **settings)
         self.storage = storage or optuna.storages.InMemoryStorage()
         #: What a trial comes to at a step, where it is no accuracy: "diverged" or "failed".
         self.outcome = outcome or (lambda trial, step: None)
@@ -132,6 +136,8 @@ def params_of(driver):
         (LINE, 7, {"min_epochs": 2, "reduction_factor": 2}),
         (LINE, 4, {"seeds": 2}),
         (LINE, 5, {"pruner": "none"}),
+        (LINE, 1, {"pruner": "none"}),
+        (MIXED, 4, {"pruner": "none", "seeds": 2}),
     ],
 )
 def test_of_the_budget_less_than_a_rung_is_left(space, trials, settings):
@@ -170,10 +176,80 @@ def test_trials_take_three_seeds_in_turn():
 
 
 def test_rungs_are_the_end_and_a_third_or_what_the_study_says():
-    assert rungs(SearchSettings(), 1) == (1,)
-    assert rungs(SearchSettings(), 16) == (6, 16)
-    assert rungs(SearchSettings(min_epochs=2, reduction_factor=2), 9) == (2, 4, 8, 9)
-    assert rungs(SearchSettings(min_epochs=20), 9) == (9,)
+    pause = functools.partial(SearchSettings, pruner="pause")
+    assert rungs(pause(), 1) == (1,)
+    assert rungs(pause(), 16) == (6, 16)
+    assert rungs(pause(min_epochs=2, reduction_factor=2), 9) == (2, 4, 8, 9)
+    assert rungs(pause(min_epochs=20), 9) == (9,)
+    assert rungs(SearchSettings(), 16) == (16,)
+
+
+# Without pauses
+
+
+def test_by_default_every_trial_is_trained_to_its_end():
+    default = SearchSettings().pruner
+    driver = Driver(trials=10, pruner=default).run()
+    assert default == "none"
+    assert lengths(driver) == [EPOCHS] * 10
+    assert Decision.PAUSE not in {event[-1] for event in driver.events}
+    assert {trial.state.name for trial in driver.trials} == {"COMPLETE"}
+    assert [event[2] for event in driver.events if len(event) == 4] == [(number % 3,) for number in range(10)]
+    assert driver.search.winner(driver.task).params["x"] == pytest.approx(0.6, abs=0.1)
+
+
+def side_by_side(driver, trials, epochs, value=accuracy):
+    """Train some trials for so many epochs more, an epoch of each in turn."""
+    for _ in range(epochs):
+        for trial in trials:
+            step = driver.step_of(trial) + 1
+            assert driver.search.report(trial, step, value(trial.params, step, trial.seed_index)) is Decision.CONTINUE
+            if step == EPOCHS:
+                driver.tell(trial, "complete", driver.trials[trial.number].intermediate_values[EPOCHS])
+
+
+def test_without_pauses_values_on_the_way_count_until_the_first_training_has_ended():
+    driver = Driver(SearchSpace({"x": uniform(0, 1)}), trials=8, pruner="none")
+    trials = [driver.ask() for _ in range(4)]
+    side_by_side(driver, trials, 2)
+    assert driver.search.expected(driver.task) == [], "no rung is reached"
+    side_by_side(driver, trials, 1)
+    best = min(trials, key=lambda trial: abs(trial.params["x"] - 0.6))
+    assert driver.search.winner(driver.task).number == best.number != trials[0].number
+    assert [each.number for each in driver.search.expected(driver.task)] == [0, 1, 2, 3]
+    side_by_side(driver, trials[:1], EPOCHS - 3)
+    assert [each.number for each in driver.search.expected(driver.task)] == [0]
+    assert driver.search.winner(driver.task).number == 0
+
+
+def test_without_pauses_what_is_expected_after_the_first_end_does_not_depend_on_values_before_the_end():
+    def slow(params, epoch, seed=0):
+        return accuracy(params, epoch, seed) if epoch == EPOCHS else 0.5 * accuracy({"x": 1 - params["x"]}, epoch, seed)
+
+    expected, asked = [], []
+    for value in (accuracy, slow):
+        driver = Driver(trials=8, pruner="none")
+        side_by_side(driver, [driver.ask() for _ in range(4)], EPOCHS, value)
+        others = [driver.ask() for _ in range(2)]
+        side_by_side(driver, others, 4, value)
+        expected.append(driver.search.expected(driver.task))
+        asked.append([*others, driver.ask()])
+    assert expected[0] == expected[1]
+    assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("state", ["failed", "diverged"])
+def test_without_pauses_one_that_is_lost_before_any_has_ended_does_not_win(state):
+    driver = Driver(SearchSpace({"x": uniform(0, 1)}), trials=8, pruner="none")
+    trials = [driver.ask() for _ in range(4)]
+    side_by_side(driver, trials, 4)
+    lost = driver.search.winner(driver.task)
+    driver.tell(lost, state)
+    assert driver.search.winner(driver.task).number != lost.number
+    assert {each.number for each in driver.search.expected(driver.task)} == {0, 1, 2, 3} - {lost.number}
+    assert driver.ask().number == 4
+    driver.new_search()
+    assert {driver.ask().number for _ in range(4)} == {0, 1, 2, 3, 4} - {lost.number}
 
 
 # Its memory
@@ -198,10 +274,15 @@ CASES = [
     pytest.param(MIXED, {"trials": 8, "min_epochs": 1}, id="conditions and three rungs"),
     pytest.param(LINE, {"trials": 4, "seeds": 2}, id="seeds"),
     pytest.param(MIXED, {"trials": 6, "pick": "space"}, id="best of the space"),
+    pytest.param(LINE, {"trials": 4, "seeds": 2, "pruner": "none"}, id="seeds without pauses"),
+]
+WITHOUT_DECISIONS = [
+    pytest.param(LINE, {"trials": 8, "pruner": "none"}, id="line without pauses"),
+    pytest.param(MIXED, {"trials": 6, "pick": "space", "pruner": "none"}, id="best of the space without pauses"),
 ]
 
 
-@pytest.mark.parametrize(("space", "settings"), CASES)
+@pytest.mark.parametrize(("space", "settings"), [*CASES, *WITHOUT_DECISIONS])
 def test_a_search_that_is_begun_anew_after_every_event_does_what_the_uninterrupted_one_does(through, space, settings):
     driver = Driver(space, **settings)
 
@@ -245,7 +326,7 @@ def test_a_process_that_is_killed_between_a_value_and_its_decision_changes_nothi
             nonlocal kills
             if self.decides_at(trial, step):
                 with patch.context() as inner:
-                    inner.setattr(pausing_search.PausingSearch, "_decide", killed)
+                    inner.setattr(model_search.ModelSearch, "_decide", killed)
                     with pytest.raises(KilledError):
                         report(self, trial, step, value)
                 kills += 1
@@ -313,9 +394,9 @@ def test_a_process_that_is_killed_before_it_tells_those_that_are_over_tells_them
 # More workers than one
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
-def test_eight_workers_never_have_the_same_trial(seeds):
-    driver = Driver(MIXED, trials=12, min_epochs=1, seeds=seeds)
+@pytest.mark.parametrize(("seeds", "pruner"), [(1, "pause"), (2, "pause"), (1, "none"), (2, "none")])
+def test_eight_workers_never_have_the_same_trial(seeds, pruner):
+    driver = Driver(MIXED, trials=12, min_epochs=1, seeds=seeds, pruner=pruner)
     last, live, most = EPOCHS * seeds, {}, 0
     for turn in range(5000):
         while len(live) < 8 and (trial := driver.ask()) is not None:
@@ -340,8 +421,9 @@ def test_eight_workers_never_have_the_same_trial(seeds):
     assert {trial.state.name for trial in driver.trials} <= {"COMPLETE", "PRUNED"}
 
 
-def test_workers_that_are_all_killed_again_and_again_lose_no_trial_and_no_epoch():
-    driver = Driver(MIXED, trials=10, min_epochs=1)
+@pytest.mark.parametrize("pruner", ["pause", "none"])
+def test_workers_that_are_all_killed_again_and_again_lose_no_trial_and_no_epoch(pruner):
+    driver = Driver(MIXED, trials=10, min_epochs=1, pruner=pruner)
     live = {}
     for turn in range(3000):
         if turn % 13 == 12:
@@ -369,9 +451,10 @@ def test_workers_that_are_all_killed_again_and_again_lose_no_trial_and_no_epoch(
     assert len(set(asked)) == len(driver.trials)
 
 
-def test_what_is_under_way_is_not_begun_again_beside_it():
+@pytest.mark.parametrize("pruner", ["pause", "none"])
+def test_what_is_under_way_is_not_begun_again_beside_it(pruner):
     """Eight who ask at the same time get configurations that differ, or at least their seeds do."""
-    driver = Driver(trials=20)
+    driver = Driver(trials=20, pruner=pruner)
     for _ in range(4):
         driver.train(driver.ask())
     asked = [driver.ask() for _ in range(8)]
@@ -463,9 +546,10 @@ def test_priors_are_left_out_where_the_study_says_so():
 # What goes wrong
 
 
+@pytest.mark.parametrize("pruner", ["pause", "none"])
 @pytest.mark.parametrize("state", ["failed", "diverged"])
-def test_a_search_whose_trials_are_all_lost_comes_to_an_end(state):
-    driver = Driver(trials=5, outcome=lambda trial, step: state).run(limit=5 * EPOCHS + 1)
+def test_a_search_whose_trials_are_all_lost_comes_to_an_end(state, pruner):
+    driver = Driver(trials=5, outcome=lambda trial, step: state, pruner=pruner).run(limit=5 * EPOCHS + 1)
     assert driver.search.finished(driver.task)
     assert driver.search.winner(driver.task) is None
     assert {trial.state.name for trial in driver.trials} == {"FAIL"}
@@ -500,10 +584,12 @@ def test_one_that_is_lost_after_its_first_rung_does_not_win(state):
     assert driver.search.winner(driver.task).number not in gone
 
 
-def test_where_trials_diverge_it_does_not_go_again():
+@pytest.mark.parametrize("pruner", ["pause", "none"])
+def test_where_trials_diverge_it_does_not_go_again(pruner):
     driver = Driver(
         SearchSpace({"x": uniform(0, 1)}),
         trials=16,
+        pruner=pruner,
         outcome=lambda trial, step: "diverged" if trial.params["x"] > 0.65 else None,
     ).run()
     lost = [trial.params["x"] for trial in driver.trials if trial.state.name == "FAIL"]
@@ -535,7 +621,7 @@ def test_a_search_of_more_trials_goes_on_with_what_it_knows():
 
 
 def test_no_more_are_kept_paused_than_may_be(monkeypatch):
-    monkeypatch.setattr(pausing_search, "MOST_PAUSED", 2)
+    monkeypatch.setattr(model_search, "MOST_PAUSED", 2)
     driver = Driver(trials=16)
     most = 0
     while (trial := driver.ask()) is not None:
@@ -557,7 +643,7 @@ def test_hopeless_trials_do_not_wait_for_the_end():
 def test_two_tasks_have_budgets_and_models_of_their_own():
     tasks = [Task("a", 1.0, LINE, 4), Task("b", 1.0, MIXED, 3)]
     storage = optuna.storages.InMemoryStorage()
-    search = AskTell(storage, tasks, SearchSettings(shared_values=False), epochs=EPOCHS, seed=7)
+    search = AskTell(storage, tasks, SearchSettings(pruner="pause", shared_values=False), epochs=EPOCHS, seed=7)
     steps, taken = {}, {"a at 1": 0, "b at 1": 0}
     while (trial := search.ask()) is not None:
         # Neither goes ahead by more than a trial.

@@ -1,10 +1,10 @@
-"""A search that pauses trials: at each rung and each free slot it does what is worth most an epoch."""
+"""The search by a model of final values: it does what is expected to be worth most an epoch."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 import numpy as np
@@ -55,14 +55,16 @@ class _Action:
 
 
 @final
-class PausingSearch(TaskSearch):
+class ModelSearch(TaskSearch):
     """Trains the first few trials to the end, and then whatever raises the best expected value most an epoch.
 
-    A trial that reaches a rung pauses where another trial is worth more, and goes on when it is worth most. What a
-    trial is worth says the knowledge gradient of a model of final values, which is a function of the journal. The
-    budget counts epochs: ``task.trials`` trainings to the end. Trials take a few seeds in turn, whose levels the model
-    knows. With ``settings.seeds`` above 1, a configuration that was trained to the end may be trained again with
+    What a trial is worth says the knowledge gradient of a model of final values, which is a function of the journal.
+    The budget counts epochs: ``task.trials`` trainings to the end. Trials take a few seeds in turn, whose levels the
+    model knows. With ``settings.seeds`` above 1, a configuration that was trained to the end may be trained again with
     another seed, where that is worth most.
+
+    Each training is trained to its end. With the pruner "pause" a trial that reaches a rung pauses where another trial
+    is worth more, and goes on when it is worth most.
 
     ``epochs``: of one training. ``shares``: whether values are shares in [0, 1]. ``held``: the trials that the tables
     hold, where it is known.
@@ -94,6 +96,9 @@ class PausingSearch(TaskSearch):
         self._live: set[int] = set()
         self._standings: list[Standing] | None = None
         self._reading = Reading(task.space, self._candidates, self._rungs, self._seeds)
+        # Without pauses values before the end count until the first training has ended; later they mislead.
+        early = self._rungs if settings.pruner == "pause" else rungs_of(epochs, every=validate_every)
+        self._early_reading = replace(self._reading, rungs=early)
         self._model: TrialsModel | None = None
         self._expected: list[ExpectedValue] | None = None
         self._action: _Action | None = None
@@ -448,8 +453,9 @@ class PausingSearch(TaskSearch):
 
         if new and len(tried):
             seed = len(self._trials()) % self._seeds
-            for index, rung in enumerate(self._rungs):
-                points = model.final_values.new_points(features[tried], prior[tried], seed, index)
+            for rung in self._rungs:
+                place = model.reading.rungs.index(rung)
+                points = model.final_values.new_points(features[tried], prior[tried], seed, place)
                 values = worth(points) / rung
                 best_tried = int(values.argmax())
                 action = _Action(self._rungs[0], params=params[tried[best_tried]])
@@ -481,7 +487,10 @@ class PausingSearch(TaskSearch):
     def _fitted(self) -> TrialsModel | None:
         """The model of everything that is in the journal now; None while there is no value."""
         if self._model is None:
-            self._model = TrialsModel.of(self._counted(), self._reading, shares=self._shares)
+            counted = self._counted()
+            ended = any(self._epochs in standing.frozen.intermediate_values for standing in counted)
+            reading = self._reading if ended else self._early_reading
+            self._model = TrialsModel.of(counted, reading, shares=self._shares)
         return self._model
 
     def _stagnated(self) -> bool:
@@ -507,8 +516,8 @@ def rungs(settings: SearchSettings, epochs: int, validate_every: int = 1) -> tup
 
     ``validate_every``: as in ``TrainingSettings``.
 
-    >>> rungs(SearchSettings(), 27), rungs(SearchSettings(min_epochs=3), 27), rungs(SearchSettings(pruner="none"), 27)
-    ((9, 27), (3, 9, 27), (27,))
+    >>> rungs(SearchSettings(), 27), rungs(SearchSettings(pruner="pause"), 27)
+    ((27,), (9, 27))
     """
     if settings.pruner == "none":
         return (epochs,)
