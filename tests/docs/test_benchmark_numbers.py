@@ -126,6 +126,28 @@ def test_ratios_to_stock(docs, measured):
             assert cell.startswith(f"{default / stock:.2f} ["), (label, budget)
 
 
+def test_what_pauses_cost(docs, measured):
+    """Means over the tables of the repository, with pauses and by default, and the differences between them."""
+    page = finding(docs, "searches-on-real-curves")
+    (table,) = [rows for _, rows in tables_of(page) if rows[0][0] == "with pauses / the default"]
+    others = {ROWS[label] for label in ROWS if not ROWS[label][0].startswith("mnist50_mlp")}
+    regrets = table[2::2]
+    assert len(regrets) == 4
+    for (label, *cells), (_, *differences) in zip(regrets, table[3::2], strict=True):
+        workers = 8 if "8 workers" in label else 1
+        for budget, cell, difference in zip(BUDGETS, cells, differences, strict=True):
+            pauses, default = (
+                sum(
+                    measured(file, alone if "alone" in label else with_rate(alone), arm, workers, budget, "regret")
+                    for file, alone in others
+                )
+                / len(others)
+                for arm in ("pauses", "default")
+            )
+            assert cell == f"{pauses:.2f} / {default:.2f}", (label, budget)
+            assert difference.startswith(f"{signed(default - pauses).removeprefix('+')} ± "), (label, budget)
+
+
 def test_what_judging_early_costs(docs, results_of):
     rows = {(row["table"], row["epoch"]): row for row in results_of("early_stopping")["rows"]}
     ((_, (_, _, *table)),) = tables_of(finding(docs, "early-stopping"))

@@ -411,6 +411,8 @@ class ModelSearch(TaskSearch):
             if action.number < first and trials[action.number].step < self._epochs:
                 return action
         new = self._rungs[0] <= left and not self._stagnated() and self.failing_alike() is None
+        if not going_on and not new:
+            return None  # without a model, which takes time to fit
         number = sum(not standing.is_added for standing in trials)
         unknown = number < first or self._fitted() is None
         begun = sum(s.frozen.state != TrialState.FAIL and not s.is_added for s in trials)
