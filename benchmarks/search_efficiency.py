@@ -17,7 +17,7 @@ Arms (``_search/arms.py``): "stock" is OptunaSearch and ASHAScheduler, "stock-th
 third of the epochs; "random" trains to the end; "one-epoch" trains all for one epoch and the best three to the end;
 "tpe", "tpe-asha", "tpe-hyperband" and "random-asha" are this project's search with other samplers and pruners;
 "default" is what it is by default, "pauses" the same with the pruner pause, which was the default before, and
-"old-default" has the sampler tpe-gp and the pruner predicted, the default before that. "default-one-seed" is the default
+"old-default" has the sampler tpe-gp and the pruner predicted, the default before that. "default-one-seed" is "default"
 with all trials on one seed, "default-no-prior" without what is known beforehand, and "default-of-budget" with each
 budget as a search of its own that knows it, as that of a study does; the others do not know when they will be stopped,
 and with many workers begin more than the budget has room for. At the end every arm stands beside stock: the ratio of
