@@ -21,7 +21,7 @@ def study(loop):
         examples=own_loops.EXAMPLES,
         regularizers=["weight-decay"],
         training={"epochs": 4, "batch_size": 20},
-        search={"trials": 5, "sampler": "knowledge-gradient", "shared_values": False},
+        search={"trials": 5, "sampler": "knowledge-gradient", "pruner": "pause", "shared_values": False},
         confirm={"seeds": 2},
         fractions=[0.5, 1.0],
     )

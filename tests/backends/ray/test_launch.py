@@ -89,7 +89,7 @@ def test_a_study_that_pauses_trials_comes_to_the_same_as_in_one_process(tmp_path
 
     study = digits_study(
         training=TRAINING,
-        search={"trials": 6, "sampler": "knowledge-gradient"},
+        search={"trials": 6, "sampler": "knowledge-gradient", "pruner": "pause"},
         resources={"cpus": int(ray.cluster_resources()["CPU"])},
     )
     for directory in (tmp_path / "ray", tmp_path / "here"):

@@ -98,7 +98,8 @@ def test_a_study_of_single_runs_comes_to_its_end(tmp_path, hangs):
 
 def test_a_paused_run_ends_its_trial_of_tune_and_goes_on_in_another_from_its_checkpoint(tmp_path, hangs):
     study = digits_study(
-        training={"epochs": 3, "batch_size": 64}, search={"trials": 6, "sampler": "knowledge-gradient"}
+        training={"epochs": 3, "batch_size": 64},
+        search={"trials": 6, "sampler": "knowledge-gradient", "pruner": "pause"},
     )
     controller = StudyController(make_plan(study), tmp_path)
     searcher = StudySearcher(controller, slots=lambda: 1)

@@ -21,7 +21,7 @@ def study(max_failures):
         examples=own_loops.EXAMPLES,
         regularizers=["weight-decay"],
         training={"epochs": 3, "batch_size": 20},
-        search={"trials": 5, "sampler": "knowledge-gradient"},
+        search={"trials": 5, "sampler": "knowledge-gradient", "pruner": "pause"},
         confirm={"seeds": 2},
         # One run at a time, so that the search asks for the same trials as in one process.
         resources={"max_failures": max_failures, "cpus": os.cpu_count()},
