@@ -81,8 +81,8 @@ def test_convolutions_on_a_cpu(numbers, capsys):
         assert [way["name"] for way in row["ways"][:3]] == ["grouped", "grouped channels_last", "im2col"]
         assert all(way["milliseconds"] > 0 for way in row["ways"][:3])
     for row in measured[3:]:
-        assert [way["name"] for way in row["ways"]] == ["torch", "unmoved", "masks"]
-        assert all(way["milliseconds"] > 0 for way in row["ways"])
+        assert [way["name"] for way in row["ways"]] == ["torch", "unmoved", "masks", "kernel"]
+        assert all(way["milliseconds"] > 0 for way in row["ways"][:3])  # Triton's kernels need a GPU
     assert len(capsys.readouterr().out.splitlines()) == 1 + len(measured)
 
 

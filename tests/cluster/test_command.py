@@ -141,7 +141,7 @@ def test_who_follows_reads_the_progress_from_the_results_where_they_can_be_seen(
     assert first.startswith(f"{head.sent[0]}: sent; results in {out}")
     assert log == "trials 1/1 [done]"
     assert progress.startswith(
-        "trainings 0/16 (0 done, 0 paused, 0 pruned, 0 failed); 1 running or waiting; confirmed 0/5; 0 epochs"
+        "trainings 0/16 (0 done, 0 pruned, 0 failed); 1 running or waiting; confirmed 0/5; 0 epochs"
     )
     assert last == f"{head.sent[0]}: succeeded"
 
