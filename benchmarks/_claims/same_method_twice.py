@@ -117,7 +117,8 @@ def searched(study: MadeUpStudy, replay: int, sampler: str) -> Searched:
 
 def _trials(study: MadeUpStudy, replay: int, sampler: str) -> list[SimulatedTrial]:
     if sampler != "random":
-        search = OwnSearch(study, SearchSettings(pruner="pause" if sampler == "pauses" else "none"), replay)
+        settings = SearchSettings(pruner="pause") if sampler == "pauses" else SearchSettings()
+        search = OwnSearch(study, settings, replay)
         picks(study, search, replay, 1, [TRIALS * EPOCHS])
         return list(search._trials.values())
     random, trials = RandomSearch(study, replay, seed_each=True), []

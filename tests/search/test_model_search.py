@@ -79,6 +79,17 @@ class Driver:
             value = self.trials[trial.number].intermediate_values.get(EPOCHS)
             self.tell(trial, "complete" if whole else "pruned", value)
 
+    def train_epoch(self, trial):
+        """Train a trial for one epoch more; whether it is paused or over then."""
+        step, last = self.step_of(trial) + 1, EPOCHS * self.settings.seeds
+        value = accuracy(trial.params, (step - 1) % EPOCHS + 1, trial.seeds[(step - 1) // EPOCHS])
+        decision = self.search.report(trial, step, value)
+        if step == last:
+            self.tell(trial, "complete", value)
+        if left := decision is Decision.PAUSE or step == last:
+            self.end_those_over()
+        return left
+
     def train(self, trial, *, after_each=lambda: None):
         """Train a trial until it is paused or over."""
         last = EPOCHS * self.settings.seeds
@@ -406,14 +417,8 @@ def test_eight_workers_never_have_the_same_trial(seeds, pruner):
         if not live:
             break
         trial = list(live.values())[(7 * turn) % len(live)]
-        step = driver.step_of(trial) + 1
-        value = accuracy(trial.params, (step - 1) % EPOCHS + 1, trial.seeds[(step - 1) // EPOCHS])
-        decision = driver.search.report(trial, step, value)
-        if decision is Decision.PAUSE or step == last:
+        if driver.train_epoch(trial):
             del live[trial.number]
-            if step == last:
-                driver.tell(trial, "complete", value)
-            driver.end_those_over()
         assert not {t.number for t in driver.search.over()} & set(live)
     assert most == 8
     assert driver.search.finished(driver.task)
@@ -437,14 +442,8 @@ def test_workers_that_are_all_killed_again_and_again_lose_no_trial_and_no_epoch(
         if not live:
             break
         trial = list(live.values())[(5 * turn) % len(live)]
-        step = driver.step_of(trial) + 1
-        value = accuracy(trial.params, step, trial.seed_index)
-        decision = driver.search.report(trial, step, value)
-        if decision is Decision.PAUSE or step == EPOCHS:
+        if driver.train_epoch(trial):
             del live[trial.number]
-            if step == EPOCHS:
-                driver.tell(trial, "complete", value)
-            driver.end_those_over()
     assert driver.search.finished(driver.task)
     assert driver.epochs == 10 * EPOCHS
     asked = [event[0] for event in driver.events if len(event) == 4]

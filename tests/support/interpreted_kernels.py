@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from tune_reg.training.lanes.convolutions.implicit_gemm import is_available
+
+needs_triton = pytest.mark.skipif(not is_available(), reason="Triton is not installed; it has wheels for Linux alone")
+
 KERNELS = (
     "tune_reg.optimizers.sgd_kernel",
     "tune_reg.optimizers.adadecay_kernel",

@@ -4,13 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from interpreted_kernels import interpreted
+from interpreted_kernels import interpreted, needs_triton
 from pooled_images import ORDERS, images_in, of_each, same_bits
 
-from tune_reg.training.lanes.convolutions.implicit_gemm import is_available
 from tune_reg.training.max_pool import _as_they_lie, layer_of
 
-pytestmark = pytest.mark.skipif(not is_available(), reason="Triton is not installed; it has wheels for Linux alone")
+pytestmark = needs_triton
 
 
 @pytest.fixture

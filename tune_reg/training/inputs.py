@@ -19,7 +19,6 @@ from tune_reg.models import draw_mask
 from tune_reg.optimizers import evaluations_per_step, lane_update
 from tune_reg.optimizers.rows import Piece, RowLayout, row_layout
 from tune_reg.regularizers import Progress
-from tune_reg.training.step import draw_noise
 from tune_reg.training.training_plan import EpochSettings, TrainingPlan
 
 #: Bytes of the random numbers that are drawn at a time, for as many steps as fit into them.
@@ -157,7 +156,7 @@ class LaneInputs:
         augmented = _host(self._augmented) if self._augments else None
         noise = {purpose: _host(table) for purpose, table in self._noise.items()}
         # Here, and not in the threads: the shapes of dropout's masks come from a pass of the network.
-        likes = {(purpose, size): self._drawn_likes(purpose, size) for purpose in noise for size in {*of_block}}
+        pieces = {(purpose, size): self._layout(purpose, size).pieces for purpose in noise for size in {*of_block}}
 
         def draw_lane(lane: int) -> None:
             for slot, size in slots:
@@ -165,7 +164,7 @@ class LaneInputs:
                     shifts, mirrored = draw(size, self._streams[lane]["augment"], padding=4, flip=True)
                     augmented[slot, lane, :2, :size], augmented[slot, lane, 2, :size] = shifts, mirrored
             for (size, of_them), (purpose, host) in product(of_size, noise.items()):
-                self._draw_rows(purpose, lane, likes[purpose, size], host[of_them[0] : of_them[-1] + 1, lane])
+                self._draw_rows(purpose, lane, pieces[purpose, size], host[of_them[0] : of_them[-1] + 1, lane])
 
         lanes = range(len(self._streams))
         if self._threads == 1:
@@ -183,37 +182,19 @@ class LaneInputs:
         """How the random numbers for ``purpose`` lie in a row of one lane."""
         return row_layout(shape for shape in self.wanted(purpose, size) if shape is not None)
 
-    def _drawn_likes(self, purpose: str, size: int) -> list[tuple[torch.Size, Piece]]:
-        """The shapes of one lane's tensors that ``purpose`` draws numbers for, and where the numbers lie in a row."""
-        pairs = zip(self.wanted(purpose, size), self._likes(purpose, size), strict=True)
-        likes = [like for wanted, like in pairs if wanted is not None]
-        return list(zip(likes, self._layout(purpose, size).pieces, strict=True))
-
-    def _draw_rows(self, purpose: str, lane: int, likes: Sequence[tuple[torch.Size, Piece]], rows: Tensor) -> None:
+    def _draw_rows(self, purpose: str, lane: int, pieces: Sequence[Piece], rows: Tensor) -> None:
         """Draw the numbers that one lane wants for ``purpose`` into ``rows``, one for each evaluation in turn."""
-        stream = self._streams[lane][purpose]
-        if purpose != "dropout" and len(likes) == 1 and likes[0][1].size % _DRAWN_TOGETHER == 0:
-            piece = likes[0][1]
-            numbers = torch.randn(len(rows), piece.size, generator=stream, dtype=self._dtype)
-            rows[:, piece.begin : piece.begin + piece.size] = numbers
-            return
-        for row in rows:
-            self._draw_row(purpose, lane, likes, row)
-
-    def _draw_row(self, purpose: str, lane: int, likes: Sequence[tuple[torch.Size, Piece]], row: Tensor) -> None:
-        """Draw the numbers that one lane wants for ``purpose`` in one evaluation, into ``row``."""
-        stream = self._streams[lane][purpose]
-        for like, piece in likes:
-            if purpose == "dropout":
-                rate = self._dropout[lane]
-                noise = draw_mask(like, rate, stream, self._dtype) if rate else torch.ones(like)
-            elif purpose == "optimizer":
-                noise = torch.randn(like, generator=stream, dtype=self._dtype)
-            else:
-                drawn = draw_noise(self._regularizer, purpose, like, stream, self._dtype)
-                assert drawn is not None
-                noise = drawn
-            row[piece.begin : piece.begin + piece.size].copy_(noise.flatten())
+        stream, is_dropout = self._streams[lane][purpose], purpose == "dropout"
+        at_once = not is_dropout and len(pieces) == 1 and pieces[0].size % _DRAWN_TOGETHER == 0
+        for some in [rows] if at_once else torch.split(rows, 1):
+            for piece in pieces:
+                if not is_dropout:
+                    noise = torch.randn(len(some), piece.size, generator=stream, dtype=self._dtype)
+                elif rate := self._dropout[lane]:
+                    noise = draw_mask(torch.Size(piece.shape), rate, stream, self._dtype).flatten()
+                else:
+                    noise = torch.ones(piece.size)
+                some[:, piece.begin : piece.begin + piece.size] = noise
 
     # For a step
 
@@ -253,9 +234,7 @@ class LaneInputs:
 
     def _likes(self, purpose: str, batch: int) -> list[torch.Size]:
         """The shapes of the tensors of one lane that ``purpose`` acts on."""
-        if purpose == "dropout":
-            return self._shapes.hidden(batch)
-        if purpose in ("gradient", "optimizer"):
+        if purpose == "gradient":
             return self._shapes.parameters
         of_images = purpose in ("mix", "inputs")
         return [torch.Size([batch, *(self._shapes.image if of_images else [self._shapes.classes])])]

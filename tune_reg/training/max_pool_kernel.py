@@ -7,15 +7,12 @@ are none the last one, as torch does. Imported where Triton is used.
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-
-#: Rows and columns of a window, which are the stride as well.
-Window: TypeAlias = tuple[int, int]
 
 #: Numbers that one program of the grid writes.
 _BLOCK: Final = 1024
@@ -106,7 +103,7 @@ def _gather(  # type: ignore[no-untyped-def]
     tl.store(outputs + index, value, mask=index < n)
 
 
-def pool_in_one_pass(images: Tensor, window: Window) -> Tensor:
+def pool_in_one_pass(images: Tensor, window: tuple[int, int]) -> Tensor:
     """Outputs [N, C, H // h, W // w] of images [N, C, H, W] in the order of memory NCHW or channels last, which stays.
 
     Differentiable as often as one likes. Raises ValueError for images of 2^31 numbers or more.
@@ -124,7 +121,7 @@ class _Pooled(torch.autograd.Function):
     """The largest pixels of contiguous images [N, H, W, C], and where they are in their windows."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, images: Tensor, window: tuple[int, int]) -> tuple[Tensor, Tensor]:
         outputs = _outputs_of(images, window)
         places = torch.empty_like(outputs, dtype=torch.uint8)
         # Not all that runs these kernels can compare numbers of 16 bits.
@@ -145,7 +142,7 @@ class _Spread(torch.autograd.Function):
     """Numbers of the outputs where the largest pixels are, and 0 elsewhere."""
 
     @staticmethod
-    def forward(ctx: Any, gradients: Tensor, places: Tensor, shape: torch.Size, window: Window) -> Tensor:
+    def forward(ctx: Any, gradients: Tensor, places: Tensor, shape: torch.Size, window: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(places)
         ctx.window = window
         of_images = gradients.new_empty(shape)
@@ -161,7 +158,7 @@ class _Gather(torch.autograd.Function):
     """Of each window the pixel that was the largest."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, places: Tensor, window: Window) -> Tensor:
+    def forward(ctx: Any, images: Tensor, places: Tensor, window: tuple[int, int]) -> Tensor:
         ctx.save_for_backward(places)
         ctx.shape, ctx.window = images.shape, window
         outputs = _outputs_of(images, window)
@@ -173,12 +170,14 @@ class _Gather(torch.autograd.Function):
         return _Spread.apply(gradients[0], ctx.saved_tensors[0], ctx.shape, ctx.window), None, None
 
 
-def _outputs_of(images: Tensor, window: Window) -> Tensor:
+def _outputs_of(images: Tensor, window: tuple[int, int]) -> Tensor:
     n, height, width, channels = images.shape
     return images.new_empty(n, height // window[0], width // window[1], channels)
 
 
-def _run(kernel: Any, tensors: tuple[Tensor, ...], n: int, images: torch.Size, window: Window, **settings: Any) -> None:
+def _run(
+    kernel: Any, tensors: tuple[Tensor, ...], n: int, images: torch.Size, window: tuple[int, int], **settings: Any
+) -> None:
     """Run a kernel that writes ``n`` numbers."""
     _, height, width, channels = images
     with torch.cuda.device_of(tensors[0]):  # type: ignore[no-untyped-call]

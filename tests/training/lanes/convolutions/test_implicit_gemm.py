@@ -7,14 +7,12 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from interpreted_kernels import needs_loops_to_loaded_bounds
-
-from tune_reg.training.lanes.convolutions.implicit_gemm import is_available
+from interpreted_kernels import needs_loops_to_loaded_bounds, needs_triton
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[3]
 
-pytestmark = pytest.mark.skipif(not is_available(), reason="Triton is not installed; it has wheels for Linux alone")
+pytestmark = needs_triton
 
 #: How far results may be from those in float64: rounding, that of each result of bfloat16 included.
 BOUNDS = {"torch.float64": 1e-13, "torch.float32": 1e-5, "torch.bfloat16": 2e-2}

@@ -172,7 +172,9 @@ def _convolved(
     from tune_reg.training.lanes.convolutions import triton_kernels
 
     images = _by_lane(images)
-    weights = functional.pad(weights, (0, images.shape[4] - weights.shape[4])).contiguous()
+    if images.shape[4] > weights.shape[4]:
+        weights = functional.pad(weights, (0, images.shape[4] - weights.shape[4]))
+    weights = weights.contiguous()
     lanes, channels, *entries = weights.shape
     size = Geometry(stride, dilation=dilation).output_size(
         (images.shape[2], images.shape[3]), (weights.shape[2], weights.shape[3])
