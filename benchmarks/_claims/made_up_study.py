@@ -35,6 +35,7 @@ class MadeUpStudy:
     regularizer = "made-up"
     epochs = EPOCHS
     metric = ACCURACY
+    test_images = TEST_IMAGES
 
     def __init__(self, number: int, *, dims: int, images: int) -> None:
         rng = np.random.default_rng([number, dims])

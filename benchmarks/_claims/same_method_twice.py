@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -10,9 +11,11 @@ from _search.arms import OwnSearch, RandomSearch
 from _search.problems import Array, to_unit
 from _search.simulation import SimulatedTrial, picks
 
-from _claims.made_up_study import EPOCHS, TEST_IMAGES, MadeUpStudy
+from _claims.made_up_study import MadeUpStudy
+from _claims.table_study import TableStudy
 from tune_reg.decisions import MeanTest, difference_floor, mean_test
 from tune_reg.decisions.student import LEVEL
+from tune_reg.search.model_search import SEEDS_IN_TURN
 from tune_reg.study import SearchSettings
 from tune_reg.surrogate.final_value_model import FinalValueModel, Training
 from tune_reg.surrogate.prior_density import PriorDensity
@@ -22,13 +25,11 @@ from tune_reg.surrogate.space_points import space_points
 from tune_reg.surrogate.unit_cube import UnitCube
 
 TRIALS: Final = 16
-#: Numbers of confirmed runs.
-SEEDS: Final = (5, 10, 20)
-#: A true gain, a share, that is to be claimed.
-GAIN: Final = 0.005
+#: True gains, shares, that are to be claimed.
+GAINS: Final = (0.005, 0.01)
 SAMPLERS: Final = ("default", "pauses", "random")
-#: Seeds that the trials of a random search take in turn.
-_SEEDS_IN_TURN: Final = 3
+#: A study of one method.
+Study = MadeUpStudy | TableStudy
 
 
 class Searched(NamedTuple):
@@ -39,46 +40,58 @@ class Searched(NamedTuple):
     true_regret: float  # a share
 
 
-def measure(studies: int, dims: int, images: int, sampler: str) -> list[dict[str, Any]]:
+class Twice(NamedTuple):
+    """Two searches of a study, and for each number of confirmed seeds what is claimed of them."""
+
+    first: Searched
+    second: Searched
+    claims: list[list[bool]]  # of the methods, without the regret, and of each of GAINS
+
+
+def measured(twice: Sequence[Twice], seeds: Sequence[int]) -> list[dict[str, Any]]:
     """What is claimed of a method against itself, a row for each number of seeds; shares of the studies.
 
     ``false_claims``: with the regret of both picks in the estimate and its variance, as the report tests it;
-    ``without_regret``: of the confirmed runs alone. ``gain_claimed``: where one of the two is truly 0.5 points better.
-    ``true_regret``, ``regret``, ``regret_deviation``: means over the searches, in points. ``error``: root mean square
-    of the error of the difference of two regrets in units of its standard deviation, which should be 1.
+    ``without_regret``: of the confirmed runs alone. ``gain_claimed``, ``large_gain_claimed``: where one of the two is
+    truly 0.5 points better, or a whole one. ``true_regret``, ``regret``, ``regret_deviation``: means over the searches,
+    in points. ``error``: root mean square of the error of the difference of two regrets in units of its standard
+    deviation, which should be 1.
     """
-    found = [_twice(number, dims, images, sampler) for number in range(studies)]
-    searches = [search for pair, _ in found for search in pair]
-    errors = [_error(*pair) for pair, _ in found]
+    searches = [search for study in twice for search in (study.first, study.second)]
+    errors = [_error(study.first, study.second) for study in twice]
     common = {
-        **{"dims": dims, "images": images, "sampler": sampler, "studies": studies},
+        "studies": len(twice),
         "true_regret": 100 * float(np.mean([search.true_regret for search in searches])),
         "regret": 100 * float(np.mean([search.regret.mean for search in searches])),
         "regret_deviation": 100 * float(np.mean([search.regret.deviation for search in searches])),
         "error": float(np.sqrt(np.mean(np.square(errors)))),
     }
-    shares = np.mean([claims for _, claims in found], axis=0)
+    shares = np.mean([study.claims for study in twice], axis=0)
+    names = ("false_claims", "without_regret", "gain_claimed", "large_gain_claimed")
     return [
-        {**common, "seeds": seeds, "false_claims": false, "without_regret": without, "gain_claimed": gain}
-        for seeds, (false, without, gain) in zip(SEEDS, shares.tolist(), strict=True)
+        {**common, "seeds": count, **dict(zip(names, of_seeds, strict=True))}
+        for count, of_seeds in zip(seeds, shares.tolist(), strict=True)
     ]
 
 
-def _twice(number: int, dims: int, images: int, sampler: str) -> tuple[tuple[Searched, Searched], list[list[bool]]]:
-    """Two searches of a study, and for each number of seeds what would be claimed."""
-    study = MadeUpStudy(number, dims=dims, images=images)
+def searched_twice(study: Study, number: int, sampler: str, seeds: Sequence[int]) -> Twice:
+    """Two searches of study ``number``, confirmed on each number of ``seeds``."""
     first, second = (searched(study, 2 * number + search, sampler) for search in (0, 1))
     shift = first.regret.mean - second.regret.mean
     variance = first.regret.deviation**2 + second.regret.deviation**2
-    floor = difference_floor(TEST_IMAGES)
+    floor = difference_floor(study.test_images)
     claims = []
-    for seeds in SEEDS:
-        differences = study.confirmed(first.unit, 0, seeds) - study.confirmed(second.unit, 1, seeds)
+    for count in seeds:
+        differences = study.confirmed(first.unit, 0, count) - study.confirmed(second.unit, 1, count)
         told = mean_test(differences.tolist(), floor=floor, shift=shift, shift_variance=variance)
         alone = mean_test(differences.tolist(), floor=floor)
-        better = mean_test((differences + GAIN).tolist(), floor=floor, shift=shift, shift_variance=variance)
-        claims.append([_claimed(told), _claimed(alone), better.low is not None and better.low > 0])
-    return (first, second), claims
+        of_gains = [
+            mean_test((differences + gain).tolist(), floor=floor, shift=shift, shift_variance=variance)
+            for gain in GAINS
+        ]
+        gains = [test.low is not None and test.low > 0 for test in of_gains]
+        claims.append([_claimed(told), _claimed(alone), *gains])
+    return Twice(first, second, claims)
 
 
 def _claimed(test: MeanTest) -> bool:
@@ -90,24 +103,25 @@ def _error(first: Searched, second: Searched) -> float:
     return (errors[0] - errors[1]) / math.hypot(first.regret.deviation, second.regret.deviation)
 
 
-def searched(study: MadeUpStudy, replay: int, sampler: str) -> Searched:
+def searched(study: Study, replay: int, sampler: str) -> Searched:
     """One search of 16 trainings.
 
     ``sampler``: "default"; "pauses", which is that with the pruner pause; or "random", which trains all to the end.
     """
     cube = UnitCube(study.space)
     density = PriorDensity(study.space, cube)
-    steps = (EPOCHS,) if sampler == "default" else rungs(EPOCHS)
+    steps = (study.epochs,) if sampler == "default" else rungs(study.epochs)
     trials = _trials(study, replay, sampler)
-    trainings = [
-        Training(
-            cube.features(trial.params),
-            density.log(trial.params),
-            trial.seed,
-            {index: float(trial.values[step - 1]) for index, step in enumerate(steps) if step <= trial.epoch},
-        )
-        for trial in trials
-    ]
+    trainings = []
+    for trial in trials:
+        values = {
+            index: float(trial.values[step - 1])
+            for index, step in enumerate(steps)
+            if step <= trial.epoch and math.isfinite(trial.values[step - 1])
+        }
+        diverged = math.isnan(trial.values[trial.epoch - 1])
+        params = trial.params
+        trainings.append(Training(cube.features(params), density.log(params), trial.seed, values, diverged=diverged))
     model = FinalValueModel(trainings, cube.groups, len(steps))
     best = int(model.expect_trainings().mean.argmax())
     space = space_points(cube, density, near=cube.point(trials[best].params))
@@ -115,15 +129,17 @@ def searched(study: MadeUpStudy, replay: int, sampler: str) -> Searched:
     return Searched(unit, regret(model, best, space.features, space.prior), study.regret(unit) / 100)
 
 
-def _trials(study: MadeUpStudy, replay: int, sampler: str) -> list[SimulatedTrial]:
+def _trials(study: Study, replay: int, sampler: str) -> list[SimulatedTrial]:
     if sampler != "random":
         settings = SearchSettings(pruner="pause") if sampler == "pauses" else SearchSettings()
         search = OwnSearch(study, settings, replay)
-        picks(study, search, replay, 1, [TRIALS * EPOCHS])
-        return list(search._trials.values())
+        picks(study, search, replay, 1, [TRIALS * study.epochs])
+        return [trial for trial in search._trials.values() if trial.epoch]
     random, trials = RandomSearch(study, replay, seed_each=True), []
     while len(trials) < TRIALS and (trial := random.ask()) is not None:
-        trial.seed, trial.epoch = trial.number % _SEEDS_IN_TURN, EPOCHS
+        trial.seed = trial.number % SEEDS_IN_TURN
         trial.values = study.training(to_unit(study.space, trial.params), replay, trial.number, trial.seed)
+        diverged = np.flatnonzero(np.isnan(trial.values))
+        trial.epoch = int(diverged[0]) + 1 if len(diverged) else study.epochs
         trials.append(trial)
     return trials

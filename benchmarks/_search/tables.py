@@ -75,7 +75,7 @@ class TableProblem:
     def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
         """A curve of one seed of the table, the same for all trials that are trained on it."""
         del number
-        order = np.random.default_rng(replay).permutation(len(self._curves))
+        order = self._order(replay)
         return self._between(self._curves[order[seed % len(order)]], unit)
 
     def regret(self, unit: Array | None) -> float:
@@ -105,9 +105,17 @@ class TableProblem:
         units = np.random.default_rng(0).random((1000, len(self.space.domains)))
         return float(np.median([self._accuracy(unit) for unit in units]))
 
+    def test_accuracies(self, unit: Array, replay: int) -> Array:
+        """Test accuracy of each seed [seeds], in the order in which replay number ``replay`` takes them."""
+        of_seeds = worst_where_diverged(self._between(self._test, unit), self._worst)
+        return of_seeds[self._order(replay)]
+
     def _accuracy(self, unit: Array) -> float:
         """Test accuracy, mean over all seeds of the table."""
-        return float(worst_where_diverged(self._between(self._test, unit), self._worst).mean())
+        return float(self.test_accuracies(unit, 0).mean())
+
+    def _order(self, replay: int) -> NDArray[np.int64]:
+        return np.random.default_rng(replay).permutation(len(self._curves))
 
     def _between(self, values: Array, unit: Array) -> Array:
         """``values`` [strengths, rates, ...] at a point of the unit cube."""

@@ -11,7 +11,7 @@ from tune_reg.surrogate.gaussian_process import GaussianProcess, Points, Scales,
 #: Two hyperparameters: a range, and a choice of two values, each with a feature of its own.
 GROUPS = np.array([0, 1, 1])
 RUNGS = 3
-SCALES = Scales(np.array([0.4, 0.7]), 1.1, 0.2, 0.3, 0.6, 0.15)
+SCALES = Scales(np.array([0.4, 0.7]), 1.1, 0.2, 0.3, 0.45, 0.6, 0.15)
 FLAT, WEIGHT, WEIGHT_VARIANCE, JITTER = 25.0, 0.5, 0.25, 1e-8
 
 
@@ -46,7 +46,7 @@ def observed(points, i, other, j):
     total = worth(points.unit[i], points.prior[i], other.unit[j], other.prior[j])
     same_training = points.training[i] == other.training[j] and points.training[i] >= 0
     if points.seed[i] == other.seed[j]:
-        total += SCALES.seed**2
+        total += SCALES.seed**2 + SCALES.seed_worth**2 * matern(points.unit[i], other.unit[j])
     if same_training:
         total += SCALES.noise**2
     gains, others = range(points.rung[i], RUNGS - 1), range(other.rung[j], RUNGS - 1)
@@ -89,7 +89,7 @@ def test_what_it_predicts_is_the_normal_distribution_given_the_values():
         assert variance[q] == pytest.approx(own_variance(asked, q) - cross @ inverse @ cross, abs=1e-6)
 
 
-def test_what_it_expects_has_neither_the_noise_of_a_training_nor_the_level_of_a_seed():
+def test_what_it_expects_has_neither_the_noise_of_a_training_nor_what_its_seed_does():
     process, points, values = some_process()
     rng = np.random.default_rng(9)
     unit, prior = rng.random((6, 3)), -rng.random(6)
@@ -153,7 +153,8 @@ def drawn(scales, *, rungs, count=60, seed=0):
 
 
 def scales_with(**changes):
-    usual = {"lengths": np.array([0.3]), "amplitude": 1.0, "noise": 0.2, "seed": 0.1, "gain": 0.3, "gain_noise": 0.2}
+    of_seeds = {"seed": 0.1, "seed_worth": 0.1}
+    usual = {"lengths": np.array([0.3]), "amplitude": 1.0, "noise": 0.2, **of_seeds, "gain": 0.3, "gain_noise": 0.2}
     return Scales(**{**usual, **changes})
 
 
@@ -181,13 +182,27 @@ def test_the_levels_of_seeds_are_told_from_what_configurations_are_worth():
     assert fitted[1] > 2 * fitted[0]
 
 
+def test_what_single_seeds_prefer_is_told_from_noise_and_leaves_the_best_in_doubt():
+    """Three seeds that agree say more of the worth of configurations than three that each prefer others."""
+    fitted, doubts = [], []
+    for preference in (0.05, 0.8):
+        points, values, groups = drawn(scales_with(seed_worth=preference), rungs=1)
+        process = GaussianProcess(points, values, groups, 1)
+        fitted.append(process.scales.seed_worth)
+        expected = process.expect(points.unit, points.prior)
+        draws = expected.draws(500)
+        doubts.append(float((draws.max(axis=1) - draws[:, expected.mean.argmax()]).mean()))
+    assert fitted[1] > 3 * fitted[0]
+    assert doubts[1] > 2 * doubts[0]
+
+
 def test_the_likelihood_is_that_of_the_normal_distribution_and_its_slope_is_its_own():
     _, points, values = some_process()
     squares = np.stack(
         [np.sum((points.unit[:, None, cols] - points.unit[None, :, cols]) ** 2, axis=-1) for cols in ([0], [1, 2])]
     )
     likelihood = _Likelihood(points, values, squares, RUNGS)
-    for draw in np.exp(0.3 * np.random.default_rng(1).standard_normal((7, 2 + 5))):
+    for draw in np.exp(0.3 * np.random.default_rng(1).standard_normal((7, 2 + 6))):
         scales = Scales(draw[:2], *draw[2:])
         covariance = GaussianProcess(points, values, GROUPS, RUNGS, scales).covariance(points, points)
         known = multivariate_normal(np.zeros(len(values)), covariance + JITTER * np.eye(len(values)))

@@ -30,13 +30,18 @@ def model(count, *, noise=0.004, seed=0):
 def covariance_of(made, scales, units):
     """The posterior covariance of final values, from the inverse of the covariance of the observations."""
 
-    def worth(first, second):
+    def kernel(first, second):
         distance = np.sqrt(5) * np.abs(np.subtract.outer(first, second)) / scales.lengths[0]
-        return scales.amplitude**2 * (1 + distance + distance**2 / 3) * np.exp(-distance) + 25
+        return (1 + distance + distance**2 / 3) * np.exp(-distance)
+
+    def worth(first, second):
+        return scales.amplitude**2 * kernel(first, second) + 25
 
     trained = np.array([t.features[0] for t in made.trainings])
     seeds = np.array([t.seed for t in made.trainings])
-    observed = worth(trained, trained) + scales.seed**2 * (seeds[:, None] == seeds)
+    one_seed = seeds[:, None] == seeds
+    of_seeds = scales.seed**2 + scales.seed_worth**2 * kernel(trained, trained)
+    observed = worth(trained, trained) + of_seeds * one_seed
     observed[np.diag_indices_from(observed)] += scales.noise**2 + 1e-8
     cross = worth(trained, units)
     return worth(units, units) - cross.T @ np.linalg.inv(observed) @ cross

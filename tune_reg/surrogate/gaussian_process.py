@@ -1,4 +1,4 @@
-"""A Gaussian process of the final values of trainings, of the gains on the way to them, and of the levels of seeds."""
+"""A Gaussian process of the final values of trainings, of the gains on the way to them, and of what seeds do."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FURTHEST: Final = 4.0
 _MOST_FITTED: Final = 96
 
 #: Median and deviation of the logarithm of each scale but the length scales, in the order of ``Scales``.
-_PRIORS: Final = ((1.0, 0.5), (0.3, 0.8), (0.5, 1.0), (0.5, 0.7), (0.25, 0.8))
+_PRIORS: Final = ((1.0, 0.5), (0.3, 0.8), (0.5, 1.0), (0.3, 0.8), (0.5, 0.7), (0.25, 0.8))
 _LENGTH: Final = (0.3, 0.5)
 
 
@@ -49,6 +49,7 @@ class Scales(NamedTuple):
     amplitude: float  # of what a configuration is worth
     noise: float  # of one training
     seed: float  # of the level of a seed
+    seed_worth: float  # of what a configuration is worth more on one seed than on others
     gain: float  # of what a configuration gains from one rung to the next
     gain_noise: float  # of that gain in one training
 
@@ -91,11 +92,12 @@ class Points:
 class GaussianProcess:
     """Final values of trainings as a Gaussian process, with the values at earlier rungs.
 
-    The value of training i of configuration x at the last rung is ``m + c q(x) + f(x) + s_seed + e_i``. At an earlier
-    rung it is less by the gains from each rung to the next, each ``c_r + h_r(x) + t_ir``. f and h_r are Gaussian
-    processes with a Matern 5/2 covariance and one length scale a hyperparameter; s, e and t are white; m and c_r are
-    flat; q is the log density of what is known beforehand, and c its weight, about N(0.5, 0.5^2). The scales are
-    those of the largest posterior under log-normal priors, uphill from the best of a few draws.
+    The value of training i of configuration x on seed j, at the last rung, is
+    ``m + c q(x) + f(x) + s_j + g_j(x) + e_i``. At an earlier rung it is less by the gains from each rung to the next,
+    each ``c_r + h_r(x) + t_ir``. f, g_j and h_r are Gaussian processes with a Matern 5/2 covariance and one length
+    scale a hyperparameter; s, e and t are white; m and c_r are flat; q is the log density of what is known beforehand,
+    and c its weight, about N(0.5, 0.5^2). The scales are those of the largest posterior under log-normal priors, uphill
+    from the best of a few draws.
 
     ``groups`` [k]: the hyperparameter that each feature belongs to. ``rungs``: how many there are.
     """
@@ -124,7 +126,7 @@ class GaussianProcess:
         return mean, np.maximum(variance, _JITTER)
 
     def expect(self, unit: Vector, prior: Vector) -> Expected:
-        """The final values of configurations [n, k], without the noise of a training or the level of a seed."""
+        """The final values of configurations [n, k], without the noise of a training and without what its seed does."""
         cross = self._worth(self._points.unit, self._points.prior, unit, prior)
         return Expected(self, unit, prior, self._solved(cross))
 
@@ -148,7 +150,7 @@ class GaussianProcess:
         one_seed = first.seed[:, None] == second.seed
         gaps = self._rungs - 1 - np.maximum(first.rung[:, None], second.rung)
         covariance: Vector = (
-            (scales.amplitude**2 + gaps * scales.gain**2) * kernel
+            (scales.amplitude**2 + scales.seed_worth**2 * one_seed + gaps * scales.gain**2) * kernel
             + (scales.noise**2 + gaps * scales.gain_noise**2) * one_training
             + scales.seed**2 * one_seed
             + _FLAT * (1 + gaps)
@@ -163,6 +165,7 @@ class GaussianProcess:
             scales.amplitude**2
             + scales.noise**2
             + scales.seed**2
+            + scales.seed_worth**2
             + _FLAT
             + _PRIOR_WEIGHT_VARIANCE * points.prior**2
             + gaps * (scales.gain**2 + scales.gain_noise**2 + _FLAT)
@@ -286,11 +289,11 @@ class _Likelihood:
         self._flat[np.diag_indices_from(self._flat)] += _JITTER
 
     def __call__(self, scales: Vector) -> tuple[float, Vector]:
-        lengths, (amplitude, noise, seed, gain, gain_noise) = scales[:-5], scales[-5:] ** 2
+        lengths, (amplitude, noise, seed, seed_worth, gain, gain_noise) = scales[:-6], scales[-6:] ** 2
         distance = _distance(self._squares, lengths)
         decay = np.exp(-distance)
         kernel = (1 + distance + distance**2 / 3) * decay
-        height = amplitude + gain * self._gaps
+        height = amplitude + seed_worth * self._one_seed + gain * self._gaps
         width = noise + gain_noise * self._gaps
         covariance = height * kernel + width * self._one_training + seed * self._one_seed + self._flat
         factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
@@ -305,6 +308,7 @@ class _Likelihood:
             2 * amplitude * np.sum(weight * kernel),
             2 * noise * np.sum(weight * self._one_training),
             2 * seed * np.sum(weight * self._one_seed),
+            2 * seed_worth * np.sum(weight * self._one_seed * kernel),
             2 * gain * np.sum(weight * self._gaps * kernel),
             2 * gain_noise * np.sum(weight * self._gaps * self._one_training),
         ]
