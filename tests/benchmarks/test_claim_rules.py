@@ -1,5 +1,6 @@
 """The parts of the study of claims: each rule is measured, and a wrong one would be seen."""
 
+import numpy as np
 import pytest
 
 
@@ -23,3 +24,43 @@ def test_level_and_power_are_measured_of_every_rule(module):
     power = {(row.rule, row.differ, row.seeds): row.primary for row in rows if row.differ}
     assert power["primary first", 3, 8] == pytest.approx(1, abs=0.3)
     assert power["sign flips, Holm over all", 3, 5] == 0
+
+
+def test_confirmed_runs_of_a_table_have_seeds_that_no_search_has_seen(module):
+    """The seeds of the searches are left out; the others come in one order for both arms."""
+    table_study = module("_claims.table_study")
+    studies = table_study.table_studies(2)["digits_dropout, dropout"]
+    problem, unit = studies[0]._problem, np.array([0.3])
+    every = problem.test_accuracies(unit, 1)
+    confirmed = studies[1].confirmed(unit, 0, table_study.CONFIRMED)
+    assert confirmed.tolist() == studies[1].confirmed(unit, 1, table_study.CONFIRMED).tolist() == every[3:9].tolist()
+    curves = [studies[1].training(unit, replay=replay, number=0, seed=0).tolist() for replay in (2, 3)]
+    assert curves[0] == curves[1], "both searches of a study see the same seeds"
+    assert curves[0] != studies[0].training(unit, replay=2, number=0, seed=0).tolist()
+
+
+def test_a_gain_that_luck_cannot_explain_is_claimed_and_one_that_it_can_is_not(module, monkeypatch):
+    twice = module("_claims.same_method_twice")
+    regret = module("tune_reg.surrogate.regret").Regret
+
+    class Study:
+        test_images = 10_000
+
+        def __init__(self, differences):
+            self.differences = np.array(differences)
+
+        def confirmed(self, unit, arm, seeds):
+            return self.differences[:seeds] * (arm == 0)
+
+    def row(deviation, differences):
+        search = twice.Searched(np.array([1.0]), regret(0.002, deviation), 0.0)
+        monkeypatch.setattr(twice, "searched", lambda *_: search)
+        return twice.measured([twice.searched_twice(Study(differences), 0, "default", [6])], [6])[0]
+
+    near_nothing = [0.0001, -0.0002, 0.0002, -0.0001, 0.0003, -0.0003]
+    assert row(0.001, near_nothing)["gain_claimed"] == 1
+    assert row(0.01, near_nothing)["gain_claimed"] == 0
+    better = [value + 0.004 for value in near_nothing]
+    assert row(0.001, better)["false_claims"] == 1
+    assert row(0.01, better)["false_claims"] == 0
+    assert row(0.01, better)["without_regret"] == 1

@@ -318,10 +318,16 @@ def test_claims(numbers):
         "sign flips, Holm over all",
     }
     assert all(5 <= row["seeds"] <= 20 for row in measured["rounds"])
-    rows = measured["same_method_twice"]
-    assert [row["seeds"] for row in rows] == [5, 10, 20]
-    for row in rows:
-        assert all(0 <= row[share] <= 1 for share in ("false_claims", "without_regret", "gain_claimed"))
+    made_up, on_tables = measured["same_method_twice"], measured["real_curves_twice"]
+    assert [row["seeds"] for row in made_up] == [5, 10, 20]
+    *problems, every = [row["problem"] for row in on_tables]
+    assert every == "all"
+    assert len(set(problems)) == 7
+    assert on_tables[-1]["studies"] == sum(row["studies"] for row in on_tables[:-1])
+    assert on_tables[-1]["true_regret"] == pytest.approx(np.mean([row["true_regret"] for row in on_tables[:-1]]))
+    for row in [*made_up, *on_tables]:
+        assert all(0 <= row[share] <= 1 for share in ("false_claims", "without_regret"))
+        assert 0 <= row["gain_claimed"] <= row["large_gain_claimed"] <= 1
         assert row["true_regret"] >= 0
         assert row["regret_deviation"] > 0
 
