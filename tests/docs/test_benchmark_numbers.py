@@ -148,6 +148,50 @@ def test_what_pauses_cost(docs, measured):
             assert difference.startswith(f"{signed(default - pauses).removeprefix('+')} ± "), (label, budget)
 
 
+def searched(row):
+    """What the tables of the same method twice call a search."""
+    hyperparameters = "strength" if row["dims"] == 1 else "strength and learning rate"
+    return hyperparameters + ", with pauses" * (row["sampler"] == "pauses")
+
+
+def table_that_begins(page, *heading):
+    (table,) = [rows[2:] for _, rows in tables_of(page) if tuple(rows[0][: len(heading)]) == heading]
+    return table
+
+
+def test_the_same_method_twice_on_real_curves(docs, results_of):
+    """Shares of all studies, and those of the table that has the most false claims."""
+    rows = results_of("real_curves_twice")["real_curves_twice"]
+    of_all = {searched(row): row for row in rows if row["problem"] == "all"}
+    table = table_that_begins((docs / "numbers.md").read_text(encoding="utf-8"), "searched", "false claims, %")
+    assert [name for name, *_ in table] == list(of_all)
+    for name, *cells in table:
+        row = of_all[name]
+        of_tables = [other for other in rows if searched(other) == name and other is not row]
+        assert len(of_tables) == 7
+        assert row["studies"] == sum(other["studies"] for other in of_tables) == 210
+        assert cells == [
+            f"{100 * row['false_claims']:.1f}",
+            f"{100 * max(other['false_claims'] for other in of_tables):.0f}",
+            *(f"{100 * row[share]:.0f}" for share in ("without_regret", "gain_claimed", "large_gain_claimed")),
+            f"{row['regret']:.2f} / {row['true_regret']:.2f}",
+        ]
+
+
+def test_the_same_made_up_method_twice(docs, results_of):
+    rows = results_of("same_method_twice")["same_method_twice"]
+    by_seeds = {(searched(row), f"{row['images']:,}", row["seeds"]): row for row in rows}
+    table = table_that_begins((docs / "numbers.md").read_text(encoding="utf-8"), "searched", "validation images")
+    assert len(table) == len(rows) / 3 == 8
+    for name, images, *shares, regrets in table:
+        ten, twenty = (by_seeds[name, images, seeds] for seeds in (10, 20))
+        assert shares == [
+            f"{100 * ten[share]:.0f} / {100 * twenty[share]:.0f}"
+            for share in ("false_claims", "without_regret", "gain_claimed", "large_gain_claimed")
+        ]
+        assert regrets == f"{ten['regret']:.2f} / {ten['true_regret']:.2f}"
+
+
 def test_what_judging_early_costs(docs, results_of):
     rows = {(row["table"], row["epoch"]): row for row in results_of("early_stopping")["rows"]}
     ((_, (_, _, *table)),) = tables_of(finding(docs, "early-stopping"))
