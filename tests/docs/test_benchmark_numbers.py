@@ -126,10 +126,14 @@ def test_ratios_to_stock(docs, measured):
             assert cell.startswith(f"{default / stock:.2f} ["), (label, budget)
 
 
-def test_what_pauses_cost(docs, measured):
-    """Means over the tables of the repository, with pauses and by default, and the differences between them."""
+def test_what_pauses_cost(docs, results_of):
+    """Means over the tables of the repository, with pauses and without, and the differences between them."""
+    rows = {
+        (row["table"], row["problem"], row["arm"], row["workers"], row["budget"]): row["regret"]
+        for row in results_of("search_with_pauses")["rows"]
+    }
     page = finding(docs, "searches-on-real-curves")
-    (table,) = [rows for _, rows in tables_of(page) if rows[0][0] == "with pauses / the default"]
+    (table,) = [rows for _, rows in tables_of(page) if rows[0][0] == "with pauses / without"]
     others = {ROWS[label] for label in ROWS if not ROWS[label][0].startswith("mnist50_mlp")}
     regrets = table[2::2]
     assert len(regrets) == 4
@@ -138,8 +142,9 @@ def test_what_pauses_cost(docs, measured):
         for budget, cell, difference in zip(BUDGETS, cells, differences, strict=True):
             pauses, default = (
                 sum(
-                    measured(file, alone if "alone" in label else with_rate(alone), arm, workers, budget, "regret")
+                    rows[file, problem, arm, workers, budget]
                     for file, alone in others
+                    for problem in (alone if "alone" in label else with_rate(alone))
                 )
                 / len(others)
                 for arm in ("pauses", "default")
