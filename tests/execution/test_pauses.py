@@ -280,7 +280,7 @@ def test_a_worker_that_has_trained_on_past_a_pause_is_told_so_and_its_epochs_do_
 @pytest.mark.parametrize("late", [4, 9])
 def test_the_tests_of_a_training_may_come_after_its_last_epoch_while_others_ask(tmp_path, late):
     """As in lanes: nobody else is given the next training of the trial meanwhile, and none is made twice."""
-    controller = control(tmp_path, search={"seeds": 2, "trials": 6}, confirm={"seeds": 1})
+    controller = control(tmp_path, search={"seeds": 2, "trials": 8}, confirm={"seeds": 1})
     live, waiting, done, begun = {}, {}, set(), set()
     for turn in range(3000):
         while len(live) + len(waiting) < 4 and (run := controller.next_run()) is not None:
