@@ -1,15 +1,20 @@
 """How often are the report's claims wrong, and how often does it miss what is true? Simulated, without training.
 
-    .venv/bin/python benchmarks/claims.py [--parts coverage families rounds real-curves-twice same-method-twice]
-        [--studies 200] [--samplers default random] [--dims 1 2] [--images 240 2000 10000] [--out FILE.json]
+    .venv/bin/python benchmarks/claims.py [--studies 200] [--samplers default random] [--dims 1 2]
+        [--parts coverage families rounds real-curves-twice two-methods same-method-twice]
+        [--images 240 2000 10000] [--out FILE.json]
 
 ``coverage``: how often the 95 % intervals of each rule hold the truth. ``families``: level and power of the primary and
 the secondary comparisons, beside two other rules. ``rounds``: level of the confirmation in rounds, and the seeds that a
-decision takes. All of these take two minutes; the other two take an hour for each 100 studies with the default search:
+decision takes. All of these take two minutes; the others take an hour for each 100 studies with the default search:
 
 ``real-curves-twice`` (``_claims/table_study.py``): each method of the tables of real learning curves in
 ``benchmarks/data`` is searched twice, with 16 trainings each, on three seeds of the table, and the two picks are
 compared on six others. A claim that they differ is false. ``--studies``: of each table.
+
+``two-methods`` (``_claims/two_methods.py``): two methods of these tables, trained on the same images seed by seed, are
+each searched, and compared so. Which one is better at its best, all seeds of the tables say. ``--studies``: of each
+two.
 
 ``same-method-twice`` (``_claims/made_up_study.py``): a made-up method whose true accuracy is known is searched
 twice, with 16 trials each, and the two picks are trained anew on 5, 10 and 20 paired seeds. A claim that they differ is
@@ -32,10 +37,12 @@ from _claims.families import families
 from _claims.made_up_study import MadeUpStudy
 from _claims.rounds import rounds
 from _claims.same_method_twice import SAMPLERS, Study, Twice, measured, searched_twice
-from _claims.table_study import CONFIRMED, table_studies
+from _claims.table_study import CONFIRMED, pairs_of_methods, table_studies
+from _claims.two_methods import measured as measured_of_two
 from _shared.command_line import CommandLine, write_json
 
 ON_TABLES = "real-curves-twice"
+TWO_METHODS = "two-methods"
 MADE_UP = "same-method-twice"
 #: Numbers of confirmed runs of made-up studies.
 MADE_UP_SEEDS = (5, 10, 20)
@@ -46,9 +53,9 @@ SMALL = {"studies": 2, "samplers": ["random"], "dims": [1], "images": [2000]}
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = CommandLine(__doc__, SMALL)
-    parser.names("--parts", [*PARTS, ON_TABLES, MADE_UP], "what is measured")
+    parser.names("--parts", [*PARTS, ON_TABLES, TWO_METHODS, MADE_UP], "what is measured")
     parser.add_argument("--studies", type=int, default=200, help="made-up studies of each kind")
-    parser.names("--samplers", SAMPLERS, "how is searched, of the last two parts")
+    parser.names("--samplers", SAMPLERS, "how is searched, of the last three parts")
     parser.add_argument("--dims", type=int, nargs="+", choices=(1, 2), default=[1, 2], help="hyperparameters")
     parser.add_argument("--images", type=int, nargs="+", default=[240, 2000, 10_000], help="validation images")
     parser.outputs()
@@ -69,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warnings.simplefilter("ignore")
         if ON_TABLES in options.parts:
             numbers["real_curves_twice"] = _on_tables(options)
+        if TWO_METHODS in options.parts:
+            numbers["two_methods"] = _two_methods(options)
         if MADE_UP in options.parts:
             numbers["same_method_twice"] = _made_up(options)
     optuna.logging.set_verbosity(verbosity)
@@ -92,6 +101,18 @@ def _on_tables(options: Namespace) -> list[dict[str, Any]]:
                 rows += _named({"problem": name, "dims": dims, "sampler": sampler}, twice, [CONFIRMED])
                 of_all += twice
             rows += _named({"problem": "all", "dims": dims, "sampler": sampler}, of_all, [CONFIRMED])
+    return rows
+
+
+def _two_methods(options: Namespace) -> list[dict[str, Any]]:
+    rows = []
+    for studies in pairs_of_methods(options.studies):
+        first, second = studies[0]
+        dims = len(first.space.domains)
+        for sampler in options.samplers if dims in options.dims else ():
+            name = {"first": first.name, "second": second.name, "dims": dims, "sampler": sampler}
+            rows.append({**name, **measured_of_two(studies, sampler)})
+            print("two methods", *(f"{key} {_short(value)}" for key, value in rows[-1].items()), sep="  ", flush=True)
     return rows
 
 

@@ -90,11 +90,12 @@ def searched_twice(study: Study, number: int, sampler: str, seeds: Sequence[int]
             for gain in GAINS
         ]
         gains = [test.low is not None and test.low > 0 for test in of_gains]
-        claims.append([_claimed(told), _claimed(alone), *gains])
+        claims.append([claimed(told), claimed(alone), *gains])
     return Twice(first, second, claims)
 
 
-def _claimed(test: MeanTest) -> bool:
+def claimed(test: MeanTest) -> bool:
+    """Whether a test rejects that there is no difference."""
     return test.p is not None and test.p < LEVEL
 
 

@@ -75,22 +75,22 @@ class TableProblem:
     def training(self, unit: Array, replay: int, number: int, seed: int) -> Array:
         """A curve of one seed of the table, the same for all trials that are trained on it."""
         del number
-        order = self._order(replay)
-        return self._between(self._curves[order[seed % len(order)]], unit)
+        order = np.random.default_rng(replay).permutation(self.seeds)
+        return self.curve(unit, order[seed % len(order)])
 
     def regret(self, unit: Array | None) -> float:
         """In points: the highest test accuracy, mean over all seeds, minus that of a configuration."""
         accuracy = self._median if unit is None else self._accuracy(unit)
-        return 100 * (self._accuracy(self._best) - accuracy)
+        return 100 * (self._accuracy(self.best) - accuracy)
 
     def bias(self, unit: Array | None) -> float:
         """The picked strength minus the best one, in units of the range."""
         if unit is None:
             return math.nan
-        return float(unit[0] - self._best[0])
+        return float(unit[0] - self.best[0])
 
     @cached_property
-    def _best(self) -> Array:
+    def best(self) -> Array:
         """The configuration of the highest mean test accuracy.
 
         Between nodes it is linear, but jumps half-way where a seed diverges, so that it is highest at a node or there.
@@ -105,17 +105,22 @@ class TableProblem:
         units = np.random.default_rng(0).random((1000, len(self.space.domains)))
         return float(np.median([self._accuracy(unit) for unit in units]))
 
-    def test_accuracies(self, unit: Array, replay: int) -> Array:
-        """Test accuracy of each seed [seeds], in the order in which replay number ``replay`` takes them."""
-        of_seeds = worst_where_diverged(self._between(self._test, unit), self._worst)
-        return of_seeds[self._order(replay)]
+    @property
+    def seeds(self) -> int:
+        """How many the table has."""
+        return len(self._curves)
+
+    def curve(self, unit: Array, seed: int) -> Array:
+        """Validation accuracy after each epoch, trained on a seed of the table."""
+        return self._between(self._curves[seed], unit)
+
+    def test_accuracies(self, unit: Array) -> Array:
+        """Test accuracy on each seed of the table [seeds]."""
+        return worst_where_diverged(self._between(self._test, unit), self._worst)
 
     def _accuracy(self, unit: Array) -> float:
         """Test accuracy, mean over all seeds of the table."""
-        return float(self.test_accuracies(unit, 0).mean())
-
-    def _order(self, replay: int) -> NDArray[np.int64]:
-        return np.random.default_rng(replay).permutation(len(self._curves))
+        return float(self.test_accuracies(unit).mean())
 
     def _between(self, values: Array, unit: Array) -> Array:
         """``values`` [strengths, rates, ...] at a point of the unit cube."""

@@ -30,13 +30,53 @@ def test_confirmed_runs_of_a_table_have_seeds_that_no_search_has_seen(module):
     """The seeds of the searches are left out; the others come in one order for both arms."""
     table_study = module("_claims.table_study")
     studies = table_study.table_studies(2)["digits_dropout, dropout"]
-    problem, unit = studies[0]._problem, np.array([0.3])
-    every = problem.test_accuracies(unit, 1)
+    problem, unit = studies[0].problem, np.array([0.3])
+    in_order = problem.test_accuracies(unit)[np.random.default_rng(1).permutation(12)]
     confirmed = studies[1].confirmed(unit, 0, table_study.CONFIRMED)
-    assert confirmed.tolist() == studies[1].confirmed(unit, 1, table_study.CONFIRMED).tolist() == every[3:9].tolist()
+    assert confirmed.tolist() == studies[1].confirmed(unit, 1, table_study.CONFIRMED).tolist() == in_order[3:9].tolist()
     curves = [studies[1].training(unit, replay=replay, number=0, seed=0).tolist() for replay in (2, 3)]
     assert curves[0] == curves[1], "both searches of a study see the same seeds"
     assert curves[0] != studies[0].training(unit, replay=2, number=0, seed=0).tolist()
+
+
+def test_two_methods_are_trained_on_the_same_seeds(module):
+    """A table of twelve seeds and one of nine: the twelve are cut to those that both have."""
+    table_study = module("_claims.table_study")
+    studies, *_ = table_study.pairs_of_methods(3)
+    for dropout, double_backprop in studies:
+        assert dropout._order.tolist() == double_backprop._order.tolist()
+        assert sorted(dropout._order) == list(range(9))
+        assert [study.problem.seeds for study in (dropout, double_backprop)] == [12, 9]
+    difference, error = table_study.true_difference(*(study.problem for study in studies[0]))
+    assert 100 * difference == pytest.approx(-0.278, abs=0.001)
+    assert 100 * error == pytest.approx(0.236, abs=0.001)
+
+
+def test_claims_of_two_methods_are_right_where_they_have_the_sign_of_the_truth(module, monkeypatch):
+    two_methods = module("_claims.two_methods")
+    searched = module("_claims.same_method_twice").Searched(
+        np.array([0.5]), module("tune_reg.surrogate.regret").Regret(0.001, 0.0001), 0.0
+    )
+    monkeypatch.setattr(two_methods, "searched", lambda *_: searched)
+
+    class Study:
+        test_images, problem = 10_000, None
+
+        def __init__(self, accuracies):
+            self.accuracies = np.array(accuracies)
+
+        def confirmed(self, unit, arm, seeds):
+            return self.accuracies[:seeds]
+
+    better, worse = Study([0.91, 0.92, 0.93, 0.915, 0.925, 0.93]), Study([0.90, 0.911, 0.92, 0.906, 0.914, 0.921])
+    for truth, right, covers in ((0.009, 1, 1), (-0.009, 0, 0)):
+        monkeypatch.setattr(two_methods, "true_difference", lambda *_, truth=truth: (truth, 0.001))
+        row = two_methods.measured([(better, worse)] * 2, "default")
+        assert (row["right"], row["wrong"], row["covers"]) == (right, 1 - right, covers)
+    nothing_known = searched._replace(regret=searched.regret._replace(deviation=0.02))
+    monkeypatch.setattr(two_methods, "searched", lambda *_: nothing_known)
+    row = two_methods.measured([(better, worse)], "default")
+    assert (row["right"], row["wrong"], row["wrong_alone"]) == (0, 0, 1)
 
 
 def test_a_gain_that_luck_cannot_explain_is_claimed_and_one_that_it_can_is_not(module, monkeypatch):

@@ -325,6 +325,15 @@ def test_claims(numbers):
     assert len(set(problems)) == 7
     assert on_tables[-1]["studies"] == sum(row["studies"] for row in on_tables[:-1])
     assert on_tables[-1]["true_regret"] == pytest.approx(np.mean([row["true_regret"] for row in on_tables[:-1]]))
+    two = measured["two_methods"]
+    assert [(row["first"], row["second"]) for row in two] == [
+        ("dropout", "db"),
+        ("dropout", "residual-smoothing"),
+        ("db", "residual-smoothing"),
+        ("noise-injection", "db"),
+    ]
+    assert all(row["right"] <= row["right_alone"] and row["wrong"] <= row["wrong_alone"] for row in two)
+    assert two[0]["true_difference"] == pytest.approx(-0.278, abs=0.001)
     for row in [*made_up, *on_tables]:
         assert all(0 <= row[share] <= 1 for share in ("false_claims", "without_regret"))
         assert 0 <= row["gain_claimed"] <= row["large_gain_claimed"] <= 1
