@@ -6,7 +6,8 @@
 
 ``coverage``: how often the 95 % intervals of each rule hold the truth. ``families``: level and power of the primary and
 the secondary comparisons, beside two other rules. ``rounds``: level of the confirmation in rounds, and the seeds that a
-decision takes. All of these take two minutes; the others take an hour for each 100 studies with the default search:
+decision takes. All of these take two minutes; the others a quarter of an hour each for 100 studies with the default
+search:
 
 ``real-curves-twice`` (``_claims/table_study.py``): each method of the tables of real learning curves in
 ``benchmarks/data`` is searched twice, with 16 trainings each, on three seeds of the table, and the two picks are
@@ -54,7 +55,7 @@ SMALL = {"studies": 2, "samplers": ["random"], "dims": [1], "images": [2000]}
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = CommandLine(__doc__, SMALL)
     parser.names("--parts", [*PARTS, ON_TABLES, TWO_METHODS, MADE_UP], "what is measured")
-    parser.add_argument("--studies", type=int, default=200, help="made-up studies of each kind")
+    parser.add_argument("--studies", type=int, default=200, help="studies of each kind")
     parser.names("--samplers", SAMPLERS, "how is searched, of the last three parts")
     parser.add_argument("--dims", type=int, nargs="+", choices=(1, 2), default=[1, 2], help="hyperparameters")
     parser.add_argument("--images", type=int, nargs="+", default=[240, 2000, 10_000], help="validation images")

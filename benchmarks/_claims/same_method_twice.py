@@ -77,21 +77,29 @@ def measured(twice: Sequence[Twice], seeds: Sequence[int]) -> list[dict[str, Any
 def searched_twice(study: Study, number: int, sampler: str, seeds: Sequence[int]) -> Twice:
     """Two searches of study ``number``, confirmed on each number of ``seeds``."""
     first, second = (searched(study, 2 * number + search, sampler) for search in (0, 1))
-    shift = first.regret.mean - second.regret.mean
-    variance = first.regret.deviation**2 + second.regret.deviation**2
-    floor = difference_floor(study.test_images)
     claims = []
     for count in seeds:
         differences = study.confirmed(first.unit, 0, count) - study.confirmed(second.unit, 1, count)
-        told = mean_test(differences.tolist(), floor=floor, shift=shift, shift_variance=variance)
-        alone = mean_test(differences.tolist(), floor=floor)
-        of_gains = [
-            mean_test((differences + gain).tolist(), floor=floor, shift=shift, shift_variance=variance)
-            for gain in GAINS
-        ]
+        told = with_luck(differences, first, second, study.test_images)
+        of_gains = [with_luck(differences + gain, first, second, study.test_images) for gain in GAINS]
         gains = [test.low is not None and test.low > 0 for test in of_gains]
-        claims.append([claimed(told), claimed(alone), *gains])
+        claims.append([claimed(told), claimed(settings_alone(differences, study.test_images)), *gains])
     return Twice(first, second, claims)
+
+
+def settings_alone(differences: Array, test_images: int) -> MeanTest:
+    """The test of paired differences of two settings."""
+    return mean_test(differences.tolist(), floor=difference_floor(test_images))
+
+
+def with_luck(differences: Array, first: Searched, second: Searched, test_images: int) -> MeanTest:
+    """The test of paired differences of what two searches picked, with the regrets of both picks."""
+    return mean_test(
+        differences.tolist(),
+        floor=difference_floor(test_images),
+        shift=first.regret.mean - second.regret.mean,
+        shift_variance=first.regret.deviation**2 + second.regret.deviation**2,
+    )
 
 
 def claimed(test: MeanTest) -> bool:

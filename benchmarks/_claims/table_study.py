@@ -74,10 +74,12 @@ def pairs_of_methods(studies: int) -> list[list[tuple[TableStudy, TableStudy]]]:
     for names in _PAIRS:
         for first, second in zip(*(table_problems(_TABLES / f"{name}.npz") for name in names), strict=True):
             seeds = min(first.seeds, second.seeds)
-            of_first, of_second = (
-                [TableStudy(problem, number, seeds=seeds) for number in range(studies)] for problem in (first, second)
+            pairs.append(
+                [
+                    (TableStudy(first, number, seeds=seeds), TableStudy(second, number, seeds=seeds))
+                    for number in range(studies)
+                ]
             )
-            pairs.append(list(zip(of_first, of_second, strict=True)))
     return pairs
 
 

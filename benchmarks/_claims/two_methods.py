@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from _claims.same_method_twice import claimed, searched
+from _claims.same_method_twice import claimed, searched, settings_alone, with_luck
 from _claims.table_study import CONFIRMED, TableStudy, true_difference
-from tune_reg.decisions import MeanTest, difference_floor, mean_test
+from tune_reg.decisions import MeanTest
 
 
 def measured(studies: Sequence[tuple[TableStudy, TableStudy]], sampler: str) -> dict[str, Any]:
@@ -38,11 +38,8 @@ def _tested(first: TableStudy, second: TableStudy, number: int, sampler: str) ->
     """The difference of what two searches picked, between the settings and with the luck of the searches."""
     of_first, of_second = searched(first, 2 * number, sampler), searched(second, 2 * number + 1, sampler)
     differences = first.confirmed(of_first.unit, 0, CONFIRMED) - second.confirmed(of_second.unit, 1, CONFIRMED)
-    shift = of_first.regret.mean - of_second.regret.mean
-    variance = of_first.regret.deviation**2 + of_second.regret.deviation**2
-    floor = difference_floor(first.test_images)
-    alone = mean_test(differences.tolist(), floor=floor)
-    return alone, mean_test(differences.tolist(), floor=floor, shift=shift, shift_variance=variance)
+    images = first.test_images
+    return settings_alone(differences, images), with_luck(differences, of_first, of_second, images)
 
 
 def _outcome(alone: MeanTest, told: MeanTest, difference: float) -> list[bool]:
