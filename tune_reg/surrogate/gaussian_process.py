@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri, dtrtrs
 from scipy.optimize import minimize
 from scipy.special import ndtri
 from scipy.stats import qmc
@@ -204,7 +205,7 @@ class GaussianProcess:
         spread = vectors / np.sqrt(np.maximum(values, _LEAST_CURVATURE))
         normal = _normal_draws(len(top), _DRAWS)
         drawn = np.clip(top + normal @ spread.T, -_FURTHEST, _FURTHEST)
-        weights = np.array([posterior(each)[0] for each in drawn]) + 0.5 * np.sum(normal**2, axis=1)
+        weights = np.array([posterior.value(each) for each in drawn]) + 0.5 * np.sum(normal**2, axis=1)
         shares = np.cumsum(np.exp(weights - weights.max()))
         chosen = np.searchsorted(shares / shares[-1], (np.arange(count) + 0.5) / count)
         made = {
@@ -220,7 +221,7 @@ class GaussianProcess:
             value, slope = posterior(standard)
             return -value, -slope
 
-        start = min(_normal_draws(posterior.dims, _DRAWS), key=lambda draw: loss(draw)[0])
+        start = max(_normal_draws(posterior.dims, _DRAWS), key=posterior.value)
         bounds = [(-_FURTHEST, _FURTHEST)] * len(start)
         found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
         return posterior.scales(found.x)
@@ -251,6 +252,11 @@ class _ScalePosterior:
         """How many scales there are."""
         return len(self._medians)
 
+    def value(self, standard: Vector) -> float:
+        """The log posterior alone."""
+        value = self._likelihood.value(np.exp(self._medians + self._spreads * standard))
+        return value - 0.5 * float(standard @ standard)
+
     def __call__(self, standard: Vector) -> tuple[float, Vector]:
         value, slope = self._likelihood(np.exp(self._medians + self._spreads * standard))
         return value - 0.5 * float(standard @ standard), self._spreads * slope - standard
@@ -274,45 +280,78 @@ class _ScalePosterior:
         return curvature
 
 
+class _Factored(NamedTuple):
+    """The log likelihood at some scales, the Cholesky factor of the covariance, and what the slope takes of the way."""
+
+    value: float
+    factor: Vector  # [n, n]
+    whitened: Vector  # [n]
+    distance: Vector  # this and those below [pairs]
+    decay: Vector
+    kernel: Vector
+    height: Vector
+
+
 class _Likelihood:
     """The log likelihood of scales, and its slope by the logarithm of each.
 
-    With ``a = K^-1 y`` the slope by a scale s is ``sum((a a' - K^-1) * dK/dlog s) / 2``.
+    With ``a = K^-1 y`` the slope by a scale s is ``sum((a a' - K^-1) * dK/dlog s) / 2``. As all of these matrices are
+    symmetric, what is computed by elements is computed for one half of them, the pairs.
     """
 
     def __init__(self, points: Points, residual: Vector, squares: Vector, rungs: int) -> None:
-        self._residual, self._squares = residual, squares
-        self._one_training = points.training[:, None] == points.training
-        self._one_seed = points.seed[:, None] == points.seed
-        self._gaps = rungs - 1 - np.maximum(points.rung[:, None], points.rung)
-        self._flat = _FLAT * (1 + self._gaps) + _PRIOR_WEIGHT_VARIANCE * np.outer(points.prior, points.prior)
-        self._flat[np.diag_indices_from(self._flat)] += _JITTER
+        rows, columns = np.tril_indices(len(points))
+        self._rows, self._columns = rows, columns
+        self._places = rows * len(points) + columns  # of the pairs in a whole matrix
+        self._residual, self._squares = residual, squares[:, rows, columns]
+        self._one_training = (points.training[rows] == points.training[columns]).astype(float)
+        one_seed = points.seed[rows] == points.seed[columns]
+        gaps = rungs - 1 - np.maximum(points.rung[rows], points.rung[columns])
+        self._masks = np.stack([np.ones(len(rows)), one_seed, gaps])
+        _, self._one_seed, self._gaps = self._masks
+        self._flat = _FLAT * (1 + self._gaps) + _PRIOR_WEIGHT_VARIANCE * points.prior[rows] * points.prior[columns]
+        self._flat[rows == columns] += _JITTER
+        # Half of an element of the diagonal counts for the slope, and half of each of the two that a pair stands for.
+        self._share = np.where(rows == columns, 0.5, 1.0)
+
+    def value(self, scales: Vector) -> float:
+        """The log likelihood alone, in half the time."""
+        return self._at(scales).value
 
     def __call__(self, scales: Vector) -> tuple[float, Vector]:
+        at = self._at(scales)
+        lengths, (amplitude, noise, seed, seed_worth, gain, gain_noise) = scales[:-6], scales[-6:] ** 2
+        solved, _ = dtrtrs(at.factor.T, at.whitened)
+        inverse, _ = dpotri(at.factor.T)
+        weight = self._share * (solved[self._rows] * solved[self._columns] - inverse.T.ravel()[self._places])
+        of_lengths = weight * at.height * (1 + at.distance) * at.decay
+        of_kernel = self._masks @ (weight * at.kernel)
+        of_training = self._masks @ (weight * self._one_training)
+        slopes = [
+            2 * amplitude * of_kernel[0],
+            2 * noise * of_training[0],
+            2 * seed * (weight @ self._one_seed),
+            2 * seed_worth * of_kernel[1],
+            2 * gain * of_kernel[2],
+            2 * gain_noise * of_training[2],
+        ]
+        return at.value, np.concatenate([(5 / 3) * (self._squares @ of_lengths) / lengths**2, slopes])
+
+    def _at(self, scales: Vector) -> _Factored:
         lengths, (amplitude, noise, seed, seed_worth, gain, gain_noise) = scales[:-6], scales[-6:] ** 2
         distance = _distance(self._squares, lengths)
         decay = np.exp(-distance)
         kernel = (1 + distance + distance**2 / 3) * decay
         height = amplitude + seed_worth * self._one_seed + gain * self._gaps
         width = noise + gain_noise * self._gaps
-        covariance = height * kernel + width * self._one_training + seed * self._one_seed + self._flat
-        factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-        whitened = solve_triangular(factor, self._residual, lower=True, check_finite=False)
+        covariance = np.zeros((len(self._residual), len(self._residual)))
+        covariance.ravel()[self._places] = (
+            height * kernel + width * self._one_training + seed * self._one_seed + self._flat
+        )
+        factor = cholesky(covariance, lower=True, check_finite=False)  # reads one half alone
+        whitened: Vector = dtrtrs(factor.T, self._residual, trans=1)[0]
         value = -0.5 * float(whitened @ whitened) - float(np.log(np.diagonal(factor)).sum())
-        inverse = cho_solve((factor, True), np.eye(len(factor)), check_finite=False)
-        solved = inverse @ self._residual
-        weight = 0.5 * (np.outer(solved, solved) - inverse)
-        of_lengths = weight * height * (5 / 3) * (1 + distance) * decay
-        slopes = [
-            *(np.sum(of_lengths * squares) / length**2 for squares, length in zip(self._squares, lengths, strict=True)),
-            2 * amplitude * np.sum(weight * kernel),
-            2 * noise * np.sum(weight * self._one_training),
-            2 * seed * np.sum(weight * self._one_seed),
-            2 * seed_worth * np.sum(weight * self._one_seed * kernel),
-            2 * gain * np.sum(weight * self._gaps * kernel),
-            2 * gain_noise * np.sum(weight * self._gaps * self._one_training),
-        ]
-        return value, np.array(slopes)
+        return _Factored(value, factor, whitened, distance, decay, kernel, height)
 
 
 class Expected:
@@ -359,7 +398,8 @@ class Expected:
 
 def _distance(squares: Vector, lengths: Vector) -> Vector:
     """Sqrt(5) times the distances [n, m] in units of the length scales, from squared ones by hyperparameter."""
-    distance: Vector = np.sqrt(5 * np.tensordot(1 / lengths**2, squares, axes=1))
+    scaled = (5 / lengths**2) @ squares.reshape(len(lengths), -1)
+    distance: Vector = np.sqrt(scaled).reshape(squares.shape[1:])
     return distance
 
 
