@@ -247,9 +247,9 @@ ARMS: dict[str, Arm] = {
     "tpe-hyperband": _own(sampler="tpe", pruner="hyperband"),
     "tpe": _own(sampler="tpe", pruner="predicted"),
     "old-default": _own(sampler="tpe-gp", pruner="predicted"),
-    "default": _own("named"),
+    "default": _own("named", knows_budget=True),
+    "default-cut-short": _own("named"),
     "pauses": _own("named", pruner="pause"),
     "default-one-seed": _own("one"),
-    "default-of-budget": _own("named", knows_budget=True),
     "default-no-prior": _own("named", prior=False),
 }

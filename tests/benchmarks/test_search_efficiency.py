@@ -258,7 +258,7 @@ def test_a_paused_trial_of_this_projects_search_goes_on_after_its_last_epoch(
     assert search._search.told == [(0, "complete", final), (1, "pruned", stopped)]
 
 
-@pytest.mark.parametrize(("arm", "trials"), [("default-of-budget", [4, 8, 16, 24, 40]), ("default", [10_000])])
+@pytest.mark.parametrize(("arm", "trials"), [("default", [4, 8, 16, 24, 40]), ("default-cut-short", [10_000])])
 def test_a_search_of_each_budget_knows_it(tables, arms, pausing_search, table_file, monkeypatch, arm, trials):
     alone, _ = tables.table_problems(table_file())
     searches = []
@@ -276,7 +276,7 @@ def test_the_default_pauses_no_trial_and_the_arm_before_it_does(tables, simulati
     alone, _ = tables.table_problems(table_file())
     actions = {"default": set(), "pauses": set()}
     for arm, seen in actions.items():
-        search = arms.ARMS[arm].make(alone, 0, False, 0)
+        search = arms.ARMS[arm].make(alone, 0, False, 12 * alone.epochs)
         report = search.report
 
         def noted(trial, value, report=report, seen=seen):

@@ -181,9 +181,32 @@ def test_the_first_ones_are_trained_to_the_end(space, trials, first):
     assert EPOCHS // 3 in lengths(driver)[first:], "trials after them are paused"
 
 
-def test_trials_take_three_seeds_in_turn():
-    driver = Driver(trials=8)
+def test_trials_take_three_seeds_in_turn_and_those_of_a_small_search_have_one():
+    driver = Driver(trials=12)
     assert [driver.ask().seeds for _ in range(5)] == [(0,), (1,), (2,), (0,), (1,)]
+    driver = Driver(trials=11)
+    assert [driver.ask().seeds for _ in range(5)] == [(0,)] * 5
+
+
+def seeds_by_the_model(driver):
+    search = driver.search._searches[driver.task.name]
+    search._changed()
+    return [training.seed for training in search._fitted().final_values.trainings]
+
+
+def test_a_small_search_that_gets_more_trials_knows_which_seed_each_was_trained_on():
+    small = Driver(trials=5, pruner="none").run()
+    larger = Driver(trials=12, storage=small.storage, pruner="none").run()
+    seeds = [event[2] for event in larger.events if len(event) == 4]
+    assert seeds == [(number % 3,) for number in range(5, 12)]
+    assert seeds_by_the_model(larger) == [0] * 5 + [number % 3 for number in range(5, 12)]
+
+
+def test_trials_of_a_journal_that_does_not_say_so_have_seeds_by_their_numbers():
+    driver = Driver(trials=5, pruner="none").run()
+    for trial in driver.storage.get_all_trials(driver.storage.get_all_studies()[0]._study_id, deepcopy=False):
+        del trial.user_attrs["seed"]
+    assert seeds_by_the_model(driver) == [0, 1, 2, 0, 1]
 
 
 def test_rungs_are_the_end_and_a_third_or_what_the_study_says():
@@ -205,7 +228,7 @@ def test_by_default_every_trial_is_trained_to_its_end():
     assert lengths(driver) == [EPOCHS] * 10
     assert Decision.PAUSE not in {event[-1] for event in driver.events}
     assert {trial.state.name for trial in driver.trials} == {"COMPLETE"}
-    assert [event[2] for event in driver.events if len(event) == 4] == [(number % 3,) for number in range(10)]
+    assert [event[2] for event in driver.events if len(event) == 4] == [(0,)] * 10
     assert driver.search.winner(driver.task).params["x"] == pytest.approx(0.6, abs=0.1)
 
 

@@ -21,7 +21,7 @@ from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal_repair import configuration
 from tune_reg.search.knowledge_gradient import expected_improvement, knowledge_gradient
-from tune_reg.search.pauses import UNTIL, Standing, step_of
+from tune_reg.search.pauses import SEED, UNTIL, Standing
 from tune_reg.search.task_search import GivenValues, TaskSearch, decision_of_lost
 from tune_reg.search.trial import PICKED_FROM, SHARED_FROM, ExpectedValue, Trial, TrialCounts
 from tune_reg.search.trials_model import Reading, TrialsModel
@@ -35,6 +35,8 @@ Vector = NDArray[np.float64]
 
 #: Trials take so many seeds in turn, so that the luck of one seed does not decide which strength wins.
 SEEDS_IN_TURN: Final = 3
+#: Searches of fewer trials train all on one seed: from so few the level of each seed cannot be learned, too.
+FEWEST_FOR_TURNS: Final = 12
 #: So many paused trials keep their checkpoints; of more, those that promise least never go on.
 MOST_PAUSED: Final = 50
 #: A configuration whose expected value and so many deviations are below the best expected value cannot become the best.
@@ -59,9 +61,9 @@ class ModelSearch(TaskSearch):
     """Trains the first few trials to the end, and then whatever raises the best expected value most an epoch.
 
     What a trial is worth says the knowledge gradient of a model of final values, which is a function of the journal.
-    The budget counts epochs: ``task.trials`` trainings to the end. Trials take a few seeds in turn, whose levels the
-    model knows. With ``settings.seeds`` above 1, a configuration that was trained to the end may be trained again with
-    another seed, where that is worth most.
+    The budget counts epochs: ``task.trials`` trainings to the end. Of 12 trials or more, each takes one of three seeds
+    in turn, whose levels the model knows; fewer all have one. With ``settings.seeds`` above 1, a configuration that was
+    trained to the end may be trained again with another seed, where that is worth most.
 
     Each training is trained to its end. With the pruner "pause" a trial that reaches a rung pauses where another trial
     is worth more, and goes on when it is worth most.
@@ -367,15 +369,20 @@ class ModelSearch(TaskSearch):
     def _sampled(self, live: optuna.Trial, until: int) -> Trial:
         self._task.space.suggest(live)
         until = self._epochs if retries.is_beside_budget(live) else until
+        self._storage.set_trial_user_attr(live._trial_id, SEED, self._first_seed(live.number))
         self._storage.set_trial_user_attr(live._trial_id, UNTIL, until)
         self._live.add(live.number)
         self._changed()
         return self._trial(self._trials()[live.number].frozen)
 
+    def _first_seed(self, number: int) -> int:
+        """Which of the search's seeds a new trial of this number is first trained on."""
+        return number % self._seeds if self._task.trials >= FEWEST_FOR_TURNS else 0
+
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        step = step_of(frozen)
-        seeds = tuple((frozen.number + i) % self._seeds for i in range(self._trainings))
-        training = min(step // self._epochs, self._trainings - 1)
+        standing = Standing.of(frozen)
+        seeds = tuple(standing.seed(training, self._seeds) for training in range(self._trainings))
+        training = min(standing.step // self._epochs, self._trainings - 1)
         params = self._task.space.complete(frozen.params)
         again: int | None = frozen.user_attrs.get(retries.RETRIES)
         return Trial(
@@ -454,7 +461,7 @@ class ModelSearch(TaskSearch):
             return knowledge_gradient(expected.mean[contenders], changes[:, contenders])
 
         if new and len(tried):
-            seed = len(self._trials()) % self._seeds
+            seed = self._first_seed(len(self._trials()))
             for rung in self._rungs:
                 place = model.reading.rungs.index(rung)
                 points = model.final_values.new_points(features[tried], prior[tried], seed, place)

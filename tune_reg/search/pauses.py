@@ -11,6 +11,8 @@ from tune_reg.search.retries import is_beside_budget
 
 #: In the journal, the step to which a trial may train before it is decided anew.
 UNTIL: Final = "until"
+#: In the journal, which of the search's seeds a trial is first trained on. Earlier versions took it from its number.
+SEED: Final = "seed"
 
 
 def step_of(trial: FrozenTrial) -> int:
@@ -38,6 +40,11 @@ class Standing:
     def is_added(self) -> bool:
         """Whether it is a trial at shared values or the best of the space: beside the budget, trained to the end."""
         return is_beside_budget(self.frozen)
+
+    def seed(self, training: int, seeds: int) -> int:
+        """Which of the search's ``seeds`` a training of the trial is made with; the first training is number 0."""
+        first: int = self.frozen.user_attrs.get(SEED, self.frozen.number)
+        return (first + training) % seeds
 
     @property
     def running(self) -> bool:

@@ -31,8 +31,8 @@ _HOPELESS: Final = 3.0
 class Reading:
     """How the trials of a search are read as trainings.
 
-    ``rungs``: epochs of a training, the last one its end. ``seeds``: trials take so many in turn; a trial that is
-    trained again takes the next one.
+    ``rungs``: epochs of a training, the last one its end. ``seeds``: how many the search has; a trial that is trained
+    again takes the next one.
     """
 
     space: SearchSpace
@@ -62,7 +62,7 @@ class Reading:
                 Training(
                     features,
                     prior,
-                    (frozen.number + of_trial) % self.seeds,
+                    standing.seed(of_trial, self.seeds),
                     values,
                     diverged=newest and DIVERGED in frozen.user_attrs,
                     under_way_to=self._way(standing, values) if newest else None,
@@ -143,7 +143,7 @@ class TrialsModel:
             return self.final_values.points([(self._places[key], rung)])
         # It is trained again, with another seed; or it is not among those that the model reads.
         first, *_ = self.reading.trainings(standing)
-        seed = sum(key) % self.reading.seeds
+        seed = standing.seed(of_trial, self.reading.seeds)
         return self.final_values.new_points(first.features[None], np.array([first.prior]), seed, rung)
 
     def is_near_a_training(self, features: Vector, distance: float) -> bool:
