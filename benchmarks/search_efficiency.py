@@ -16,12 +16,12 @@ arms "default", "default-cut-short" and "pauses" train their trials on those see
 Arms (``_search/arms.py``): "stock" is OptunaSearch and ASHAScheduler, "stock-third" the same with a first rung at a
 third of the epochs; "random" trains to the end; "one-epoch" trains all for one epoch and the best three to the end;
 "tpe", "tpe-asha", "tpe-hyperband" and "random-asha" are this project's search with other samplers and pruners;
-"default" is what it is by default, each budget a search of its own that knows it, as that of a study does.
-"default-cut-short" does not know when it will be stopped, and with many workers begins more than the budget has room
-for; so do those that follow. "pauses" has the pruner pause, which was the default before, and "old-default" the sampler
-tpe-gp and the pruner predicted, the default before that. "default-one-seed" is the default with all trials on one seed,
-"default-no-prior" without what is known beforehand. At the end every arm stands beside stock: the ratio of mean regrets
-at each budget, with its 95 % interval, also for the mean over a table's problems of a kind.
+"default" is what it is by default, each budget a search of its own that knows it, as that of a study does, and
+"default-no-prior" the same without what is known beforehand. "default-cut-short" does not know when it will be stopped,
+and with many workers begins more than the budget has room for; nor do those that follow. "pauses" has the pruner pause,
+which was the default before, and "old-default" the sampler tpe-gp and the pruner predicted, the default before that.
+"default-one-seed" is the default with all trials on one seed. At the end every arm stands beside stock: the ratio of
+mean regrets at each budget, with its 95 % interval, also for the mean over a table's problems of a kind.
 
 Choices are made on replays from 100 on (``--first-seed 100``), and reported are those from 0 on; nothing is chosen on
 the tables in data/. ``--more`` keeps what ``--out`` holds already and adds what is missing, further replays, too.

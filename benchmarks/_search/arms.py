@@ -251,5 +251,5 @@ ARMS: dict[str, Arm] = {
     "default-cut-short": _own("named"),
     "pauses": _own("named", pruner="pause"),
     "default-one-seed": _own("one"),
-    "default-no-prior": _own("named", prior=False),
+    "default-no-prior": _own("named", knows_budget=True, prior=False),
 }
