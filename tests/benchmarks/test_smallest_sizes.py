@@ -322,7 +322,7 @@ def test_claims(numbers):
     assert [row["seeds"] for row in made_up] == [5, 10, 20]
     *problems, every = [row["problem"] for row in on_tables]
     assert every == "all"
-    assert len(set(problems)) == 7
+    assert len(set(problems)) == 10
     assert on_tables[-1]["studies"] == sum(row["studies"] for row in on_tables[:-1])
     assert on_tables[-1]["true_regret"] == pytest.approx(np.mean([row["true_regret"] for row in on_tables[:-1]]))
     two = measured["two_methods"]

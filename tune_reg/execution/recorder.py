@@ -15,7 +15,7 @@ from tune_reg.decisions import Look
 from tune_reg.execution.code_digests import CodeDigests, code_digests
 from tune_reg.execution.messages import Diverged, Failed, Outcome
 from tune_reg.execution.parameter_columns import parameter_columns
-from tune_reg.execution.study_run import SearchKeys, StudyRun, search_seed, training_key, trial_key
+from tune_reg.execution.study_run import SearchKeys, StudyRun, first_seed, search_seed, training_key, trial_key
 from tune_reg.search.trial import ExpectedValue, StoredTrial, Trial
 from tune_reg.storage.paths import StoragePath
 from tune_reg.store import (
@@ -165,7 +165,8 @@ class Recorder:
             trial = Trial(task, number, {})
             trainings = [curves.get(training_key(trial, i), []) for i in range(self._plan.study.search.seeds)]
             values = (_all_values if modelled else _values_and_means)(trainings, training, self._metric)
-            stored[number] = StoredTrial(row, values, min((e["wall_s"] for e in trainings[0]), default=None))
+            shortest = min((e["wall_s"] for e in trainings[0]), default=None)
+            stored[number] = StoredTrial(row, values, shortest, first_seed(self._plan, row["seed"]))
         return stored
 
     def trial_numbers(self, task: Task) -> list[int]:

@@ -57,6 +57,11 @@ def search_seed(plan: StudyPlan, trial: Trial, training: int) -> int:
     return plan.study.seed + trial.seeds[training] * _SEED_STEP
 
 
+def first_seed(plan: StudyPlan, seed: int) -> int:
+    """Which of the search's seeds ``seed`` is, the seed of a trial's first training."""
+    return (seed - plan.study.seed) // _SEED_STEP
+
+
 def confirm_run(plan: StudyPlan, winner: Trial, training_set: TrainingSet, seed: int) -> StudyRun:
     """The run that trains a winner anew."""
     run = _run(plan, winner, training_set, seed)

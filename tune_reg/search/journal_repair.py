@@ -24,6 +24,7 @@ from tune_reg.errors import StoreError
 from tune_reg.search.finished_trials import EPOCH_S
 from tune_reg.search.imputed_study import DIVERGED
 from tune_reg.search.journal import DamagedJournalError, in_memory, open_journal
+from tune_reg.search.pauses import SEED
 from tune_reg.search.retries import REASON, RETRIES
 from tune_reg.search.suggestion import hyperparameters
 from tune_reg.search.trial import PICKED_FROM, SHARED_FROM, StoredTrial
@@ -231,7 +232,8 @@ def _from_tables(
     try:
         told = task.space.suggest(asked)
         state = STATES[row["state"]]
-        user: dict[str, Any] = {EPOCH_S: stored.epoch_s} if stored.epoch_s is not None else {}
+        user: dict[str, Any] = {SEED: stored.seed}
+        user |= {EPOCH_S: stored.epoch_s} if stored.epoch_s is not None else {}
         user |= {REASON: f"{row['state']}: {row['reason']}"} if row["reason"] is not None else {}
         user |= {DIVERGED: True} if row["state"] == "diverged" else {}
         user |= {RETRIES: row["retries"]} if row["retries"] is not None else {}

@@ -85,3 +85,5 @@ class StoredTrial:
     values: dict[int, float]
     #: Seconds of its shortest epoch on the first seed.
     epoch_s: float | None
+    #: Which of the search's seeds it was first trained on.
+    seed: int
