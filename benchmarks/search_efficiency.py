@@ -23,8 +23,9 @@ which was the default before, and "old-default" the sampler tpe-gp and the prune
 "default-one-seed" is the default with all trials on one seed. At the end every arm stands beside stock: the ratio of
 mean regrets at each budget, with its 95 % interval, also for the mean over a table's problems of a kind.
 
-Choices are made on replays from 100 on (``--first-seed 100``), and reported are those from 0 on; nothing is chosen on
-the tables in data/. ``--more`` keeps what ``--out`` holds already and adds what is missing, further replays, too.
+Choices are made on replays from 100 on (``--first-seed 100``), and reported are those from 0 on; README.md in data/
+says what was chosen on its tables. ``--more`` keeps what ``--out`` holds already and adds what is missing, further
+replays, too.
 """
 
 from __future__ import annotations

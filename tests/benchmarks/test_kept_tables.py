@@ -39,7 +39,7 @@ def test_tables_are_small_and_complete(folder, commands, module):
         strengths, rates = (
             [float(value) for value in values(options, f"--{of}")] for of in ("strengths", "learning-rates")
         )
-        assert len(strengths) >= 7
+        assert len(strengths) >= 9
         assert cells == sorted((s, r) for s in strengths for r in rates)
         assert method == values(options, "--regularizer")[0]
         assert problems[0].training(np.array([0.4]), 0, 0, 0).shape == (27,)

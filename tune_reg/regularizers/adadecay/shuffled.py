@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ from tune_reg.regularizers.adadecay.decay import decay_factor
 from tune_reg.regularizers.registry import register
 
 #: Normal noise of float32 has about so many different numbers between 0 and 1.
-_STEPS = 2**24
+_STEPS: Final = 2**24
 
 
 @register
